@@ -1,0 +1,1 @@
+"""Decides what goes into an Amazon Cognito token, and checks it afterwards."""

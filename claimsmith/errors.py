@@ -1,0 +1,173 @@
+"""Every error of Claimsmith, its code and its parent.
+
+::
+
+    ClaimsmithError            code, message
+     +- ConfigurationError     the environment or an argument is wrong             CS4xxx
+     +- PolicyError            a policy that must not be published, with findings  CS1xxx
+     +- SignInRefusedError     no token is issued; the text is safe for the user   CS2xxx
+     |   +- EventError         Cognito's event cannot be acted on
+     +- VerificationError      a token that is not accepted; says at which stage   CS3xxx
+     +- OperationError         an operation on the table or the pool did not work  CS4xxx
+         +- StoreError         DynamoDB did not answer, or not with what it should
+
+A code never changes its meaning. ``docs/codes.md`` has the remedy for each; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Code(StrEnum):
+    """The stable codes; the name is the cause in a word, the value is what is shown and counted."""
+
+    # CS1xxx: lint. A policy with one of these is not published.
+    SETTINGS_MISSING = "CS1001"
+    UNKNOWN_ATTRIBUTE = "CS1002"
+    WRONG_TYPE = "CS1003"
+    UNKNOWN_ROW = "CS1004"
+    UNKNOWN_ROLE = "CS1005"
+    INHERITANCE_CYCLE = "CS1006"
+    RESERVED_CLAIM = "CS1007"
+    INVALID_SCOPE = "CS1008"
+    UNMANAGED_SCOPE = "CS1009"
+    INVALID_NAME = "CS1010"
+    DUPLICATE = "CS1011"
+    BUNDLE_TOO_LARGE = "CS1012"
+    UNREADABLE_FILE = "CS1013"
+    UNDEFINED_VARIABLE = "CS1014"
+    UNSUPPORTED_VALUE = "CS1015"
+
+    # CS2xxx: sign-in. No token, or a degraded one.
+    STORE_UNAVAILABLE = "CS2001"
+    NO_BUNDLE = "CS2002"
+    BUNDLE_UNREADABLE = "CS2003"
+    DEADLINE_EXCEEDED = "CS2004"
+    MALFORMED_EVENT = "CS2005"
+    UNKNOWN_TRIGGER_SOURCE = "CS2006"
+    TENANT_NOT_PERMITTED = "CS2007"
+    TENANT_REQUIRED = "CS2008"
+    USER_SUSPENDED = "CS2009"
+    USER_UNREADABLE = "CS2010"
+    TOO_MANY_CHANGES = "CS2011"
+    INTERNAL = "CS2099"
+
+    # CS3xxx: verification.
+    TOKEN_MALFORMED = "CS3001"
+    TOKEN_TOO_LARGE = "CS3002"
+    ALGORITHM_NOT_ALLOWED = "CS3003"
+    CRITICAL_HEADER = "CS3004"
+    KEY_ID_MISSING = "CS3005"
+    ISSUER_NOT_ALLOWED = "CS3010"
+    KEY_NOT_FOUND = "CS3011"
+    KEY_UNUSABLE = "CS3012"
+    KEYS_UNAVAILABLE = "CS3013"
+    SIGNATURE_INVALID = "CS3020"
+    CLAIMS_MALFORMED = "CS3030"
+    TOKEN_EXPIRED = "CS3031"
+    TOKEN_NOT_YET_VALID = "CS3032"
+    TOKEN_FROM_FUTURE = "CS3033"
+    WRONG_TOKEN_USE = "CS3034"
+    WRONG_CLIENT = "CS3035"
+    SCOPE_MISSING = "CS3036"
+    GROUP_MISSING = "CS3037"
+    ROLE_MISSING = "CS3038"
+    WRONG_TENANT = "CS3039"
+    TOKEN_REVOKED = "CS3050"
+    REVOCATION_UNKNOWN = "CS3051"
+
+    # CS4xxx: operations.
+    MISCONFIGURED = "CS4001"
+    AWS_UNREACHABLE = "CS4002"
+    TABLE_MISSING = "CS4003"
+    NOT_FOUND = "CS4004"
+    CONFLICT = "CS4005"
+    LEASE_HELD = "CS4006"
+    BAD_ARGUMENT = "CS4007"
+    ACCESS_DENIED = "CS4008"
+    ROW_UNREADABLE = "CS4009"
+
+
+class ClaimsmithError(Exception):
+    """The parent of every error raised on purpose.
+
+    Attributes:
+        code: the stable code, an entry of ``docs/codes.md``.
+        message: what happened, without a claim value, a token or an attribute in it.
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(f"{message} [{code}]")
+        self.code = code
+        self.message = message
+
+
+class ConfigurationError(ClaimsmithError):
+    """The environment or an argument is missing or wrong; nothing was done."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.MISCONFIGURED, message)
+
+
+class PolicyError(ClaimsmithError):
+    """A policy that must not be published.
+
+    Attributes:
+        findings: what is wrong, each with its own code and place (``claimsmith.policy.lint.Finding``).
+    """
+
+    def __init__(self, code: Code, message: str, findings: Sequence[object] = ()) -> None:
+        super().__init__(code, message)
+        self.findings = tuple(findings)
+
+
+#: What a user reads. Causes that would tell an attacker something share a sentence; only the code differs.
+_SIGN_IN_TEXT = {
+    Code.TENANT_NOT_PERMITTED: "This organisation is not available to you.",
+    Code.TENANT_REQUIRED: "You are not a member of an organisation here.",
+    Code.USER_SUSPENDED: "This account is suspended.",
+}
+
+
+class SignInRefusedError(ClaimsmithError):
+    """No token is issued. Cognito shows the text to the user, so it says nothing but a sentence and a code."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code, _SIGN_IN_TEXT.get(code, "Sign-in is not possible right now."))
+
+
+class EventError(SignInRefusedError):
+    """Cognito's event cannot be acted on.
+
+    Attributes:
+        detail: which part is wrong, by its path in the event; for the log, never a value.
+    """
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(code)
+        self.detail = detail
+
+
+class VerificationError(ClaimsmithError):
+    """A token that is not accepted.
+
+    Attributes:
+        stage: where it failed: ``structure``, ``key``, ``signature``, ``claims`` or ``revocation``.
+    """
+
+    def __init__(self, code: Code, stage: str, message: str | None = None) -> None:
+        super().__init__(code, message or code.name.replace("_", " ").lower())
+        self.stage = stage
+
+
+class OperationError(ClaimsmithError):
+    """An operation on the table or the user pool did not work; the message says what to do."""
+
+
+class StoreError(OperationError):
+    """DynamoDB did not answer, or not with what it should."""

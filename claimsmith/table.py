@@ -1,0 +1,102 @@
+"""The table: names of its keys, attributes and index, and how it is made.
+
+Rows are a public interface that people edit by hand, so every name here is written exactly as it reads in the
+DynamoDB console. The CDK app builds its table from the same names; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+PK: Final = "pk"
+SK: Final = "sk"
+TTL: Final = "ttl"
+
+#: The one global index: lists a tenant's members. It never decides access.
+BY_SK: Final = "by_sk"
+
+POLICY: Final = "POLICY"
+SETTINGS: Final = "SETTINGS"
+ROLE: Final = "ROLE#"
+GROUP: Final = "GROUP#"
+CLIENT: Final = "CLIENT#"
+RULE: Final = "RULE#"
+ROUTE: Final = "ROUTE#"
+TEST: Final = "TEST#"
+
+BUNDLE: Final = "BUNDLE"
+CURRENT: Final = "CURRENT"
+VERSION: Final = "V#"
+LEASE: Final = "LEASE"
+PROBLEMS: Final = "PROBLEMS"
+DRAFT: Final = "DRAFT"
+
+TENANT: Final = "TENANT"
+TENANT_PREFIX: Final = "TENANT#"
+USER: Final = "USER"
+USER_PREFIX: Final = "USER#"
+REVOKED: Final = "REVOKED"
+REVOKED_PREFIX: Final = "REVOKED#"
+PROTECTED_RESOURCE: Final = "PROTECTED_RESOURCE"
+PROTECTED_RESOURCE_PREFIX: Final = "PROTECTED_RESOURCE#"
+
+#: What the stream may hand to the publisher: ``POLICY`` exactly, the others by prefix. Positive on purpose: what the
+#: publisher writes itself (``BUNDLE``, ``LEASE``, ``PROBLEMS``) can then never feed it.
+STREAM_PREFIXES: Final = (TENANT_PREFIX, USER_PREFIX, REVOKED_PREFIX, PROTECTED_RESOURCE_PREFIX)
+
+#: Attributes that any row may carry and that decide nothing.
+ANNOTATIONS: Final = frozenset({"description", "updated_by", "updated_at", TTL})
+
+KEY_SCHEMA: Final = ({"AttributeName": PK, "KeyType": "HASH"}, {"AttributeName": SK, "KeyType": "RANGE"})
+INDEX_KEY_SCHEMA: Final = ({"AttributeName": SK, "KeyType": "HASH"}, {"AttributeName": PK, "KeyType": "RANGE"})
+ATTRIBUTES: Final = ({"AttributeName": PK, "AttributeType": "S"}, {"AttributeName": SK, "AttributeType": "S"})
+
+
+def version_sk(version: int) -> str:
+    """The sort key of a bundle version: eight digits, so that keys sort as numbers do."""
+    return f"{VERSION}{version:08d}"
+
+
+def is_streamed(pk: str) -> bool:
+    """Whether a change of a row with this partition key is audited and may lead to a new bundle."""
+    return pk == POLICY or pk.startswith(STREAM_PREFIXES)
+
+
+def create_table(client: Any, name: str, *, stream: bool = True) -> None:  # noqa: ANN401 - botocore clients have no type
+    """Make a table of this shape, for tests and for those who do not deploy with CDK.
+
+    Args:
+        client: a botocore ``dynamodb`` client.
+        name: the table's name.
+        stream: without it, the table is an audit table (same keys; no stream, no index).
+
+    Raises:
+        botocore.exceptions.ClientError: as ``CreateTable`` does, for example where the table exists already.
+    """
+    extras: dict[str, Any] = (
+        {
+            "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+            "GlobalSecondaryIndexes": [
+                {
+                    "IndexName": BY_SK,
+                    "KeySchema": list(INDEX_KEY_SCHEMA),
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
+        }
+        if stream
+        else {}
+    )
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=list(KEY_SCHEMA),
+        AttributeDefinitions=list(ATTRIBUTES),
+        DeletionProtectionEnabled=True,
+        **extras,
+    )
+    client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    client.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL})
+    client.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
