@@ -1,0 +1,26 @@
+"""The CDK app. ``cdk synth`` needs no account and, once the packages are installed, no network."""
+
+from __future__ import annotations
+
+import sys
+
+from aws_cdk import App
+
+from infra.bundling import BundlingError
+from infra.config import Config, ContextError
+from infra.stateful_stack import StatefulStack
+
+
+def main() -> None:
+    """Synthesise the app, or say in a sentence why not."""
+    app = App()
+    try:
+        config = Config.from_context(app.node.get_all_context())
+        StatefulStack(app, "Claimsmith", config=config)
+    except (BundlingError, ContextError) as error:
+        sys.exit(f"claimsmith: {error}")
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

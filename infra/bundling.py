@@ -1,0 +1,287 @@
+"""Builds a function's asset without Docker: its packages by ``uv``, its own files by what it imports.
+
+An asset is a folder in ``.build/``, named by everything it is made from, so that the second synth only looks it up.
+Two builds from the same inputs are byte-equal: file order, hash seed, times and permissions are fixed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from infra.closure import first_party_files
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+BUILD: Final = ROOT / ".build"
+FIRST_PARTY: Final = ("claimsmith", "lambdas")
+
+#: Wheels that run on every Amazon Linux that a supported runtime uses (glibc 2.17 and newer).
+PLATFORMS: Final = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+
+#: The services a function calls, with the version of their API; botocore's data is cut down to these.
+_SERVICES: Final = {"dynamodb": "2012-08-10"}
+_SERVICE_FILES: Final = ("service-2.json", "endpoint-rule-set-1.json", "paginators-1.json")
+_COMMON_FILES: Final = ("endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json")
+
+#: Of a distribution's metadata: what vulnerability scanners read, and its licence.
+_KEPT_METADATA: Final = re.compile(r"METADATA|(LICEN[CS]E|NOTICE|AUTHORS|COPYING).*|licenses", re.IGNORECASE)
+_UNUSED_FOLDERS: Final = frozenset({"__pycache__", "bin", "test", "tests"})
+_UNUSED_SUFFIXES: Final = frozenset({".pyi", ".pyx", ".pxd", ".c", ".h", ".pyc"})
+
+#: Where Lambda unpacks an asset; tracebacks read from bytecode name files below it.
+_TASK_ROOT: Final = "/var/task"
+_TIMESTAMP: Final = 946_684_800  # 2000-01-01, after the first day that a zip archive can express
+_KEEP_SECONDS: Final = 24 * 60 * 60
+
+
+class BundlingError(RuntimeError):
+    """An asset could not be built; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A built asset.
+
+    Attributes:
+        path: the folder that becomes the function's code.
+        bytecode: whether it carries bytecode; without it, every cold start compiles what it imports.
+    """
+
+    path: Path
+    bytecode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Interpreter:
+    """A Python that can make bytecode for a runtime: same minor version, so same format."""
+
+    path: str
+    version: str
+
+
+def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build: Path = BUILD) -> Asset:
+    """Build, or find, the asset of a handler.
+
+    Args:
+        module: the handler's module, with dots; ``requirements.txt`` lies beside it.
+        arch: a key of ``PLATFORMS``.
+        python: the runtime's minor version, such as ``3.13``.
+        root: the folder that the first-party packages lie in.
+        build: the folder that assets are kept in.
+
+    Raises:
+        BundlingError: ``uv`` is missing, or could not install, or the bytecode could not be made.
+        FileNotFoundError: the module or its requirements are not there.
+    """
+    files = first_party_files(root, module, FIRST_PARTY)
+    requirements = root.joinpath(*module.split(".")[:-1], "requirements.txt")
+    uv = _find_uv()
+    interpreter = _find_interpreter(python)
+    inputs: list[tuple[str, bytes]] = [
+        ("target", f"{PLATFORMS[arch]} {python}".encode()),
+        ("tools", f"{_output(uv, '--version')} {interpreter.version if interpreter else 'no bytecode'}".encode()),
+        ("requirements", requirements.read_bytes()),
+        *((file.relative_to(root).as_posix(), file.read_bytes()) for file in files),
+        *((own.name, own.read_bytes()) for own in (Path(__file__), Path(__file__).with_name("closure.py"))),
+    ]
+    prefix = f"{module}-{arch}-{python}-"
+    asset = Asset(path=build / f"{prefix}{_digest(inputs)}", bytecode=interpreter is not None)
+    if not asset.path.is_dir():
+        build.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=build, prefix="tmp-") as folder:
+            output = Path(folder, "asset")
+            _install(uv, requirements, arch, python, output)
+            _trim_packages(output)
+            _trim_botocore(output / "botocore" / "data")
+            for file in files:
+                target = output / file.relative_to(root)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+            if interpreter is not None:
+                _compile(interpreter, output)
+            _normalise(output)
+            _move(output, asset.path)
+    os.utime(asset.path)  # says that it is in use
+    _forget_unused(build, prefix)
+    return asset
+
+
+def _digest(inputs: list[tuple[str, bytes]]) -> str:
+    """Of names and contents, each with its length, so that no two inputs run into each other."""
+    digest = hashlib.sha256()
+    for name, content in inputs:
+        digest.update(f"{len(name)} {name} {len(content)} ".encode())
+        digest.update(content)
+    return digest.hexdigest()[:32]
+
+
+def _find_uv() -> str:
+    """The ``uv`` of this interpreter's environment, else the one on PATH."""
+    own = Path(sysconfig.get_path("scripts"), "uv")
+    found = str(own) if own.is_file() else shutil.which("uv")
+    if found is None:
+        raise BundlingError("uv, which installs the functions' packages, is not here; run `make install` first.")
+    return found
+
+
+def _output(*command: str) -> str | None:
+    """What a command prints, or nothing where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - no input
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _find_interpreter(python: str) -> _Interpreter | None:
+    """A CPython of this minor version on this machine; a shim that does not run is passed over."""
+    name = f"python{python}"
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    candidates = [
+        *([sys.executable] if sys.version_info[:2] == tuple(map(int, python.split("."))) else []),
+        *(str(folder / name) for folder in folders),
+        *(str(path) for path in sorted(pyenv.glob(f"versions/{python}.*/bin/{name}"))),
+    ]
+    report = "import platform, sys; print(platform.python_version(), sys.implementation.cache_tag)"
+    tag = f"cpython-{python.replace('.', '')}"
+    for path in candidates:
+        if not os.access(path, os.X_OK):
+            continue
+        version, _, cache_tag = (_output(path, "-I", "-S", "-c", report) or "").partition(" ")
+        if cache_tag == tag:
+            return _Interpreter(path=path, version=version)
+    return None
+
+
+def _install(uv: str, requirements: Path, arch: str, python: str, output: Path) -> None:
+    """Install the packages, by copy: trimming a hard link would trim uv's cache."""
+    command = (
+        *(uv, "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:"),
+        *("--python", sys.executable, "--python-platform", PLATFORMS[arch], "--python-version", python),
+        *("--link-mode", "copy", "--no-installer-metadata", "--no-compile-bytecode"),
+        *("--target", str(output), "--requirements", str(requirements)),
+    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+    if done.returncode:
+        raise BundlingError(
+            f"uv could not install {requirements} for Python {python} on {PLATFORMS[arch]}:\n{done.stderr.strip()}"
+        )
+
+
+def _trim_packages(output: Path) -> None:
+    """Remove what a function never reads."""
+    for folder, names, files in os.walk(output):
+        here = Path(folder)
+        metadata = here.parent == output and here.suffix == ".dist-info"
+        for name in tuple(names):
+            if name in _UNUSED_FOLDERS or (metadata and not _KEPT_METADATA.fullmatch(name)):
+                shutil.rmtree(here / name)
+                names.remove(name)
+        for name in files:
+            if Path(name).suffix in _UNUSED_SUFFIXES or (metadata and not _KEPT_METADATA.fullmatch(name)):
+                (here / name).unlink()
+
+
+def _trim_botocore(data: Path) -> None:
+    """Cut botocore's description of all of AWS down to the services in use; its loader stays as it is."""
+    if not data.is_dir():
+        return
+    for entry in tuple(data.iterdir()):
+        if entry.is_file() and entry.name not in _COMMON_FILES:
+            entry.unlink()
+        elif entry.is_dir() and entry.name not in _SERVICES:
+            shutil.rmtree(entry)
+        elif entry.is_dir():
+            _trim_service(entry, _SERVICES[entry.name])
+    endpoints = json.loads((data / "endpoints.json").read_bytes())
+    for partition in endpoints["partitions"]:
+        partition["services"] = {name: known for name, known in partition["services"].items() if name in _SERVICES}
+    _write_json(data / "endpoints.json", endpoints)
+
+
+def _trim_service(service: Path, version: str) -> None:
+    """Keep one version of a service's model, unpacked and without its prose."""
+    models = {
+        path.name.removesuffix(".gz"): gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        for path in (service / version).iterdir()
+    }
+    shutil.rmtree(service)
+    (service / version).mkdir(parents=True)
+    for name in _SERVICE_FILES:
+        _write_json(service / version / name, _undocumented(json.loads(models[name])))
+
+
+def _undocumented(model: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A service model without its prose, which is most of it; a member that is named so stays."""
+    match model:
+        case dict():
+            return {
+                name: _undocumented(value)
+                for name, value in model.items()
+                if not (name == "documentation" and isinstance(value, str))
+            }
+        case list():
+            return [_undocumented(value) for value in model]
+        case _:
+            return model
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
+
+
+def _compile(interpreter: _Interpreter, output: Path) -> None:
+    """Make bytecode that is valid whatever the files' times are: Lambda's task root is read-only and unzipped."""
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        (
+            *(interpreter.path, "-s", "-S", "-P", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
+            *("-s", str(output), "-p", _TASK_ROOT, str(output)),
+        ),
+        # Sets of constants are written in iteration order, which the hash seed decides.
+        env={"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BundlingError(f"{interpreter.path} could not compile the asset:\n{done.stdout}{done.stderr}".strip())
+
+
+def _normalise(output: Path) -> None:
+    """Give every entry the same time and permissions, whoever built it and whenever."""
+    for folder, _, files in os.walk(output, topdown=False):
+        for name in files:
+            file = Path(folder, name)
+            file.chmod(0o644)
+            os.utime(file, (_TIMESTAMP, _TIMESTAMP))
+        Path(folder).chmod(0o755)
+        os.utime(folder, (_TIMESTAMP, _TIMESTAMP))
+
+
+def _move(output: Path, target: Path) -> None:
+    """Put a finished asset in its place in one step; where another build was first, its equal stays."""
+    try:
+        output.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+def _forget_unused(build: Path, prefix: str) -> None:
+    """Remove assets of the same function and target that nothing has used for a day."""
+    for path in build.glob(f"{prefix}*"):
+        if path.stat().st_mtime < time.time() - _KEEP_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)

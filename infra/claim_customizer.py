@@ -1,0 +1,165 @@
+"""The customizing part: tables, trigger and publisher, for any user pool of one's own stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jsii
+from aws_cdk import Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct, IValidation
+
+from claimsmith import environment as variables
+from claimsmith import table as names
+from infra.config import LITE_REFUSAL
+from infra.function import PythonFunction
+from infra.grants import publisher_statements, trigger_statements
+
+if TYPE_CHECKING:
+    from infra.config import Config
+
+_VERSIONS = {"V2_0": cognito.LambdaVersion.V2_0, "V3_0": cognito.LambdaVersion.V3_0}
+
+# Cognito waits no longer for an answer.
+_TRIGGER_TIMEOUT = Duration.seconds(5)
+_PUBLISHER_TIMEOUT = Duration.seconds(30)
+
+
+class ClaimCustomizer(Construct):
+    """Customizes the claims of a user pool.
+
+    The pool must be on the Essentials or Plus plan; a Lite pool fails when the app is synthesised.
+
+    Attributes:
+        table: policy, directory and bundles.
+        audit_table: what changed, when and by whom.
+        trigger: the pre token generation function.
+        publisher: the function that reads the table's stream.
+        dead_letters: changes that the publisher could not handle, by their place in the stream.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, user_pool: cognito.UserPool, config: Config) -> None:
+        super().__init__(scope, construct_id)
+        self.table = _table(self, "Table", config, stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
+        self.table.add_global_secondary_index(
+            index_name=names.BY_SK,
+            partition_key=_key(names.SK),
+            sort_key=_key(names.PK),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        self.audit_table = _table(self, "AuditTable", config)
+        self.trigger = self._trigger(user_pool, config)
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+            removal_policy=_removal_policy(config),
+        )
+        self.publisher = self._publisher(config)
+
+    def _trigger(self, user_pool: cognito.UserPool, config: Config) -> lambda_.Function:
+        # It must not name the pool: the pool names it, and that would be a cycle. The event says which pool it is.
+        trigger = PythonFunction(
+            self,
+            "Trigger",
+            module="lambdas.pre_token.handler",
+            description="Decides what goes into the tokens of the user pool.",
+            timeout=_TRIGGER_TIMEOUT,
+            environment={variables.TABLE: self.table.table_name, variables.ON_FAILURE: config.on_failure},
+            statements=trigger_statements(self.table),
+            config=config,
+        ).function
+        operation = cognito.UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG
+        user_pool.add_trigger(operation, trigger, _VERSIONS[config.trigger_version])
+        permission = user_pool.node.find_child("PreTokenGenerationConfigCognito")
+        assert isinstance(permission, lambda_.CfnPermission)  # noqa: S101 - what add_trigger makes
+        permission.source_account = Aws.ACCOUNT_ID
+        self.node.add_validation(_NotLite(user_pool))
+        return trigger
+
+    def _publisher(self, config: Config) -> lambda_.Function:
+        publisher = PythonFunction(
+            self,
+            "Publisher",
+            module="lambdas.publisher.handler",
+            description="Publishes policy edits and keeps the audit.",
+            timeout=_PUBLISHER_TIMEOUT,
+            environment={
+                variables.TABLE: self.table.table_name,
+                variables.AUDIT_TABLE: self.audit_table.table_name,
+            },
+            statements=publisher_statements(self.table, self.audit_table),
+            config=config,
+        )
+        mapping = lambda_.EventSourceMapping(
+            self,
+            "Stream",
+            target=publisher.function,
+            event_source_arn=self.table.table_stream_arn,
+            # Rows written before the mapping exists are changes too.
+            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            filters=[lambda_.FilterCriteria.filter(_changes_to_publish())],
+            batch_size=100,
+            parallelization_factor=1,
+            report_batch_item_failures=True,
+            bisect_batch_on_error=True,
+            # A change that keeps failing holds up the ones behind it, so it is given up before the stream forgets it.
+            retry_attempts=10,
+            max_record_age=Duration.hours(6),
+            on_failure=event_sources.SqsDlq(self.dead_letters),
+        )
+        mapping.node.add_dependency(publisher.policy)
+        return publisher.function
+
+
+def _changes_to_publish() -> dict[str, object]:
+    """The filter: positive only, so that what the publisher writes never comes back to it."""
+    prefixes = [{"prefix": prefix} for prefix in names.STREAM_PREFIXES]
+    return {"dynamodb": {"Keys": {names.PK: {"S": [names.POLICY, *prefixes]}}}}
+
+
+def _table(
+    scope: Construct, construct_id: str, config: Config, *, stream: dynamodb.StreamViewType | None = None
+) -> dynamodb.Table:
+    return dynamodb.Table(
+        scope,
+        construct_id,
+        partition_key=_key(names.PK),
+        sort_key=_key(names.SK),
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        time_to_live_attribute=names.TTL,
+        stream=stream,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=config.production
+        ),
+        deletion_protection=config.production,
+        removal_policy=_removal_policy(config),
+    )
+
+
+def _key(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+
+
+def _removal_policy(config: Config) -> RemovalPolicy:
+    return RemovalPolicy.RETAIN if config.production else RemovalPolicy.DESTROY
+
+
+@jsii.implements(IValidation)
+class _NotLite:
+    """Looks at the plan once the app is complete: CDK does not, and CloudFormation only while it deploys."""
+
+    def __init__(self, user_pool: cognito.UserPool) -> None:
+        self._user_pool = user_pool
+
+    def validate(self) -> list[str]:
+        """The sentence, where the pool is a Lite pool."""
+        resource = self._user_pool.node.default_child
+        assert isinstance(resource, cognito.CfnUserPool)  # noqa: S101 - what a UserPool is made of
+        return [LITE_REFUSAL] if Stack.of(resource).resolve(resource.user_pool_tier) == "LITE" else []

@@ -1,0 +1,98 @@
+"""A function of this project: its asset, its own log group and a role with nothing but what it is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.bundling import ROOT, build_asset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.config import Config
+
+_ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
+
+# Lambda gives CPU by memory. With less, waiting for the CPU quota takes longer than the function's own work.
+_MEMORY_MIB = 1024
+
+
+class PythonFunction(Construct):
+    """A function of this project.
+
+    Attributes:
+        function: the function itself.
+        policy: what it may do; made before anything that needs the function to be able to do it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        module: str,
+        description: str,
+        timeout: Duration,
+        environment: Mapping[str, str],
+        statements: list[iam.PolicyStatement],
+        config: Config,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(
+            self,
+            "Logs",
+            retention=logs.RetentionDays.ONE_YEAR if config.production else logs.RetentionDays.ONE_WEEK,
+            removal_policy=RemovalPolicy.RETAIN if config.production else RemovalPolicy.DESTROY,
+        )
+        # Not the managed basic execution role: that one may write to every log group of the account.
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
+        self.policy = iam.Policy(
+            self,
+            "Policy",
+            roles=[role],
+            statements=[
+                *statements,
+                iam.PolicyStatement(
+                    sid="WriteLogs",
+                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                    resources=[log_group.log_group_arn],
+                ),
+            ],
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=description,
+            code=self._code(module, config),
+            handler=f"{module}.handler",
+            runtime=lambda_.Runtime(f"python{config.python}", lambda_.RuntimeFamily.PYTHON),
+            architecture=_ARCHITECTURES[config.arch],
+            memory_size=_MEMORY_MIB,
+            timeout=timeout,
+            environment={
+                **environment,
+                "POWERTOOLS_METRICS_NAMESPACE": "Claimsmith",
+                "POWERTOOLS_SERVICE_NAME": module.split(".")[1],
+            },
+            log_group=log_group,
+            role=role,
+        )
+        self.function.node.add_dependency(self.policy)
+
+    def _code(self, module: str, config: Config) -> lambda_.Code:
+        if not Stack.of(self).bundling_required:  # `cdk ls` and `cdk destroy` need no code
+            return lambda_.Code.from_asset(str(ROOT.joinpath(*module.split(".")[:-1])))
+        asset = build_asset(module, arch=config.arch, python=config.python)
+        if not asset.bytecode:
+            Annotations.of(self).add_warning_v2(
+                "claimsmith:no-bytecode",
+                f"There is no Python {config.python} on this machine, so the asset has no bytecode and a cold start "
+                f"takes about twice as long. Install Python {config.python}, or choose another with -c python=.",
+            )
+        return lambda_.Code.from_asset(str(asset.path))

@@ -1,0 +1,64 @@
+"""What each function may do with the tables, by the partition keys it works with.
+
+``ForAllValues`` is true where a request carries no partition key at all. Every action allowed here names its keys,
+so DynamoDB always sends them; ``Scan``, ``PartiQL*`` and the index, which may not, are not allowed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import aws_iam as iam
+
+from claimsmith import table as names
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_dynamodb as dynamodb
+
+_TRIGGER_READS: Final = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+_TRIGGER_KEYS: Final = (names.BUNDLE, f"{names.TENANT_PREFIX}*", f"{names.USER_PREFIX}*")
+
+_PUBLISHER_READS: Final = ("dynamodb:GetItem", "dynamodb:Query")
+_PUBLISHER_READ_KEYS: Final = (names.BUNDLE, names.LEASE, names.POLICY, names.PROBLEMS)
+# A transaction needs the permission of each of its parts and none of its own.
+_PUBLISHER_WRITES: Final = (
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+)
+_PUBLISHER_WRITE_KEYS: Final = (names.BUNDLE, names.LEASE, names.PROBLEMS)
+
+_STREAM_READS: Final = (
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+)
+
+
+def trigger_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
+    """The trigger reads users, tenants and bundles, and writes nothing."""
+    return [_by_leading_keys("ReadClaims", table, _TRIGGER_READS, _TRIGGER_KEYS)]
+
+
+def publisher_statements(table: dynamodb.ITable, audit_table: dynamodb.ITable) -> list[iam.PolicyStatement]:
+    """The publisher reads the draft, writes bundles and problems, appends to the audit, and reads the stream."""
+    return [
+        _by_leading_keys("ReadDraft", table, _PUBLISHER_READS, _PUBLISHER_READ_KEYS),
+        _by_leading_keys("WriteBundle", table, _PUBLISHER_WRITES, _PUBLISHER_WRITE_KEYS),
+        iam.PolicyStatement(sid="AppendAudit", actions=["dynamodb:PutItem"], resources=[audit_table.table_arn]),
+        iam.PolicyStatement(sid="ReadStream", actions=list(_STREAM_READS), resources=[f"{table.table_arn}/stream/*"]),
+    ]
+
+
+def _by_leading_keys(
+    sid: str, table: dynamodb.ITable, actions: tuple[str, ...], keys: tuple[str, ...]
+) -> iam.PolicyStatement:
+    """Actions on rows whose partition key is, or starts with, one of the keys."""
+    return iam.PolicyStatement(
+        sid=sid,
+        actions=list(actions),
+        resources=[table.table_arn],
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
+    )

@@ -1,0 +1,163 @@
+"""The user pool, its domain, its resource servers and its three clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Annotations, Aws, Duration, Fn, RemovalPolicy
+from aws_cdk import aws_cognito as cognito
+from constructs import Construct
+
+from infra.config import NO_CALLBACK
+
+if TYPE_CHECKING:
+    from infra.config import Config
+
+_PLANS = {"ESSENTIALS": cognito.FeaturePlan.ESSENTIALS, "PLUS": cognito.FeaturePlan.PLUS}
+
+# A token keeps its claims until it expires, so this is how long a change of roles may take to be seen everywhere.
+_TOKEN_VALIDITY = Duration.minutes(15)
+_SESSION_VALIDITY = Duration.days(7)
+
+# For the second of two requests that a browser sends with the same refresh token.
+_ROTATION_GRACE = Duration.seconds(10)
+
+
+class Pool(Construct):
+    """A user pool whose users can write nothing that decides what they may do.
+
+    It has no attribute for a tenant or a role; who may do what is in the table.
+
+    Attributes:
+        user_pool: the pool.
+        public_client: signs in by SRP, for apps of one's own.
+        code_client: the authorization code grant, for browsers and federation. Cognito checks a PKCE challenge where
+            the client sends one and cannot be told to ask for it, so the client must send ``S256`` (RFC 7636).
+        machine_client: client credentials.
+        domain: serves ``/oauth2/token`` and the sign-in pages.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
+        super().__init__(scope, construct_id)
+        plus = config.feature_plan == "PLUS"
+        self.user_pool = cognito.UserPool(
+            self,
+            "UserPool",
+            feature_plan=_PLANS[config.feature_plan],
+            self_sign_up_enabled=False,
+            sign_in_aliases=cognito.SignInAliases(username=True, email=True),
+            sign_in_case_sensitive=False,
+            auto_verify=cognito.AutoVerifiedAttrs(email=True),
+            keep_original=cognito.KeepOriginalAttrs(email=True),
+            account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
+            password_policy=cognito.PasswordPolicy(
+                min_length=12,
+                require_lowercase=True,
+                require_uppercase=True,
+                require_digits=True,
+                require_symbols=True,
+                temp_password_validity=Duration.days(3),
+            ),
+            mfa=cognito.Mfa.OPTIONAL,
+            mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
+            standard_threat_protection_mode=cognito.StandardThreatProtectionMode.FULL_FUNCTION if plus else None,
+            deletion_protection=config.production,
+            removal_policy=RemovalPolicy.RETAIN if config.production else RemovalPolicy.DESTROY,
+        )
+        self.domain = self.user_pool.add_domain(
+            "Domain",
+            cognito_domain=cognito.CognitoDomainOptions(domain_prefix=config.domain_prefix or _own_domain_prefix()),
+        )
+        orders_scopes = self._resource_server("orders", read="Read orders", write="Change orders")
+        introspect = self._resource_server("claimsmith", introspect="Ask whether a token is active")
+        self.public_client = self._client(
+            "PublicClient", disable_o_auth=True, auth_flows=cognito.AuthFlow(user_srp=True)
+        )
+        self.code_client = self._client(
+            "CodeClient",
+            # An empty list would mean Cognito's own, which collides with rotation.
+            auth_flows=cognito.AuthFlow(user_srp=True),
+            o_auth=cognito.OAuthSettings(
+                flows=cognito.OAuthFlows(authorization_code_grant=True),
+                scopes=[
+                    cognito.OAuthScope.OPENID,
+                    cognito.OAuthScope.PROFILE,
+                    cognito.OAuthScope.EMAIL,
+                    *orders_scopes,
+                ],
+                callback_urls=list(config.callback_urls),
+                logout_urls=list(config.logout_urls) or None,
+            ),
+        )
+        if NO_CALLBACK in config.callback_urls:
+            Annotations.of(self.code_client).add_warning_v2(
+                "claimsmith:no-callback",
+                "No browser can sign in yet: say where codes may be sent with -c callback_urls=https://….",
+            )
+        self.machine_client = self.user_pool.add_client(
+            "MachineClient",
+            generate_secret=True,
+            # No flow that signs a user in: this alone leaves refreshing, and there is nothing to refresh.
+            auth_flows=cognito.AuthFlow(user_srp=False),
+            o_auth=cognito.OAuthSettings(
+                flows=cognito.OAuthFlows(client_credentials=True), scopes=[*orders_scopes, *introspect]
+            ),
+            supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
+            access_token_validity=_TOKEN_VALIDITY,
+            id_token_validity=_TOKEN_VALIDITY,
+            enable_token_revocation=True,
+            prevent_user_existence_errors=True,
+            read_attributes=_readable(),
+            write_attributes=_writable(),
+        )
+
+    def _resource_server(self, identifier: str, **scopes: str) -> list[cognito.OAuthScope]:
+        declared = [
+            cognito.ResourceServerScope(scope_name=name, scope_description=description)
+            for name, description in scopes.items()
+        ]
+        server = self.user_pool.add_resource_server(identifier.title(), identifier=identifier, scopes=declared)
+        return [cognito.OAuthScope.resource_server(server, scope) for scope in declared]
+
+    def _client(
+        self,
+        construct_id: str,
+        *,
+        auth_flows: cognito.AuthFlow,
+        o_auth: cognito.OAuthSettings | None = None,
+        disable_o_auth: bool | None = None,
+    ) -> cognito.UserPoolClient:
+        """A client without a secret, for code that runs at the user's."""
+        return self.user_pool.add_client(
+            construct_id,
+            generate_secret=False,
+            auth_flows=auth_flows,
+            o_auth=o_auth,
+            disable_o_auth=disable_o_auth,
+            supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
+            access_token_validity=_TOKEN_VALIDITY,
+            id_token_validity=_TOKEN_VALIDITY,
+            refresh_token_validity=_SESSION_VALIDITY,
+            refresh_token_rotation_grace_period=_ROTATION_GRACE,
+            enable_token_revocation=True,
+            prevent_user_existence_errors=True,
+            read_attributes=_readable(),
+            write_attributes=_writable(),
+        )
+
+
+def _readable() -> cognito.ClientAttributes:
+    return cognito.ClientAttributes().with_standard_attributes(
+        email=True, email_verified=True, fullname=True, locale=True
+    )
+
+
+def _writable() -> cognito.ClientAttributes:
+    """What a user may change with an access token. Without this list it is everything, a custom role included."""
+    return cognito.ClientAttributes().with_standard_attributes(fullname=True, locale=True)
+
+
+def _own_domain_prefix() -> str:
+    """A prefix nobody else has, without the account's number: from the id that CloudFormation gives the stack."""
+    stack_uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
+    return f"claimsmith-{Fn.select(0, Fn.split('-', stack_uuid))}"

@@ -1,0 +1,44 @@
+"""The stack that holds what must not be lost: the pool, the tables and what works on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Aws, CfnOutput, Stack
+
+from infra.claim_customizer import ClaimCustomizer
+from infra.pool import Pool
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from infra.config import Config
+
+
+class StatefulStack(Stack):
+    """The stack that holds what must not be lost."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="Claimsmith: a user pool whose tokens carry what DynamoDB says.",
+            termination_protection=config.production,
+        )
+        pool = Pool(self, "Pool", config=config)
+        customizer = ClaimCustomizer(self, "Claims", user_pool=pool.user_pool, config=config)
+        outputs = {
+            "UserPoolId": pool.user_pool.user_pool_id,
+            "PublicClientId": pool.public_client.user_pool_client_id,
+            "CodeClientId": pool.code_client.user_pool_client_id,
+            "MachineClientId": pool.machine_client.user_pool_client_id,
+            "DomainName": f"{pool.domain.domain_name}.auth.{Aws.REGION}.amazoncognito.com",
+            "TableName": customizer.table.table_name,
+            "AuditTableName": customizer.audit_table.table_name,
+            "TriggerName": customizer.trigger.function_name,
+            "PublisherName": customizer.publisher.function_name,
+            "PublisherDeadLetterUrl": customizer.dead_letters.queue_url,
+        }
+        for name, value in outputs.items():
+            # The construct's id may be taken; the output's name is an interface.
+            CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)
