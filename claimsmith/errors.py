@@ -55,6 +55,7 @@ class Code(StrEnum):
     USER_SUSPENDED = "CS2009"
     USER_UNREADABLE = "CS2010"
     TOO_MANY_CHANGES = "CS2011"
+    EVENT_VERSION = "CS2012"
     INTERNAL = "CS2099"
 
     # CS3xxx: verification.

@@ -1,0 +1,1 @@
+"""What Cognito sends to the trigger and what it accepts: the contract."""

@@ -1,0 +1,136 @@
+"""The event of the pre token generation trigger, versions 2 and 3, read tolerantly.
+
+Source: ``user-pool-lambda-pre-token-generation`` in the Amazon Cognito developer guide. Real events differ from the
+page's samples (``preferredRole`` null or a list, ``groupConfiguration`` null for machines, ``clientMetadata`` absent),
+so whatever is not needed is not looked at, and whatever is needed is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from claimsmith.cognito import limits
+from claimsmith.errors import Code, EventError
+
+MACHINE_SOURCE: Final = "TokenGeneration_ClientCredentials"
+
+#: Every source of the page. An unknown one is refused: what it means for a token is not known.
+SOURCES: Final = frozenset(
+    {
+        "TokenGeneration_HostedAuth",
+        "TokenGeneration_Authentication",
+        "TokenGeneration_NewPasswordChallenge",
+        "TokenGeneration_AuthenticateDevice",
+        "TokenGeneration_RefreshTokens",
+        MACHINE_SOURCE,
+    }
+)
+
+_VERSIONS: Final = frozenset({"2", "3"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A token request: everything of the event that may decide something.
+
+    Attributes:
+        source: the trigger source, one of ``SOURCES``.
+        client_id: the app client.
+        sub: the user's subject; None for a machine (client credentials).
+        username: the user's name in the pool.
+        attributes: the user's attributes; all strings. Untrusted: users may write some of them.
+        groups: the user's groups in the pool.
+        scopes: requested scopes that the app client allows.
+        metadata: client metadata. Untrusted: the caller writes it.
+    """
+
+    source: str
+    client_id: str
+    sub: str | None
+    username: str
+    attributes: Mapping[str, str]
+    groups: tuple[str, ...]
+    scopes: tuple[str, ...]
+    metadata: Mapping[str, str]
+
+    @property
+    def machine(self) -> bool:
+        """Whether this is a client credentials request: no user, no ID token."""
+        return self.sub is None
+
+
+def parse(event: object) -> Request:
+    """Read an event.
+
+    Args:
+        event: what Lambda hands to the handler.
+
+    Raises:
+        EventError: a part that is needed is missing or not of its type, the source is unknown, or the trigger is
+            configured for event version 1, which cannot change an access token.
+    """
+    root = _map(event, "event")
+    source = _text(root.get("triggerSource"), "triggerSource")
+    if source not in SOURCES:
+        raise EventError(Code.UNKNOWN_TRIGGER_SOURCE, "triggerSource")
+    if root.get("version") not in _VERSIONS:
+        raise EventError(Code.EVENT_VERSION, "version")
+    client_id = _text(_map(root.get("callerContext"), "callerContext").get("clientId"), "callerContext.clientId")
+    if not limits.CLIENT_ID.fullmatch(client_id):
+        raise EventError(Code.MALFORMED_EVENT, "callerContext.clientId")
+    request = _map(root.get("request"), "request")
+    machine = source == MACHINE_SOURCE
+    attributes = _strings_by_name(request.get("userAttributes"), "request.userAttributes")
+    sub = None
+    if not machine:
+        sub = attributes.get("sub", "")
+        if not limits.SUB.fullmatch(sub):
+            raise EventError(Code.MALFORMED_EVENT, "request.userAttributes.sub")
+    metadata = _strings_by_name(request.get("clientMetadata"), "request.clientMetadata")
+    if sum(len(name) + len(value) for name, value in metadata.items()) > limits.MAX_METADATA:
+        raise EventError(Code.MALFORMED_EVENT, "request.clientMetadata")
+    groups = _map(request.get("groupConfiguration") or {}, "request.groupConfiguration")
+    return Request(
+        source=source,
+        client_id=client_id,
+        sub=sub,
+        username=_text(root.get("userName"), "userName"),
+        attributes=attributes,
+        groups=_strings(groups.get("groupsToOverride"), "request.groupConfiguration.groupsToOverride"),
+        scopes=_strings(request.get("scopes"), "request.scopes"),
+        metadata=metadata,
+    )
+
+
+def _map(value: object, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise EventError(Code.MALFORMED_EVENT, path)
+    return value
+
+
+def _text(value: object, path: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise EventError(Code.MALFORMED_EVENT, path)
+    return value
+
+
+def _strings(value: object, path: str) -> tuple[str, ...]:
+    """A list of strings; absent and null are the empty list."""
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise EventError(Code.MALFORMED_EVENT, path)
+    return tuple(value)
+
+
+def _strings_by_name(value: object, path: str) -> Mapping[str, str]:
+    """A map of strings; absent and null are the empty map."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(
+        isinstance(name, str) and isinstance(item, str) for name, item in value.items()
+    ):
+        raise EventError(Code.MALFORMED_EVENT, path)
+    return value

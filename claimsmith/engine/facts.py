@@ -1,0 +1,250 @@
+"""Directory rows, read fail-closed: what cannot be read grants nothing and is reported.
+
+A row that DynamoDB's time-to-live has expired but not yet deleted counts as deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith import table
+from claimsmith.engine.bundle import NO_CLAIMS, Claims
+from claimsmith.engine.language import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Row = Mapping[str, Any]
+
+#: Epoch seconds that a row may hold: 2001 to 5138. Milliseconds of any date since 1973 lie above.
+_EARLIEST: Final = 1_000_000_000
+_LATEST: Final = 99_999_999_999
+
+_ACTIVE: Final = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that cannot be read, or a part of one; reported and counted.
+
+    Attributes:
+        row: its key, ``pk sk``.
+        attribute: which attribute is wrong.
+        why: what is wrong with it, without its value.
+    """
+
+    row: str
+    attribute: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """The USER row."""
+
+    active: bool = True
+    active_tenant: str | None = None
+    active_tenant_by_client: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+    claims: Claims = NO_CLAIMS
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A membership that is active and unexpired; others are not kept."""
+
+    roles: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    claims: Claims = NO_CLAIMS
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A TENANT row."""
+
+    id: str
+    active: bool = True
+    name: str | None = None
+    plan: str | None = None
+    default_roles: tuple[str, ...] = ()
+    roles_allowed: frozenset[str] | None = None
+    scopes_allowed: frozenset[str] | None = None
+    claims: Claims = NO_CLAIMS
+
+
+@dataclass(frozen=True, slots=True)
+class UserFacts:
+    """What the directory says of a user.
+
+    Attributes:
+        user: the USER row; the default where there is none; None where there is one that cannot be read.
+        memberships: usable ones as far as the user's own rows tell, by tenant id.
+    """
+
+    user: User | None
+    memberships: Mapping[str, Membership] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything about a request's subject that the decision may use.
+
+    Attributes:
+        tenants: TENANT rows that were looked up; None for one that is absent or cannot be read.
+    """
+
+    user: UserFacts
+    tenants: Mapping[str, Tenant | None] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+#: A machine has no rows of its own: its client's row in the policy stands in for them.
+MACHINE: Final = UserFacts(user=User())
+
+
+class _UnreadableError(Exception):
+    def __init__(self, attribute: str, why: str) -> None:
+        super().__init__(attribute, why)
+        self.attribute = attribute
+        self.why = why
+
+
+def read_user(rows: Iterable[Row], now: int) -> UserFacts:
+    """The facts in the rows of one ``USER#…`` partition.
+
+    Args:
+        rows: the USER row and the memberships, in any order.
+        now: epoch seconds.
+    """
+    user: User | None = User()
+    memberships: dict[str, Membership] = {}
+    problems: list[Problem] = []
+    for row in rows:
+        sk = row.get(table.SK)
+        try:
+            if sk == table.USER:
+                if not _gone(row, now):
+                    user = _user(row)
+            elif isinstance(sk, str) and sk.startswith(table.TENANT_PREFIX):
+                tenant_id = sk[len(table.TENANT_PREFIX) :]
+                if not NAME.fullmatch(tenant_id):
+                    raise _UnreadableError(table.SK, "is not a tenant id")  # noqa: TRY301 - read like every other row
+                membership = _membership(row, now)
+                if membership is not None:
+                    memberships[tenant_id] = membership
+        except _UnreadableError as unreadable:
+            problems.append(_problem(row, unreadable))
+            if sk == table.USER:
+                user = None
+    return UserFacts(user, memberships, tuple(problems))
+
+
+def read_tenant(row: Row, now: int) -> Tenant | Problem | None:
+    """The tenant in a TENANT row; None where the row has expired, a problem where it cannot be read."""
+    try:
+        if _gone(row, now):
+            return None
+        return Tenant(
+            id=str(row[table.PK])[len(table.TENANT_PREFIX) :],
+            active=_active(row),
+            name=_optional_text(row, "name"),
+            plan=_optional_text(row, "plan"),
+            default_roles=_strings(row, "default_roles"),
+            roles_allowed=_ceiling(row, "roles_allowed"),
+            scopes_allowed=_ceiling(row, "scopes_allowed"),
+            claims=_claims(row),
+        )
+    except _UnreadableError as unreadable:
+        return _problem(row, unreadable)
+
+
+def _problem(row: Row, unreadable: _UnreadableError) -> Problem:
+    return Problem(f"{row.get(table.PK)} {row.get(table.SK)}", unreadable.attribute, unreadable.why)
+
+
+def _user(row: Row) -> User:
+    by_client = row.get("active_tenant_by_client", {})
+    if not isinstance(by_client, Mapping) or not all(isinstance(value, str) for value in by_client.values()):
+        raise _UnreadableError("active_tenant_by_client", "is not a map of strings")
+    return User(
+        active=_active(row),
+        active_tenant=_optional_text(row, "active_tenant"),
+        active_tenant_by_client=by_client,
+        roles=_strings(row, "roles"),
+        claims=_claims(row),
+    )
+
+
+def _membership(row: Row, now: int) -> Membership | None:
+    expires_at = _optional_time(row, "expires_at")
+    # Every attribute is read before the verdict, so that a broken row is reported even while it is inactive.
+    membership = Membership(_strings(row, "roles"), _strings(row, "scopes"), _claims(row))
+    if _gone(row, now) or not _active(row) or (expires_at is not None and expires_at <= now):
+        return None
+    return membership
+
+
+def _active(row: Row) -> bool:
+    """Absent is active; any other value, known or not, is not."""
+    return bool(row.get("status", _ACTIVE) == _ACTIVE)
+
+
+def _gone(row: Row, now: int) -> bool:
+    ttl = _optional_time(row, table.TTL)
+    return ttl is not None and ttl <= now
+
+
+def _optional_text(row: Row, name: str) -> str | None:
+    value = row.get(name)
+    if value is not None and not isinstance(value, str):
+        raise _UnreadableError(name, "is not a string")
+    return value
+
+
+def _optional_time(row: Row, name: str) -> int | None:
+    value = row.get(name)
+    if value is None:
+        return None
+    if isinstance(value, Decimal):
+        value = float(value) if value.is_finite() else 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _EARLIEST <= value <= _LATEST:
+        raise _UnreadableError(name, "is not a time in epoch seconds")
+    return int(value)
+
+
+def _strings(row: Row, name: str) -> tuple[str, ...]:
+    value = row.get(name, ())
+    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(item, str) for item in value):
+        raise _UnreadableError(name, "is not a list or set of strings")
+    return tuple(sorted(value)) if isinstance(value, set | frozenset) else tuple(value)
+
+
+def _ceiling(row: Row, name: str) -> frozenset[str] | None:
+    """A ceiling is a list: taking the last member out of a set deletes the set, which would lift the limit."""
+    if name not in row:
+        return None
+    value = row[name]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _UnreadableError(name, "is not a list of strings")
+    return frozenset(value)
+
+
+def _claims(row: Row) -> Claims:
+    if not row.keys() & _CLAIM_ATTRIBUTES:
+        return NO_CLAIMS
+    both, access, identity = (_object(row, name) for name in ("claims", "access_claims", "id_claims"))
+    return Claims({**both, **access}, {**both, **identity})
+
+
+_CLAIM_ATTRIBUTES: Final = frozenset({"claims", "access_claims", "id_claims"})
+
+
+def _object(row: Row, name: str) -> Mapping[str, Any]:
+    value = row.get(name, {})
+    if not isinstance(value, Mapping):
+        raise _UnreadableError(name, "is not a map")
+    return value

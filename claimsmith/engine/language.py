@@ -1,0 +1,51 @@
+"""The words of a policy: names, modes and the shapes of values. Lint enumerates them; nothing else defines any.
+
+Rules, paths and operators join this room with the rules themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from claimsmith.cognito.limits import ADMIN_SCOPE, OIDC_SCOPES
+
+#: Tenant ids and role names.
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+ScopeMode = Literal["intersect", "exact"]
+NoTenant = Literal["allow", "deny"]
+Publish = Literal["auto", "manual"]
+
+#: The claims that the engine sets, by what they tell; a policy may rename them.
+BUILT_IN_CLAIMS: Final = ("tenant_id", "tenant_name", "roles", "tenants", "policy_version")
+
+#: Marks on a token that is less than it should be; never renamed, so that a verifier can rely on them.
+DEGRADED_CLAIM: Final = "claims_degraded"
+SHED_CLAIM: Final = "claims_shed"
+
+#: The client metadata entry that asks for a tenant. A hint: it is checked against membership.
+TENANT_HINT: Final = "tenant_id"
+
+#: Scopes that no policy grants or takes away unless it suppresses them by name.
+ALWAYS_UNMANAGED: Final = OIDC_SCOPES | {ADMIN_SCOPE}
+
+#: The keys that mark an object as an expression rather than a literal.
+EXPRESSION_KEYS: Final = frozenset({"from", "template", "value"})
+
+#: Tenants listed in an ID token whose user has still to choose one.
+MAX_TENANTS_LISTED: Final = 100
+
+
+def is_unmanaged(scope: str, patterns: frozenset[str]) -> bool:
+    """Whether the policy leaves this scope alone.
+
+    Args:
+        scope: a scope.
+        patterns: ``settings.unmanaged_scopes``: exact scopes, or prefixes as in ``legacy/*``.
+    """
+    return (
+        scope in ALWAYS_UNMANAGED
+        or scope in patterns
+        or any(pattern.endswith("*") and scope.startswith(pattern[:-1]) for pattern in patterns)
+    )

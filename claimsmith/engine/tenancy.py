@@ -1,0 +1,129 @@
+"""Which tenant a token is for: DESIGN section 5, step 2.
+
+A pinned or hinted tenant that is not usable refuses, with the same code whether it is unknown, foreign or suspended.
+A stored choice that is not usable yields no tenant, never another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from claimsmith.engine.bundle import Client
+from claimsmith.engine.language import MAX_TENANTS_LISTED, NAME, TENANT_HINT
+from claimsmith.errors import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from claimsmith.cognito.event import Request
+    from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.facts import Tenant, UserFacts
+
+    Known = Mapping[str, Tenant | None]
+
+#: Tenant rows asked for at once: what one BatchGetItem takes.
+BATCH: Final = 100
+
+#: What is said of a client that has no row.
+NO_CLIENT: Final = Client()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The tenant a token is for, or why there is none.
+
+    Attributes:
+        tenant: the chosen tenant, always a usable one.
+        how: ``pinned``, ``hint``, ``stored``, ``sole``, ``none``.
+        refusal: a code where the sign-in must be refused.
+        offered: usable tenants to choose from, where none was chosen.
+    """
+
+    how: str
+    tenant: Tenant | None = None
+    refusal: Code | None = None
+    offered: tuple[Tenant, ...] = ()
+
+
+def wanted(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> list[str]:
+    """The tenants whose rows are still to be read before ``choose`` can choose; empty when it can.
+
+    Args:
+        bundle: the policy.
+        user: the user's own rows.
+        known: TENANT rows read so far; None for those that are not there.
+        request: what is asked.
+    """
+    if user.user is None or not user.user.active:
+        return []
+    bound, how = _bound(bundle, request)
+    if bound is not None:
+        return [bound] if bound not in known and _member(bound, how, user, request) else []
+    if how != "free" or request.machine:
+        return []
+    stored = _stored(user, request)
+    if stored is not None and stored in user.memberships and (stored not in known or _usable(stored, known)):
+        return [] if stored in known else [stored]
+    # Whether there is one usable tenant or more is known at two; a list to choose from goes on to its limit.
+    if sum(1 for _ in islice(_usable_tenants(user, known), MAX_TENANTS_LISTED)) == MAX_TENANTS_LISTED:
+        return []
+    return list(islice((tenant_id for tenant_id in sorted(user.memberships) if tenant_id not in known), BATCH))
+
+
+def choose(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> Choice:
+    """Choose: the client's pin, the hint, the stored choice, the only usable membership, or none."""
+    bound, how = _bound(bundle, request)
+    if how == "contradiction":
+        return Choice(how, refusal=Code.TENANT_NOT_PERMITTED)
+    if how in ("pinned", "hint"):
+        tenant = _usable(bound, known) if bound is not None and _member(bound, how, user, request) else None
+        return Choice(how, tenant, None if tenant else Code.TENANT_NOT_PERMITTED)
+    if not request.machine:
+        stored = _stored(user, request)
+        if stored is not None:
+            tenant = _usable(stored, known) if stored in user.memberships else None
+            if tenant is not None:
+                return Choice("stored", tenant)
+        offered = tuple(islice(_usable_tenants(user, known), MAX_TENANTS_LISTED))
+        if stored is None and len(offered) == 1:
+            return Choice("sole", offered[0])
+    else:
+        offered = ()
+    refusal = Code.TENANT_REQUIRED if bundle.settings.no_tenant == "deny" else None
+    return Choice("none", refusal=refusal, offered=offered)
+
+
+def _bound(bundle: Bundle, request: Request) -> tuple[str | None, str]:
+    """The tenant this request must be for, and what binds it: a pin, a hint, their contradiction, or nothing."""
+    pin = bundle.clients.get(request.client_id, NO_CLIENT).tenant
+    hint = request.metadata.get(TENANT_HINT)
+    if pin is not None:
+        return (pin, "pinned") if hint in (None, pin) else (None, "contradiction")
+    if hint is not None:
+        return (hint if NAME.fullmatch(hint) else None), "hint"
+    return None, "free"
+
+
+def _member(tenant_id: str, how: str, user: UserFacts, request: Request) -> bool:
+    """A machine belongs to the tenant its client is pinned to, and to no other."""
+    return how == "pinned" if request.machine else tenant_id in user.memberships
+
+
+def _stored(user: UserFacts, request: Request) -> str | None:
+    if user.user is None:
+        return None
+    return user.user.active_tenant_by_client.get(request.client_id, user.user.active_tenant)
+
+
+def _usable(tenant_id: str, known: Known) -> Tenant | None:
+    tenant = known.get(tenant_id)
+    return tenant if tenant is not None and tenant.active else None
+
+
+def _usable_tenants(user: UserFacts, known: Known) -> Iterator[Tenant]:
+    for tenant_id in sorted(user.memberships):
+        tenant = _usable(tenant_id, known)
+        if tenant is not None:
+            yield tenant

@@ -1,0 +1,257 @@
+"""Checks a draft before it can reach a token: every finding names a code, a row and an attribute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from claimsmith.cognito.claims import TOKENS, Token, UnacceptableError, checked, refused_name
+from claimsmith.cognito.limits import CLIENT_ID, SCOPE
+from claimsmith.engine.language import (
+    BUILT_IN_CLAIMS,
+    DEGRADED_CLAIM,
+    EXPRESSION_KEYS,
+    NAME,
+    SHED_CLAIM,
+    is_unmanaged,
+)
+from claimsmith.errors import Code
+from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Row, Settings
+from claimsmith.policy.draft import SETTINGS_SECTION, UNKNOWN_SECTION, Draft, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Path = tuple[str, ...]
+
+#: The longest group name of a user pool (CreateGroup).
+_GROUP_LENGTH: Final = 128
+
+_FIRST, _SECOND = TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong in a draft.
+
+    Attributes:
+        code: stable, an entry of ``docs/codes.md``.
+        row: the row's key.
+        attribute: the path of the attribute in the row; empty where the row itself is wrong.
+        message: what is wrong and what would be right.
+        file: and ``line``: where it was read, if from a file.
+    """
+
+    code: Code
+    row: str
+    attribute: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file else " ".join(filter(None, (self.row, self.attribute)))
+        subject = f" {self.attribute}:" if self.file and self.attribute else ""
+        return f"{place}:{subject} {self.message} [{self.code}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A draft's documents, as far as they could be read; complete only where there is no finding."""
+
+    settings: Settings
+    roles: Mapping[str, Role]
+    groups: Mapping[str, Group]
+    clients: Mapping[str, Client]
+
+
+def lint(draft: Draft) -> list[Finding]:
+    """Everything that is wrong with a draft; an empty list where it may be published."""
+    return check(draft)[1]
+
+
+def check(draft: Draft) -> tuple[Checked, list[Finding]]:
+    """The documents of a draft, and everything that is wrong with it."""
+    return _Lint(draft).run()
+
+
+class _Lint:
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.findings: list[Finding] = []
+
+    def run(self) -> tuple[Checked, list[Finding]]:
+        documents = {section: self.documents(section) for section in DOCUMENTS}
+        settings = next(iter(documents[SETTINGS_SECTION].values()), None)
+        if not self.draft.section(SETTINGS_SECTION):
+            nowhere = Entry(SETTINGS_SECTION, "", {})
+            self.say(Code.SETTINGS_MISSING, nowhere, (), "every policy has this row, even an empty one")
+        for entry in self.draft.section(UNKNOWN_SECTION).values():
+            self.say(Code.UNKNOWN_ROW, entry, (), "this version knows SETTINGS, ROLE#…, GROUP#… and CLIENT#…")
+        checked_policy = Checked(
+            settings if isinstance(settings, Settings) else Settings(),
+            {name: role for name, role in documents["roles"].items() if isinstance(role, Role)},
+            {name: group for name, group in documents["groups"].items() if isinstance(group, Group)},
+            {name: client for name, client in documents["clients"].items() if isinstance(client, Client)},
+        )
+        self.names(checked_policy)
+        self.role_references(checked_policy)
+        self.cycles(checked_policy.roles)
+        self.scopes(checked_policy)
+        self.claims(checked_policy)
+        self.findings.sort(key=lambda found: (found.file or "", found.line or 0, found.row, found.attribute))
+        return checked_policy, self.findings
+
+    def say(self, code: Code, entry: Entry, path: Path, message: str) -> None:
+        self.findings.append(Finding(code, entry.row, ".".join(path), message, entry.file, entry.line(path)))
+
+    def documents(self, section: str) -> dict[str, Row]:
+        """The documents of a section that can be read."""
+        model, found = DOCUMENTS[section], {}
+        for name, entry in self.draft.section(section).items():
+            try:
+                found[name] = model.model_validate(dict(entry.attributes))
+            except ValidationError as error:
+                for problem in error.errors(include_url=False, include_input=False, include_context=False):
+                    path = tuple(str(part) for part in problem["loc"])
+                    if problem["type"] == "extra_forbidden":
+                        hint = _did_you_mean(path[-1], model.model_fields)
+                        self.say(Code.UNKNOWN_ATTRIBUTE, entry, path, f"no such attribute{hint}")
+                    else:
+                        self.say(Code.WRONG_TYPE, entry, path, problem["msg"].lower())
+        return found
+
+    def names(self, policy: Checked) -> None:
+        for name in policy.roles:
+            if not NAME.fullmatch(name):
+                entry = self.draft.section("roles")[name]
+                self.say(Code.INVALID_NAME, entry, (), f"a role's name matches {NAME.pattern}")
+        for name in policy.groups:
+            if not 0 < len(name) <= _GROUP_LENGTH:
+                entry = self.draft.section("groups")[name]
+                self.say(Code.INVALID_NAME, entry, (), f"a group's name has 1 to {_GROUP_LENGTH} characters")
+        for name, client in policy.clients.items():
+            entry = self.draft.section("clients")[name]
+            if not CLIENT_ID.fullmatch(name):
+                self.say(Code.INVALID_NAME, entry, (), "this is not an app client id")
+            if client.tenant is not None and not NAME.fullmatch(client.tenant):
+                self.say(Code.INVALID_NAME, entry, ("tenant",), f"a tenant id matches {NAME.pattern}")
+
+    def role_references(self, policy: Checked) -> None:
+        for entry, path, names in self.role_lists(policy):
+            for index, name in enumerate(names):
+                if name not in policy.roles:
+                    hint = _did_you_mean(name, policy.roles)
+                    self.say(Code.UNKNOWN_ROLE, entry, (*path, str(index)), f"there is no role {name}{hint}")
+
+    def role_lists(self, policy: Checked) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
+        for entry in self.draft.section(SETTINGS_SECTION).values():
+            yield entry, ("default_roles",), policy.settings.default_roles
+        for name, role in policy.roles.items():
+            yield self.draft.section("roles")[name], ("inherits",), role.inherits
+        for name, group in policy.groups.items():
+            yield self.draft.section("groups")[name], ("roles",), group.roles
+        for name, client in policy.clients.items():
+            yield self.draft.section("clients")[name], ("roles",), client.roles
+
+    def cycles(self, roles: Mapping[str, Role]) -> None:
+        for name in roles:
+            if name in ancestors(name, roles):
+                entry = self.draft.section("roles")[name]
+                self.say(Code.INHERITANCE_CYCLE, entry, ("inherits",), "this role inherits itself, at some depth")
+
+    def scopes(self, policy: Checked) -> None:
+        unmanaged = frozenset(policy.settings.unmanaged_scopes)
+        for entry in self.draft.section(SETTINGS_SECTION).values():
+            self.scope_syntax(entry, ("unmanaged_scopes",), policy.settings.unmanaged_scopes)
+            for index, pattern in enumerate(policy.settings.unmanaged_scopes):
+                if "*" in pattern.removesuffix("/*"):
+                    message = "a star stands only at the end, after a slash, as in legacy/*"
+                    self.say(Code.INVALID_SCOPE, entry, ("unmanaged_scopes", str(index)), message)
+        for name, role in policy.roles.items():
+            entry = self.draft.section("roles")[name]
+            self.scope_syntax(entry, ("scopes",), role.scopes)
+            for index, scope in enumerate(role.scopes):
+                if is_unmanaged(scope, unmanaged):
+                    message = f"the policy does not manage {scope}, so no role can grant it"
+                    self.say(Code.UNMANAGED_SCOPE, entry, ("scopes", str(index)), message)
+        for name, client in policy.clients.items():
+            entry = self.draft.section("clients")[name]
+            self.scope_syntax(entry, ("scopes_allowed",), client.scopes_allowed or ())
+            self.scope_syntax(entry, ("suppress_scopes",), client.suppress_scopes)
+
+    def scope_syntax(self, entry: Entry, path: Path, scopes: Sequence[str]) -> None:
+        for index, scope in enumerate(scopes):
+            if not SCOPE.fullmatch(scope):
+                self.say(
+                    Code.INVALID_SCOPE,
+                    entry,
+                    (*path, str(index)),
+                    "a scope has 1 to 256 printable ASCII characters and no space, quote or backslash",
+                )
+
+    def claims(self, policy: Checked) -> None:
+        own = {DEGRADED_CLAIM, SHED_CLAIM, *policy.settings.names().values()}
+        for entry in self.draft.section(SETTINGS_SECTION).values():
+            self.claim_names(entry, policy.settings)
+        rows: list[tuple[Entry, ClaimsRow]] = []
+        rows += [(self.draft.section("roles")[name], role) for name, role in policy.roles.items()]
+        rows += [(self.draft.section("clients")[name], client) for name, client in policy.clients.items()]
+        for entry, row in rows:
+            for attribute, claims, tokens in (
+                ("claims", row.claims, TOKENS),
+                ("access_claims", row.access_claims, (_FIRST,)),
+                ("id_claims", row.id_claims, (_SECOND,)),
+            ):
+                for name, value in claims.items():
+                    self.claim(entry, (attribute, name), value, tokens, own)
+
+    def claim(self, entry: Entry, path: Path, value: Any, tokens: Sequence[Token], own: set[str]) -> None:  # noqa: ANN401 - a JSON value and its place
+        name = path[-1]
+        refused = "only Claimsmith sets this claim" if name in own else refused_name(name)
+        if refused is not None:
+            self.say(Code.RESERVED_CLAIM, entry, path, refused)
+            return
+        if isinstance(value, dict) and value.keys() & EXPRESSION_KEYS:
+            self.say(Code.UNSUPPORTED_VALUE, entry, path, "this version takes literal values only")
+            return
+        for token in tokens:
+            try:
+                checked(token, name, value)
+            except UnacceptableError as unacceptable:
+                self.say(Code.UNSUPPORTED_VALUE, entry, path, str(unacceptable))
+                return
+
+    def claim_names(self, entry: Entry, settings: Settings) -> None:
+        seen: dict[str, str] = {}
+        for meaning in settings.claim_names:
+            if meaning not in BUILT_IN_CLAIMS:
+                hint = _did_you_mean(meaning, BUILT_IN_CLAIMS)
+                self.say(Code.UNKNOWN_ATTRIBUTE, entry, ("claim_names", meaning), f"no such built-in claim{hint}")
+        for meaning, name in settings.names().items():
+            path = ("claim_names", meaning)
+            if refused := refused_name(name):
+                self.say(Code.RESERVED_CLAIM, entry, path, refused)
+            elif name in (DEGRADED_CLAIM, SHED_CLAIM) or name in seen:
+                self.say(Code.DUPLICATE, entry, path, f"{name} is the name of another claim already")
+            seen[name] = meaning
+
+
+def ancestors(name: str, roles: Mapping[str, Role]) -> set[str]:
+    """Every role that a role inherits, at any depth; itself only where it is part of a cycle."""
+    found: set[str] = set()
+    waiting = list(roles[name].inherits)
+    while waiting:
+        parent = waiting.pop()
+        if parent in roles and parent not in found:
+            found.add(parent)
+            waiting += roles[parent].inherits
+    return found
+
+
+def _did_you_mean(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

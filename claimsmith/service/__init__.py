@@ -1,0 +1,1 @@
+"""The use cases: what the functions and the command line do."""

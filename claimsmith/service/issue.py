@@ -1,0 +1,200 @@
+"""Answers the trigger: reads the facts in time, decides, and builds the response (DESIGN sections 5 and 6)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.cognito import event as cognito_event
+from claimsmith.cognito.response import build
+from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.decide import Decision, Refusal, decide, degraded
+from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant, read_user
+from claimsmith.engine.tenancy import wanted
+from claimsmith.errors import ClaimsmithError, Code, SignInRefusedError, StoreError
+from claimsmith.service.calls import Calls, DeadlineError
+from claimsmith.store import bundles, directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from claimsmith.cognito.event import Request
+    from claimsmith.engine.bundle import Bundle
+    from claimsmith.environment import OnFailure
+    from claimsmith.store.bundles import Pointer
+    from claimsmith.store.dynamodb import Table
+
+#: Seconds for all reads of one sign-in. Cognito waits five, and a cold start takes its part of them.
+READ_SECONDS: Final = 3.0
+
+#: Seconds for reading the bundle while the process starts; after that a sign-in reads it itself.
+WARM_SECONDS: Final = 1.0
+
+#: Tenant rows remembered at most.
+_REMEMBERED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An answered event.
+
+    Attributes:
+        event: the event with its ``response``, for Cognito.
+        decision: what was decided.
+        version: the bundle's version; None where there was none.
+        degraded: the code of the failure for which the token is not enriched.
+    """
+
+    event: dict[str, Any]
+    request: Request
+    decision: Decision
+    version: int | None
+    degraded: Code | None = None
+
+
+class Issuer:
+    """Makes tokens from a table. Safe to use from several threads; remembers bundles and tenants, never users."""
+
+    def __init__(
+        self,
+        rows: Table,
+        on_failure: OnFailure,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        """An issuer.
+
+        Args:
+            rows: the table.
+            on_failure: ``deny`` refuses a sign-in that nothing is known about; ``unenriched`` issues a marked token.
+            clock: epoch seconds.
+            monotonic: seconds that only grow; for ages.
+            read_seconds: bound on all reads of one sign-in.
+        """
+        self._rows = rows
+        self._on_failure = on_failure
+        self._clock = clock
+        self._monotonic = monotonic
+        self._read_seconds = read_seconds
+        self._calls = Calls()
+        #: The bundle in force, the pointer it came from and when that was read, replaced together.
+        self._current: tuple[Bundle, Pointer, float] | None = None
+        self._tenants: dict[str, tuple[Tenant, float]] = {}
+
+    def warm(self, seconds: float = WARM_SECONDS) -> Code | None:
+        """Read the bundle ahead of the first sign-in; the code of what went wrong, which the sign-in meets again."""
+        try:
+            self._calls.start(self._refresh).result(seconds)
+        except ClaimsmithError as error:
+            return error.code
+        return None
+
+    def issue(self, event: object) -> Issued:
+        """Answer one event.
+
+        Args:
+            event: what Lambda hands over.
+
+        Raises:
+            SignInRefusedError: no token; the text is safe for the user.
+        """
+        request = cognito_event.parse(event)
+        failure = None
+        try:
+            bundle, facts = self._calls.start(lambda: self.read(request)).result(self._read_seconds)
+        except (StoreError, BundleError, DeadlineError) as error:
+            failure = Code.STORE_UNAVAILABLE if isinstance(error, StoreError) else error.code
+            if self._on_failure == "deny":
+                raise SignInRefusedError(failure) from error
+            current = self._current
+            version = current[0].version if current else None
+            decision: Decision | Refusal = degraded(current[0] if current else None, request, failure)
+        else:
+            version = bundle.version
+            decision = decide(bundle, facts, request, int(self._clock()))
+        if isinstance(decision, Refusal):
+            raise RefusedError(decision, request, version)
+        assert isinstance(event, dict)  # noqa: S101 - parse accepts nothing else
+        answered = {**event, "response": build(decision.changes, request)}
+        return Issued(answered, request, decision, version, failure)
+
+    def read(self, request: Request) -> tuple[Bundle, Facts]:
+        """The bundle and the facts: one request in sequence where all is warm, two where it is not.
+
+        Raises:
+            BundleError: there is no usable bundle.
+            StoreError: DynamoDB does not answer.
+        """
+        refreshing = self._calls.start(self._refresh) if self._is_due() else None
+        now = int(self._clock())
+        user = MACHINE if request.sub is None else read_user(directory.user_rows(self._rows, request.sub), now)
+        bundle = refreshing.result() if refreshing else self._bundle()
+        known: dict[str, Tenant | None] = {}
+        problems: list[Problem] = []
+        while missing := wanted(bundle, user, known, request):
+            self._read_tenants(missing, known, problems, bundle.settings.cache_seconds)
+        return bundle, Facts(user, known, tuple(problems))
+
+    def _read_tenants(
+        self, missing: list[str], known: dict[str, Tenant | None], problems: list[Problem], cache_seconds: int
+    ) -> None:
+        """Add these tenants to ``known``, from memory where they are fresh, else from the table."""
+        read_at = self._monotonic()
+        unread: list[str] = []
+        for tenant_id in missing:
+            remembered = self._tenants.get(tenant_id)
+            if remembered is not None and read_at - remembered[1] < cache_seconds:
+                known[tenant_id] = remembered[0]
+            else:
+                known[tenant_id] = None
+                unread.append(tenant_id)
+        if not unread:
+            return
+        now = int(self._clock())
+        for row in directory.tenant_rows(self._rows, unread):
+            tenant = read_tenant(row, now)
+            if isinstance(tenant, Problem):
+                problems.append(tenant)
+            elif tenant is not None:
+                known[tenant.id] = tenant
+                if len(self._tenants) >= _REMEMBERED:
+                    self._tenants.clear()
+                self._tenants[tenant.id] = (tenant, read_at)
+
+    def _is_due(self) -> bool:
+        current = self._current
+        return current is None or self._monotonic() - current[2] >= current[0].settings.cache_seconds
+
+    def _bundle(self) -> Bundle:
+        return self._current[0] if self._current is not None else self._refresh()
+
+    def _refresh(self) -> Bundle:
+        """Read the pointer, and the document only where the version moved."""
+        read_at = self._monotonic()
+        pointer = bundles.pointer(self._rows)
+        if pointer is None:
+            raise BundleError("No policy has been published.", Code.NO_BUNDLE)
+        current = self._current
+        if current is not None and (current[1].version, current[1].digest) == (pointer.version, pointer.digest):
+            bundle = current[0]
+        else:
+            bundle = bundles.load(self._rows, pointer.version, pointer.digest)
+        self._current = (bundle, pointer, read_at)
+        return bundle
+
+
+class RefusedError(SignInRefusedError):
+    """A refusal by decision.
+
+    Attributes:
+        refusal: with its reasons and problems, for the log.
+    """
+
+    def __init__(self, refusal: Refusal, request: Request, version: int | None) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+        self.request = request
+        self.version = version

@@ -1,0 +1,1 @@
+"""DynamoDB input and output; everything above it sees plain rows."""

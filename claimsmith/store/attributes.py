@@ -1,0 +1,92 @@
+"""DynamoDB attribute values <-> plain Python values.
+
+Sets stay sets (``frozenset``), so that a reader can tell them from lists. Numbers are int where they are written as
+one, else float: everything Claimsmith stores fits.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def decode_row(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as DynamoDB returns it, with plain values."""
+    return {name: decode(value) for name, value in item.items()}
+
+
+def decode(value: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - any value a row can hold; a line a type
+    """One attribute value, plain."""
+    [(kind, content)] = value.items()
+    match kind:
+        case "S" | "BOOL" | "B":
+            return content
+        case "N":
+            return _number(content)
+        case "M":
+            return decode_row(content)
+        case "L":
+            return [decode(item) for item in content]
+        case "SS" | "BS":
+            return frozenset(content)
+        case "NS":
+            return frozenset(_number(item) for item in content)
+        case _:
+            return None
+
+
+def encode_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain row as DynamoDB takes it.
+
+    Raises:
+        TypeError: a value that no attribute can hold.
+    """
+    return {name: encode(value) for name, value in row.items()}
+
+
+def encode(value: object) -> dict[str, Any]:  # noqa: PLR0911 - a line a type
+    """One plain value as an attribute value.
+
+    Raises:
+        TypeError: no attribute can hold it.
+    """
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case float():
+            return {"N": format(Decimal(repr(value)), "f")}
+        case bytes():
+            return {"B": value}
+        case list() | tuple():
+            return {"L": [encode(item) for item in value]}
+        case set() | frozenset():
+            return _encode_set(value)
+        case dict():
+            return {"M": encode_row(value)}
+    raise TypeError(f"a row cannot hold a {type(value).__name__} like this")
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _encode_set(value: set[Any] | frozenset[Any]) -> dict[str, Any]:
+    if value and all(isinstance(item, str) for item in value):
+        return {"SS": sorted(value)}
+    if value and all(isinstance(item, bytes) for item in value):
+        return {"BS": sorted(value)}
+    if value and all(isinstance(item, int | float) for item in value):
+        return {"NS": [encode(item)["N"] for item in sorted(value)]}
+    raise TypeError("a row cannot hold an empty or a mixed set")

@@ -1,0 +1,217 @@
+"""One DynamoDB table, in plain rows: the few operations the rest is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from claimsmith import table
+from claimsmith.errors import Code, StoreError
+from claimsmith.store.attributes import decode_row, encode, encode_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    Row = Mapping[str, Any]
+    Key = tuple[str, str]
+
+#: One attempt more, and short waits: Cognito gives a trigger five seconds in all. A total bound is the caller's.
+TOKEN_PATH: Final = Config(
+    connect_timeout=1.0,
+    read_timeout=1.0,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    parameter_validation=False,
+)
+
+#: For people and for background work.
+PATIENT: Final = Config(connect_timeout=5.0, read_timeout=20.0, retries={"mode": "standard", "total_max_attempts": 4})
+
+#: Keys in one BatchGetItem.
+_BATCH: Final = 100
+
+#: Actions in one TransactWriteItems.
+TRANSACTION: Final = 100
+
+
+class ConditionError(StoreError):
+    """A row was not as the caller expected: somebody else wrote it first."""
+
+
+def connect(config: Config, *, endpoint_url: str | None = None, region: str | None = None) -> Any:  # noqa: ANN401 - botocore clients have no type
+    """A DynamoDB client; address and region default to what the AWS environment variables say."""
+    session = botocore.session.get_session()
+    return session.create_client("dynamodb", region_name=region, endpoint_url=endpoint_url, config=config)
+
+
+class Table:
+    """A table of the shape of ``claimsmith.table``.
+
+    Every method raises ``StoreError`` where DynamoDB does not answer or refuses.
+    """
+
+    def __init__(self, client: Any, name: str) -> None:  # noqa: ANN401 - botocore clients have no type
+        self._client = client
+        self.name = name
+
+    def query(
+        self, pk: str, *, sk_prefix: str | None = None, limit: int | None = None, descending: bool = False
+    ) -> list[dict[str, Any]]:
+        """The rows of one partition, read consistently, whole unless ``limit`` says otherwise."""
+        condition, values = "pk = :pk", {":pk": {"S": pk}}
+        if sk_prefix is not None:
+            condition += " AND begins_with(sk, :sk)"
+            values[":sk"] = {"S": sk_prefix}
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ConsistentRead": True,
+            "ScanIndexForward": not descending,
+        }
+        if limit is not None:
+            request["Limit"] = limit
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = self._call("query", request)
+            rows += map(decode_row, page.get("Items", ()))
+            if "LastEvaluatedKey" not in page or (limit is not None and len(rows) >= limit):
+                return rows
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def keys_by_sk(self, sk: str) -> list[tuple[str, str]]:
+        """The keys of every row with this sort key, from the index; never a ground for access."""
+        request = {
+            "TableName": self.name,
+            "IndexName": table.BY_SK,
+            "KeyConditionExpression": "sk = :sk",
+            "ExpressionAttributeValues": {":sk": {"S": sk}},
+        }
+        keys: list[tuple[str, str]] = []
+        while True:
+            page = self._call("query", request)
+            keys += [(item[table.PK]["S"], item[table.SK]["S"]) for item in page.get("Items", ())]
+            if "LastEvaluatedKey" not in page:
+                return keys
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def get(self, pk: str, sk: str) -> dict[str, Any] | None:
+        """One row, read consistently; None where there is none."""
+        request = {"TableName": self.name, "Key": _key(pk, sk), "ConsistentRead": True}
+        item = self._call("get_item", request).get("Item")
+        return None if item is None else decode_row(item)
+
+    def batch_get(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
+        """The rows of these keys that exist, in any order."""
+        rows: list[dict[str, Any]] = []
+        for start in range(0, len(keys), _BATCH):
+            wanted: Any = {self.name: {"Keys": [_key(*key) for key in keys[start : start + _BATCH]]}}
+            while wanted:
+                answer = self._call("batch_get_item", {"RequestItems": wanted})
+                rows += map(decode_row, answer.get("Responses", {}).get(self.name, ()))
+                wanted = answer.get("UnprocessedKeys")
+        return rows
+
+    def put(self, row: Row, *, condition: str | None = None, values: Mapping[str, Any] | None = None) -> None:
+        """Write a whole row.
+
+        Raises:
+            ConditionError: the condition does not hold.
+        """
+        self._call("put_item", put_action(self.name, row, condition, values))
+
+    def delete(
+        self, pk: str, sk: str, *, condition: str | None = None, values: Mapping[str, Any] | None = None
+    ) -> None:
+        """Delete a row; one that is not there is no error.
+
+        Raises:
+            ConditionError: the condition does not hold.
+        """
+        self._call("delete_item", delete_action(self.name, pk, sk, condition, values))
+
+    def update(
+        self, pk: str, sk: str, assign: Mapping[str, Any], *, remove: Iterable[str] = (), condition: str | None = None
+    ) -> None:
+        """Set and remove attributes of a row, which is made where it is not there.
+
+        Raises:
+            ConditionError: the condition does not hold.
+        """
+        names = {f"#{index}": name for index, name in enumerate([*assign, *remove])}
+        aliases = {name: alias for alias, name in names.items()}
+        expression = ""
+        if assign:
+            expression += "SET " + ", ".join(f"{aliases[name]} = :{aliases[name][1:]}" for name in assign)
+        if gone := [aliases[name] for name in remove]:
+            expression += " REMOVE " + ", ".join(gone)
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "Key": _key(pk, sk),
+            "UpdateExpression": expression.strip(),
+            "ExpressionAttributeNames": names,
+        }
+        if assign:
+            request["ExpressionAttributeValues"] = {
+                f":{aliases[name][1:]}": encode(value) for name, value in assign.items()
+            }
+        if condition:
+            request["ConditionExpression"] = condition
+        self._call("update_item", request)
+
+    def transact(self, actions: Sequence[Mapping[str, Any]]) -> None:
+        """Write up to ``TRANSACTION`` rows, all or none; actions come from ``put_action`` and ``delete_action``.
+
+        Raises:
+            ConditionError: the condition of one of them does not hold.
+        """
+        wrapped = [{"Put" if "Item" in action else "Delete": action} for action in actions]
+        self._call("transact_write_items", {"TransactItems": wrapped})
+
+    def _call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**request)
+        except ClientError as error:
+            raise _store_error(error, self.name) from error
+        except BotoCoreError as error:
+            raise StoreError(Code.AWS_UNREACHABLE, f"DynamoDB does not answer ({type(error).__name__}).") from error
+        return answer
+
+
+def put_action(name: str, row: Row, condition: str | None = None, values: Row | None = None) -> dict[str, Any]:
+    """A put, for ``Table.put`` or a transaction."""
+    return _conditioned({"TableName": name, "Item": encode_row(row)}, condition, values)
+
+
+def delete_action(
+    name: str, pk: str, sk: str, condition: str | None = None, values: Row | None = None
+) -> dict[str, Any]:
+    """A delete, for ``Table.delete`` or a transaction."""
+    return _conditioned({"TableName": name, "Key": _key(pk, sk)}, condition, values)
+
+
+def _conditioned(action: dict[str, Any], condition: str | None, values: Row | None) -> dict[str, Any]:
+    if condition:
+        action["ConditionExpression"] = condition
+    if values:
+        action["ExpressionAttributeValues"] = encode_row(values)
+    return action
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return {table.PK: {"S": pk}, table.SK: {"S": sk}}
+
+
+def _store_error(error: ClientError, name: str) -> StoreError:
+    code = error.response.get("Error", {}).get("Code", "")
+    match code:
+        case "ConditionalCheckFailedException" | "TransactionCanceledException" | "TransactionConflictException":
+            return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time.")
+        case "ResourceNotFoundException":
+            return StoreError(Code.TABLE_MISSING, f"There is no table {name} here.")
+        case "AccessDeniedException" | "UnrecognizedClientException" | "ExpiredTokenException":
+            return StoreError(Code.ACCESS_DENIED, f"AWS does not allow this ({code}).")
+        case _:
+            return StoreError(Code.AWS_UNREACHABLE, f"DynamoDB refuses ({code}).")

@@ -1,0 +1,1 @@
+"""The Lambda functions: each only wires and translates."""

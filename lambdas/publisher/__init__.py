@@ -1,0 +1,1 @@
+"""From the stream of the table to the policy in force and the audit."""

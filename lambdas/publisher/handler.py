@@ -1,0 +1,77 @@
+"""The table's stream -> publish and audit: ``lambdas.publisher.handler.handler``.
+
+DynamoDB delivers at least once and in order; the first record that fails is named, and delivery goes on from there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from claimsmith import table
+from claimsmith.environment import PublisherEnvironment
+from claimsmith.errors import ClaimsmithError
+from claimsmith.service import audit
+from claimsmith.service.publish import Result, publish
+from claimsmith.store.dynamodb import PATIENT, Table, connect
+from lambdas.telemetry import MetricUnit, bug, logger, metrics
+
+_environment: Final = PublisherEnvironment.read()
+_client: Final = connect(PATIENT)
+_rows: Final = Table(_client, _environment.table)
+_audit: Final = Table(_client, _environment.audit_table)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Audit each change, then publish once if the policy changed.
+
+    Returns:
+        ``batchItemFailures`` as the event source mapping reads it.
+    """
+    metrics.add_metric(name="Records", unit=MetricUnit.Count, value=len(event["Records"]))
+    failed = None
+    policy_changes: list[str] = []
+    for record in event["Records"]:
+        sequence_number = record["dynamodb"]["SequenceNumber"]
+        try:
+            if _audited(record):
+                policy_changes.append(sequence_number)
+        except Exception as error:  # noqa: BLE001 - any failure of a record is told to the stream, which tries again
+            _tell("change not audited", error)
+            failed = sequence_number
+            break
+    if policy_changes:
+        try:
+            _publish()
+        except Exception as error:  # noqa: BLE001 - as above
+            _tell("policy not published", error)
+            failed = policy_changes[0]
+    metrics.flush_metrics()
+    return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
+
+
+def _audited(record: dict[str, Any]) -> bool:
+    """Audit a change; whether it is one of the policy."""
+    change = audit.read_change(record)
+    if not table.is_streamed(change.pk):
+        return False
+    if audit.record(_audit, change):
+        metrics.add_metric(name="Audited", unit=MetricUnit.Count, value=1)
+    return change.pk == table.POLICY
+
+
+def _publish() -> None:
+    outcome = publish(_rows, by="publisher")
+    said = {"result": outcome.result, "policy_version": outcome.version}
+    if outcome.result is Result.REFUSED:
+        codes = sorted({finding.code for finding in outcome.findings})
+        logger.error("policy refused; the last good one stays", extra={**said, "codes": codes})
+        metrics.add_metric(name="PolicyProblems", unit=MetricUnit.Count, value=len(outcome.findings))
+    else:
+        logger.info("policy read", extra=said)
+    metrics.add_metric(name=f"Policy{outcome.result.capitalize()}", unit=MetricUnit.Count, value=1)
+
+
+def _tell(what: str, error: Exception) -> None:
+    code = {"code": error.code} if isinstance(error, ClaimsmithError) else {}
+    logger.error(what, extra={**code, **bug(error)})
+    metrics.add_metric(name="PublisherErrors", unit=MetricUnit.Count, value=1)
