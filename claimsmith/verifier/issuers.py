@@ -1,0 +1,93 @@
+"""Which issuers are allowed, under which names, and where their keys are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from claimsmith.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    #: An issuer; or several, each with the address of its keys or without.
+    Issuers: TypeAlias = str | Mapping[str, str | None] | Iterable[str | tuple[str, str | None]]
+
+#: ``cognito-idp`` is Cognito's ORIGINAL issuer, ``issuer-cognito-idp`` the UPDATED one of the same pool. The endings
+#: are those of the partitions: aws and aws-us-gov, aws-cn, aws-eusc. That a pool outside the first two has an UPDATED
+#: issuer is not confirmed; to allow its name all the same gives nobody anything, since the domain is AWS's and the
+#: pool's id is part of it.
+_COGNITO: Final = re.compile(
+    r"https://(?P<updated>issuer-)?(?P<rest>cognito-idp\.[a-z0-9-]+\.amazonaws\.(?:com|com\.cn|eu)/[a-z0-9-]+_[A-Za-z0-9]+)"
+)
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "::1"})
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host, as written in an address, is this machine."""
+    return host is not None and (
+        host in _LOOPBACK_NAMES or re.fullmatch(r"127(?:\.\d{1,3}){3}", host, re.ASCII) is not None
+    )
+
+
+def _address(uri: str) -> tuple[str, bool]:
+    """The host of an address that is nothing but scheme, host, port and path, and whether it is this machine."""
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, None
+    if parts is None or not host or port == 0 or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError("An issuer or key address is not a plain http(s) address.")
+    if any(not "!" <= character <= "~" for character in uri) or uri.endswith(("?", "#")):
+        raise ConfigurationError("An issuer or key address is not a plain http(s) address.")
+    loopback = is_loopback(host)
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+        raise ConfigurationError(f"Keys come by https only, but not from {host}.")
+    return host, loopback
+
+
+def equivalents(issuer: str) -> tuple[str, ...]:
+    """The names a token of this issuer may carry: for a user pool the ORIGINAL and the UPDATED one, else just this."""
+    pool = _COGNITO.fullmatch(issuer)
+    if pool is None:
+        return (issuer,)
+    return (f"https://{pool['rest']}", f"https://issuer-{pool['rest']}")
+
+
+def _well_known(issuer: str) -> str:
+    """Where an issuer publishes its keys (OpenID Connect Discovery, as Cognito lays it out)."""
+    return issuer.removesuffix("/") + "/.well-known/jwks.json"
+
+
+def key_addresses(issuers: Issuers) -> dict[str, str]:
+    """Where the keys of each allowed issuer are, by the exact ``iss`` of its tokens.
+
+    Args:
+        issuers: the allow-list. An issuer's keys are at its own ``/.well-known/jwks.json``; a key address of one's own
+            is accepted only on this machine, for local stacks.
+
+    Raises:
+        ConfigurationError: it is empty, or an address is not https (http is accepted on this machine only), or a key
+            address is neither the issuer's own nor on this machine.
+    """
+    entries: Iterable[str | tuple[str, str | None]] = (issuers,) if isinstance(issuers, str) else issuers
+    if isinstance(issuers, Mapping):
+        entries = issuers.items()
+    addresses: dict[str, str] = {}
+    named: dict[str, str | None] = dict((entry, None) if isinstance(entry, str) else entry for entry in entries)
+    for issuer, jwks_uri in named.items():
+        _address(issuer)
+        if jwks_uri is not None and jwks_uri != _well_known(issuer):
+            host, loopback = _address(jwks_uri)
+            if not loopback:
+                raise ConfigurationError(f"A key address of one's own must be on this machine, but {host} is not.")
+        for name in equivalents(issuer):
+            if name == issuer or name not in named:
+                addresses[name] = jwks_uri or _well_known(name)
+    if not addresses:
+        raise ConfigurationError("No issuer is allowed.")
+    return addresses

@@ -1,0 +1,122 @@
+"""A key set (RFC 7517): which of its keys may check an RS256 signature, by key id.
+
+A key that cannot be used, for whatever reason, is as good as not published: it never takes the others with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+from claimsmith.errors import Code, VerificationError
+from claimsmith.verifier.encoding import base64url
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+#: Bits of a modulus. The lower bound is RFC 7518 section 3.3; the upper one bounds the work for one token.
+MIN_MODULUS: Final = 2048
+MAX_MODULUS: Final = 8192
+
+#: RFC 8017 section 3.1 asks for an odd exponent of at least 3. RS256 padding is compared whole, so that a small one
+#: cannot be abused; the upper bound is for the work again. Cognito's is 65537.
+MIN_EXPONENT: Final = 3
+MAX_EXPONENT: Final = (1 << 32) - 1
+
+#: How many different usable keys may share a key id before it says nothing any more.
+MAX_SAME_KID: Final = 4
+
+_MAX_INTEGER_SEGMENT: Final = 2048  # characters; 8192 bits need 1366
+
+
+@lru_cache(maxsize=64)
+def _public_key(n: str, e: str) -> RSAPublicKey | None:
+    """The key of two ``Base64urlUInt`` (RFC 7518 section 2), or ``None`` where they make none within the bounds."""
+    modulus, exponent = _unsigned(n), _unsigned(e)
+    if modulus is None or exponent is None:
+        return None
+    if not MIN_MODULUS <= modulus.bit_length() <= MAX_MODULUS or not MIN_EXPONENT <= exponent <= MAX_EXPONENT:
+        return None
+    if modulus % 2 == 0 or exponent % 2 == 0:
+        return None
+    try:
+        return RSAPublicNumbers(exponent, modulus).public_key()
+    except ValueError:
+        return None
+
+
+def _unsigned(text: str) -> int | None:
+    """A ``Base64urlUInt``: big-endian, in as few octets as it needs."""
+    if len(text) > _MAX_INTEGER_SEGMENT or not text.isascii():
+        return None
+    octets = base64url(text.encode())
+    return None if not octets or octets[0] == 0 else int.from_bytes(octets, "big")
+
+
+def rsa_key(jwk: Mapping[str, object]) -> RSAPublicKey | None:
+    """The key of a JWK that may verify RS256, or ``None``.
+
+    ``kty`` must be ``RSA``. ``use``, ``key_ops`` and ``alg`` (RFC 7517 sections 4.2 to 4.4) need not be there, but must
+    allow this use where they are. Embedded certificates (``x5c``) are not looked at.
+    """
+    if jwk.get("kty") != "RSA" or jwk.get("use", "sig") != "sig" or jwk.get("alg", "RS256") != "RS256":
+        return None
+    key_ops = jwk.get("key_ops", ["verify"])
+    if not isinstance(key_ops, list | tuple) or "verify" not in key_ops:
+        return None
+    n, e = jwk.get("n"), jwk.get("e")
+    return _public_key(n, e) if isinstance(n, str) and isinstance(e, str) else None
+
+
+class KeySet:
+    """The usable keys of a JWK Set by key id.
+
+    RFC 7517 section 4.5 lets several keys share an id. Each of them that is usable is tried: the issuer vouches for all
+    of them alike, so that a signature by any of them is its signature. More than ``MAX_SAME_KID`` under one id are
+    refused, because then a token could ask for any amount of work.
+    """
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, jwks: Mapping[str, object], *, only: str | None = None) -> None:
+        """Read a set.
+
+        Args:
+            jwks: the set, as JSON reads it.
+            only: the one key id of interest; the others are not read.
+
+        Raises:
+            ValueError: it is not a JWK Set (an object with a list ``keys``, RFC 7517 section 5).
+        """
+        members = jwks.get("keys")
+        if not isinstance(members, list | tuple):
+            raise ValueError("not a JWK Set")  # noqa: TRY004 - what was wrong is a value, not the caller's type
+        keys: dict[str, tuple[RSAPublicKey, ...]] = {}
+        for jwk in members:
+            kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
+            if not isinstance(kid, str) or (only is not None and kid != only):
+                continue
+            key, known = rsa_key(jwk), keys.setdefault(kid, ())
+            if key is not None and key not in known:
+                keys[kid] = (*known, key)
+        self._keys = keys
+
+    def find(self, kid: str) -> tuple[RSAPublicKey, ...] | None:
+        """The keys of this id that a signature may be checked with, at least one, or ``None`` where the id is unknown.
+
+        Raises:
+            VerificationError: the id is there, but none of its keys can be used, or too many of them.
+        """
+        found = self._keys.get(kid)
+        if found is not None and not 1 <= len(found) <= MAX_SAME_KID:
+            raise VerificationError(Code.KEY_UNUSABLE, "key")
+        return found
+
+    def __contains__(self, kid: str) -> bool:
+        return kid in self._keys
+
+    def __bool__(self) -> bool:
+        return any(self._keys.values())

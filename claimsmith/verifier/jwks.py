@@ -1,0 +1,234 @@
+"""The keys of the allowed issuers: fetched, cached for a while, and never fetched more often than is good.
+
+Per issuer, what a lookup may cost is bounded whatever tokens come and whatever the host does:
+
+========================  =============================================================================================
+the set is young          no request
+the key id is not in it   one request, at most ``burst`` at a time and then one per ``cooldown``: a made-up id cannot
+                          cause a flood, and one made-up id does not stop the next, real one from being found
+the set is old            one request; while it runs, and where it fails, the old set serves until ``max_stale``
+a request failed          the next one after 1 s, 2 s, 4 s, … up to ``cooldown``
+many threads at once      one request; nobody waits for it longer than ``timeout``, whatever it does
+========================  =============================================================================================
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from time import monotonic, time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.verifier.encoding import json_object
+from claimsmith.verifier.issuers import equivalents, key_addresses
+from claimsmith.verifier.jwk import KeySet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    from claimsmith.verifier.issuers import Issuers
+
+    #: Address and seconds to the body there; raises whatever it likes.
+    Fetch: TypeAlias = Callable[[str, float], bytes]
+
+_LOG: Final = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = 1.0
+_MAX_DOUBLINGS: Final = 16
+
+
+def fetch(uri: str, timeout: float) -> bytes:
+    """``claimsmith.verifier.fetch.fetch``, imported with the first request: HTTP and TLS cost a cold start."""
+    from claimsmith.verifier.fetch import fetch as get  # noqa: PLC0415 - see above
+
+    return get(uri, timeout)
+
+
+class _Held(NamedTuple):
+    """A set and when it came, in seconds of the clock."""
+
+    keys: KeySet
+    at: float
+
+
+class _Flight:
+    """One request under way."""
+
+    __slots__ = ("ended", "until")
+
+    def __init__(self, timeout: float) -> None:
+        self.ended = threading.Event()
+        self.until = monotonic() + timeout
+
+
+class _Source:
+    """What is known about one issuer's keys. ``held`` is replaced whole, so that reading it needs no lock."""
+
+    __slots__ = ("failed_at", "failures", "flight", "held", "permits", "permits_at", "uri")
+
+    def __init__(self, uri: str, held: _Held | None, permits: float, now: float) -> None:
+        self.uri = uri
+        self.held = held
+        self.flight: _Flight | None = None
+        self.failures = 0
+        self.failed_at = now
+        self.permits = permits
+        self.permits_at = now
+
+
+class KeySource:
+    """The keys of allow-listed issuers. Thread-safe; one serves any number of verifiers."""
+
+    def __init__(  # noqa: PLR0913 - each bound has a default and a name
+        self,
+        issuers: Issuers,
+        *,
+        preloaded: Mapping[str, Mapping[str, object]] | None = None,
+        max_age: float = 3600,
+        max_stale: float = 86_400,
+        cooldown: float = 30,
+        burst: int = 2,
+        timeout: float = 3,
+        clock: Callable[[], float] = time,
+        fetch: Fetch = fetch,
+    ) -> None:
+        """Allow issuers; nothing is fetched yet.
+
+        Args:
+            issuers: the allow-list, see ``claimsmith.verifier.issuers.key_addresses``.
+            preloaded: JWK Sets by issuer, as if they had been fetched just now.
+            max_age: seconds after which a set is fetched again: how long a withdrawn key is still trusted.
+            max_stale: seconds after which a set that could not be fetched again is not used any more.
+            cooldown: seconds between requests that unknown key ids or failures cause, in the long run.
+            burst: how many requests unknown key ids may cause before that holds.
+            timeout: seconds that a lookup waits at most.
+            clock: epoch seconds. The wall clock on purpose: a frozen Lambda environment's monotonic clock may stand
+                still while a set ages.
+            fetch: gets a body.
+
+        Raises:
+            ConfigurationError: an address or a bound is not acceptable, or a preloaded set has no usable key.
+        """
+        if not 0 < max_age <= max_stale or not (timeout > 0 and cooldown > 0 and burst >= 1):
+            raise ConfigurationError("The key cache's bounds must be positive, and max_age at most max_stale.")
+        self._max_age = max_age
+        self._max_stale = max_stale
+        self._cooldown = cooldown
+        self._burst = burst
+        self._timeout = timeout
+        self._clock = clock
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        now = clock()
+        addresses = key_addresses(issuers)
+        held: dict[str, _Held] = {}
+        for issuer, jwks in (preloaded or {}).items():
+            if issuer not in addresses:
+                raise ConfigurationError("Keys are preloaded for an issuer that is not allowed.")
+            entry = _Held(_usable(jwks), now)
+            held |= {name: entry for name in equivalents(issuer) if name == issuer or name not in (preloaded or {})}
+        self._sources = {issuer: _Source(uri, held.get(issuer), burst, now) for issuer, uri in addresses.items()}
+
+    def find(self, issuer: object, kid: str) -> tuple[RSAPublicKey, ...]:
+        """The keys that a token's signature may be checked with.
+
+        Args:
+            issuer: the ``iss`` of the token, not verified yet.
+            kid: the key id of the token's header, not verified either.
+
+        Raises:
+            VerificationError: ``ISSUER_NOT_ALLOWED``; ``KEY_NOT_FOUND``: the issuer has no such key; ``KEY_UNUSABLE``;
+                ``KEYS_UNAVAILABLE``: it cannot be known at present.
+        """
+        source = self._sources.get(issuer) if isinstance(issuer, str) else None
+        if source is None:
+            raise VerificationError(Code.ISSUER_NOT_ALLOWED, "key")
+        now = self._clock()
+        held = source.held
+        young = held is not None and 0 <= now - held.at < self._max_age
+        found = held.keys.find(kid) if held is not None and young else None
+        if found is not None:
+            return found
+        servable = held is not None and kid in held.keys and now - held.at < self._max_stale
+        self._refresh(source, held, now, due=not young, servable=servable)
+        held = source.held
+        if held is None or self._clock() - held.at >= self._max_stale:
+            raise VerificationError(Code.KEYS_UNAVAILABLE, "key")
+        found = held.keys.find(kid)
+        if found is None:
+            raise VerificationError(Code.KEYS_UNAVAILABLE if source.failures else Code.KEY_NOT_FOUND, "key")
+        return found
+
+    def _refresh(self, source: _Source, seen: _Held | None, now: float, *, due: bool, servable: bool) -> None:
+        """See to it that the set is fetched if that is due or permitted, and wait for it where that helps."""
+        with self._lock:
+            flight = source.flight
+            if flight is None:
+                if source.held is not seen or not self._may_fetch(source, now, due=due):
+                    return
+                flight = source.flight = _Flight(self._timeout)
+                threading.Thread(target=self._fly, args=(source, flight), daemon=True).start()
+            elif servable:
+                return
+        if not flight.ended.wait(max(0.0, flight.until - monotonic())):
+            self._end(source, flight, None, "took too long")
+
+    def _may_fetch(self, source: _Source, now: float, *, due: bool) -> bool:
+        """Whether a request may start now; takes the permit if it needs one. The lock is held."""
+        if source.failures:
+            pause = min(self._cooldown, _FIRST_PAUSE * 2.0 ** min(source.failures - 1, _MAX_DOUBLINGS))
+            return not 0 <= now - source.failed_at < pause
+        if due:
+            return True
+        gained = max(0.0, now - source.permits_at) / self._cooldown
+        source.permits = min(float(self._burst), source.permits + gained)
+        source.permits_at = now
+        if source.permits < 1:
+            return False
+        source.permits -= 1
+        return True
+
+    def _fly(self, source: _Source, flight: _Flight) -> None:
+        """Fetch a set, in a thread of its own: a name lookup or a fetcher that hangs must not hang a verification."""
+        try:
+            keys = _usable(json_object(self._fetch(source.uri, self._timeout)))
+        except Exception as error:  # noqa: BLE001 - whatever a fetcher raises is a set that did not come
+            self._end(source, flight, None, type(error).__name__)
+        else:
+            self._end(source, flight, keys, "")
+
+    def _end(self, source: _Source, flight: _Flight, keys: KeySet | None, reason: str) -> None:
+        """Take the result of a request, unless it was given up before."""
+        with self._lock:
+            if source.flight is not flight:
+                return
+            source.flight = None
+            if keys is None:
+                source.failures += 1
+                source.failed_at = self._clock()
+            else:
+                source.held = _Held(keys, self._clock())
+                source.failures = 0
+        flight.ended.set()
+        if keys is None:
+            _LOG.warning("key set not fetched: %s: %s", source.uri, reason)
+
+
+def _usable(jwks: Mapping[str, object] | None) -> KeySet:
+    """A set with at least one usable key.
+
+    Raises:
+        ConfigurationError: it is none. A host that answers with an empty set is broken; it does not end trust in the
+            keys that are held, their age does.
+    """
+    try:
+        keys = KeySet(jwks or {})
+    except ValueError:
+        keys = None
+    if not keys:
+        raise ConfigurationError("A key set has no key that RS256 can be verified with.")
+    return keys
