@@ -64,7 +64,7 @@ class Asset:
 
 
 @dataclass(frozen=True, slots=True)
-class _Interpreter:
+class Interpreter:
     """A Python that can make bytecode for a runtime: same minor version, so same format."""
 
     path: str
@@ -87,8 +87,8 @@ def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build
     """
     files = first_party_files(root, module, FIRST_PARTY)
     requirements = root.joinpath(*module.split(".")[:-1], "requirements.txt")
-    uv = _find_uv()
-    interpreter = _find_interpreter(python)
+    uv = find_uv()
+    interpreter = find_interpreter(python)
     inputs: list[tuple[str, bytes]] = [
         ("target", f"{PLATFORMS[arch]} {python}".encode()),
         ("tools", f"{_output(uv, '--version')} {interpreter.version if interpreter else 'no bytecode'}".encode()),
@@ -127,10 +127,17 @@ def _digest(inputs: list[tuple[str, bytes]]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _find_uv() -> str:
-    """The ``uv`` of this interpreter's environment, else the one on PATH."""
-    own = Path(sysconfig.get_path("scripts"), "uv")
-    found = str(own) if own.is_file() else shutil.which("uv")
+def find_uv(scripts: str | None = None, path: str | None = None) -> str:
+    """The ``uv`` of this interpreter's environment, else the one on PATH.
+
+    Args:
+        scripts: another folder to look in first.
+        path: another PATH.
+
+    Raises:
+        BundlingError: there is none.
+    """
+    found = shutil.which("uv", path=scripts or sysconfig.get_path("scripts")) or shutil.which("uv", path=path)
     if found is None:
         raise BundlingError("uv, which installs the functions' packages, is not here; run `make install` first.")
     return found
@@ -145,24 +152,30 @@ def _output(*command: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _find_interpreter(python: str) -> _Interpreter | None:
-    """A CPython of this minor version on this machine; a shim that does not run is passed over."""
+def find_interpreter(python: str, path: str | None = None, pyenv: Path | None = None) -> Interpreter | None:
+    """A CPython of this minor version on this machine; a shim that does not run is passed over.
+
+    Args:
+        python: the minor version, such as ``3.13``.
+        path: another PATH.
+        pyenv: another folder of pyenv's.
+    """
     name = f"python{python}"
-    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    folders = [Path(folder) for folder in (path or os.environ.get("PATH", "")).split(os.pathsep) if folder]
+    versions = pyenv or Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     candidates = [
         *([sys.executable] if sys.version_info[:2] == tuple(map(int, python.split("."))) else []),
         *(str(folder / name) for folder in folders),
-        *(str(path) for path in sorted(pyenv.glob(f"versions/{python}.*/bin/{name}"))),
+        *(str(found) for found in sorted(versions.glob(f"versions/{python}.*/bin/{name}"))),
     ]
     report = "import platform, sys; print(platform.python_version(), sys.implementation.cache_tag)"
     tag = f"cpython-{python.replace('.', '')}"
-    for path in candidates:
-        if not os.access(path, os.X_OK):
+    for candidate in candidates:
+        if not os.access(candidate, os.X_OK):
             continue
-        version, _, cache_tag = (_output(path, "-I", "-S", "-c", report) or "").partition(" ")
+        version, _, cache_tag = (_output(candidate, "-I", "-S", "-c", report) or "").partition(" ")
         if cache_tag == tag:
-            return _Interpreter(path=path, version=version)
+            return Interpreter(path=candidate, version=version)
     return None
 
 
@@ -243,7 +256,7 @@ def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
 
 
-def _compile(interpreter: _Interpreter, output: Path) -> None:
+def _compile(interpreter: Interpreter, output: Path) -> None:
     """Make bytecode that is valid whatever the files' times are: Lambda's task root is read-only and unzipped."""
     done = subprocess.run(  # noqa: S603 - our own arguments
         (
