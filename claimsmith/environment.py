@@ -108,9 +108,7 @@ class VerifierEnvironment:
             table=required(TABLE, environ),
             issuers=tuple(issuers),
             client_ids=_listed(CLIENT_IDS, environ),
-            authorizer_response=cast(
-                "AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)
-            ),
+            authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
         )
 
 
