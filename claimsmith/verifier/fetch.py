@@ -115,10 +115,13 @@ def fetch(uri: str, timeout: float) -> bytes:
             raise FetchError(f"the key set's host answered {response.status}")
         with response:
             body = response.read(MAX_RESPONSE + 1)
+            missing = response.length
     except (HTTPException, ValueError) as error:
         raise FetchError(f"the key set's host does not speak HTTP ({type(error).__name__})") from None
     finally:
         sock.close()
     if len(body) > MAX_RESPONSE:
         raise FetchError("the key set is too large")
+    if missing:
+        raise FetchError("the key set is not complete")
     return body

@@ -166,14 +166,18 @@ class KeySource:
     def _refresh(self, source: _Source, seen: _Held | None, now: float, *, due: bool, servable: bool) -> None:
         """See to it that the set is fetched if that is due or permitted, and wait for it where that helps."""
         with self._lock:
-            flight = source.flight
+            flight, started = source.flight, None
             if flight is None:
                 if source.held is not seen or not self._may_fetch(source, now, due=due):
                     return
-                flight = source.flight = _Flight(self._timeout)
-                threading.Thread(target=self._fly, args=(source, flight), daemon=True).start()
+                flight = started = source.flight = _Flight(self._timeout)
             elif servable:
                 return
+        if started is not None:
+            try:
+                threading.Thread(target=self._fly, args=(source, started), daemon=True).start()
+            except RuntimeError as error:  # the process has no thread to spare, or is ending
+                self._end(source, started, None, type(error).__name__)
         if not flight.ended.wait(max(0.0, flight.until - monotonic())):
             self._end(source, flight, None, "took too long")
 

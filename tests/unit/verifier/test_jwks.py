@@ -1,0 +1,544 @@
+"""The key source: what it fetches, how often, and what it does when the host misbehaves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socketserver
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.verifier.fetch import MAX_RESPONSE, FetchError, fetch
+from claimsmith.verifier.jwks import KeySource
+from tests.unit.verifier.minting import ISSUER, KID, NOW, UPDATED_ISSUER, Pool, jwk, private_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+OLD, NEW = Pool(), Pool(private_key("second"), "key-2")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Host:
+    """A key set's host without a network: counts requests, and does what it is told."""
+
+    def __init__(self, *pools: Pool) -> None:
+        self.keys = [jwk(pool.key, pool.kid) for pool in pools]
+        self.error: Exception | None = None
+        self.body: bytes | None = None
+        self.requests: list[str] = []
+
+    def __call__(self, uri: str, _timeout: float) -> bytes:
+        self.requests.append(uri)
+        if self.error is not None:
+            raise self.error
+        return json.dumps({"keys": self.keys}).encode() if self.body is None else self.body
+
+
+def source(host: Host, clock: Clock, **bounds: Any) -> KeySource:  # noqa: ANN401 - bounds of several types
+    return KeySource([ISSUER], fetch=host, clock=clock, **{"max_age": 100, "max_stale": 1000, "cooldown": 10, **bounds})
+
+
+def refusal(keys: KeySource, kid: str = KID, issuer: object = ISSUER) -> Code:
+    with pytest.raises(VerificationError) as caught:
+        keys.find(issuer, kid)
+    assert caught.value.stage == "key"
+    return caught.value.code
+
+
+def test_keys_are_fetched_once_and_then_served_from_memory() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    assert host.requests == [], "nothing is fetched before a token needs it"
+    for _ in range(5):
+        assert keys.find(ISSUER, KID) == (OLD.key.public_key(),)
+    assert host.requests == [f"{ISSUER}/.well-known/jwks.json"]
+
+
+@pytest.mark.parametrize("issuer", [None, 7, "", ISSUER + "/", ISSUER.upper(), [ISSUER], "https://evil.example"])
+def test_an_issuer_that_is_not_allowed_causes_no_request(issuer: object) -> None:
+    host = Host(OLD)
+    assert refusal(source(host, Clock()), issuer=issuer) == Code.ISSUER_NOT_ALLOWED
+    assert host.requests == []
+
+
+def test_the_updated_issuer_of_an_allowed_pool_is_asked_under_its_own_name() -> None:
+    host = Host(OLD)
+    assert source(host, Clock()).find(UPDATED_ISSUER, KID)
+    assert host.requests == [f"{UPDATED_ISSUER}/.well-known/jwks.json"]
+
+
+def test_several_pools_do_not_share_keys() -> None:
+    second = ISSUER.replace("aBcDeFgHi", "jKlMnOpQr")
+    host, keys_of = Host(), {ISSUER: OLD, second: NEW}
+
+    def answer(uri: str, _timeout: float) -> bytes:
+        host.requests.append(uri)
+        return json.dumps(keys_of[uri.removesuffix("/.well-known/jwks.json")].jwks).encode()
+
+    keys = KeySource([ISSUER, second], fetch=answer, clock=Clock())
+    assert keys.find(ISSUER, OLD.kid)
+    assert keys.find(second, NEW.kid)
+    assert refusal(keys, OLD.kid, second) == Code.KEY_NOT_FOUND
+
+
+def test_an_old_set_is_fetched_again_and_a_withdrawn_key_is_then_gone() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    keys.find(ISSUER, KID)
+    host.keys = [jwk(NEW.key, NEW.kid)]
+    clock.now += 99
+    assert keys.find(ISSUER, KID)
+    clock.now += 1
+    assert refusal(keys, KID) == Code.KEY_NOT_FOUND
+    assert len(host.requests) == 2, "the set had just come: the unknown id was no reason to fetch it once more"
+
+
+def test_a_clock_that_goes_backwards_makes_a_set_old_and_not_eternal() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    keys.find(ISSUER, KID)
+    clock.now -= 5000
+    assert keys.find(ISSUER, KID)
+    assert len(host.requests) == 2
+
+
+def test_a_new_key_is_found_at_once() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    keys.find(ISSUER, KID)
+    host.keys.append(jwk(NEW.key, NEW.kid))
+    assert keys.find(ISSUER, NEW.kid)
+    assert len(host.requests) == 2
+
+
+def test_made_up_key_ids_cause_few_requests_however_many_they_are() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock, burst=2)
+    for index in range(500):
+        assert refusal(keys, f"made-up-{index}") == Code.KEY_NOT_FOUND
+    assert len(host.requests) == 1 + 2
+    for _ in range(20):
+        clock.now += 5
+        keys.find(ISSUER, KID)
+        refusal(keys, "made-up")
+    assert len(host.requests) <= 1 + 2 + 11, "one for each cool-down of 10 seconds, and one for the set's age"
+
+
+def test_one_made_up_key_id_does_not_hide_a_rotation() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    keys.find(ISSUER, KID)
+    refusal(keys, "made-up")
+    host.keys.append(jwk(NEW.key, NEW.kid))
+    assert keys.find(ISSUER, NEW.kid)
+
+
+def test_under_a_flood_of_made_up_ids_a_rotation_is_seen_within_the_cooldown() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    for _ in range(50):
+        refusal(keys, "made-up")
+    host.keys.append(jwk(NEW.key, NEW.kid))
+    clock.now += 10
+    assert keys.find(ISSUER, NEW.kid)
+
+
+def test_a_failing_host_is_asked_less_and_less_often() -> None:
+    host, clock = Host(), Clock()
+    host.error = ConnectionRefusedError()
+    keys = source(host, clock)
+    asked = []
+    for second in range(60):
+        clock.now = NOW + second
+        before = len(host.requests)
+        assert refusal(keys) == Code.KEYS_UNAVAILABLE
+        if len(host.requests) > before:
+            asked.append(second)
+    assert asked == [0, 1, 3, 7, 15, 25, 35, 45, 55]
+
+
+def test_a_host_that_fails_once_is_no_outage() -> None:
+    host, clock = Host(OLD), Clock()
+    host.error = TimeoutError()
+    keys = source(host, clock)
+    assert refusal(keys) == Code.KEYS_UNAVAILABLE
+    host.error = None
+    clock.now += 1
+    assert keys.find(ISSUER, KID)
+
+
+def test_while_the_host_fails_known_keys_serve_until_they_are_too_old() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    keys.find(ISSUER, KID)
+    host.error = TimeoutError()
+    clock.now += 999
+    assert keys.find(ISSUER, KID)
+    assert refusal(keys, "unknown") == Code.KEYS_UNAVAILABLE, "it might exist by now: that cannot be known"
+    clock.now += 1
+    assert refusal(keys) == Code.KEYS_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"garbage", b"[]", b"{}", b'{"keys": []}', b'{"keys": [{"kty": "EC"}]}', b'{"keys": [1]}', b"\xff"]
+)
+def test_an_answer_without_a_usable_key_is_a_failure_and_does_not_replace_a_set(body: bytes) -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    keys.find(ISSUER, KID)
+    host.body = body
+    clock.now += 100
+    assert keys.find(ISSUER, KID), "the old set serves"
+    assert refusal(source(host, clock)) == Code.KEYS_UNAVAILABLE
+
+
+def test_an_unusable_key_of_an_old_set_is_looked_up_again() -> None:
+    host, clock = Host(OLD), Clock()
+    host.keys.append(jwk(NEW.key, NEW.kid, use="enc"))
+    keys = source(host, clock)
+    assert refusal(keys, NEW.kid) == Code.KEY_UNUSABLE
+    host.keys[1]["use"] = "sig"
+    clock.now += 100
+    assert keys.find(ISSUER, NEW.kid)
+
+
+def test_preloaded_keys_need_no_request_until_they_are_old() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock, preloaded={ISSUER: OLD.jwks})
+    assert keys.find(ISSUER, KID)
+    assert keys.find(UPDATED_ISSUER, KID), "the same pool"
+    assert host.requests == []
+    clock.now += 100
+    assert keys.find(ISSUER, KID)
+    assert len(host.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"preloaded": {"https://other.example": OLD.jwks}},
+        {"preloaded": {ISSUER: {"keys": []}}},
+        {"preloaded": {ISSUER: {}}},
+        {"max_age": 0},
+        {"max_age": 2000},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"cooldown": 0},
+        {"burst": 0},
+    ],
+)
+def test_a_source_that_cannot_work_is_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        source(Host(OLD), Clock(), **arguments)
+
+
+def test_a_failure_is_logged_with_its_kind_and_nothing_of_a_token(caplog: pytest.LogCaptureFixture) -> None:
+    host = Host()
+    host.error = ConnectionRefusedError("secret detail")
+    with caplog.at_level(logging.DEBUG):
+        refusal(source(host, Clock()), "kid-of-the-token")
+    assert "ConnectionRefusedError" in caplog.text
+    assert "kid-of-the-token" not in caplog.text
+    assert "secret detail" not in caplog.text
+
+
+def test_many_threads_cause_one_request_and_all_get_the_key() -> None:
+    host, entered, go = Host(OLD), threading.Event(), threading.Event()
+
+    def slow(uri: str, timeout: float) -> bytes:
+        entered.set()
+        assert go.wait(10)
+        return host(uri, timeout)
+
+    keys = KeySource([ISSUER], fetch=slow, timeout=20)
+    with ThreadPoolExecutor(32) as threads:
+        found = [threads.submit(keys.find, ISSUER, KID) for _ in range(32)]
+        assert entered.wait(10)
+        go.set()
+        assert [future.result(20) for future in found] == [(OLD.key.public_key(),)] * 32
+    assert len(host.requests) == 1
+
+
+def test_while_one_thread_renews_an_old_set_the_others_do_not_wait() -> None:
+    host, clock, entered, go = Host(OLD), Clock(), threading.Event(), threading.Event()
+
+    def slow(uri: str, timeout: float) -> bytes:
+        if host.requests:
+            entered.set()
+            assert go.wait(10)
+        return host(uri, timeout)
+
+    keys = KeySource([ISSUER], fetch=slow, clock=clock, timeout=20, max_age=100, max_stale=1000)
+    keys.find(ISSUER, KID)
+    clock.now += 100
+    with ThreadPoolExecutor(1) as threads:
+        renewing = threads.submit(keys.find, ISSUER, KID)
+        assert entered.wait(10)
+        assert keys.find(ISSUER, KID), "served from the old set although the request has not ended"
+        assert not renewing.done()
+        go.set()
+        assert renewing.result(20)
+
+
+def test_a_fetcher_that_never_returns_is_given_up_and_its_late_answer_ignored() -> None:
+    go, ended, host, clock = threading.Event(), threading.Event(), Host(OLD), Clock()
+
+    def hangs_once(uri: str, timeout: float) -> bytes:
+        if not host.requests:
+            host.requests.append("hangs")
+            assert go.wait(30)
+            ended.set()
+            return json.dumps(NEW.jwks).encode()
+        return host(uri, timeout)
+
+    keys = KeySource([ISSUER], fetch=hangs_once, clock=clock, timeout=0.1)
+    assert refusal(keys) == Code.KEYS_UNAVAILABLE
+    clock.now += 1
+    assert keys.find(ISSUER, KID)
+    go.set()
+    assert ended.wait(10)
+    assert keys.find(ISSUER, KID) == (OLD.key.public_key(),)
+    assert len(host.requests) == 2
+
+
+def test_32_threads_through_a_rotating_failing_slow_host_get_no_wrong_key_and_few_requests() -> None:
+    """Each lookup ends in the right key or in a coded refusal, and the requests are counted."""
+    clock, lock, requests = Clock(), threading.Lock(), [0]
+    generations = [Pool(private_key(name), f"key-{name}") for name in ("a", "b", "c")]
+
+    def host(_uri: str, _timeout: float) -> bytes:
+        with lock:
+            requests[0] += 1
+            turn = requests[0]
+        time.sleep(0.002)
+        if turn % 3 == 0:
+            raise ConnectionResetError
+        return json.dumps({"keys": generations[turn % 3].jwks["keys"] + generations[0].jwks["keys"]}).encode()
+
+    keys = KeySource([ISSUER], fetch=host, clock=clock, max_age=5, max_stale=50, cooldown=10, burst=2, timeout=20)
+    right = {pool.kid: (pool.key.public_key(),) for pool in generations}
+    outcomes: list[str] = []
+
+    def look_up(worker: int) -> None:
+        for turn in range(60):
+            kid = [*right, "made-up"][(worker + turn) % 4]
+            try:
+                assert keys.find(ISSUER, kid) == right[kid]
+                outcomes.append("found")
+            except VerificationError as error:
+                outcomes.append(error.code.name)
+            if worker == 0:
+                clock.now += 1
+
+    with ThreadPoolExecutor(32) as threads:
+        for future in [threads.submit(look_up, worker) for worker in range(32)]:
+            future.result(60)
+    assert len(outcomes) == 32 * 60
+    assert set(outcomes) <= {"found", "KEY_NOT_FOUND", "KEYS_UNAVAILABLE"}
+    assert "found" in outcomes
+    assert requests[0] <= 60, "at most one a second of the clock: ages, permits and pauses together allow no more"
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """A loopback server that reads a request and answers whatever a function writes."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    answer: Callable[[Any], None]
+
+    def __init__(self, answer: Callable[[Any], None], tls: ssl.SSLContext | None = None) -> None:
+        self.answer = answer
+        self.tls = tls
+        self.requests: list[bytes] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        connection, address = super().get_request()
+        return connection if self.tls is None else self.tls.wrap_socket(connection, server_side=True), address
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/jwks.json"
+
+
+class Handler(socketserver.StreamRequestHandler):
+    server: Server
+
+    def handle(self) -> None:
+        head = b""
+        while line := self.rfile.readline().strip():
+            head += line + b"\n"
+        self.server.requests.append(head)
+        try:
+            self.server.answer(self.wfile)
+        except OSError:
+            return  # the client gave up, as it should
+
+
+@contextmanager
+def serving(answer: Callable[[Any], None], tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    with Server(answer, tls) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers])
+    return head.encode() + b"\r\n\r\n" + body
+
+
+def writing(octets: bytes) -> Callable[[Any], None]:
+    return lambda out: out.write(octets)
+
+
+BODY = json.dumps(OLD.jwks).encode()
+
+
+def test_a_key_set_is_fetched_over_a_real_connection() -> None:
+    with serving(writing(http(BODY))) as server:
+        keys = KeySource([(ISSUER, server.uri)])
+        assert keys.find(ISSUER, KID)
+        assert keys.find(ISSUER, KID)
+        (request,) = server.requests
+    assert request.startswith(b"GET /jwks.json HTTP/1.1\n")
+    assert f"Host: {server.uri.split('/')[2]}".encode() in request
+    assert b"Authorization" not in request
+
+
+def test_a_chunked_answer_and_one_ended_by_closing_are_read_too() -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+    for octets in (chunked, b"HTTP/1.0 200 OK\r\n\r\n" + BODY):
+        with serving(writing(octets)) as server:
+            assert fetch(server.uri, 5) == BODY
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
+def test_a_redirect_is_not_followed(status: str) -> None:
+    with serving(writing(http(BODY))) as elsewhere:
+        location = f"Location: {elsewhere.uri}"
+        with serving(writing(http(BODY, status, location))) as server:
+            assert refusal(KeySource([(ISSUER, server.uri)])) == Code.KEYS_UNAVAILABLE
+            assert len(server.requests) == 1
+        assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"\x16\x03\x01\x02\x00",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        http(BODY, "403 Forbidden"),
+        http(BODY, "500 Internal Server Error"),
+        http(BODY, "204 No Content"),
+        http(BODY[:-10]),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + BODY,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n" + BODY,
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 80_000 + b"\r\n\r\n" + BODY,
+        http(b" " * MAX_RESPONSE + BODY),
+        b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 2_000_000,
+    ],
+)
+def test_garbage_errors_and_huge_answers_are_no_keys(octets: bytes) -> None:
+    with serving(writing(octets)) as server:
+        assert refusal(KeySource([(ISSUER, server.uri)])) == Code.KEYS_UNAVAILABLE
+        assert len(server.requests) == 1
+
+
+def trickling(octets: bytes, pause: float) -> Callable[[Any], None]:
+    def write(out: Any) -> None:  # noqa: ANN401 - a socket file
+        for index in range(min(len(octets), 200)):
+            out.write(octets[index : index + 1])
+            time.sleep(pause)
+
+    return write
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"])
+def test_a_host_that_sends_a_byte_now_and_then_does_not_outlast_the_deadline(head: bytes) -> None:
+    """Every byte comes well within a socket's time-out; the whole answer would take 20 seconds."""
+
+    def answer(out: Any) -> None:  # noqa: ANN401 - a socket file
+        out.write(head)
+        trickling(http(BODY), 0.1)(out)
+
+    with serving(answer) as server, pytest.raises(OSError, match=r"in time|timed out"):
+        fetch(server.uri, 0.5)
+
+
+def test_a_host_that_says_nothing_is_given_up() -> None:
+    silence = threading.Event()
+
+    def wait(_out: object) -> None:
+        silence.wait(10)
+
+    with serving(wait) as server:
+        with pytest.raises(OSError, match=r"in time|timed out"):
+            fetch(server.uri, 0.2)
+        silence.set()
+
+
+def test_nobody_listening_is_an_error_and_not_a_hang() -> None:
+    with serving(writing(b"")) as server:
+        uri = server.uri
+    with pytest.raises(OSError, match="refused"):
+        fetch(uri, 5)
+
+
+def test_without_tls_only_this_machine_is_spoken_to() -> None:
+    with pytest.raises(FetchError):
+        fetch("http://0.0.0.0:9/jwks.json", 5)
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's context with a certificate for this machine that nobody vouches for."""
+    key = private_key("tls")
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    begin = datetime.now(UTC) - timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=9))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem = folder / "server.pem"
+    pem.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    with serving(writing(http(BODY)), self_signed(tmp_path)) as server:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            fetch(server.uri.replace("http:", "https:"), 5)
+        assert server.requests == []
