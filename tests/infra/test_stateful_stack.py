@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+if TYPE_CHECKING:
+    from tests.infra.template import Template
+
+pytestmark = pytest.mark.xdist_group("cdk")
+
+OUTPUTS = {
+    "UserPoolId",
+    "PublicClientId",
+    "CodeClientId",
+    "MachineClientId",
+    "DomainName",
+    "TableName",
+    "AuditTableName",
+    "TriggerName",
+    "PublisherName",
+    "PublisherDeadLetterUrl",
+}
+
+
+@pytest.fixture(params=["production", "development"])
+def template(request: pytest.FixtureRequest) -> Template:
+    found: Template = request.getfixturevalue(request.param)
+    return found
+
+
+def test_the_outputs_are_the_interface_that_others_read(template: Template) -> None:
+    assert set(template.document["Outputs"]) == OUTPUTS
+
+
+def test_cfn_lint_finds_nothing(template: Template) -> None:
+    # CDK makes every function depend on its role, which its ARN does already.
+    found = [match for match in cfnlint.api.lint(json.dumps(template.document)) if match.rule.id != "W3005"]
+    assert found == []
+
+
+def test_the_template_fits_any_account_and_region(template: Template) -> None:
+    assert "arn:aws:" not in json.dumps(template.document), "the partition must be a parameter"
+    assert not [text for text in _texts(template.document) if text.isdigit() and len(text) == 12], "an account number"
+
+
+def test_nothing_of_the_emulator_is_in_a_production_template(production: Template) -> None:
+    text = json.dumps(production.document).lower()
+    for trace in ("localhost", "127.0.0.1", "endpoint_url", "ministack", "4566", "http://", "access_key"):
+        assert trace not in text
+
+
+def test_functions_are_told_nothing_but_their_interface(template: Template) -> None:
+    told = {
+        name: set(resource["Properties"]["Environment"]["Variables"])
+        for name, resource in template.of_type("Lambda::Function").items()
+    }
+    common = {"CLAIMSMITH_TABLE", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
+    assert sorted(told.values(), key=sorted) == [
+        common | {"CLAIMSMITH_AUDIT_TABLE"},
+        common | {"CLAIMSMITH_ON_FAILURE"},
+    ]
+
+
+def test_the_settings_differ_in_what_outlives_the_stack_and_in_local_addresses_only(
+    production: Template, development: Template
+) -> None:
+    differing = {path for path, _ in _leaves(production.document) ^ _leaves(development.document)}
+    assert {path.rpartition("/")[2] for path in differing if path.startswith("/Resources/")} == {
+        "DeletionPolicy",
+        "UpdateReplacePolicy",
+        "DeletionProtection",
+        "DeletionProtectionEnabled",
+        "PointInTimeRecoveryEnabled",
+        "RetentionInDays",
+        "CallbackURLs",
+        "LogoutURLs",
+    }
+    assert all(path.startswith("/Resources/") for path in differing)
+
+
+KEPT = {"Cognito::UserPool", "DynamoDB::Table", "Logs::LogGroup", "SQS::Queue"}
+
+
+def test_in_production_data_and_logs_outlive_the_stack(production: Template) -> None:
+    for resource_type in KEPT:
+        resources = production.of_type(resource_type)
+        assert resources
+        for name, resource in resources.items():
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+    assert all(
+        table["Properties"]["DeletionProtectionEnabled"] for table in production.of_type("DynamoDB::Table").values()
+    )
+    assert production.properties("Cognito::UserPool")["DeletionProtection"] == "ACTIVE"
+    assert {group["Properties"]["RetentionInDays"] for group in production.of_type("Logs::LogGroup").values()} == {365}
+
+
+def test_in_development_nothing_outlives_the_stack(development: Template) -> None:
+    for resource_type in KEPT:
+        for name, resource in development.of_type(resource_type).items():
+            assert resource["DeletionPolicy"] == "Delete", name
+    assert not any(
+        table["Properties"].get("DeletionProtectionEnabled")
+        for table in development.of_type("DynamoDB::Table").values()
+    )
+    assert development.properties("Cognito::UserPool")["DeletionProtection"] == "INACTIVE"
+    assert {group["Properties"]["RetentionInDays"] for group in development.of_type("Logs::LogGroup").values()} == {7}
+
+
+def _texts(value: object) -> list[str]:
+    return [leaf for _, leaf in _leaves(value) if isinstance(leaf, str)]
+
+
+def _leaves(value: object, path: str = "") -> set[tuple[str, object]]:
+    """Every value with its path; lists count as one value, so that a path names a property."""
+    match value:
+        case dict():
+            return {leaf for key, item in value.items() for leaf in _leaves(item, f"{path}/{key}")}
+        case list():
+            return {(path, json.dumps(value, sort_keys=True))}
+        case _:
+            return {(path, value)}
