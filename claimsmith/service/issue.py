@@ -64,6 +64,7 @@ class Issuer:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         read_seconds: float = READ_SECONDS,
+        bundle: Bundle | None = None,
     ) -> None:
         """An issuer.
 
@@ -73,12 +74,14 @@ class Issuer:
             clock: epoch seconds.
             monotonic: seconds that only grow; for ages.
             read_seconds: bound on all reads of one sign-in.
+            bundle: decide by this one, whatever is in force.
         """
         self._rows = rows
         self._on_failure = on_failure
         self._clock = clock
         self._monotonic = monotonic
         self._read_seconds = read_seconds
+        self._fixed = bundle
         self._calls = Calls()
         #: The bundle in force, the pointer it came from and when that was read, replaced together.
         self._current: tuple[Bundle, Pointer, float] | None = None
@@ -166,10 +169,12 @@ class Issuer:
 
     def _is_due(self) -> bool:
         current = self._current
+        if self._fixed is not None:
+            return False
         return current is None or self._monotonic() - current[2] >= current[0].settings.cache_seconds
 
     def _bundle(self) -> Bundle:
-        return self._current[0] if self._current is not None else self._refresh()
+        return self._fixed or (self._current[0] if self._current is not None else self._refresh())
 
     def _refresh(self) -> Bundle:
         """Read the pointer, and the document only where the version moved."""

@@ -65,6 +65,12 @@ def load(rows: Table, version: int, digest: str) -> Bundle:
     return decode(document, digest, version)
 
 
+def digest(rows: Table, version: int) -> str | None:
+    """A stored version's digest; None where there is no such version."""
+    row = rows.get(table.BUNDLE, table.version_sk(version))
+    return str(row["digest"]) if row else None
+
+
 def newest(rows: Table) -> Version | None:
     """The newest stored version, in force or not."""
     found = rows.query(table.BUNDLE, sk_prefix=table.VERSION, limit=1, descending=True)

@@ -13,7 +13,7 @@ from claimsmith.errors import Code, StoreError
 from claimsmith.store.attributes import decode_row, encode, encode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     Row = Mapping[str, Any]
     Key = tuple[str, str]
@@ -132,33 +132,38 @@ class Table:
         """
         self._call("delete_item", delete_action(self.name, pk, sk, condition, values))
 
-    def update(
-        self, pk: str, sk: str, assign: Mapping[str, Any], *, remove: Iterable[str] = (), condition: str | None = None
-    ) -> None:
-        """Set and remove attributes of a row, which is made where it is not there.
+    def update(self, pk: str, sk: str, assign: Mapping[str, Any], *, expected: Mapping[str, Any] | None = None) -> None:
+        """Set attributes of a row, which is made where it is not there; the others stay.
+
+        Args:
+            pk: the partition key.
+            sk: the sort key.
+            assign: the attributes to set.
+            expected: what attributes must be now; None for one that must not be there.
 
         Raises:
-            ConditionError: the condition does not hold.
+            ConditionError: an expected attribute is something else.
         """
-        names = {f"#{index}": name for index, name in enumerate([*assign, *remove])}
-        aliases = {name: alias for alias, name in names.items()}
-        expression = ""
-        if assign:
-            expression += "SET " + ", ".join(f"{aliases[name]} = :{aliases[name][1:]}" for name in assign)
-        if gone := [aliases[name] for name in remove]:
-            expression += " REMOVE " + ", ".join(gone)
+        expected = expected or {}
+        aliases = {name: f"#{index}" for index, name in enumerate([*assign, *expected])}
+        values = {f":new{index}": encode(value) for index, value in enumerate(assign.values())}
+        conditions: list[str] = []
+        for index, (name, value) in enumerate(expected.items()):
+            if value is None:
+                conditions.append(f"attribute_not_exists({aliases[name]})")
+            else:
+                conditions.append(f"{aliases[name]} = :old{index}")
+                values[f":old{index}"] = encode(value)
+        assignments = ", ".join(f"{aliases[name]} = :new{index}" for index, name in enumerate(assign))
         request: dict[str, Any] = {
             "TableName": self.name,
             "Key": _key(pk, sk),
-            "UpdateExpression": expression.strip(),
-            "ExpressionAttributeNames": names,
+            "UpdateExpression": f"SET {assignments}",
+            "ExpressionAttributeNames": {alias: name for name, alias in aliases.items()},
+            "ExpressionAttributeValues": values,
         }
-        if assign:
-            request["ExpressionAttributeValues"] = {
-                f":{aliases[name][1:]}": encode(value) for name, value in assign.items()
-            }
-        if condition:
-            request["ConditionExpression"] = condition
+        if conditions:
+            request["ConditionExpression"] = " AND ".join(conditions)
         self._call("update_item", request)
 
     def transact(self, actions: Sequence[Mapping[str, Any]]) -> None:

@@ -1,0 +1,137 @@
+"""``preview``: both tokens as they would be, with the reasons, and no sign-in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from claimsmith.cli.session import Session
+from claimsmith.cognito.event import MACHINE_SOURCE, SOURCES, Request
+from claimsmith.cognito.limits import ADMIN_SCOPE, SUB
+from claimsmith.engine.decide import Refusal
+from claimsmith.engine.language import TENANT_HINT
+from claimsmith.errors import Code, OperationError
+from claimsmith.service.preview import Preview, preview
+
+if TYPE_CHECKING:
+    from claimsmith.engine.decide import Reason
+
+_PREFIX = "TokenGeneration_"
+
+Many = list[str] | None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("preview")(preview_command)
+
+
+def preview_command(  # noqa: PLR0913 - the options of a request
+    context: typer.Context,
+    user: Annotated[str | None, typer.Option(help="A subject; with a known pool also a username.")] = None,
+    client: Annotated[str, typer.Option(help="The app client id.")] = "preview",
+    source: Annotated[
+        str, typer.Option(help="The trigger source, with or without TokenGeneration_.")
+    ] = "Authentication",
+    tenant: Annotated[str | None, typer.Option(help="The tenant that client metadata asks for.")] = None,
+    scope: Annotated[Many, typer.Option(help="A requested scope; default: what an API sign-in has.")] = None,
+    group: Annotated[Many, typer.Option(help="A group; default: the user's groups in the pool.")] = None,
+    attribute: Annotated[Many, typer.Option(metavar="NAME=VALUE", help="A user attribute, over the pool's.")] = None,
+    version: Annotated[int | None, typer.Option(help="A bundle version other than the one in force.")] = None,
+    at: Annotated[int | None, typer.Option(help="Decide as of this time, in epoch seconds.")] = None,
+) -> None:
+    """Show both tokens as they would be and the row each part comes from. Exit code 1 where it would be refused."""
+    session: Session = context.obj
+    request = _request(session, user, client, source, tenant, scope, group, attribute)
+    clock = {"clock": lambda: float(at)} if at is not None else {}
+    issuer = session.pool.issuer if session.pool else ""
+    shown = preview(session.rows, request, issuer=issuer, version=version, **clock)
+    if session.as_json:
+        session.out.print_json(json.dumps(_data(shown)))
+    else:
+        _show(session, shown)
+    if isinstance(shown.outcome, Refusal):
+        raise typer.Exit(1)
+
+
+def _request(
+    session: Session,
+    user: str | None,
+    client: str,
+    source: str,
+    tenant: str | None,
+    scopes: Many,
+    groups: Many,
+    attributes: Many,
+) -> Request:
+    source = _PREFIX + source.removeprefix(_PREFIX)
+    if source not in SOURCES:
+        known = ", ".join(sorted(name.removeprefix(_PREFIX) for name in SOURCES))
+        raise OperationError(Code.BAD_ARGUMENT, f"There is no such source; sources are {known}.")
+    metadata = {} if tenant is None else {TENANT_HINT: tenant}
+    if source == MACHINE_SOURCE:
+        return Request(source, client, None, "ClientCredentials", {}, (), tuple(scopes or ()), metadata)
+    if user is None:
+        raise OperationError(Code.BAD_ARGUMENT, "Whose token? Give --user, or --source ClientCredentials.")
+    found = session.user(user)
+    if not SUB.fullmatch(found.sub):
+        raise OperationError(Code.BAD_ARGUMENT, "This is not a subject; to give a username, give --user-pool-id too.")
+    given = dict(item.partition("=")[::2] for item in attributes or ())
+    return Request(
+        source=source,
+        client_id=client,
+        sub=found.sub,
+        username=found.username,
+        attributes={**found.attributes, **given, "sub": found.sub},
+        groups=found.groups if groups is None else tuple(groups),
+        scopes=(ADMIN_SCOPE,) if scopes is None else tuple(scopes),
+        metadata=metadata,
+    )
+
+
+def _data(shown: Preview) -> dict[str, Any]:
+    outcome = shown.outcome
+    return {
+        "policy_version": shown.version,
+        "refused": outcome.code if isinstance(outcome, Refusal) else None,
+        "access": shown.access,
+        "id": shown.id,
+        "reasons": [reason._asdict() for reason in outcome.reasons],
+        "problems": [{"row": p.row, "attribute": p.attribute, "why": p.why} for p in outcome.problems],
+    }
+
+
+def _show(session: Session, shown: Preview) -> None:
+    outcome = shown.outcome
+    if isinstance(outcome, Refusal):
+        session.out.print(f"[red]Refused[/red] with {outcome.code} ({outcome.code.name.lower()}).", highlight=False)
+    for title, token, claims in (("Access token", "access", shown.access), ("ID token", "id", shown.id)):
+        if claims:
+            session.out.print(_token(title, token, claims, outcome.reasons))
+    grid = Grid("what", "name", "outcome", "row", "why", title="Why", title_justify="left", title_style="bold")
+    for reason in outcome.reasons:
+        if reason.kind != "claim" or reason.outcome != "set":
+            cells = (reason.kind, reason.name, reason.outcome, reason.source, reason.detail)
+            grid.add_row(*(escape(cell) for cell in cells))
+    session.out.print(grid)
+    for problem in outcome.problems:
+        told = f"cannot be read: {problem.row} {problem.attribute} {problem.why}"
+        session.out.print(told, style="yellow", markup=False, highlight=False)
+
+
+def _token(title: str, token: str, claims: dict[str, Any], reasons: tuple[Reason, ...]) -> Grid:
+    sources = {
+        reason.name: reason.source
+        for reason in reasons
+        if reason.kind == "claim" and reason.token == token and reason.outcome == "set"
+    }
+    sources["scope"] = "see scopes below"
+    grid = Grid("claim", "value", "row", title=title, title_justify="left", title_style="bold")
+    for name, value in claims.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        grid.add_row(escape(name), escape(text), escape(sources.get(name, "Cognito")))
+    return grid

@@ -1,0 +1,72 @@
+"""Both tokens as they would be, without a sign-in: the trigger's own reads and decision, and what Cognito adds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from claimsmith.cognito.tokens import issued
+from claimsmith.engine.decide import Decision, Refusal, decide
+from claimsmith.errors import Code, OperationError
+from claimsmith.service.issue import Issuer
+from claimsmith.store import bundles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from claimsmith.cognito.event import Request
+    from claimsmith.store.dynamodb import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a sign-in would give.
+
+    Attributes:
+        outcome: the decision, or the refusal; with the reasons.
+        access: the access token's claims, as far as a request decides them; empty where refused.
+        id: the ID token's, likewise; empty for a machine.
+        version: the bundle's.
+    """
+
+    outcome: Decision | Refusal
+    access: dict[str, Any]
+    id: dict[str, Any]
+    version: int
+
+
+def preview(
+    rows: Table,
+    request: Request,
+    *,
+    issuer: str = "",
+    version: int | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Preview:
+    """Decide a request as the trigger would.
+
+    Args:
+        rows: the table.
+        request: what would be asked.
+        issuer: the value of ``iss``; empty where it is not known.
+        version: a bundle version other than the one in force.
+        clock: epoch seconds.
+
+    Raises:
+        BundleError: there is no usable bundle.
+        OperationError: there is no such version.
+        StoreError: DynamoDB does not answer.
+    """
+    bundle = None
+    if version is not None:
+        digest = bundles.digest(rows, version)
+        if digest is None:
+            raise OperationError(Code.NOT_FOUND, f"There is no bundle version {version}.")
+        bundle = bundles.load(rows, version, digest)
+    bundle, facts = Issuer(rows, "deny", clock=clock, bundle=bundle).read(request)
+    outcome = decide(bundle, facts, request, int(clock()))
+    if isinstance(outcome, Refusal):
+        return Preview(outcome, {}, {}, bundle.version)
+    access, identity = issued(request, outcome.changes, issuer)
+    return Preview(outcome, access, identity, bundle.version)

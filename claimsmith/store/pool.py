@@ -1,0 +1,85 @@
+"""The user pool, as the command line needs it: who a user is, and what Cognito knows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+
+from claimsmith.errors import Code, OperationError
+from claimsmith.store.dynamodb import PATIENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUser:
+    """A user of the pool.
+
+    Attributes:
+        attributes: as the trigger's event has them: all strings, ``sub`` and ``cognito:user_status`` among them.
+    """
+
+    sub: str
+    username: str
+    attributes: Mapping[str, str]
+    groups: tuple[str, ...]
+
+
+class Pool:
+    """A user pool. Every method raises ``OperationError`` where Cognito does not answer or refuses."""
+
+    def __init__(self, client: Any, pool_id: str) -> None:  # noqa: ANN401 - botocore clients have no type
+        self._client = client
+        self.id = pool_id
+
+    @property
+    def issuer(self) -> str:
+        """The value of ``iss``: the pool's ORIGINAL issuer."""
+        region = self.id.partition("_")[0]
+        suffix = ".amazonaws.com.cn" if region.startswith("cn-") else ".amazonaws.com"
+        return f"https://cognito-idp.{region}{suffix}/{self.id}"
+
+    def user(self, name: str) -> PoolUser:
+        """A user by username, alias or subject.
+
+        Raises:
+            OperationError: there is none.
+        """
+        found = self._call("admin_get_user", Username=name)
+        attributes = {entry["Name"]: entry["Value"] for entry in found["UserAttributes"]}
+        attributes["cognito:user_status"] = found["UserStatus"]
+        groups: list[str] = []
+        request = {"Username": found["Username"]}
+        while True:
+            page = self._call("admin_list_groups_for_user", **request)
+            groups += [group["GroupName"] for group in page["Groups"]]
+            if not page.get("NextToken"):
+                break
+            request["NextToken"] = page["NextToken"]
+        return PoolUser(attributes["sub"], found["Username"], attributes, tuple(groups))
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - botocore clients have no type
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(UserPoolId=self.id, **request)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code == "UserNotFoundException":
+                raise OperationError(Code.NOT_FOUND, "There is no such user in the pool.") from error
+            if code in ("AccessDeniedException", "NotAuthorizedException", "UnrecognizedClientException"):
+                raise OperationError(Code.ACCESS_DENIED, f"Cognito does not allow this ({code}).") from error
+            raise OperationError(Code.AWS_UNREACHABLE, f"Cognito refuses ({code}).") from error
+        except BotoCoreError as error:
+            message = f"Cognito does not answer ({type(error).__name__})."
+            raise OperationError(Code.AWS_UNREACHABLE, message) from error
+        return answer
+
+
+def connect_pool(pool_id: str, *, endpoint_url: str | None = None, region: str | None = None) -> Pool:
+    """The pool of this id; address and region default to what the AWS environment variables say."""
+    session = botocore.session.get_session()
+    client = session.create_client("cognito-idp", region_name=region, endpoint_url=endpoint_url, config=PATIENT)
+    return Pool(client, pool_id)
