@@ -141,10 +141,12 @@ class _Lint:
                 self.say(Code.INVALID_NAME, entry, ("tenant",), f"a tenant id matches {NAME.pattern}")
 
     def role_references(self, policy: Checked) -> None:
+        # A role whose row is wrong exists all the same; one finding for it is enough.
+        known = self.draft.section("roles")
         for entry, path, names in self.role_lists(policy):
             for index, name in enumerate(names):
-                if name not in policy.roles:
-                    hint = _did_you_mean(name, policy.roles)
+                if name not in known:
+                    hint = _did_you_mean(name, known)
                     self.say(Code.UNKNOWN_ROLE, entry, (*path, str(index)), f"there is no role {name}{hint}")
 
     def role_lists(self, policy: Checked) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
