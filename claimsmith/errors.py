@@ -64,6 +64,7 @@ class Code(StrEnum):
     ALGORITHM_NOT_ALLOWED = "CS3003"
     CRITICAL_HEADER = "CS3004"
     KEY_ID_MISSING = "CS3005"
+    TYPE_NOT_ALLOWED = "CS3006"
     ISSUER_NOT_ALLOWED = "CS3010"
     KEY_NOT_FOUND = "CS3011"
     KEY_UNUSABLE = "CS3012"
@@ -81,6 +82,9 @@ class Code(StrEnum):
     WRONG_TENANT = "CS3039"
     TOKEN_REVOKED = "CS3050"
     REVOCATION_UNKNOWN = "CS3051"
+    ROUTE_NOT_FOUND = "CS3060"
+    REQUEST_MALFORMED = "CS3061"
+    CALLER_REFUSED = "CS3062"
 
     # CS4xxx: operations.
     MISCONFIGURED = "CS4001"
@@ -158,7 +162,8 @@ class VerificationError(ClaimsmithError):
     """A token that is not accepted.
 
     Attributes:
-        stage: where it failed: ``structure``, ``key``, ``signature``, ``claims`` or ``revocation``.
+        stage: where it failed: ``structure``, ``key``, ``signature``, ``claims`` or ``revocation``; at the authorizer
+            also ``route``.
     """
 
     def __init__(self, code: Code, stage: str, message: str | None = None) -> None:

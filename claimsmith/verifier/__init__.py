@@ -1,1 +1,29 @@
-"""Checks tokens."""
+"""Checks tokens: signature, keys, claims, revocation; and on top of that the authorizer and introspection.
+
+::
+
+    verifier = Verifier(issuers=[ISSUER], client_ids=[CLIENT], token_use="access", revocations=ANY)
+    claims = verifier.verify(token)
+
+Needs the standard library and ``cryptography``, nothing else.
+"""
+
+from claimsmith.errors import VerificationError
+from claimsmith.verifier.checks import ANY, Requirement
+from claimsmith.verifier.claims import Claims
+from claimsmith.verifier.jwks import KeySource
+from claimsmith.verifier.jws import Jws, verify_jws
+from claimsmith.verifier.revocation import Revocations
+from claimsmith.verifier.verifier import Verifier
+
+__all__ = [
+    "ANY",
+    "Claims",
+    "Jws",
+    "KeySource",
+    "Requirement",
+    "Revocations",
+    "VerificationError",
+    "Verifier",
+    "verify_jws",
+]

@@ -217,9 +217,9 @@ class KeySource:
             else:
                 source.held = _Held(keys, self._clock())
                 source.failures = 0
-        flight.ended.set()
         if keys is None:
             _LOG.warning("key set not fetched: %s: %s", source.uri, reason)
+        flight.ended.set()
 
 
 def _usable(jwks: Mapping[str, object] | None) -> KeySet:

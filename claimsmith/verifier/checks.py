@@ -1,0 +1,213 @@
+"""What the claims of a token must be, once its signature is right: their shapes, their times, their use.
+
+Each check is an entry of a table or one comparison; types are never coerced: a number is a JSON number, not a string of
+digits and not ``true``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.verifier.claims import CLAIM_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from claimsmith.verifier.claims import Claims
+
+
+class Unchecked(Enum):
+    """The type of ``ANY``, so that a type checker tells a check that is skipped from a value that is missing."""
+
+    ANY = "ANY"
+
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+#: Skips a check, on purpose and readable in the source.
+ANY: Final = Unchecked.ANY
+
+#: Several names. A plain string is not among them: it would be a collection of its letters.
+Names: TypeAlias = "list[str] | tuple[str, ...] | set[str] | frozenset[str]"
+
+TokenUse: TypeAlias = Literal["access", "id"]
+
+#: Integers that every JSON reader agrees on (RFC 7493 section 2.2), and far more seconds than any clock has.
+_MAX_NUMBER: Final = 1 << 53
+
+
+def _number(value: object) -> bool:
+    return (type(value) is int or type(value) is float) and -_MAX_NUMBER <= value <= _MAX_NUMBER
+
+
+def _text(value: object) -> bool:
+    return type(value) is str
+
+
+def _identifier(value: object) -> bool:
+    return type(value) is str and value != ""
+
+
+def _texts(value: object) -> bool:
+    return type(value) is list and all(type(item) is str for item in value)
+
+
+#: The shape of each claim that anything here reads; a claim that is not there has any shape but the required ones.
+_SHAPES: Final[Mapping[str, Callable[[object], bool]]] = {
+    "exp": _number,
+    "nbf": _number,
+    "iat": _number,
+    "auth_time": _number,
+    "sub": _identifier,
+    "client_id": _identifier,
+    "jti": _identifier,
+    "origin_jti": _identifier,
+    "username": _identifier,
+    "cognito:username": _identifier,
+    "scope": _text,
+    "cognito:groups": _texts,
+}
+_NAMED_SHAPES: Final[Mapping[str, Callable[[object], bool]]] = {"tenant_id": _identifier, "roles": _texts}
+_REQUIRED: Final = ("exp", "sub")
+
+
+def names(value: object, argument: str) -> frozenset[str] | Unchecked:
+    """An allow-list as a set, or ``ANY`` as it is.
+
+    Raises:
+        ConfigurationError: it is neither, for example a single string.
+    """
+    if value is ANY:
+        return ANY
+    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in value):
+        raise ConfigurationError(f"{argument} must be several names, or ANY.")
+    return frozenset(value)
+
+
+def _refused(code: Code) -> VerificationError:
+    return VerificationError(code, "claims")
+
+
+class ClaimChecks:
+    """The checks that every token goes through."""
+
+    __slots__ = ("_client_ids", "_leeway", "_shapes", "_token_use")
+
+    def __init__(
+        self,
+        *,
+        client_ids: Names | Unchecked,
+        token_use: TokenUse | Unchecked,
+        leeway: float,
+        claim_names: Mapping[str, str | None] = CLAIM_NAMES,
+    ) -> None:
+        """Choose the checks.
+
+        Args:
+            client_ids: the app clients whose tokens are accepted.
+            token_use: which kind of token is.
+            leeway: seconds by which the issuer's clock may be ahead of this one's.
+            claim_names: the claims' names by meaning, as in ``settings.claim_names``.
+
+        Raises:
+            ConfigurationError: an argument is not one of these.
+        """
+        self._client_ids = names(client_ids, "client_ids")
+        if token_use not in ("access", "id", ANY):
+            raise ConfigurationError("token_use must be 'access', 'id', or ANY.")
+        if not 0 <= leeway < float("inf"):
+            raise ConfigurationError("leeway must be a number of seconds.")
+        self._token_use = token_use
+        self._leeway = leeway
+        self._shapes = {
+            **_SHAPES,
+            **{name: _NAMED_SHAPES[meaning] for meaning, name in claim_names.items() if name is not None},
+        }
+
+    def check(self, claims: Mapping[str, Any], now: float) -> None:
+        """Check the claims of a token whose issuer and signature are right.
+
+        Args:
+            claims: as JSON reads them.
+            now: epoch seconds.
+
+        Raises:
+            VerificationError: at stage ``claims``.
+        """
+        self._check_shapes(claims)
+        # RFC 7519 section 4.1.4: "on or after" exp the token is over. No leeway: nothing makes it live longer.
+        if claims["exp"] <= now:
+            raise _refused(Code.TOKEN_EXPIRED)
+        if claims.get("nbf", now) > now + self._leeway:
+            raise _refused(Code.TOKEN_NOT_YET_VALID)
+        if claims.get("iat", now) > now + self._leeway:
+            raise _refused(Code.TOKEN_FROM_FUTURE)
+        use = claims.get("token_use")
+        if use not in ("access", "id") or (self._token_use is not ANY and use != self._token_use):
+            raise _refused(Code.WRONG_TOKEN_USE)
+        # An ID token is meant for its client, an access token was given to it; Cognito's aud is a single string.
+        client = claims.get("aud" if use == "id" else "client_id")
+        if type(client) is not str or (self._client_ids is not ANY and client not in self._client_ids):
+            raise _refused(Code.WRONG_CLIENT)
+
+    def _check_shapes(self, claims: Mapping[str, Any]) -> None:
+        shapes = self._shapes
+        for name, value in claims.items():
+            shape = shapes.get(name)
+            if shape is not None and not shape(value):
+                raise _refused(Code.CLAIMS_MALFORMED)
+        for name in _REQUIRED:
+            if name not in claims:
+                raise _refused(Code.CLAIMS_MALFORMED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """What a token must grant beyond being valid. ``ANY`` demands nothing; an empty "any of" can never be met.
+
+    Attributes:
+        any_scope: at least one of these scopes.
+        all_scopes: every one of these scopes.
+        any_group: at least one of these Cognito groups.
+        any_role: at least one of these roles.
+        tenant: exactly this tenant.
+
+    Raises:
+        ConfigurationError: a single string is given where several names are meant.
+    """
+
+    any_scope: Names | Unchecked = ANY
+    all_scopes: Names | Unchecked = ANY
+    any_group: Names | Unchecked = ANY
+    any_role: Names | Unchecked = ANY
+    tenant: str | Unchecked = ANY
+
+    def __post_init__(self) -> None:
+        for argument in ("any_scope", "all_scopes", "any_group", "any_role"):
+            names(getattr(self, argument), argument)
+        tenant: object = self.tenant
+        if tenant is not ANY and not _identifier(tenant):
+            raise ConfigurationError("tenant must be a tenant id, or ANY.")
+
+    def check(self, claims: Claims) -> None:
+        """Check it.
+
+        Raises:
+            VerificationError: at stage ``claims``: ``SCOPE_MISSING``, ``GROUP_MISSING``, ``ROLE_MISSING``,
+                ``WRONG_TENANT``.
+        """
+        if self.tenant is not ANY and claims.tenant_id != self.tenant:
+            raise _refused(Code.WRONG_TENANT)
+        if self.all_scopes is not ANY and not set(self.all_scopes).issubset(claims.scopes):
+            raise _refused(Code.SCOPE_MISSING)
+        for wanted, held, code in (
+            (self.any_scope, claims.scopes, Code.SCOPE_MISSING),
+            (self.any_group, claims.groups, Code.GROUP_MISSING),
+            (self.any_role, claims.roles, Code.ROLE_MISSING),
+        ):
+            if wanted is not ANY and set(wanted).isdisjoint(held):
+                raise _refused(code)

@@ -1,0 +1,121 @@
+"""The claims of a token that was verified: a read-only mapping with names for those that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, cast
+
+from claimsmith.verifier.encoding import frozen
+
+#: The claims whose names a policy may choose (``settings.claim_names``), by what they mean.
+CLAIM_NAMES: Final[Mapping[str, str | None]] = MappingProxyType({"tenant_id": "tenant_id", "roles": "roles"})
+
+
+class Claims(Mapping[str, Any]):
+    """What a verified token says. Lists read as tuples, objects as read-only mappings.
+
+    Only ``Verifier`` makes these, after every check; what the properties promise about types has been checked. The
+    representation shows no value, so that nothing personal slips into a log.
+    """
+
+    __slots__ = ("_claims", "_names")
+    _claims: dict[str, Any]
+    _names: Mapping[str, str | None]
+
+    def __init__(self, claims: dict[str, Any], names: Mapping[str, str | None] = CLAIM_NAMES) -> None:
+        object.__setattr__(self, "_claims", claims)
+        object.__setattr__(self, "_names", names)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Claims cannot be changed.")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Claims cannot be changed.")
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
+        return frozen(self._claims[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._claims)
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self._claims)}>"
+
+    def _named(self, meaning: str) -> Any:  # noqa: ANN401 - any JSON value
+        """The claim that has this meaning in the policy, or ``None``."""
+        name = self._names[meaning]
+        return None if name is None else self._claims.get(name)
+
+    @property
+    def issuer(self) -> str:
+        """``iss``: one of the allowed issuers."""
+        return cast("str", self._claims["iss"])
+
+    @property
+    def sub(self) -> str:
+        """The user; of a machine's token, its client id."""
+        return cast("str", self._claims["sub"])
+
+    @property
+    def token_use(self) -> Literal["access", "id"]:
+        """Which of Cognito's two signed tokens this is."""
+        return cast("Literal['access', 'id']", self._claims["token_use"])
+
+    @property
+    def client_id(self) -> str:
+        """The app client: an access token's ``client_id``, an ID token's ``aud``."""
+        return cast("str", self._claims["aud" if self._claims["token_use"] == "id" else "client_id"])
+
+    @property
+    def username(self) -> str | None:
+        """``username``, in an ID token ``cognito:username``; a machine's token has none."""
+        return cast("str | None", self._claims.get("username", self._claims.get("cognito:username")))
+
+    @property
+    def tenant_id(self) -> str | None:
+        """The tenant, under the name that the policy gives it."""
+        return cast("str | None", self._named("tenant_id"))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles, under the name that the policy gives them."""
+        return tuple(self._named("roles") or ())
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The values of ``scope`` (RFC 6749 section 3.3); an ID token has none."""
+        return tuple(self._claims.get("scope", "").split())
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """``cognito:groups``."""
+        return tuple(self._claims.get("cognito:groups", ()))
+
+    @property
+    def exp(self) -> float:
+        """Epoch seconds from which the token is not valid any more."""
+        return cast("float", self._claims["exp"])
+
+    @property
+    def iat(self) -> float | None:
+        """Epoch seconds at which the token was issued."""
+        return cast("float | None", self._claims.get("iat"))
+
+    @property
+    def auth_time(self) -> float | None:
+        """Epoch seconds at which the user signed in; a refresh does not change it."""
+        return cast("float | None", self._claims.get("auth_time"))
+
+    @property
+    def jti(self) -> str | None:
+        """The id of this token."""
+        return cast("str | None", self._claims.get("jti"))
+
+    @property
+    def origin_jti(self) -> str | None:
+        """The id of the sign-in that this token and its siblings come from; a machine's token has none."""
+        return cast("str | None", self._claims.get("origin_jti"))

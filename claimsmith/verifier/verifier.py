@@ -1,0 +1,99 @@
+"""``Verifier``: from the text of a token to claims that may be trusted, or a coded refusal."""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.verifier.checks import ANY, ClaimChecks, Requirement
+from claimsmith.verifier.claims import CLAIM_NAMES, Claims
+from claimsmith.verifier.encoding import json_object
+from claimsmith.verifier.jwks import KeySource
+from claimsmith.verifier.jws import check_signature, take_apart
+from claimsmith.verifier.revocation import check_revocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from claimsmith.verifier.checks import Names, TokenUse, Unchecked
+    from claimsmith.verifier.issuers import Issuers
+    from claimsmith.verifier.revocation import Revocations
+
+#: ``typ`` of a header, lower case (RFC 7519 section 5.1, RFC 9068 section 2.1). Cognito sends none; a token that says
+#: it is something else, a logout token for example, is not taken for one of these (RFC 8725 section 3.11).
+_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+
+
+class Verifier:
+    """Verifies Cognito's tokens. Thread-safe, without I/O while its keys are young and revocations are ``ANY``."""
+
+    def __init__(
+        self,
+        *,
+        issuers: Issuers | KeySource,
+        client_ids: Names | Unchecked,
+        token_use: TokenUse | Unchecked,
+        revocations: Revocations | Unchecked,
+        require: Requirement | None = None,
+        claim_names: Mapping[str, str | None] = CLAIM_NAMES,
+        leeway: float = 5,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """Say what is accepted.
+
+        Args:
+            issuers: the allow-list, or a source of keys made of one; a source may serve several verifiers. No ``ANY``:
+                without an issuer there is no key to check with.
+            client_ids: the app clients whose tokens are accepted, or ``ANY``.
+            token_use: ``access`` or ``id``, or ``ANY`` for both.
+            revocations: where revocations are kept, or ``ANY`` to accept revoked tokens until they expire.
+            require: what every token must grant, for example a scope.
+            claim_names: how the policy names the tenant (``tenant_id``) and the ``roles``; ``None`` for a name: such
+                a claim is not emitted.
+            leeway: seconds by which ``nbf`` and ``iat`` may be ahead of the clock. ``exp`` gets none.
+            clock: epoch seconds.
+
+        Raises:
+            ConfigurationError: an argument is not one of these.
+        """
+        self._keys = issuers if isinstance(issuers, KeySource) else KeySource(issuers, clock=clock)
+        unknown = claim_names.keys() - CLAIM_NAMES.keys()
+        self._names = {meaning: claim_names.get(meaning, name) for meaning, name in CLAIM_NAMES.items()}
+        if unknown or "" in self._names.values():
+            raise ConfigurationError("claim_names may name tenant_id and roles.")
+        self._checks = ClaimChecks(client_ids=client_ids, token_use=token_use, leeway=leeway, claim_names=self._names)
+        if revocations is not ANY and not callable(getattr(revocations, "revoked_at", None)):
+            raise ConfigurationError("revocations must have revoked_at, or be ANY.")
+        self._revocations = revocations
+        self._require = require
+        self._clock = clock
+
+    def verify(self, token: str) -> Claims:
+        """Verify a token.
+
+        The order: structure, issuer and key, signature, claims, what is required, revocation. Nothing but the header,
+        the issuer's name and the well-formedness of the payload is looked at before the signature is right.
+
+        Args:
+            token: as it was received, without ``Bearer``.
+
+        Raises:
+            VerificationError: with the code of the first check that failed and its stage. It holds nothing of the
+                token.
+        """
+        compact = take_apart(token)
+        kind = compact.header.get("typ")
+        if kind is not None and not (isinstance(kind, str) and kind.lower() in _TYPES):
+            raise VerificationError(Code.TYPE_NOT_ALLOWED, "structure")
+        members: dict[str, Any] | None = json_object(compact.payload)
+        if members is None:
+            raise VerificationError(Code.TOKEN_MALFORMED, "structure")
+        check_signature(compact, self._keys.find(members.get("iss"), compact.kid))
+        self._checks.check(members, self._clock())
+        claims = Claims(members, self._names)
+        if self._require is not None:
+            self._require.check(claims)
+        if self._revocations is not ANY:
+            check_revocation(claims, self._revocations)
+        return claims
