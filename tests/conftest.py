@@ -1,0 +1,83 @@
+"""What every test may use: an environment without credentials, a table, events of Cognito's shape."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import hypothesis
+import pytest
+from moto import mock_aws
+
+from claimsmith.store.dynamodb import PATIENT, Table, connect
+from claimsmith.table import create_table
+from tests.events import event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: botocore clients have no type.
+Client: TypeAlias = Any
+
+TABLE = "claimsmith"
+AUDIT_TABLE = "claimsmith-audit"
+REGION = "eu-central-1"
+
+# No deadline in either profile: how long an example takes says nothing on a shared machine.
+hypothesis.settings.register_profile("dev", max_examples=60, deadline=None)
+hypothesis.settings.register_profile("ci", max_examples=250, deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+#: Prefixes of variables that could lead a test to a real account or change what a function does.
+_FOREIGN = ("AWS_", "CLAIMSMITH_", "POWERTOOLS_", "LAMBDA_")
+
+#: All that a test and the processes it starts know of AWS: invented credentials, and no file or server to find others.
+AWS_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "invented",
+    "AWS_SECRET_ACCESS_KEY": "invented",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def aws_environment() -> Iterator[dict[str, str]]:
+    """The environment for this process and for processes that a test starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(_FOREIGN):
+                patch.delenv(name)
+        for name, value in AWS_ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield dict(os.environ)
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Client]:
+    """A botocore client of an in-memory DynamoDB with both tables."""
+    with mock_aws():
+        client = connect(PATIENT)
+        create_table(client, TABLE)
+        create_table(client, AUDIT_TABLE, stream=False)
+        yield client
+
+
+@pytest.fixture
+def rows(dynamodb: Client) -> Table:
+    """The table, empty."""
+    return Table(dynamodb, TABLE)
+
+
+@pytest.fixture
+def audit_rows(dynamodb: Client) -> Table:
+    """The audit table, empty."""
+    return Table(dynamodb, AUDIT_TABLE)
+
+
+@pytest.fixture(scope="session")
+def make_event() -> Callable[..., dict[str, Any]]:
+    """The event factory of ``tests.events``."""
+    return event

@@ -1,0 +1,48 @@
+"""What a function is told: required variables are required, closed sets are closed, defaults are the safe ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from claimsmith.environment import PublisherEnvironment, TriggerEnvironment, VerifierEnvironment
+from claimsmith.errors import ConfigurationError
+
+ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_aBcDeFgHi"
+
+
+def test_a_failure_denies_unless_the_deployment_says_otherwise() -> None:
+    assert TriggerEnvironment.read({"CLAIMSMITH_TABLE": "t"}).on_failure == "deny"
+    chosen = TriggerEnvironment.read({"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ON_FAILURE": "unenriched"})
+    assert chosen.on_failure == "unenriched"
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"CLAIMSMITH_TABLE": " "}, {"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ON_FAILURE": "allow"}]
+)
+def test_a_trigger_that_is_told_nonsense_does_not_start(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="CLAIMSMITH_"):
+        TriggerEnvironment.read(environ)
+
+
+def test_the_publisher_needs_both_tables() -> None:
+    with pytest.raises(ConfigurationError, match="CLAIMSMITH_AUDIT_TABLE"):
+        PublisherEnvironment.read({"CLAIMSMITH_TABLE": "t"})
+
+
+def test_a_verifier_reads_issuers_with_and_without_a_key_address() -> None:
+    told = VerifierEnvironment.read(
+        {
+            "CLAIMSMITH_TABLE": "t",
+            "CLAIMSMITH_ISSUERS": f"{ISSUER}, {ISSUER}2=http://127.0.0.1:4566/jwks.json",
+            "CLAIMSMITH_CLIENT_IDS": "a, b",
+        }
+    )
+    assert told.issuers == ((ISSUER, None), (f"{ISSUER}2", "http://127.0.0.1:4566/jwks.json"))
+    assert told.client_ids == ("a", "b")
+    assert told.authorizer_response == "simple"
+
+
+@pytest.mark.parametrize("listed", ["", " , ", ","])
+def test_an_allow_list_of_nothing_is_refused(listed: str) -> None:
+    with pytest.raises(ConfigurationError, match="CLAIMSMITH_ISSUERS"):
+        VerifierEnvironment.read({"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ISSUERS": listed, "CLAIMSMITH_CLIENT_IDS": "a"})
