@@ -20,14 +20,8 @@ _TRIGGER_KEYS: Final = (names.BUNDLE, f"{names.TENANT_PREFIX}*", f"{names.USER_P
 
 _PUBLISHER_READS: Final = ("dynamodb:GetItem", "dynamodb:Query")
 _PUBLISHER_READ_KEYS: Final = (names.BUNDLE, names.LEASE, names.POLICY, names.PROBLEMS)
-# A transaction needs the permission of each of its parts and none of its own.
-_PUBLISHER_WRITES: Final = (
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DeleteItem",
-    "dynamodb:PutItem",
-    "dynamodb:UpdateItem",
-)
-_PUBLISHER_WRITE_KEYS: Final = (names.BUNDLE, names.LEASE, names.PROBLEMS)
+_PUBLISHER_PUT_KEYS: Final = (names.BUNDLE, names.PROBLEMS)
+_PUBLISHER_DELETE_KEYS: Final = (names.LEASE, names.PROBLEMS)  # a version, once written, stays
 
 _STREAM_READS: Final = (
     "dynamodb:DescribeStream",
@@ -46,7 +40,8 @@ def publisher_statements(table: dynamodb.ITable, audit_table: dynamodb.ITable) -
     """The publisher reads the draft, writes bundles and problems, appends to the audit, and reads the stream."""
     return [
         _by_leading_keys("ReadDraft", table, _PUBLISHER_READS, _PUBLISHER_READ_KEYS),
-        _by_leading_keys("WriteBundle", table, _PUBLISHER_WRITES, _PUBLISHER_WRITE_KEYS),
+        _by_leading_keys("WriteBundle", table, ("dynamodb:PutItem",), _PUBLISHER_PUT_KEYS),
+        _by_leading_keys("GiveUpLease", table, ("dynamodb:DeleteItem",), _PUBLISHER_DELETE_KEYS),
         iam.PolicyStatement(sid="AppendAudit", actions=["dynamodb:PutItem"], resources=[audit_table.table_arn]),
         iam.PolicyStatement(sid="ReadStream", actions=list(_STREAM_READS), resources=[f"{table.table_arn}/stream/*"]),
     ]

@@ -1,0 +1,165 @@
+"""The functions' real assets, built as a deployment builds them and run without anything else."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import platform
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import botocore.session
+import pytest
+
+from infra.bundling import FIRST_PARTY, Asset, build_asset
+from infra.config import Config
+from tests.infra.template import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+MACHINE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
+HANDLERS = sorted(
+    ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    for file in ROOT.glob("lambdas/*/*.py")
+    if "\ndef handler(" in file.read_text(encoding="utf-8")
+)
+ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64 and EM_AARCH64
+REGIONS = ("eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
+
+
+@pytest.fixture(params=HANDLERS)
+def handler(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def asset(handler: str) -> Asset:
+    """The asset that runs here: this machine's architecture, the tests' Python."""
+    return build_asset(handler, arch=MACHINE, python=PYTHON)
+
+
+@pytest.fixture
+def refusing_endpoint() -> Iterator[str]:
+    """An address where nothing listens: importing a handler must not need DynamoDB."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def _run_with_asset_alone(asset: Path, program: str, endpoint: str = "") -> str:
+    """Run a program isolated (-I) and without site-packages (-S), with nothing but the asset to import from."""
+    environment = {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "CLAIMSMITH_TABLE": "Table",
+        "CLAIMSMITH_AUDIT_TABLE": "AuditTable",
+        "CLAIMSMITH_ISSUERS": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_example",
+        "CLAIMSMITH_CLIENT_IDS": "1example23456789",
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    } | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "error", "-c", f"import sys; sys.path.insert(0, {str(asset)!r})\n{program}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_handlers_are_found() -> None:
+    assert {"lambdas.pre_token.handler", "lambdas.publisher.handler"} <= set(HANDLERS)
+
+
+def test_a_handler_imports_from_its_asset_alone_and_uses_all_of_its_own_files(
+    handler: str, asset: Asset, refusing_endpoint: str
+) -> None:
+    program = (
+        f"import json, {handler} as module\n"
+        "assert callable(module.handler)\n"
+        "print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)]))"
+    )
+    loaded = json.loads(_run_with_asset_alone(asset.path, program, refusing_endpoint).splitlines()[-1])
+    contained = {str(file) for package in FIRST_PARTY for file in (asset.path / package).rglob("*.py")}
+    assert contained == {file for file in loaded if file.startswith(tuple(f"{asset.path}/{p}/" for p in FIRST_PARTY))}
+
+
+def test_every_file_has_bytecode_of_its_present_source(asset: Asset) -> None:
+    assert asset.bytecode
+    sources = list(asset.path.rglob("*.py"))
+    assert sources
+    for source in sources:
+        # Nothing checks it at run time: unchecked bytecode of older source would run silently.
+        compiled = (source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc").read_bytes()
+        assert compiled[:4] == importlib.util.MAGIC_NUMBER
+        assert compiled[4:8] == b"\x01\x00\x00\x00"
+        assert compiled[8:16] == importlib.util.source_hash(source.read_bytes()), source
+
+
+@pytest.mark.parametrize(("arch", "version"), [(Config().arch, Config().python), ("x86_64", PYTHON)])
+def test_shared_objects_are_for_the_functions_architecture_and_python(handler: str, arch: str, version: str) -> None:
+    built = build_asset(handler, arch=arch, python=version).path
+    for file in built.rglob("*.so*"):
+        head = file.read_bytes()[:20]
+        assert head[:4] == b"\x7fELF", file
+        assert int.from_bytes(head[18:20], "little") == ELF_MACHINES[arch], file
+        assert f".cpython-{version.replace('.', '')}-" in file.name or ".abi3." in file.name, file
+
+
+def test_the_publisher_does_have_a_shared_object() -> None:
+    built = build_asset("lambdas.publisher.handler", arch=Config().arch, python=Config().python).path
+    assert list(built.rglob("*.so")), "without one, the test above shows nothing"
+
+
+def test_two_builds_are_byte_equal(handler: str, asset: Asset, tmp_path: Path) -> None:
+    again = build_asset(handler, arch=MACHINE, python=PYTHON, build=tmp_path).path
+    assert _files(again) == _files(asset.path)
+
+
+def test_nothing_is_in_an_asset_that_nothing_reads(asset: Asset) -> None:
+    entries = {path.relative_to(asset.path).as_posix() for path in asset.path.rglob("*")}
+    assert not [name for name in entries if name.endswith((".pyi", ".c", ".h", "/RECORD", "/tests", "/test"))]
+    assert "bin" not in entries
+    assert not [name for name in entries if name.split("/")[0] in {"boto3", "s3transfer", "awscrt", "cffi", "pip"}]
+    assert {path.name for path in (asset.path / "botocore" / "data").iterdir() if path.is_dir()} == {"dynamodb"}
+
+
+def test_trimmed_endpoints_are_the_same_in_every_partition(asset: Asset) -> None:
+    program = (
+        "import botocore.session, json\n"
+        "session = botocore.session.get_session()\n"
+        f"clients = [session.create_client('dynamodb', region_name=region) for region in {REGIONS!r}]\n"
+        "print(json.dumps([[client.meta.endpoint_url, client.meta.service_model.signing_name] for client in clients]))"
+    )
+    session = botocore.session.get_session()
+    clients = [session.create_client("dynamodb", region_name=region) for region in REGIONS]
+    whole = [[client.meta.endpoint_url, client.meta.service_model.signing_name] for client in clients]
+    assert json.loads(_run_with_asset_alone(asset.path, program)) == whole
+
+
+def test_the_trimmed_model_still_has_every_operation(asset: Asset) -> None:
+    program = (
+        "import botocore.session, json\n"
+        "client = botocore.session.get_session().create_client('dynamodb')\n"
+        "names = client.meta.service_model.operation_names\n"
+        "shapes = client.meta.service_model.shape_names\n"
+        "print(json.dumps([names, shapes, client.can_paginate('query')]))"
+    )
+    model = botocore.session.get_session().create_client("dynamodb", region_name="eu-west-1").meta.service_model
+    assert json.loads(_run_with_asset_alone(asset.path, program)) == [
+        list(model.operation_names),
+        list(model.shape_names),
+        True,
+    ]
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
