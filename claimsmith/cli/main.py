@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from claimsmith import environment
-from claimsmith.cli import directory, policy, preview
+from claimsmith.cli import directory, policy, preview, verifier
 from claimsmith.cli.places import Places, hoisted
 from claimsmith.cli.session import Session
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
@@ -70,6 +70,7 @@ def shared(
 policy.register(app)
 preview.register(app)
 directory.register(app)
+verifier.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

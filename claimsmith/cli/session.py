@@ -65,6 +65,6 @@ class Session:
     def answer(self, data: dict[str, Any], text: str) -> None:
         """Answer: ``data`` with --json, else ``text`` (rich markup)."""
         if self.as_json:
-            self.out.print_json(json.dumps(data))
+            self.out.print_json(json.dumps(data, default=dict))
         else:
             self.out.print(text, highlight=False)

@@ -103,11 +103,12 @@ class Table:
         item = self._call("get_item", request).get("Item")
         return None if item is None else decode_row(item)
 
-    def batch_get(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
+    def batch_get(self, keys: Sequence[Key], *, consistent: bool = False) -> list[dict[str, Any]]:
         """The rows of these keys that exist, in any order."""
         rows: list[dict[str, Any]] = []
         for start in range(0, len(keys), _BATCH):
-            wanted: Any = {self.name: {"Keys": [_key(*key) for key in keys[start : start + _BATCH]]}}
+            asked = {"Keys": [_key(*key) for key in keys[start : start + _BATCH]], "ConsistentRead": consistent}
+            wanted: Any = {self.name: asked}
             while wanted:
                 answer = self._call("batch_get_item", {"RequestItems": wanted})
                 rows += map(decode_row, answer.get("Responses", {}).get(self.name, ()))

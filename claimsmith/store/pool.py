@@ -62,6 +62,14 @@ class Pool:
             request["NextToken"] = page["NextToken"]
         return PoolUser(attributes["sub"], found["Username"], attributes, tuple(groups))
 
+    def sign_out(self, username: str) -> None:
+        """Sign a user out everywhere: their refresh tokens end (AdminUserGlobalSignOut).
+
+        Raises:
+            OperationError: there is no such user.
+        """
+        self._call("admin_user_global_sign_out", Username=username)
+
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - botocore clients have no type
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(UserPoolId=self.id, **request)

@@ -1,0 +1,109 @@
+"""Protected resources: who may ask the introspection endpoint, and about which tokens (RFC 7662 section 2.1)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith import table
+from claimsmith.errors import Code, OperationError
+from claimsmith.store.dynamodb import ConditionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from claimsmith.store.dynamodb import Table
+
+#: An id that fits a Basic user name (no colon) and a key.
+ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+#: Secrets that are valid at once, so that one can be replaced while callers still use the other.
+_VALID: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Edits protected resources in somebody's name.
+
+    Attributes:
+        by: who edits.
+        clock: epoch seconds.
+    """
+
+    rows: Table
+    by: str
+    clock: Callable[[], float] = time.time
+
+    def add(self, resource_id: str, *, clients: Sequence[str], tenants: Sequence[str]) -> str:
+        """Make one.
+
+        Args:
+            resource_id: its id, the user name of Basic authentication; an app client's id to let it call with its own
+                access token.
+            clients: app clients whose tokens it may ask about; ``*`` for all.
+            tenants: tenants whose tokens it may ask about; ``*`` for all, tokens without a tenant included.
+
+        Returns:
+            Its secret. It is kept nowhere; the row has its SHA-256.
+
+        Raises:
+            OperationError: it is there already, or the id is not of its form.
+        """
+        if not ID.fullmatch(resource_id):
+            raise OperationError(Code.BAD_ARGUMENT, f"A protected resource's id matches {ID.pattern}.")
+        secret, digest = _secret()
+        row = {**self._signed(), "secrets": [digest], "clients": list(clients), "tenants": list(tenants)}
+        try:
+            self.rows.put({**_key(resource_id), **row}, condition="attribute_not_exists(pk)")
+        except ConditionError as error:
+            message = f"{resource_id} is there already; claimsmith resources rotate gives it a new secret."
+            raise OperationError(Code.CONFLICT, message) from error
+        return secret
+
+    def rotate(self, resource_id: str) -> str:
+        """A new secret; the one before stays valid until the next rotation.
+
+        Raises:
+            OperationError: there is no such resource.
+        """
+        row = self._row(resource_id)
+        secret, digest = _secret()
+        old = row.get("secrets")
+        kept = [entry for entry in old if isinstance(entry, str)] if isinstance(old, list) else []
+        new = [digest, *kept][:_VALID]
+        key = _key(resource_id)
+        self.rows.update(key[table.PK], key[table.SK], {"secrets": new, **self._signed()}, expected={"secrets": old})
+        return secret
+
+    def remove(self, resource_id: str) -> None:
+        """Remove one; its secrets are worth nothing at once.
+
+        Raises:
+            OperationError: there is no such resource.
+        """
+        self._row(resource_id)
+        key = _key(resource_id)
+        self.rows.delete(key[table.PK], key[table.SK])
+
+    def _row(self, resource_id: str) -> dict[str, Any]:
+        row = self.rows.get(*_key(resource_id).values())
+        if row is None:
+            raise OperationError(Code.NOT_FOUND, f"There is no protected resource {resource_id}.")
+        return row
+
+    def _signed(self) -> dict[str, Any]:
+        return {"updated_by": self.by, "updated_at": int(self.clock())}
+
+
+def _key(resource_id: str) -> dict[str, str]:
+    return {table.PK: table.PROTECTED_RESOURCE_PREFIX + resource_id, table.SK: table.PROTECTED_RESOURCE}
+
+
+def _secret() -> tuple[str, str]:
+    """A secret of 256 random bits, and its digest."""
+    secret = secrets.token_urlsafe(32)
+    return secret, sha256(secret.encode()).hexdigest()
