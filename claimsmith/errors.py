@@ -42,6 +42,7 @@ class Code(StrEnum):
     UNREADABLE_FILE = "CS1013"
     UNDEFINED_VARIABLE = "CS1014"
     UNSUPPORTED_VALUE = "CS1015"
+    INVALID_ROUTE = "CS1016"
 
     # CS2xxx: sign-in. No token, or a degraded one.
     STORE_UNAVAILABLE = "CS2001"

@@ -91,13 +91,18 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A compiled policy with its version number."""
+    """A compiled policy with its version number.
+
+    Attributes:
+        routes: what requests to APIs need, as the rows say it; for the authorizer.
+    """
 
     version: int
     settings: Settings
     roles: Mapping[str, Role]
     groups: Mapping[str, tuple[str, ...]]
     clients: Mapping[str, Client]
+    routes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class BundleError(ClaimsmithError):
@@ -152,6 +157,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
         },
         groups={name: tuple(roles) for name, roles in document["groups"].items()},
         clients={name: _client(client) for name, client in document["clients"].items()},
+        routes=document["routes"],
     )
 
 

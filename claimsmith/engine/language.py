@@ -30,6 +30,15 @@ TENANT_HINT: Final = "tenant_id"
 #: Scopes that no policy grants or takes away unless it suppresses them by name.
 ALWAYS_UNMANAGED: Final = OIDC_SCOPES | {ADMIN_SCOPE}
 
+#: Methods of a route; ``ANY`` is every one.
+METHODS: Final = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+#: A route's path: literal segments and ``{name}``, which stands for one segment; ``{name+}``, last, for the rest.
+ROUTE_PATH: Final = re.compile(r"/|(?:/(?:[^/{}?#\s]+|\{[A-Za-z0-9_-]+\}))*(?:/\{[A-Za-z0-9_-]+\+\})?")
+
+#: Where a request names its tenant: ``path:NAME``, ``header:NAME`` or ``query:NAME``.
+TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
+
 #: The keys that mark an object as an expression rather than a literal.
 EXPRESSION_KEYS: Final = frozenset({"from", "template", "value"})
 

@@ -11,7 +11,7 @@ from claimsmith.policy.draft import SETTINGS_SECTION, Draft, Entry
 from claimsmith.policy.lint import Finding, ancestors, check
 
 if TYPE_CHECKING:
-    from claimsmith.policy.documents import ClaimsRow, Client
+    from claimsmith.policy.documents import ClaimsRow, Client, Route
     from claimsmith.policy.lint import Checked
 
 
@@ -55,6 +55,7 @@ def _document(policy: Checked) -> dict[str, Any]:
         },
         "groups": {name: _sorted(group.roles) for name, group in policy.groups.items()},
         "clients": {name: _client(client) for name, client in policy.clients.items()},
+        "routes": {name: _route(route) for name, route in policy.routes.items()},
     }
 
 
@@ -69,6 +70,17 @@ def _client(client: Client) -> dict[str, Any]:
             compiled[name] = value
     for name in ("roles", "suppress_scopes"):
         if value := getattr(client, name):
+            compiled[name] = _sorted(value)
+    return compiled
+
+
+def _route(route: Route) -> dict[str, Any]:
+    compiled: dict[str, Any] = {"method": route.method, "path": route.path}
+    for name in ("api", "tenant_from"):
+        if (value := getattr(route, name)) is not None:
+            compiled[name] = value
+    for name in ("any_scope", "all_scopes", "any_role"):
+        if value := getattr(route, name):
             compiled[name] = _sorted(value)
     return compiled
 

@@ -84,4 +84,22 @@ class Client(ClaimsRow):
     audience: bool = False
 
 
-DOCUMENTS: dict[str, type[Row]] = {"settings": Settings, "roles": Role, "groups": Group, "clients": Client}
+class Route(Row):
+    """``POLICY ROUTE#<id>``: what a request to an API needs."""
+
+    api: str | None = None
+    method: str = "ANY"
+    path: str
+    any_scope: Names = Field(default_factory=list)
+    all_scopes: Names = Field(default_factory=list)
+    any_role: Names = Field(default_factory=list)
+    tenant_from: str | None = None
+
+
+DOCUMENTS: dict[str, type[Row]] = {
+    "settings": Settings,
+    "roles": Role,
+    "groups": Group,
+    "clients": Client,
+    "routes": Route,
+}

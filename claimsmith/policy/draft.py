@@ -17,7 +17,11 @@ SECTIONS: Final[Mapping[str, str]] = {
     "roles": table.ROLE,
     "groups": table.GROUP,
     "clients": table.CLIENT,
+    "routes": table.ROUTE,
 }
+
+#: Sections that a file holds as a list, each entry with its name under ``id``.
+LISTED_SECTIONS: Final = frozenset({"routes"})
 
 SETTINGS_SECTION: Final = "settings"
 

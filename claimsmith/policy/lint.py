@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
@@ -14,12 +15,15 @@ from claimsmith.engine.language import (
     BUILT_IN_CLAIMS,
     DEGRADED_CLAIM,
     EXPRESSION_KEYS,
+    METHODS,
     NAME,
+    ROUTE_PATH,
     SHED_CLAIM,
+    TENANT_FROM,
     is_unmanaged,
 )
 from claimsmith.errors import Code
-from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Row, Settings
+from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Route, Row, Settings
 from claimsmith.policy.draft import SETTINGS_SECTION, UNKNOWN_SECTION, Draft, Entry
 
 if TYPE_CHECKING:
@@ -66,6 +70,7 @@ class Checked:
     roles: Mapping[str, Role]
     groups: Mapping[str, Group]
     clients: Mapping[str, Client]
+    routes: Mapping[str, Route]
 
 
 def lint(draft: Draft) -> list[Finding]:
@@ -90,14 +95,16 @@ class _Lint:
             nowhere = Entry(SETTINGS_SECTION, "", {})
             self.say(Code.SETTINGS_MISSING, nowhere, (), "every policy has this row, even an empty one")
         for entry in self.draft.section(UNKNOWN_SECTION).values():
-            self.say(Code.UNKNOWN_ROW, entry, (), "this version knows SETTINGS, ROLE#…, GROUP#… and CLIENT#…")
+            self.say(Code.UNKNOWN_ROW, entry, (), "this version knows SETTINGS, ROLE#…, GROUP#…, CLIENT#… and ROUTE#…")
         checked_policy = Checked(
             settings if isinstance(settings, Settings) else Settings(),
             {name: role for name, role in documents["roles"].items() if isinstance(role, Role)},
             {name: group for name, group in documents["groups"].items() if isinstance(group, Group)},
             {name: client for name, client in documents["clients"].items() if isinstance(client, Client)},
+            {name: route for name, route in documents["routes"].items() if isinstance(route, Route)},
         )
         self.names(checked_policy)
+        self.routes(checked_policy.routes)
         self.role_references(checked_policy)
         self.cycles(checked_policy.roles)
         self.scopes(checked_policy)
@@ -140,6 +147,27 @@ class _Lint:
             if client.tenant is not None and not NAME.fullmatch(client.tenant):
                 self.say(Code.INVALID_NAME, entry, ("tenant",), f"a tenant id matches {NAME.pattern}")
 
+    def routes(self, routes: Mapping[str, Route]) -> None:
+        for name, route in routes.items():
+            entry = self.draft.section("routes")[name]
+            if not NAME.fullmatch(name):
+                self.say(Code.INVALID_NAME, entry, (), f"a route's id matches {NAME.pattern}")
+            if route.method not in METHODS:
+                self.say(Code.INVALID_ROUTE, entry, ("method",), f"a method is one of {', '.join(METHODS)}")
+            variables = re.findall(r"\{([A-Za-z0-9_-]+)\+?\}", route.path)
+            if not route.path or not ROUTE_PATH.fullmatch(route.path):
+                self.say(Code.INVALID_ROUTE, entry, ("path",), "a path is like /orders, /orders/{id} or /files/{path+}")
+            elif len(set(variables)) < len(variables):
+                self.say(Code.INVALID_ROUTE, entry, ("path",), "a path names each part once")
+            if route.tenant_from is not None:
+                source = TENANT_FROM.fullmatch(route.tenant_from)
+                if source is None:
+                    message = "tenant_from is path:NAME, header:NAME or query:NAME"
+                    self.say(Code.INVALID_ROUTE, entry, ("tenant_from",), message)
+                elif source[1] == "path" and source[2] not in variables:
+                    message = f"the path has no {{{source[2]}}}"
+                    self.say(Code.INVALID_ROUTE, entry, ("tenant_from",), message)
+
     def role_references(self, policy: Checked) -> None:
         # A role whose row is wrong exists all the same; one finding for it is enough.
         known = self.draft.section("roles")
@@ -158,6 +186,8 @@ class _Lint:
             yield self.draft.section("groups")[name], ("roles",), group.roles
         for name, client in policy.clients.items():
             yield self.draft.section("clients")[name], ("roles",), client.roles
+        for name, route in policy.routes.items():
+            yield self.draft.section("routes")[name], ("any_role",), route.any_role
 
     def cycles(self, roles: Mapping[str, Role]) -> None:
         for name in roles:
@@ -184,6 +214,11 @@ class _Lint:
             entry = self.draft.section("clients")[name]
             self.scope_syntax(entry, ("scopes_allowed",), client.scopes_allowed or ())
             self.scope_syntax(entry, ("suppress_scopes",), client.suppress_scopes)
+
+        for name, route in policy.routes.items():
+            entry = self.draft.section("routes")[name]
+            self.scope_syntax(entry, ("any_scope",), route.any_scope)
+            self.scope_syntax(entry, ("all_scopes",), route.all_scopes)
 
     def scope_syntax(self, entry: Entry, path: Path, scopes: Sequence[str]) -> None:
         for index, scope in enumerate(scopes):

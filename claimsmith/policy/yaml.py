@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from claimsmith.errors import Code, PolicyError
-from claimsmith.policy.draft import SECTIONS, SETTINGS_SECTION, Draft, Entry, ordered
+from claimsmith.policy.draft import LISTED_SECTIONS, SECTIONS, SETTINGS_SECTION, Draft, Entry, ordered
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Lines = dict[tuple[str, ...], int]
+
+#: What PyYAML itself raises for a tag or an escape that does not fit its content, as in ``!!bool maybe``.
+_FOREIGN: Final = (RecursionError, ValueError, LookupError, AttributeError, OverflowError, TypeError)
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -59,7 +62,7 @@ def parse(text: str, file: str, variables: Mapping[str, str]) -> Draft:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         raise _wrong(file, line, error.problem or "not YAML") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, *_FOREIGN) as error:
         raise PolicyError(Code.UNREADABLE_FILE, f"{file} is not YAML that can be read.") from error
     return _draft(document, lines, file)
 
@@ -76,10 +79,30 @@ def _draft(document: object, lines: Lines, file: str) -> Draft:
         if section == SETTINGS_SECTION:
             entries.append(_entry(section, "", content, (section,), lines, file))
             continue
+        if section in LISTED_SECTIONS:
+            entries += _listed(section, content, lines, file)
+            continue
         if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
             raise _wrong(file, line - 1, f"{section} holds entries by name; quote a name that looks like a number")
         entries += [_entry(section, name, value, (section, name), lines, file) for name, value in content.items()]
     return ordered(entries)
+
+
+def _listed(section: str, content: object, lines: Lines, file: str) -> list[Entry]:
+    """The entries of a section that is a list."""
+    if not isinstance(content, list):
+        raise _wrong(file, lines.get((section,), 1) - 1, f"{section} is a list of entries, each with an id")
+    entries: dict[str, Entry] = {}
+    for index, item in enumerate(content):
+        path = (section, str(index))
+        name = item.get("id") if isinstance(item, Mapping) else None
+        if not isinstance(name, str) or not name:
+            raise _wrong(file, lines.get(path, 1) - 1, f"an entry of {section} needs an id, which is text")
+        if name in entries:
+            raise PolicyError(Code.DUPLICATE, f"{file}:{lines.get(path, 1)}: {section} has the id {name} twice.")
+        attributes = {key: value for key, value in item.items() if key != "id"}
+        entries[name] = _entry(section, name, attributes, path, lines, file)
+    return list(entries.values())
 
 
 def _entry(section: str, name: str, content: object, path: tuple[str, ...], lines: Lines, file: str) -> Entry:
