@@ -85,7 +85,10 @@ def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build
         BundlingError: ``uv`` is missing, or could not install, or the bytecode could not be made.
         FileNotFoundError: the module or its requirements are not there.
     """
-    files = first_party_files(root, module, FIRST_PARTY)
+    # Read once: what is named by its hash must be what is copied, even while somebody edits.
+    sources = {
+        file.relative_to(root).as_posix(): file.read_bytes() for file in first_party_files(root, module, FIRST_PARTY)
+    }
     requirements = root.joinpath(*module.split(".")[:-1], "requirements.txt")
     uv = find_uv()
     interpreter = find_interpreter(python)
@@ -93,7 +96,7 @@ def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build
         ("target", f"{PLATFORMS[arch]} {python}".encode()),
         ("tools", f"{_output(uv, '--version')} {interpreter.version if interpreter else 'no bytecode'}".encode()),
         ("requirements", requirements.read_bytes()),
-        *((file.relative_to(root).as_posix(), file.read_bytes()) for file in files),
+        *sources.items(),
         *((own.name, own.read_bytes()) for own in (Path(__file__), Path(__file__).with_name("closure.py"))),
     ]
     prefix = f"{module}-{arch}-{python}-"
@@ -105,10 +108,10 @@ def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build
             _install(uv, requirements, arch, python, output)
             _trim_packages(output)
             _trim_botocore(output / "botocore" / "data")
-            for file in files:
-                target = output / file.relative_to(root)
+            for name, content in sources.items():
+                target = output / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
+                target.write_bytes(content)
             if interpreter is not None:
                 _compile(interpreter, output)
             _normalise(output)

@@ -121,6 +121,7 @@ def test_the_publisher_does_have_a_shared_object() -> None:
 
 def test_two_builds_are_byte_equal(handler: str, asset: Asset, tmp_path: Path) -> None:
     again = build_asset(handler, arch=MACHINE, python=PYTHON, build=tmp_path).path
+    assert again.name == asset.path.name, "somebody edited the sources in between"
     assert _files(again) == _files(asset.path)
 
 
