@@ -1,0 +1,1 @@
+"""The demonstration, and the local stack that it shares with the end-to-end tests."""

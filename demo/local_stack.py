@@ -1,0 +1,157 @@
+"""The app, deployed to an AWS on this machine: what the demonstration and the end-to-end tests stand on.
+
+The emulator checks signatures and IAM (``AUTH=true``) and speaks plain http on loopback. With TLS, every program that
+talks to it (node, Python, each Lambda worker) would have to be taught a certificate of its own; without, one bucket
+policy of the bootstrap has to go (see ``demo.cdk``). The second is less to break.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from demo import aws
+from demo.cdk import Cdk
+from demo.emulator import Emulator, LocalStackError
+from demo.user_pool import UserPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+EMULATOR_PYTHON: Final = ROOT / ".local" / "emulator" / "bin" / "python"
+
+_CLI_SECONDS: Final = 120
+
+
+def emulator(folder: Path, port: int | None = None) -> Emulator:
+    """The emulator that ``make install`` has installed, with a folder of its own for this use of it."""
+    return Emulator(EMULATOR_PYTHON, folder / "ministack", port)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a ``claimsmith`` command answered.
+
+    Attributes:
+        code: 0 fine, 1 findings or refused.
+        data: the JSON it printed.
+    """
+
+    code: int
+    data: dict[str, Any]
+
+
+class LocalStack:
+    """The deployed app, and how to talk to it.
+
+    Attributes:
+        outputs: of the CloudFormation stack.
+        endpoint: where AWS is.
+        pool: the user pool.
+        public_client: the app client for SRP.
+    """
+
+    def __init__(self, endpoint: str, outputs: Mapping[str, str]) -> None:
+        self.endpoint = endpoint
+        self.outputs = outputs
+        self.pool = UserPool(endpoint, outputs["UserPoolId"])
+        self.public_client = outputs["PublicClientId"]
+        self.table = outputs["TableName"]
+        self.audit_table = outputs["AuditTableName"]
+        self._dynamodb: Any = aws.client("dynamodb", endpoint)
+        self._lambda: Any = aws.client("lambda", endpoint)
+
+    @classmethod
+    def deploy(
+        cls, running: Emulator, folder: Path, tell: Callable[[str], None], context: Mapping[str, str] | None = None
+    ) -> LocalStack:
+        """Bootstrap and deploy; quick where nothing has changed.
+
+        Args:
+            running: the emulator, started.
+            folder: where cloud assembly and outputs go.
+            tell: is given each line that the CDK prints, as it comes.
+            context: further CDK context.
+
+        Raises:
+            LocalStackError: it failed; the message says what to do.
+        """
+        cdk = Cdk(ROOT, folder / "cdk", running.endpoint, tell)
+        cdk.bootstrap()
+        return cls(running.endpoint, cdk.deploy(running.python_version(), context))
+
+    def cli(self, *arguments: str) -> Answer:
+        """Run a ``claimsmith`` command, as an admin would, with ``--json``.
+
+        Raises:
+            LocalStackError: the command could not do its work (exit code above 1).
+        """
+        scripts = Path(sysconfig.get_path("scripts"))
+        program = scripts / "claimsmith"
+        if not program.exists():
+            raise LocalStackError("The claimsmith command is not installed. Install it with: make install")
+        done = subprocess.run(  # noqa: S603 - our own command
+            [program, *arguments, "--json"],
+            env=aws.environment(
+                self.endpoint,
+                scripts,
+                CLAIMSMITH_TABLE=self.table,
+                CLAIMSMITH_AUDIT_TABLE=self.audit_table,
+                CLAIMSMITH_USER_POOL_ID=self.pool.id,
+            ),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_CLI_SECONDS,
+        )
+        if done.returncode > 1 or not done.stdout:
+            raise LocalStackError(f"claimsmith {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}".strip())
+        return Answer(done.returncode, json.loads(done.stdout))
+
+    def get_item(self, pk: str, sk: str) -> dict[str, Any] | None:
+        """A row of the table, as DynamoDB's JSON has it."""
+        key = {"pk": {"S": pk}, "sk": {"S": sk}}
+        item: dict[str, Any] | None = self._dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get(
+            "Item"
+        )
+        return item
+
+    def put_item(self, item: Mapping[str, Any]) -> None:
+        """Write a row of the table as the DynamoDB console does: no check, no lease, no command of this project."""
+        self._dynamodb.put_item(TableName=self.table, Item=dict(item))
+
+    def delete_item(self, pk: str, sk: str) -> None:
+        """Delete a row of the table as the DynamoDB console does."""
+        self._dynamodb.delete_item(TableName=self.table, Key={"pk": {"S": pk}, "sk": {"S": sk}})
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Every row of a table."""
+        return [
+            item
+            for page in self._dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+            for item in page["Items"]
+        ]
+
+    def policy_version(self) -> int | None:
+        """The version of the policy in force."""
+        row = self.get_item("BUNDLE", "CURRENT")
+        return int(row["version"]["N"]) if row else None
+
+    def trigger_arn(self) -> str:
+        """The deployed trigger function."""
+        found = self._lambda.get_function(FunctionName=self.outputs["TriggerName"])
+        return str(found["Configuration"]["FunctionArn"])
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Invoke a function and wait.
+
+        Returns:
+            ``payload``, what it answered, and ``error``, how it failed (``Unhandled``) or None.
+        """
+        answer = self._lambda.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        return {"payload": json.loads(answer["Payload"].read()), "error": answer.get("FunctionError")}
