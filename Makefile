@@ -60,7 +60,7 @@ $(BIN)/uv: requirements/dev.txt
 	touch $@
 
 node_modules/installed: package.json package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
 		|| { echo "Node 20 or newer is needed, for the CDK command line: install it, with npm."; exit 1; }
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
