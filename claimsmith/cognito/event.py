@@ -28,7 +28,8 @@ SOURCES: Final = frozenset(
     }
 )
 
-_VERSIONS: Final = frozenset({"2", "3"})
+# A tuple, because a set cannot be asked for what is not hashable, and a hostile event may hold that.
+_VERSIONS: Final = ("2", "3")
 
 
 @dataclass(frozen=True, slots=True)
