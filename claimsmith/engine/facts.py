@@ -206,9 +206,9 @@ def _optional_text(row: Row, name: str) -> str | None:
 
 
 def _optional_time(row: Row, name: str) -> int | None:
-    value = row.get(name)
-    if value is None:
+    if name not in row:
         return None
+    value = row[name]
     if isinstance(value, Decimal):
         value = float(value) if value.is_finite() else 0
     if isinstance(value, bool) or not isinstance(value, int | float) or not _EARLIEST <= value <= _LATEST:
