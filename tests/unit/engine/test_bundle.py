@@ -1,0 +1,97 @@
+"""A stored bundle is what its digest names, or it is refused."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from claimsmith.engine.bundle import FORMAT, Bundle, BundleError, decode, encode
+from claimsmith.errors import Code
+from claimsmith.policy import compile as compile_policy
+from claimsmith.policy import from_rows
+from tests.policies import bundle, policy_rows
+
+SECTIONS: dict[str, Any] = {
+    "settings": {"unmanaged_scopes": ["legacy/*"], "default_roles": ["viewer"], "claim_names": {"roles": None}},
+    "roles": {"viewer": {"scopes": ["orders/read"], "claims": {"level": 1}}, "editor": {"inherits": ["viewer"]}},
+    "groups": {"Staff": {"roles": ["viewer"]}},
+    "clients": {"web": {"scopes_allowed": [], "audience": True, "id_claims": {"x": "ü"}}, "other": {}},
+}
+
+
+def document() -> dict[str, Any]:
+    return compile_policy(from_rows(policy_rows(**SECTIONS)))
+
+
+def stored(content: object) -> tuple[bytes, str]:
+    """Any JSON value, stored as a document would be."""
+    plain = json.dumps(content).encode()
+    return zlib.compress(plain), sha256(plain).hexdigest()
+
+
+def test_what_was_encoded_is_decoded() -> None:
+    assert decode(*encode(document()), 7) == bundle(**SECTIONS)
+
+
+def test_an_absent_ceiling_and_an_empty_one_stay_apart() -> None:
+    clients = decode(*encode(document()), 1).clients
+    assert clients["web"].scopes_allowed == frozenset()
+    assert clients["other"].scopes_allowed is None
+
+
+def test_a_role_knows_all_that_it_inherits() -> None:
+    assert decode(*encode(document()), 1).roles["editor"].closure == ("editor", "viewer")
+
+
+def test_equal_policies_are_equal_bytes_whatever_the_order_of_their_names() -> None:
+    first = document()
+    turned = json.loads(json.dumps(first), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+    assert list(turned) != list(first)
+    assert encode(turned) == encode(first)
+
+
+def test_the_version_number_is_not_part_of_the_document() -> None:
+    data, digest = encode(document())
+    assert decode(data, digest, 1).version == 1
+    assert decode(data, digest, 2).version == 2
+
+
+def _decoded(data: bytes, digest: str) -> Bundle:
+    return decode(data, digest, 3)
+
+
+def test_damaged_bytes_are_refused() -> None:
+    data, digest = encode(document())
+    for damaged in (b"", b"text", data[:-1], data[: len(data) // 2], bytes([data[0] ^ 1]) + data[1:]):
+        with pytest.raises(BundleError, match="version 3 is damaged") as refused:
+            _decoded(damaged, digest)
+        assert refused.value.code is Code.BUNDLE_UNREADABLE
+
+
+def test_intact_bytes_under_another_digest_are_refused() -> None:
+    data, _ = encode(document())
+    with pytest.raises(BundleError, match="damaged"):
+        _decoded(data, encode({"format": 1})[1])
+
+
+@pytest.mark.parametrize("content", [[], "text", 7, {}, {"format": None}, {"format": "1"}, {"format": FORMAT}])
+def test_what_is_no_document_is_refused(content: object) -> None:
+    with pytest.raises(BundleError):
+        _decoded(*stored(content))
+
+
+def test_a_newer_format_is_refused_and_says_so() -> None:
+    newer = document() | {"format": FORMAT + 1, "rules": []}
+    with pytest.raises(BundleError, match=f"format {FORMAT + 1}") as refused:
+        _decoded(*encode(newer))
+    assert refused.value.code is Code.BUNDLE_UNREADABLE
+
+
+def test_a_document_that_would_inflate_without_end_is_refused() -> None:
+    bomb = zlib.compress(b" " * (40 * 1024 * 1024))
+    with pytest.raises(BundleError, match="damaged"):
+        _decoded(bomb, sha256(b"").hexdigest())
