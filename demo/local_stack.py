@@ -97,6 +97,7 @@ class LocalStack:
             raise LocalStackError("The claimsmith command is not installed. Install it with: make install")
         done = subprocess.run(  # noqa: S603 - our own command
             [program, *arguments, "--json"],
+            cwd=ROOT,
             env=aws.environment(
                 self.endpoint,
                 scripts,
