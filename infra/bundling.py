@@ -99,7 +99,7 @@ def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build
         *sources.items(),
         *((own.name, own.read_bytes()) for own in (Path(__file__), Path(__file__).with_name("closure.py"))),
     ]
-    prefix = f"{module}-{arch}-{python}-"
+    prefix = f"{module}-{arch}-{python}-".replace(".", "_")  # CDK takes what follows a dot for a file's type
     asset = Asset(path=build / f"{prefix}{_digest(inputs)}", bytecode=interpreter is not None)
     if not asset.path.is_dir():
         build.mkdir(exist_ok=True)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from infra.config import Config
+from infra.stateful_stack import StatefulStack
+from tests.infra.template import ROOT, cdk_app
+
+pytestmark = pytest.mark.xdist_group("cdk")
+
+
+def _run(context: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    """Run the app as the CDK command line does."""
+    environment = {**os.environ, "CDK_CONTEXT_JSON": json.dumps(context)}
+    return subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_wrong_choice_ends_in_a_sentence_and_not_in_a_traceback() -> None:
+    done = _run({"setting": "prod"})
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if not line.startswith("b'")]  # jsii, about Node's version
+    assert said == ["claimsmith: setting='prod' is not possible; choose one with -c setting=production|development."]
+
+
+def test_the_app_runs_in_the_projects_own_environment_before_any_other() -> None:
+    *assignments, program, script = shlex.split(json.loads((ROOT / "cdk.json").read_text())["app"])
+    assert assignments == ["PATH=.venv/bin:$PATH"]
+    assert (program, script) == ("python3", "app.py")
+
+
+def test_synth_asks_nothing_of_an_account() -> None:
+    app = cdk_app({})
+    StatefulStack(app, "Claimsmith", config=Config())
+    assembly = app.synth()
+    stack = assembly.get_stack_by_name("Claimsmith")
+    assert (stack.environment.account, stack.environment.region) == ("unknown-account", "unknown-region")
+    assert not assembly.manifest.missing, "a lookup"
+    assert stack.termination_protection
