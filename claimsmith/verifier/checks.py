@@ -14,7 +14,7 @@ from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.claims import CLAIM_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from claimsmith.verifier.claims import Claims
 
@@ -40,39 +40,13 @@ TokenUse: TypeAlias = Literal["access", "id"]
 _MAX_NUMBER: Final = 1 << 53
 
 
-def _number(value: object) -> bool:
-    return (type(value) is int or type(value) is float) and -_MAX_NUMBER <= value <= _MAX_NUMBER
-
-
-def _text(value: object) -> bool:
-    return type(value) is str
-
-
-def _identifier(value: object) -> bool:
-    return type(value) is str and value != ""
-
-
-def _texts(value: object) -> bool:
-    return type(value) is list and all(type(item) is str for item in value)
-
-
-#: The shape of each claim that anything here reads; a claim that is not there has any shape but the required ones.
-_SHAPES: Final[Mapping[str, Callable[[object], bool]]] = {
-    "exp": _number,
-    "nbf": _number,
-    "iat": _number,
-    "auth_time": _number,
-    "sub": _identifier,
-    "client_id": _identifier,
-    "jti": _identifier,
-    "origin_jti": _identifier,
-    "username": _identifier,
-    "cognito:username": _identifier,
-    "scope": _text,
-    "cognito:groups": _texts,
-}
-_NAMED_SHAPES: Final[Mapping[str, Callable[[object], bool]]] = {"tenant_id": _identifier, "roles": _texts}
-_REQUIRED: Final = ("exp", "sub")
+#: The shapes of the claims that anything here reads, where they are there: numbers; names of somebody or something,
+#: which are not empty; text, which may be; lists of strings. The policy may rename the last of the names and lists.
+_NUMBERS: Final = ("exp", "nbf", "iat", "auth_time")
+_NAMES: Final = ("sub", "client_id", "jti", "origin_jti", "username", "cognito:username")
+_TEXTS: Final = ("scope",)
+_LISTS: Final = ("cognito:groups",)
+_REQUIRED: Final = frozenset({"exp", "sub"})
 
 
 def names(value: object, argument: str) -> frozenset[str] | Unchecked:
@@ -95,7 +69,7 @@ def _refused(code: Code) -> VerificationError:
 class ClaimChecks:
     """The checks that every token goes through."""
 
-    __slots__ = ("_client_ids", "_leeway", "_shapes", "_token_use")
+    __slots__ = ("_client_ids", "_leeway", "_lists", "_names", "_token_use")
 
     def __init__(
         self,
@@ -123,10 +97,9 @@ class ClaimChecks:
             raise ConfigurationError("leeway must be a number of seconds.")
         self._token_use = token_use
         self._leeway = leeway
-        self._shapes = {
-            **_SHAPES,
-            **{name: _NAMED_SHAPES[meaning] for meaning, name in claim_names.items() if name is not None},
-        }
+        tenant_id, roles = claim_names.get("tenant_id"), claim_names.get("roles")
+        self._names = _NAMES if tenant_id is None else (*_NAMES, tenant_id)
+        self._lists = _LISTS if roles is None else (*_LISTS, roles)
 
     def check(self, claims: Mapping[str, Any], now: float) -> None:
         """Check the claims of a token whose issuer and signature are right.
@@ -138,7 +111,8 @@ class ClaimChecks:
         Raises:
             VerificationError: at stage ``claims``.
         """
-        self._check_shapes(claims)
+        if not (claims.keys() >= _REQUIRED and self._well_formed(claims)):
+            raise _refused(Code.CLAIMS_MALFORMED)
         # RFC 7519 section 4.1.4: "on or after" exp the token is over. No leeway: nothing makes it live longer.
         if claims["exp"] <= now:
             raise _refused(Code.TOKEN_EXPIRED)
@@ -154,15 +128,23 @@ class ClaimChecks:
         if type(client) is not str or (self._client_ids is not ANY and client not in self._client_ids):
             raise _refused(Code.WRONG_CLIENT)
 
-    def _check_shapes(self, claims: Mapping[str, Any]) -> None:
-        shapes = self._shapes
-        for name, value in claims.items():
-            shape = shapes.get(name)
-            if shape is not None and not shape(value):
-                raise _refused(Code.CLAIMS_MALFORMED)
-        for name in _REQUIRED:
-            if name not in claims:
-                raise _refused(Code.CLAIMS_MALFORMED)
+    def _well_formed(self, claims: Mapping[str, Any]) -> bool:
+        for name in _NUMBERS:
+            value = claims.get(name, 0)
+            if (type(value) is not int and type(value) is not float) or not -_MAX_NUMBER <= value <= _MAX_NUMBER:
+                return False
+        for name in self._names:
+            value = claims.get(name, name)
+            if type(value) is not str or not value:
+                return False
+        for name in _TEXTS:
+            if type(claims.get(name, name)) is not str:
+                return False
+        for name in self._lists:
+            value = claims.get(name, [])
+            if type(value) is not list or not all(type(item) is str for item in value):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +172,7 @@ class Requirement:
         for argument in ("any_scope", "all_scopes", "any_group", "any_role"):
             names(getattr(self, argument), argument)
         tenant: object = self.tenant
-        if tenant is not ANY and not _identifier(tenant):
+        if tenant is not ANY and not (isinstance(tenant, str) and tenant):
             raise ConfigurationError("tenant must be a tenant id, or ANY.")
 
     def check(self, claims: Claims) -> None:

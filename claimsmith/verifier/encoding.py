@@ -7,30 +7,39 @@ unverified content must not travel in an exception, not even as its cause.
 from __future__ import annotations
 
 import json
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-#: ``-`` and ``_`` become the standard alphabet; what base64url has no place for becomes a character that is no base64.
-_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+#: By the length of the last group, one to four characters: the padding that Python's decoder wants, and the last
+#: characters that leave no spare bit set. A group of one character is no base64.
+_PADDING: Final = {0: b"", 2: b"==", 3: b"="}
+_LAST: Final = {0: _ALPHABET, 1: b"", 2: _ALPHABET[::16], 3: _ALPHABET[::4]}
 
 
 def base64url(segment: bytes) -> bytes | None:
     """The octets of a base64url segment, without padding (RFC 7515 section 2).
 
-    Only the one canonical spelling is read. Python's decoder skips characters it does not know and ignores spare bits,
-    so what it read is encoded again and compared.
+    Only the one canonical spelling is read: no other character, no padding, no spare bit set. Python's decoder is
+    strict about the first two if told so, but not about spare bits.
 
     Returns:
         ``None`` where the segment is not canonical base64url.
     """
-    standard = segment.translate(_TO_STANDARD)
+    group = len(segment) & 3
+    if segment[-1:] not in _LAST[group] or b"+" in segment or b"/" in segment:
+        return None
+    standard = segment.replace(b"-", b"+").replace(b"_", b"/")
     try:
-        octets = a2b_base64(standard + b"==")
+        return a2b_base64(standard + _PADDING[group], strict_mode=True)
     except ValueError:
         return None
-    return octets if b2a_base64(octets, newline=False).rstrip(b"=") == standard else None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -54,7 +63,11 @@ def _constant(_literal: str) -> NoReturn:
     raise ValueError
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_constant)
+#: The scanner of a decoder: ``decode`` itself only adds two regular expressions for white space.
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_constant
+).scan_once  # type: ignore[attr-defined] # documented in the source only
+_WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2
 
 
 def json_object(octets: bytes) -> dict[str, Any] | None:
@@ -64,13 +77,13 @@ def json_object(octets: bytes) -> dict[str, Any] | None:
     pair (RFC 7493 section 2.1), nesting deeper than the interpreter can follow.
     """
     try:
-        text = octets.decode()
-        value = _DECODER.decode(text)
+        text = octets.decode().strip(_WHITE_SPACE)
+        value, end = _scan(text, 0)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # the only way a lone surrogate could have come in
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, StopIteration):
         return None
-    return value if type(value) is dict else None
+    return value if type(value) is dict and end == len(text) else None
 
 
 def frozen(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -107,16 +107,13 @@ def check_signature(compact: Compact, keys: tuple[RSAPublicKey, ...]) -> None:
     Raises:
         VerificationError: none of the keys made this signature.
     """
-    if not any(_verifies(key, compact) for key in keys):
-        raise VerificationError(Code.SIGNATURE_INVALID, "signature")
-
-
-def _verifies(key: RSAPublicKey, compact: Compact) -> bool:
-    try:
-        key.verify(compact.signature, compact.signed, _PADDING, _HASH)
-    except InvalidSignature:
-        return False
-    return True
+    for key in keys:
+        try:
+            key.verify(compact.signature, compact.signed, _PADDING, _HASH)
+        except InvalidSignature:
+            continue
+        return
+    raise VerificationError(Code.SIGNATURE_INVALID, "signature")
 
 
 def verify_jws(token: str, jwks: Mapping[str, Any]) -> Jws:
