@@ -53,7 +53,11 @@ def test_a_number_is_written_without_an_exponent() -> None:
     assert encode(1e-7) == {"N": "0.0000001"}
 
 
-@pytest.mark.parametrize("plain", [set(), frozenset(), {1, "a"}, {b"a", "a"}, object(), {None}], ids=repr)
+@pytest.mark.parametrize(
+    "plain",
+    [set(), frozenset(), {1, "a"}, {b"a", "a"}, object(), {None}],
+    ids=["empty set", "empty frozenset", "number and text", "bytes and text", "object", "set of null"],
+)
 def test_what_no_attribute_holds_is_refused(plain: object) -> None:
     with pytest.raises(TypeError):
         encode({"x": plain})
