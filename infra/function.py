@@ -87,7 +87,7 @@ class PythonFunction(Construct):
 
     def _code(self, module: str, config: Config) -> lambda_.Code:
         if not Stack.of(self).bundling_required:  # `cdk ls` and `cdk destroy` need no code
-            return lambda_.Code.from_asset(str(ROOT.joinpath(*module.split(".")[:-1])))
+            return lambda_.Code.from_asset(str(ROOT / "lambdas"), exclude=["**"])
         asset = build_asset(module, arch=config.arch, python=config.python)
         if not asset.bytecode:
             Annotations.of(self).add_warning_v2(
