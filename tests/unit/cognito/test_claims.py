@@ -94,7 +94,7 @@ def test_what_json_has_not_becomes_what_it_has(value: object, plain: object) -> 
         {"a": [float("-inf")]},
         Decimal("NaN"),
         Decimal("Infinity"),
-        object(),
+        pytest.param(object(), id="object"),
     ],
     ids=repr,
 )
