@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from claimsmith.cognito.claims import TOKENS, Token, UnacceptableError, checked, refused_name
+from claimsmith.cognito.claims import TOKENS, Token, UnacceptableError, checked
 from claimsmith.cognito.limits import ADMIN_SCOPE, MAX_CHANGES, SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges, count
 from claimsmith.engine import tenancy
@@ -306,22 +306,23 @@ class _Making:
         own = {DEGRADED_CLAIM, SHED_CLAIM, *names.values()}
         claims: dict[str, Any] = {}
         sources: dict[str, str] = {}
+
+        def take(name: str, value: object, row: str) -> None:
+            try:
+                claims[name] = checked(token, name, value)
+                sources[name] = row
+            except UnacceptableError as unacceptable:
+                self.say("claim", name, "dropped", row, str(unacceptable), token)
+
         for row, offered in self.claim_rows(roles):
-            for name, value in (offered.access if token == "access" else offered.id).items():
+            for name, value in (offered.access if token == TOKENS[0] else offered.id).items():
                 if name in own:
                     self.say("claim", name, "dropped", row, "only Claimsmith sets this claim", token)
-                    continue
-                try:
-                    claims[name] = checked(token, name, value)
-                except UnacceptableError as unacceptable:
-                    self.say("claim", name, "dropped", row, str(unacceptable), token)
-                    continue
-                sources[name] = row
+                else:
+                    take(name, value, row)
         for meaning, value, row in self.built_in(token, roles):
-            name = names.get(meaning, "")
-            if refused_name(name) is None:
-                claims[name] = value
-                sources[name] = row
+            if meaning in names:
+                take(names[meaning], value, row)
         if token == TOKENS[0] and self.client is not None and self.client.audience:
             claims["aud"] = self.request.client_id
             sources["aud"] = self.client_row

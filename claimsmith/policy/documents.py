@@ -17,8 +17,19 @@ def _listed(value: object) -> object:
 #: A list of strings or a string set.
 Names = Annotated[list[str], BeforeValidator(_listed)]
 
+
+def _present(value: object) -> object:
+    """A ceiling that is there; null would silently mean no limit."""
+    if value is None:
+        raise ValueError("null is not a ceiling; leave the attribute out for no limit, or write [] for nothing")
+    return value
+
+
 #: A list of strings and never a set: taking the last member out of a set deletes it, which would lift the limit.
-Ceiling = list[str]
+Ceiling = Annotated[list[str] | None, BeforeValidator(_present)]
+
+#: Epoch seconds, or what fits the attribute without being one: annotations decide nothing.
+Time = Annotated[int, Field(ge=0, le=99_999_999_999)]
 
 Literals = dict[str, Any]
 
@@ -30,8 +41,8 @@ class Row(BaseModel):
 
     description: str | None = None
     updated_by: str | None = None
-    updated_at: int | None = None
-    ttl: int | None = None
+    updated_at: Time | None = None
+    ttl: Time | None = None
 
 
 class ClaimsRow(Row):
@@ -78,7 +89,7 @@ class Client(ClaimsRow):
     name: str | None = None
     tenant: str | None = None
     roles: Names = Field(default_factory=list)
-    scopes_allowed: Ceiling | None = None
+    scopes_allowed: Ceiling = None
     suppress_scopes: Names = Field(default_factory=list)
     scope_mode: ScopeMode | None = None
     audience: bool = False

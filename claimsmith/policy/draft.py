@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 #: YAML section -> the prefix of its rows' sort keys.
 SECTIONS: Final[Mapping[str, str]] = {
@@ -86,8 +87,8 @@ class Draft:
             (entry.sk, {name: value for name, value in entry.attributes.items() if name not in _SIGNATURES})
             for entry in self.entries
         ]
-        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
-        return sha256(canonical.encode()).hexdigest()
+        canonical = json.dumps(_plain(said), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return sha256(canonical.encode(errors="surrogatepass")).hexdigest()
 
 
 _SIGNATURES: Final = frozenset({"updated_by", "updated_at"})
@@ -115,7 +116,13 @@ def _entry(row: Mapping[str, Any]) -> Entry:
 
 
 def _plain(value: object) -> object:
-    """Sets as sorted lists; anything else that JSON has not by its type, so that lint can still name it."""
+    """A value as the table gives it back: sets as sorted lists, 1.0 as 1; what JSON has not, by its type."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted(value, key=repr)
-    return type(value).__name__
+        return sorted(map(_plain, value), key=repr)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if value is None or isinstance(value, str | int | float) else type(value).__name__

@@ -36,6 +36,14 @@ _GROUP_LENGTH: Final = 128
 
 _FIRST, _SECOND = TOKENS
 
+#: Built-in claims of the ID token that are lists or objects.
+_COMPLEX: Final = ("roles", "tenants")
+
+#: DynamoDB's numbers (data types, "Number").
+_MAX_INTEGER: Final = 10**38
+_MIN_FLOAT: Final = 1e-130
+_MAX_FLOAT: Final = 1e126
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -255,6 +263,9 @@ class _Lint:
         if isinstance(value, dict) and value.keys() & EXPRESSION_KEYS:
             self.say(Code.UNSUPPORTED_VALUE, entry, path, "this version takes literal values only")
             return
+        if why := _unstorable(value):
+            self.say(Code.UNSUPPORTED_VALUE, entry, path, why)
+            return
         for token in tokens:
             try:
                 checked(token, name, value)
@@ -274,6 +285,8 @@ class _Lint:
                 self.say(Code.RESERVED_CLAIM, entry, path, refused)
             elif name in (DEGRADED_CLAIM, SHED_CLAIM) or name in seen:
                 self.say(Code.DUPLICATE, entry, path, f"{name} is the name of another claim already")
+            elif meaning in _COMPLEX and (why := _refused_complex(name)):
+                self.say(Code.RESERVED_CLAIM, entry, path, why)
             seen[name] = meaning
 
 
@@ -287,6 +300,30 @@ def ancestors(name: str, roles: Mapping[str, Role]) -> set[str]:
             found.add(parent)
             waiting += roles[parent].inherits
     return found
+
+
+def _refused_complex(name: str) -> str | None:
+    """Why the ID token takes no list or object under this name."""
+    try:
+        checked(_SECOND, name, [])
+    except UnacceptableError as unacceptable:
+        return str(unacceptable)
+    return None
+
+
+def _unstorable(value: object) -> str | None:
+    """Why no DynamoDB row can hold this part of a value: its numbers have 38 digits and a range, its sets members."""
+    if isinstance(value, dict):
+        return next(filter(None, map(_unstorable, value.values())), None)
+    if isinstance(value, list):
+        return next(filter(None, map(_unstorable, value)), None)
+    if isinstance(value, set | frozenset) and not value:
+        return "an empty set cannot be stored; write a list"
+    if isinstance(value, int) and abs(value) >= _MAX_INTEGER:
+        return "a number has at most 38 digits"
+    if isinstance(value, float) and value and not _MIN_FLOAT <= abs(value) < _MAX_FLOAT:
+        return "the number is too large or too small to be stored"
+    return None
 
 
 def _did_you_mean(name: str, known: Mapping[str, object] | Sequence[str]) -> str:

@@ -118,6 +118,8 @@ def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, va
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.ScalarNode):
         node.value = _VARIABLE.sub(lambda found: _value(found, node, file, variables), node.value)
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            raise _wrong(file, node.start_mark.line, "half a character, written as an escape, is no text")
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _prepare(item, (*path, str(index)), lines, file, variables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -249,9 +250,9 @@ def test_an_attribute_named_like_a_built_in_claim_cannot_pass_for_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["address", "email_verified", "updated_at"])
-@pytest.mark.xfail(reason="a built-in claim is not checked against the contract", strict=True)
 def test_a_built_in_list_is_not_put_where_the_id_token_takes_none(name: str) -> None:
-    policy = bundle(settings={"claim_names": {"roles": name}}, roles=ROLES)
+    clean = bundle(roles=ROLES)  # lint refuses the name, so only a bundle of an older lint can have it
+    policy = replace(clean, settings=replace(clean.settings, claim_names={"roles": name}))
     assert name not in decided(policy, facts(ACME, editor()), event()).changes.id.claims
 
 

@@ -69,7 +69,6 @@ def test_a_list_and_a_string_set_of_the_same_names_are_the_same_policy() -> None
     assert from_rows([as_list]).digest() == from_rows([as_list | {"scopes": frozenset({"y", "x"})}]).digest()
 
 
-@pytest.mark.xfail(reason="DynamoDB keeps 1.0 as 1, so the draft never gets the digest it heads for", strict=True)
 @pytest.mark.parametrize("number", ["1.0", "-0.0", "1.0e+3"])
 def test_a_number_has_the_digest_it_will_have_in_the_table(number: str) -> None:
     from_file = draft(f"settings: {{}}\nroles: {{a: {{claims: {{x: {number}}}}}}}")
@@ -148,6 +147,7 @@ def test_two_routes_with_one_id_are_refused() -> None:
         "routes: {a: {path: /}}",
         "routes: [{path: /}]",
         "routes: [text]",
+        'settings: {description: "\\ud800"}',
     ],
     ids=lambda text: text[:30],
 )
@@ -157,10 +157,9 @@ def test_what_is_no_policy_file_is_refused_as_unreadable(text: str) -> None:
 
 @pytest.mark.parametrize(
     "claims",
-    ['{x: "\\ud800"}', "{x: !!set {}}", f"{{x: 0x{'f' * 4000}}}", "{x: 1.0e+200}"],
-    ids=["half a surrogate pair", "empty set", "huge integer", "huge float"],
+    ["{x: !!set {}}", f"{{x: 0x{'f' * 4000}}}", "{x: 1.0e+200}"],
+    ids=["empty set", "huge integer", "huge float"],
 )
-@pytest.mark.xfail(reason="lint passes what no row can hold; apply then fails with a traceback", strict=True)
 def test_what_no_row_can_hold_is_refused_before_anything_is_written(claims: str) -> None:
     assert lint(draft(f"settings: {{}}\nroles: {{a: {{claims: {claims}}}}}"))
 
