@@ -1,0 +1,199 @@
+"""Route rows: what a request to an API needs, and which row speaks for a request.
+
+A row (``POLICY / ROUTE#<id>``) has ``path`` (``/orders``, ``/orders/{id}``, ``/files/{rest+}``), ``method`` (``ANY`` if
+absent), ``api`` (an API's id; any API if absent), ``any_scope``, ``all_scopes``, ``any_role`` and ``tenant_from``
+(``path:NAME``, ``header:NAME`` or ``query:NAME``: what the request says there must be the token's tenant).
+
+The most specific row decides: segment by segment a literal before ``{name}`` before ``{name+}``, then the method itself
+before ``ANY``, then the API itself before any. Rows that are equally specific must all be met. A request that no row
+speaks for is refused, and so is one whose row cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from urllib.parse import unquote
+
+from claimsmith.errors import Code, VerificationError
+from claimsmith.verifier.checks import ANY, Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from claimsmith.verifier.checks import Names, Unchecked
+    from claimsmith.verifier.claims import Claims
+
+_VARIABLE: Final = re.compile(r"\{([A-Za-z0-9_-]+)(\+?)\}")
+_TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SEPARATOR: Final = re.compile(r"[/\\]")
+_DOTS: Final = frozenset({"", ".", ".."})
+
+_LITERAL: Final = 0
+_ONE: Final = 1
+_REST: Final = 2
+
+
+class Routes(Protocol):
+    """Where route rows come from."""
+
+    def __call__(self) -> Iterable[Mapping[str, object]]:
+        """All of them, as plain values.
+
+        Raises:
+            ClaimsmithError: they cannot be known.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a route is chosen by, and where a tenant may be named.
+
+    Attributes:
+        api: the API's id.
+        method: upper case.
+        path: as it was sent, percent-encoded, without the stage.
+        headers: every value of each header, names in lower case.
+        query: every value of each parameter.
+    """
+
+    api: str
+    method: str
+    path: str
+    headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class _Route(NamedTuple):
+    """A row, read. ``requirement`` is ``None`` where what it demands cannot be read."""
+
+    rank: tuple[tuple[int, ...], bool, bool]
+    requirement: Requirement | None
+    tenant_from: tuple[str, str] | None
+    variables: Mapping[str, str]
+
+
+def segments(path: str) -> tuple[str, ...] | None:
+    """The decoded segments of a path, or ``None`` where it could mean different things to different readers.
+
+    That is: an empty segment or dots in it, plain or encoded, also behind an encoded slash; broken escapes; octets that
+    are no UTF-8; control characters. A slash at the end means nothing.
+    """
+    if not path.startswith("/") or _BROKEN_ESCAPE.search(path):
+        return None
+    trimmed = path[1:].removesuffix("/")
+    if not trimmed:
+        return () if path == "/" else None
+    try:
+        decoded = tuple(unquote(segment, errors="strict") for segment in trimmed.split("/"))
+    except UnicodeDecodeError:
+        return None
+    for segment in decoded:
+        if not segment.isprintable() or not _DOTS.isdisjoint(_SEPARATOR.split(segment)):
+            return None
+    return decoded
+
+
+def _match(template: str, path: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]] | None:
+    """How specific a template is, and its variables, where it matches a path."""
+    if not template.startswith("/"):
+        return None
+    parts = template[1:].split("/") if template != "/" else []
+    rank: list[int] = []
+    variables: dict[str, str] = {}
+    for index, part in enumerate(parts):
+        if index >= len(path):
+            return None
+        variable = _VARIABLE.fullmatch(part)
+        if variable is not None and variable[2]:
+            rest = path[index:]
+            # What is one segment here may be two to whoever decodes it: no wildcard is meant to cover that.
+            if index + 1 < len(parts) or any(_SEPARATOR.search(segment) for segment in rest):
+                return None
+            return (*rank, _REST), {**variables, variable[1]: "/".join(rest)}
+        if variable is not None:
+            variables[variable[1]] = path[index]
+        elif part != path[index]:
+            return None
+        rank.append(_LITERAL if variable is None else _ONE)
+    return (tuple(rank), variables) if len(parts) == len(path) else None
+
+
+def _names(row: Mapping[str, object], attribute: str) -> Names | Unchecked:
+    """A list or set of names, or ``ANY`` where the row does not have the attribute.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if attribute not in row:
+        return ANY
+    value = row[attribute]
+    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in value):
+        raise ValueError(attribute)
+    return frozenset(value)
+
+
+def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, tuple[str, str] | None]:
+    """What a row demands, and where the tenant comes from."""
+    tenant_from = row.get("tenant_from")
+    source = _TENANT_FROM.fullmatch(tenant_from) if isinstance(tenant_from, str) else None
+    if tenant_from is not None and source is None:
+        return None, None
+    try:
+        requirement = Requirement(
+            any_scope=_names(row, "any_scope"), all_scopes=_names(row, "all_scopes"), any_role=_names(row, "any_role")
+        )
+    except ValueError:
+        return None, None
+    return requirement, None if source is None else (source[1], source[2])
+
+
+def _read(row: Mapping[str, object], request: Request, path: Sequence[str]) -> _Route | None:
+    """A row, if it speaks for the request."""
+    template, method, api = row.get("path"), row.get("method", "ANY"), row.get("api")
+    if not isinstance(template, str) or method not in (request.method, "ANY") or api not in (None, "*", request.api):
+        return None
+    match = _match(template, path)
+    if match is None:
+        return None
+    specificity, variables = match
+    return _Route((specificity, method == "ANY", api != request.api), *_demanded(row), variables)
+
+
+def _tenant(route: _Route, request: Request) -> str | None:
+    """The tenant that the request names, if it names exactly one."""
+    if route.tenant_from is None:
+        return None
+    kind, name = route.tenant_from
+    if kind == "path":
+        return route.variables.get(name)
+    values = request.query.get(name, ()) if kind == "query" else request.headers.get(name.lower(), ())
+    return values[0] if len(values) == 1 else None
+
+
+def check_route(rows: Iterable[Mapping[str, object]], request: Request, claims: Claims) -> None:
+    """Refuse a request whose route demands what the token does not grant.
+
+    Raises:
+        VerificationError: ``ROUTE_NOT_FOUND`` at stage ``route``: no row speaks for it, or none that can be read;
+            otherwise as ``Requirement.check``.
+    """
+    path = segments(request.path)
+    routes = [] if path is None else [route for row in rows if (route := _read(row, request, path)) is not None]
+    if not routes:
+        raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
+    best = min(route.rank for route in routes)
+    for route in routes:
+        if route.rank != best:
+            continue
+        if route.requirement is None:
+            raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
+        requirement = route.requirement
+        if route.tenant_from is not None:
+            tenant = _tenant(route, request)
+            if not tenant:
+                raise VerificationError(Code.WRONG_TENANT, "claims")
+            requirement = replace(requirement, tenant=tenant)
+        requirement.check(claims)

@@ -1,0 +1,548 @@
+"""The authorizer: every kind of API's event, and who gets which answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claimsmith.engine.language import METHODS, ROUTE_PATH, TENANT_FROM
+from claimsmith.errors import ClaimsmithError, Code, StoreError, VerificationError
+from claimsmith.verifier import ANY, KeySource, Verifier
+from claimsmith.verifier.authorizer import Answer, Authorizer, UnauthorizedError
+from claimsmith.verifier.routes import segments
+from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims, id_claims
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+POOL = Pool()
+API = "a1b2c3d4e5"
+SOURCE = KeySource([ISSUER], preloaded={ISSUER: POOL.jwks}, clock=lambda: NOW)
+VERIFIER = Verifier(issuers=SOURCE, client_ids=[CLIENT], token_use="access", revocations=ANY, clock=lambda: NOW)
+TOKEN = POOL.sign()
+BEARER = f"Bearer {TOKEN}"
+READ = {"path": "/orders/{id}", "method": "GET", "any_scope": ["orders/read"]}
+
+
+def arn(method: str = "GET", path: str = "/orders/1", partition: str = "aws", stage: str = "prod") -> str:
+    return f"arn:{partition}:execute-api:eu-central-1:123456789012:{API}/{stage}/{method}{path}"
+
+
+def http2(
+    authorization: str | None = BEARER, path: str = "/orders/1", method: str = "GET", **changes: object
+) -> dict[str, Any]:
+    return {
+        "version": "2.0",
+        "type": "REQUEST",
+        "routeArn": arn(method, path, stage="$default"),
+        "identitySource": [authorization],
+        "routeKey": "ANY /{proxy+}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "example.com"} | ({} if authorization is None else {"authorization": authorization}),
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": API,
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "x"},
+            "stage": "$default",
+            "routeKey": "ANY /{proxy+}",
+        },
+        **changes,
+    }
+
+
+def rest_request(
+    authorization: str | None = BEARER, path: str = "/orders/1", method: str = "GET", **changes: object
+) -> dict[str, Any]:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return {
+        "type": "REQUEST",
+        "methodArn": arn(method, path),
+        "resource": "/orders/{id}",
+        "path": path,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {},
+        "multiValueQueryStringParameters": {},
+        "pathParameters": {},
+        "stageVariables": {},
+        "requestContext": {"path": "/prod" + path, "stage": "prod", "apiId": API, "httpMethod": method},
+        **changes,
+    }
+
+
+def http1(
+    authorization: str | None = BEARER, path: str = "/orders/1", method: str = "GET", **changes: object
+) -> dict[str, Any]:
+    return {"version": "1.0", "identitySource": authorization, **rest_request(authorization, path, method, **changes)}
+
+
+def rest_token(authorization: str | None = BEARER, path: str = "/orders/1", method: str = "GET") -> dict[str, Any]:
+    return {"type": "TOKEN", "methodArn": arn(method, path), "authorizationToken": authorization or ""}
+
+
+def websocket(authorization: str | None = BEARER, **changes: object) -> dict[str, Any]:
+    headers = {"Host": "example.com"} | ({} if authorization is None else {"Authorization": authorization})
+    return {
+        "type": "REQUEST",
+        "methodArn": f"arn:aws:execute-api:eu-central-1:123456789012:{API}/prod/$connect",
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "stage": "prod", "apiId": API},
+        **changes,
+    }
+
+
+def authorizer(*rows: Mapping[str, object], response: Any = "iam", verifier: Verifier = VERIFIER) -> Authorizer:  # noqa: ANN401 - a literal
+    return Authorizer(verifier, lambda: rows, response=response)
+
+
+def policy(answer: Answer) -> tuple[str, str]:
+    (statement,) = answer.response["policyDocument"]["Statement"]
+    assert statement["Action"] == "execute-api:Invoke"
+    assert answer.response["policyDocument"]["Version"] == "2012-10-17"
+    return statement["Effect"], statement["Resource"]
+
+
+CONTEXT = {
+    "sub": access_claims()["sub"],
+    "tenant_id": "acme",
+    "roles": "editor viewer",
+    "scope": "openid orders/read orders/write",
+}
+WITH_POLICY = [http2, http1, rest_request, rest_token]
+
+
+# --- Answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_http_api_gets_a_simple_yes_with_context() -> None:
+    answer = authorizer(READ, response="simple").authorize(http2())
+    assert answer == ({"isAuthorized": True, "context": CONTEXT}, None)
+
+
+@pytest.mark.parametrize("event", WITH_POLICY)
+@pytest.mark.parametrize("response", ["simple", "iam"])
+def test_all_others_get_a_policy_for_the_very_method_they_asked_about(event: Any, response: str) -> None:  # noqa: ANN401 - a maker of events
+    if event is http2 and response == "simple":
+        return
+    made = event()
+    answer = authorizer(READ, response=response).authorize(made)
+    assert policy(answer) == ("Allow", made.get("methodArn", made.get("routeArn")))
+    assert (answer.response["principalId"], answer.response["context"], answer.code) == (CONTEXT["sub"], CONTEXT, None)
+
+
+def test_a_websocket_is_authorized_by_the_route_of_its_handshake() -> None:
+    row = {"path": "/$connect", "method": "GET", "any_scope": ["orders/read"]}
+    assert policy(authorizer(row).authorize(websocket()))[0] == "Allow"
+    assert policy(authorizer(READ).authorize(websocket())) == ("Deny", websocket()["methodArn"])
+
+
+def test_a_browsers_websocket_may_bring_its_token_in_the_query_but_not_in_two_places() -> None:
+    row = {"path": "/$connect"}
+    query: dict[str, Any] = {"queryStringParameters": {"access_token": TOKEN}}
+    assert policy(authorizer(row).authorize(websocket(None, **query)))[0] == "Allow"
+    with pytest.raises(UnauthorizedError):
+        authorizer(row).authorize(websocket(BEARER, **query))
+    with pytest.raises(UnauthorizedError):
+        authorizer(READ).authorize(rest_request(None, **query))
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-of-the-future"])
+def test_the_partition_is_the_one_that_api_gateway_named(partition: str) -> None:
+    asked = arn(partition=partition)
+    answer = authorizer(READ).authorize(rest_token() | {"methodArn": asked})
+    assert policy(answer) == ("Allow", asked)
+
+
+def test_an_encoded_path_stays_as_it_was_sent() -> None:
+    row = {"path": "/orders/{id}/notes", "tenant_from": "path:id"}
+    asked = arn(path="/orders/%61c%6De/notes")
+    assert policy(authorizer(row).authorize(rest_token() | {"methodArn": asked})) == ("Allow", asked)
+
+
+@pytest.mark.parametrize("path", ["/orders/*", "/orders/a*b", "/orders/a?b", "/orders/${x}"])
+def test_a_path_that_a_policy_would_read_as_a_pattern_gets_no_policy_that_allows(path: str) -> None:
+    assert policy(authorizer(READ).authorize(rest_token(path=path)))[0] == "Deny"
+    assert authorizer(READ, response="simple").authorize(http2(path="/orders/*")).response["isAuthorized"], "no policy"
+
+
+def test_context_is_made_of_strings_only() -> None:
+    claims = access_claims(tenant_id=None, roles=["a", "not one", ""], scope=None)
+    answer = authorizer({"path": "/orders/{id}"}).authorize(http2(f"Bearer {POOL.sign(claims)}"))
+    assert answer.response["context"] == {"sub": claims["sub"], "roles": "a", "scope": ""}
+
+
+# --- Who the caller is ------------------------------------------------------------------------------------------------
+
+BAD_CREDENTIALS = [
+    None,
+    "",
+    TOKEN,
+    "Bearer",
+    "Bearer ",
+    f"Basic {TOKEN}",
+    f"Bearer {TOKEN} x",
+    f"Bearer {TOKEN},Bearer {TOKEN}",
+    f" Bearer {TOKEN}",
+    f"Bearer\t{TOKEN}",
+    f"Bearer {TOKEN}\n",
+    "Bearer a.b.c",
+    f"Bearer {TOKEN[:-8]}AAAAAAAA",
+    f"Bearer {POOL.sign(id_claims())}",
+    f"Bearer {POOL.sign(access_claims(exp=NOW))}",
+    f"Bearer {POOL.sign(access_claims(client_id='other'))}",
+]
+
+
+@pytest.mark.parametrize("credentials", BAD_CREDENTIALS)
+def test_without_a_good_token_a_simple_answer_is_no_and_all_others_are_401(credentials: str | None) -> None:
+    answer = authorizer(READ, response="simple").authorize(http2(credentials))
+    assert answer.response == {"isAuthorized": False}
+    assert answer.code is not None
+    for event in WITH_POLICY:
+        with pytest.raises(UnauthorizedError) as caught:
+            authorizer(READ).authorize(event(credentials))
+        assert str(caught.value) == "Unauthorized", "API Gateway compares the whole text"
+        assert caught.value.code == answer.code
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR", "Bearer  "])
+def test_the_schemes_case_does_not_matter(scheme: str) -> None:
+    assert authorizer(READ, response="simple").authorize(http2(f"{scheme} {TOKEN}")).response["isAuthorized"]
+
+
+def test_a_header_that_comes_twice_is_refused() -> None:
+    twice = rest_request(multiValueHeaders={"Authorization": [BEARER, BEARER]})
+    both = rest_request(multiValueHeaders={"Authorization": [BEARER], "authorization": [BEARER]})
+    for event in (twice, both):
+        with pytest.raises(UnauthorizedError):
+            authorizer(READ).authorize(event)
+
+
+def test_what_cannot_be_known_is_neither_401_nor_403() -> None:
+    class Down:
+        def revoked_at(self, _keys: Sequence[str], /) -> Mapping[str, float | None]:
+            raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB did not answer")
+
+    def no_routes() -> list[dict[str, object]]:
+        raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB did not answer")
+
+    unknowing = Verifier(issuers=SOURCE, client_ids=[CLIENT], token_use="access", revocations=Down(), clock=lambda: NOW)
+    for event in (http2(), rest_token()):
+        with pytest.raises(VerificationError) as caught:
+            authorizer(READ, response="simple", verifier=unknowing).authorize(event)
+        assert caught.value.code == Code.REVOCATION_UNKNOWN
+        with pytest.raises(StoreError):
+            Authorizer(VERIFIER, no_routes, response="simple").authorize(event)
+
+
+# --- What the route needs ---------------------------------------------------------------------------------------------
+
+
+def outcome(
+    rows: Sequence[Mapping[str, object]],
+    path: str = "/orders/1",
+    method: str = "GET",
+    **changes: Any,  # noqa: ANN401 - parts of an event
+) -> Code | None:
+    """The code that a good token is refused with, the same for every kind of API."""
+    simple = authorizer(*rows, response="simple").authorize(http2(path=path, method=method, **changes))
+    assert simple.response["isAuthorized"] == (simple.code is None)
+    if "*" not in path and not changes:
+        for event in (http1, rest_request, rest_token):
+            answer = authorizer(*rows).authorize(event(BEARER, path, method))
+            assert (policy(answer)[0], answer.code) == ("Allow" if simple.code is None else "Deny", simple.code)
+    return simple.code
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[], [{}], [{**READ, "method": "POST"}], [{**READ, "api": "other"}], [{**READ, "path": "/order/{id}"}]],
+)
+def test_without_a_matching_row_there_is_no_access(rows: list[dict[str, object]]) -> None:
+    assert outcome(rows) == Code.ROUTE_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("demand", "code"),
+    [
+        ({}, None),
+        ({"any_scope": ["x/y", "orders/read"]}, None),
+        ({"any_scope": {"orders/read"}}, None),
+        ({"any_scope": ["x/y"]}, Code.SCOPE_MISSING),
+        ({"any_scope": []}, Code.SCOPE_MISSING),
+        ({"all_scopes": ["orders/read", "orders/write"]}, None),
+        ({"all_scopes": ["orders/read", "x/y"]}, Code.SCOPE_MISSING),
+        ({"any_role": ["admin", "editor"]}, None),
+        ({"any_role": ["admin"]}, Code.ROLE_MISSING),
+        (
+            {"description": "a note", "updated_by": "ada", "updated_at": 1, "ttl": 2, "pk": "POLICY", "sk": "ROUTE#x"},
+            None,
+        ),
+    ],
+)
+def test_a_row_demands_scopes_and_roles(demand: dict[str, object], code: Code | None) -> None:
+    assert outcome([{"path": "/orders/{id}", **demand}]) == code
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        {"any_scope": "orders/read"},
+        {"any_scope": None},
+        {"any_scope": [1]},
+        {"all_scopes": {"orders/read": 1}},
+        {"any_role": True},
+        {"tenant_from": "path"},
+        {"tenant_from": "body:tenant"},
+        {"tenant_from": 1},
+        {"tenant_from": "header:"},
+    ],
+)
+def test_a_row_that_cannot_be_read_lets_nobody_pass_and_does_not_give_way_to_a_laxer_one(
+    demand: dict[str, object],
+) -> None:
+    assert outcome([{"path": "/orders/{id}", **demand}, {"path": "/{rest+}"}]) == Code.ROUTE_NOT_FOUND
+
+
+PUBLIC: dict[str, object] = {}
+CLOSED: dict[str, object] = {"any_role": ["nobody"]}
+BEST = [
+    ("/admin/users", [("/admin/users", CLOSED), ("/admin/{x}", PUBLIC), ("/{rest+}", PUBLIC)]),
+    ("/admin/users", [("/admin/{x}", CLOSED), ("/{x}/users", PUBLIC), ("/{rest+}", PUBLIC)]),
+    ("/admin/users", [("/admin/{rest+}", CLOSED), ("/{x}/users", PUBLIC), ("/{rest+}", PUBLIC)]),
+    ("/admin/users/1", [("/admin/{a}/{b}", CLOSED), ("/admin/{rest+}", PUBLIC)]),
+    ("/admin/", [("/admin", CLOSED), ("/{rest+}", PUBLIC)]),
+    ("/", [("/", CLOSED), ("/{rest+}", PUBLIC)]),
+    ("/%61dmin/users", [("/admin/users", CLOSED), ("/{rest+}", PUBLIC)]),
+]
+
+
+@pytest.mark.parametrize(("path", "rows"), BEST)
+def test_the_most_specific_row_decides_in_whatever_order_they_come(
+    path: str, rows: list[tuple[str, dict[str, object]]]
+) -> None:
+    made = [{"path": template, **demand} for template, demand in rows]
+    assert outcome(made, path) == outcome(made[::-1], path) == Code.ROLE_MISSING
+
+
+def test_the_method_itself_comes_before_any_and_the_api_itself_before_all() -> None:
+    path: dict[str, object] = {"path": "/orders/{id}"}
+    assert outcome([{**path, "method": "GET", **CLOSED}, {**path, "method": "ANY"}, path]) == Code.ROLE_MISSING
+    assert outcome([{**path, "method": "GET", **CLOSED}, {**path, "method": "ANY"}], method="POST") is None
+    assert outcome([{**path, "api": API, **CLOSED}, path, {**path, "api": "*"}]) == Code.ROLE_MISSING
+    assert outcome([{**path, "api": API}, {**path, **CLOSED}]) is None
+    assert outcome([{**path, "method": "get"}]) == Code.ROUTE_NOT_FOUND
+
+
+def test_rows_that_are_equally_specific_must_all_be_met() -> None:
+    rows: list[dict[str, object]] = [{"path": "/orders/{id}"}, {"path": "/orders/{name}", **CLOSED}]
+    assert outcome(rows) == outcome(rows[::-1]) == Code.ROLE_MISSING
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//",
+        "/orders//1",
+        "/orders/../admin",
+        "/orders/./1",
+        "/orders/%2e%2e/admin",
+        "/orders/%2E%2E%2Fadmin",
+        "/orders/..%5Cadmin",
+        "/x/%2F",
+        "/orders/%",
+        "/orders/%zz",
+        "/orders/%ff",
+        "/orders/%00",
+        "/orders/%0a",
+        "/orders/a%2F%2Fb",
+        "orders/1",
+        "",
+    ],
+)
+def test_a_path_that_two_readers_could_read_differently_matches_nothing(path: str) -> None:
+    everything = [{"path": "/{rest+}"}, {"path": "/"}, {"path": "/{a}/{b}"}]
+    assert segments(path) is None
+    assert authorizer(*everything, response="simple").authorize(http2(path=path)).code == Code.ROUTE_NOT_FOUND
+
+
+def test_an_encoded_slash_is_part_of_a_variable_but_never_of_the_rest() -> None:
+    assert outcome([{"path": "/orders/{id}"}], "/orders/a%2Fb") is None
+    assert outcome([{"path": "/{rest+}"}], "/orders/a%2Fb") == Code.ROUTE_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("rows", "path", "code"),
+    [
+        (["/{rest+}"], "/a/b/c", None),
+        (["/{rest+}"], "/", Code.ROUTE_NOT_FOUND),
+        (["/a/{rest+}"], "/a", Code.ROUTE_NOT_FOUND),
+        (["/a/{rest+}"], "/b/c", Code.ROUTE_NOT_FOUND),
+        (["/a/{rest+}/c"], "/a/b/c", Code.ROUTE_NOT_FOUND),
+        (["/a/{x}"], "/a/b/c", Code.ROUTE_NOT_FOUND),
+        (["/a/{x}"], "/a", Code.ROUTE_NOT_FOUND),
+        (["/A"], "/a", Code.ROUTE_NOT_FOUND),
+        (["/a b"], "/a%20b", None),
+        (["/"], "/", None),
+        (["a"], "/a", Code.ROUTE_NOT_FOUND),
+    ],
+)
+def test_a_template_matches_segment_by_segment(rows: list[str], path: str, code: Code | None) -> None:
+    assert outcome([{"path": template} for template in rows], path) == code
+
+
+def test_the_tenant_in_the_path_must_be_the_tokens() -> None:
+    row = {"path": "/tenants/{tenant}/orders", "tenant_from": "path:tenant"}
+    assert outcome([row], "/tenants/acme/orders") is None
+    assert outcome([row], "/tenants/%61cme/orders") is None
+    for other in ("globex", "ACME", "acme%20", "acme,globex", "acme%2Fglobex"):
+        assert outcome([row], f"/tenants/{other}/orders") == Code.WRONG_TENANT
+    assert outcome([{**row, "tenant_from": "path:other"}], "/tenants/acme/orders") == Code.WRONG_TENANT
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        (["acme"], None),
+        (["globex"], Code.WRONG_TENANT),
+        (["acme", "globex"], Code.WRONG_TENANT),
+        (["acme", "acme"], Code.WRONG_TENANT),
+        ([], Code.WRONG_TENANT),
+        ([""], Code.WRONG_TENANT),
+    ],
+)
+@pytest.mark.parametrize("kind", ["header", "query"])
+def test_the_tenant_in_a_header_or_parameter_must_be_there_once_and_be_the_tokens(
+    kind: str, values: list[str], code: Code | None
+) -> None:
+    name, sent = ("X-Tenant", "x-TENANT") if kind == "header" else ("tenant", "tenant")
+    row = {"path": "/orders/{id}", "tenant_from": f"{kind}:{name}"}
+    joined = {sent: ",".join(values)} if values else {}
+    several = {sent: values} if values else {}
+    if kind == "header":
+        two = http2(headers={"authorization": BEARER, **joined})
+        one = rest_request(headers={}, multiValueHeaders={"Authorization": [BEARER], **several})
+    else:
+        two, one = http2(queryStringParameters=joined), rest_request(multiValueQueryStringParameters=several)
+    assert authorizer(row, response="simple").authorize(two).code == code
+    assert authorizer(row).authorize(one).code == code
+
+
+def test_parameter_names_are_exact_and_a_token_authorizer_sees_no_headers() -> None:
+    row = {"path": "/orders/{id}", "tenant_from": "query:tenant"}
+    assert authorizer(row).authorize(rest_request(queryStringParameters={"Tenant": "acme"})).code == Code.WRONG_TENANT
+    assert authorizer({**row, "tenant_from": "header:x-tenant"}).authorize(rest_token()).code == Code.WRONG_TENANT
+
+
+def test_a_token_without_a_tenant_meets_no_tenant() -> None:
+    row = {"path": "/orders/{id}", "tenant_from": "path:id"}
+    event = http2(f"Bearer {POOL.sign(access_claims(tenant_id=None))}")
+    assert authorizer(row, response="simple").authorize(event).code == Code.WRONG_TENANT
+
+
+@pytest.mark.parametrize(
+    ("stage", "raw", "arn_path", "code"),
+    [
+        ("prod", "/prod/orders/1", "/orders/1", None),
+        ("prod", "/orders/1", "/orders/1", None),
+        ("prod", "/production/orders/1", "/production/orders/1", Code.ROUTE_NOT_FOUND),
+        ("prod", "/prod/orders/1", "/prod/orders/1", Code.ROUTE_NOT_FOUND),
+        ("$default", "/$default/orders/1", "/$default/orders/1", Code.ROUTE_NOT_FOUND),
+    ],
+)
+def test_the_stage_is_no_part_of_the_path(stage: str, raw: str, arn_path: str, code: Code | None) -> None:
+    event = http2(rawPath=raw, routeArn=arn(path=arn_path, stage=stage))
+    event["requestContext"]["stage"] = stage
+    assert authorizer(READ, response="simple").authorize(event).code == code
+
+
+def test_what_the_policy_accepts_as_a_route_is_what_the_authorizer_understands() -> None:
+    """``engine.language`` is the grammar that lint uses; this package reads the rows by itself."""
+    for template in ("/", "/orders", "/orders/{id}", "/files/{path+}", "/a/{b}/c", "/$connect"):
+        assert ROUTE_PATH.fullmatch(template)
+        path = template.replace("{id}", "1").replace("{path+}", "x/y").replace("{b}", "z")
+        assert outcome([{"path": template}], path) is None
+    for source, path in (("path:id", "/orders/acme"), ("header:x-t", "/orders/1"), ("query:t", "/orders/1")):
+        assert TENANT_FROM.fullmatch(source)
+        changes: dict[str, Any] = {
+            "headers": {"authorization": BEARER, "x-t": "acme"},
+            "queryStringParameters": {"t": "acme"},
+        }
+        assert outcome([{"path": "/orders/{id}", "tenant_from": source}], path, **changes) is None
+    for method in METHODS:
+        assert (
+            outcome([{"path": "/orders/{id}", "method": method}], method="GET" if method == "ANY" else method) is None
+        )
+
+
+# --- Bad events -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"type": "TOKEN"},
+        {"type": "REQUEST"},
+        {"type": "OTHER", "methodArn": arn()},
+        {"version": "2.0"},
+        rest_token() | {"methodArn": "arn:aws:lambda:eu-central-1:1:function:x"},
+        rest_token() | {"methodArn": arn()[:40]},
+        rest_token() | {"authorizationToken": None},
+        rest_request(headers=[], multiValueHeaders=None),
+        rest_request(multiValueHeaders={"a": [1]}),
+        http2(headers={"authorization": [1]}),
+        http2(requestContext=None),
+        http2(requestContext={"stage": "$default", "http": {"method": 1}}),
+        http2(rawPath=1),
+    ],
+)
+@pytest.mark.parametrize("response", ["simple", "iam"])
+def test_an_event_of_no_kind_is_an_error_that_says_so(event: Any, response: str) -> None:  # noqa: ANN401 - anything at all
+    with pytest.raises(VerificationError) as caught:
+        authorizer(READ, response=response).authorize(event)
+    assert caught.value.code == Code.REQUEST_MALFORMED
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+EVENTS = [http2(), http1(), rest_request(), rest_token(), websocket()]
+
+
+@given(st.sampled_from(EVENTS), st.data())
+def test_whatever_an_event_holds_the_answer_is_an_answer_or_a_coded_error(
+    event: dict[str, Any], data: st.DataObject
+) -> None:
+    changed = {
+        **event,
+        **{name: data.draw(JSON) for name in data.draw(st.lists(st.sampled_from(sorted(event)), max_size=3))},
+    }
+    for response in ("simple", "iam"):
+        try:
+            answer = authorizer(READ, {"path": "/$connect"}, response=response).authorize(changed)
+        except (UnauthorizedError, ClaimsmithError):
+            continue
+        assert json.loads(json.dumps(answer.response)) == answer.response
+
+
+@given(st.text(alphabet="/ab.%2Ffe5C{}+*", max_size=16).map("/".__add__))
+def test_a_path_is_read_in_one_way_or_not_at_all(path: str) -> None:
+    read = segments(path)
+    if read is None:
+        return
+    for segment in read:
+        assert segment
+        assert not {".", "..", ""} & set(segment.replace("\\", "/").split("/"))
