@@ -7,7 +7,7 @@ unverified content must not travel in an exception, not even as its cause.
 from __future__ import annotations
 
 import json
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -27,19 +27,28 @@ def base64url(segment: bytes) -> bytes | None:
     """The octets of a base64url segment, without padding (RFC 7515 section 2).
 
     Only the one canonical spelling is read: no other character, no padding, no spare bit set. Python's decoder is
-    strict about the first two if told so, but not about spare bits.
+    strict about the first if told so, about the second in some versions, and not about spare bits.
 
     Returns:
         ``None`` where the segment is not canonical base64url.
     """
     group = len(segment) & 3
-    if segment[-1:] not in _LAST[group] or b"+" in segment or b"/" in segment:
+    if segment[-1:] not in _LAST[group] or b"+" in segment or b"/" in segment or b"=" in segment:
         return None
     standard = segment.replace(b"-", b"+").replace(b"_", b"/")
     try:
         return a2b_base64(standard + _PADDING[group], strict_mode=True)
     except ValueError:
         return None
+
+
+def base64(text: str) -> bytes | None:
+    """The octets of canonical base64 with padding (RFC 4648 section 4), or ``None`` where the text is none."""
+    try:
+        octets = a2b_base64(text.encode(), strict_mode=True)
+    except ValueError:
+        return None
+    return octets if b2a_base64(octets, newline=False) == text.encode() else None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -318,6 +318,14 @@ def test_two_spellings_never_mean_the_same_octets(text: str) -> None:
     assert octets is None or b64(octets) == text
 
 
+def test_no_character_can_be_slipped_into_base64url() -> None:
+    for length in range(10):
+        written = b64(bytes(range(length)))
+        for at in range(len(written) + 1):
+            for inserted in ("=", "==", "+", "/", "\n", " ", "!", "\x00"):
+                assert base64url((written[:at] + inserted + written[at:]).encode()) is None, (written, at, inserted)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
