@@ -11,8 +11,6 @@ from typing import Final
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-__all__ = ["MetricUnit", "bug", "logger", "metrics"]
-
 logger: Final = Logger()
 metrics: Final = Metrics(namespace="Claimsmith")
 
@@ -21,3 +19,8 @@ def bug(error: BaseException) -> dict[str, object]:
     """What a log may say of an unexpected error: its type and where it arose. Its text might quote a value."""
     frames = traceback.extract_tb(error.__traceback__)
     return {"error": type(error).__name__, "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
+
+
+def count(name: str, value: int = 1) -> None:
+    """Add to a metric."""
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)

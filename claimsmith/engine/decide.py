@@ -315,11 +315,11 @@ class _Making:
                 self.say("claim", name, "dropped", row, str(unacceptable), token)
 
         for row, offered in self.claim_rows(roles):
-            for name, value in (offered.access if token == TOKENS[0] else offered.id).items():
-                if name in own:
-                    self.say("claim", name, "dropped", row, "only Claimsmith sets this claim", token)
-                else:
-                    take(name, value, row)
+            given = offered.access if token == TOKENS[0] else offered.id
+            for name in sorted(given.keys() & own):
+                self.say("claim", name, "dropped", row, "only Claimsmith sets this claim", token)
+            for name in sorted(given.keys() - own):
+                take(name, given[name], row)
         for meaning, value, row in self.built_in(token, roles):
             if meaning in names:
                 take(names[meaning], value, row)

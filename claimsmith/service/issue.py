@@ -14,7 +14,8 @@ from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant
 from claimsmith.engine.tenancy import wanted
 from claimsmith.errors import ClaimsmithError, Code, SignInRefusedError, StoreError
 from claimsmith.service.calls import Calls, DeadlineError
-from claimsmith.store import bundles, directory
+from claimsmith.service.current import CurrentBundle
+from claimsmith.store import directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle
     from claimsmith.environment import OnFailure
-    from claimsmith.store.bundles import Pointer
     from claimsmith.store.dynamodb import Table
 
 #: Seconds for all reads of one sign-in. Cognito waits five, and a cold start takes its part of them.
@@ -83,14 +83,13 @@ class Issuer:
         self._read_seconds = read_seconds
         self._fixed = bundle
         self._calls = Calls()
-        #: The bundle in force, the pointer it came from and when that was read, replaced together.
-        self._current: tuple[Bundle, Pointer, float] | None = None
+        self._current = CurrentBundle(rows, monotonic=monotonic)
         self._tenants: dict[str, tuple[Tenant, float]] = {}
 
     def warm(self, seconds: float = WARM_SECONDS) -> Code | None:
         """Read the bundle ahead of the first sign-in; the code of what went wrong, which the sign-in meets again."""
         try:
-            self._calls.start(self._refresh).result(seconds)
+            self._calls.start(self._current.refresh).result(seconds)
         except ClaimsmithError as error:
             return error.code
         return None
@@ -112,9 +111,9 @@ class Issuer:
             failure = Code.STORE_UNAVAILABLE if isinstance(error, StoreError) else error.code
             if self._on_failure == "deny":
                 raise SignInRefusedError(failure) from error
-            current = self._current
-            version = current[0].version if current else None
-            decision: Decision | Refusal = degraded(current[0] if current else None, request, failure)
+            remembered = self._current.remembered
+            version = remembered.version if remembered else None
+            decision: Decision | Refusal = degraded(remembered, request, failure)
         else:
             version = bundle.version
             decision = decide(bundle, facts, request, int(self._clock()))
@@ -131,10 +130,11 @@ class Issuer:
             BundleError: there is no usable bundle.
             StoreError: DynamoDB does not answer.
         """
-        refreshing = self._calls.start(self._refresh) if self._is_due() else None
+        due = self._fixed is None and self._current.is_due()
+        refreshing = self._calls.start(self._current.refresh) if due else None
         now = int(self._clock())
         user = MACHINE if request.sub is None else read_user(directory.user_rows(self._rows, request.sub), now)
-        bundle = refreshing.result() if refreshing else self._bundle()
+        bundle = refreshing.result() if refreshing else self._fixed or self._current.get()
         known: dict[str, Tenant | None] = {}
         problems: list[Problem] = []
         while missing := wanted(bundle, user, known, request):
@@ -166,29 +166,6 @@ class Issuer:
                 if len(self._tenants) >= _REMEMBERED:
                     self._tenants.clear()
                 self._tenants[tenant.id] = (tenant, read_at)
-
-    def _is_due(self) -> bool:
-        current = self._current
-        if self._fixed is not None:
-            return False
-        return current is None or self._monotonic() - current[2] >= current[0].settings.cache_seconds
-
-    def _bundle(self) -> Bundle:
-        return self._fixed or (self._current[0] if self._current is not None else self._refresh())
-
-    def _refresh(self) -> Bundle:
-        """Read the pointer, and the document only where the version moved."""
-        read_at = self._monotonic()
-        pointer = bundles.pointer(self._rows)
-        if pointer is None:
-            raise BundleError("No policy has been published.", Code.NO_BUNDLE)
-        current = self._current
-        if current is not None and (current[1].version, current[1].digest) == (pointer.version, pointer.digest):
-            bundle = current[0]
-        else:
-            bundle = bundles.load(self._rows, pointer.version, pointer.digest)
-        self._current = (bundle, pointer, read_at)
-        return bundle
 
 
 class RefusedError(SignInRefusedError):

@@ -16,7 +16,7 @@ from claimsmith.environment import TriggerEnvironment
 from claimsmith.errors import Code, EventError, SignInRefusedError
 from claimsmith.service.issue import Issuer, RefusedError
 from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
-from lambdas.telemetry import MetricUnit, bug, logger, metrics
+from lambdas.telemetry import bug, count, logger, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user reads a code and nothing else
         logger.error("sign-in refused by a bug", extra={"code": Code.INTERNAL, **bug(error)})
-        _count("Refused")
+        count("Refused")
         raise SignInRefusedError(Code.INTERNAL) from None
     finally:
         metrics.flush_metrics()
@@ -65,10 +65,10 @@ def _tell_issued(issued: Issued) -> None:
     }
     if issued.degraded is None:
         logger.info("token issued", extra=said)
-        _count("Issued")
+        count("Issued")
     else:
         logger.error("token issued without claims", extra={**said, "code": issued.degraded})
-        _count("Degraded")
+        count("Degraded")
     _tell_problems(issued.decision.problems)
 
 
@@ -87,7 +87,7 @@ def _tell_refused(refused: SignInRefusedError) -> None:
     else:
         said["cause"] = type(refused.__cause__).__name__
     logger.warning("sign-in refused", extra=said)
-    _count("Refused")
+    count("Refused")
 
 
 def _tell_problems(problems: Iterable[Problem]) -> None:
@@ -96,8 +96,4 @@ def _tell_problems(problems: Iterable[Problem]) -> None:
             "row cannot be read",
             extra={"code": Code.ROW_UNREADABLE, "row": problem.row, "attribute": problem.attribute, "why": problem.why},
         )
-        _count("UnreadableRows")
-
-
-def _count(name: str) -> None:
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+        count("UnreadableRows")

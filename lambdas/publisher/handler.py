@@ -13,7 +13,7 @@ from claimsmith.errors import ClaimsmithError
 from claimsmith.service import audit
 from claimsmith.service.publish import Result, publish
 from claimsmith.store.dynamodb import PATIENT, Table, connect
-from lambdas.telemetry import MetricUnit, bug, logger, metrics
+from lambdas.telemetry import bug, count, logger, metrics
 
 _environment: Final = PublisherEnvironment.read()
 _client: Final = connect(PATIENT)
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     Returns:
         ``batchItemFailures`` as the event source mapping reads it.
     """
-    metrics.add_metric(name="Records", unit=MetricUnit.Count, value=len(event["Records"]))
+    count("Records", len(event["Records"]))
     failed = None
     policy_changes: list[str] = []
     for record in event["Records"]:
@@ -55,7 +55,7 @@ def _audited(record: dict[str, Any]) -> bool:
     if not table.is_streamed(change.pk):
         return False
     if audit.record(_audit, change):
-        metrics.add_metric(name="Audited", unit=MetricUnit.Count, value=1)
+        count("Audited")
     return change.pk == table.POLICY
 
 
@@ -65,13 +65,13 @@ def _publish() -> None:
     if outcome.result is Result.REFUSED:
         codes = sorted({finding.code for finding in outcome.findings})
         logger.error("policy refused; the last good one stays", extra={**said, "codes": codes})
-        metrics.add_metric(name="PolicyProblems", unit=MetricUnit.Count, value=len(outcome.findings))
+        count("PolicyProblems", len(outcome.findings))
     else:
         logger.info("policy read", extra=said)
-    metrics.add_metric(name=f"Policy{outcome.result.capitalize()}", unit=MetricUnit.Count, value=1)
+    count(f"Policy{outcome.result.capitalize()}")
 
 
 def _tell(what: str, error: Exception) -> None:
     code = {"code": error.code} if isinstance(error, ClaimsmithError) else {}
     logger.error(what, extra={**code, **bug(error)})
-    metrics.add_metric(name="PublisherErrors", unit=MetricUnit.Count, value=1)
+    count("PublisherErrors")

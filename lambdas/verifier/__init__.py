@@ -1,0 +1,1 @@
+"""The companion verifier: the Lambda authorizer and the introspection endpoint."""

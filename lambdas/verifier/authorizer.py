@@ -1,0 +1,55 @@
+"""The Lambda authorizer: ``lambdas.verifier.authorizer.handler``."""
+
+from __future__ import annotations
+
+import gc
+
+# Collecting while a process only imports finds nothing and costs a tenth of a cold start.
+gc.disable()
+
+from typing import Any, Final
+
+from claimsmith.environment import VerifierEnvironment
+from claimsmith.errors import ClaimsmithError
+from claimsmith.service.check import TokenChecks
+from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
+from claimsmith.verifier.authorizer import UnauthorizedError
+from lambdas.telemetry import bug, count, logger, metrics
+
+_environment: Final = VerifierEnvironment.read()
+_checks: Final = TokenChecks(Table(connect(TOKEN_PATH), _environment.table), _environment)
+
+gc.freeze()
+gc.enable()
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Let a request through, or not.
+
+    Raises:
+        UnauthorizedError: API Gateway makes a 401 of it.
+        RuntimeError: whether the request may pass cannot be known; API Gateway makes a 500 of it.
+    """
+    try:
+        answer = _checks.authorize(event)
+        if answer.code is None:
+            logger.info("request allowed")
+            count("Allowed")
+        else:
+            logger.warning("request refused", extra={"code": answer.code})
+            count("Forbidden")
+    except UnauthorizedError as unauthorized:
+        logger.warning("request refused", extra={"code": unauthorized.code})
+        count("Unauthorized")
+        raise
+    except ClaimsmithError as error:
+        logger.error("request refused, for it cannot be checked", extra={"code": error.code})
+        count("Unknown")
+        raise RuntimeError(f"cannot be checked [{error.code}]") from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing of the request may leave in an error
+        logger.error("request refused by a bug", extra=bug(error))
+        count("Unknown")
+        raise RuntimeError("cannot be checked") from None
+    finally:
+        metrics.flush_metrics()
+    return answer.response
