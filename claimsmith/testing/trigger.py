@@ -1,0 +1,112 @@
+"""Calls the trigger as Lambda and Cognito do: once, by way of JSON, and for five seconds at most.
+
+The JSON is the Python runtime's own: a ``Decimal`` is a number, a set or bytes cannot be sent.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from claimsmith.testing.errors import (
+    InvalidLambdaResponseException,
+    UnexpectedLambdaException,
+    UserLambdaValidationException,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    #: A Lambda function: event and context to answer.
+    Handler: TypeAlias = Callable[[dict[str, Any], Any], object]
+
+_PREFIX: Final = "PreTokenGeneration"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a handler may ask of its context; the names are those of Lambda's Python runtime."""
+
+    deadline: float
+    function_name: str = "pre-token-generation"
+    function_version: str = "$LATEST"
+    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:111122223333:function:pre-token-generation"
+    memory_limit_in_mb: str = "256"
+    log_group_name: str = "/aws/lambda/pre-token-generation"
+    log_stream_name: str = "local"
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Cognito gives up."""
+        return max(0, int((self.deadline - time.monotonic()) * 1000))
+
+
+def call(handler: Handler, event: dict[str, Any], seconds: float) -> Any:  # noqa: ANN401 - a JSON value
+    """What the handler answers.
+
+    Cognito may call again after a failure that passes; AWS promises no number of times, and the kit does not.
+
+    Args:
+        handler: the trigger.
+        event: the event; the handler gets a copy.
+        seconds: how long to wait. A handler that takes longer is left behind in its thread.
+
+    Raises:
+        InvalidLambdaResponseException: the answer is not JSON.
+        UnexpectedLambdaException: there is no answer in time, or the handler ended its process.
+        UserLambdaValidationException: the handler raised.
+    """
+    received = json.loads(json.dumps(event))
+    context = Context(time.monotonic() + seconds)
+    answers: list[object] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(handler(received, context))
+        except BaseException as error:  # noqa: BLE001 - told apart below, in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name=_PREFIX, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise _reported(errors[0]) from errors[0]
+    if not answers:
+        raise UnexpectedLambdaException(
+            f"{_PREFIX} invocation failed due to error Socket timeout while invoking Lambda function."
+        )
+    return _sent(answers[0])
+
+
+def _reported(error: BaseException) -> BaseException:
+    """The error as Cognito's caller sees it; what is not the handler's own, as pytest's outcomes, stays what it is."""
+    if isinstance(error, Exception):
+        return UserLambdaValidationException(f"{_PREFIX} failed with error {error}.")
+    if isinstance(error, SystemExit):
+        return UnexpectedLambdaException(f"{_PREFIX} invocation failed due to error Runtime exited.")
+    return error
+
+
+def _sent(answer: object) -> Any:  # noqa: ANN401 - a JSON value
+    try:
+        return json.loads(json.dumps(answer, default=_decimal), parse_constant=_no_number)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidLambdaResponseException("Invalid lambda function output : Invalid JSON") from error
+
+
+def _decimal(value: object) -> int | float:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    whole = value.is_finite() and value == value.to_integral_value()
+    return int(value) if whole else float(value)
+
+
+def _no_number(constant: str) -> float:
+    """Python writes NaN and the infinities; JSON does not have them."""
+    raise ValueError(f"{constant} is not JSON")
