@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from claimsmith.cognito.claims import TOKENS, Token, UnacceptableError, checked
+from claimsmith.cognito.claims import TOKENS, Token, UnacceptableError, checked, refused_name
 from claimsmith.cognito.limits import ADMIN_SCOPE, MAX_CHANGES, SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges, count
 from claimsmith.engine import tenancy
@@ -17,6 +17,7 @@ from claimsmith.errors import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle, Claims, Client
@@ -118,7 +119,7 @@ def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:
     suppressed = tuple(sorted({scope for scope in request.scopes if not is_unmanaged(scope, unmanaged)}))
     names = set(bundle.settings.claim_names.values()) if bundle else set()
     mark = {DEGRADED_CLAIM: code.value}
-    hidden = tuple(sorted({GROUPS_CLAIM, *(names & request.attributes.keys())}))
+    hidden = tuple(sorted({GROUPS_CLAIM, *impostors(names, request)}))
     changes = Changes(
         access=TokenChanges(mark, (GROUPS_CLAIM,)),
         id=TokenChanges() if request.machine else TokenChanges(mark, hidden),
@@ -126,6 +127,15 @@ def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:
     )
     reasons = tuple(Reason("scope", scope, "suppressed", "request", "claims are degraded") for scope in suppressed)
     return Decision(changes, None, (), reasons)
+
+
+def impostors(names: AbstractSet[str], request: Request) -> AbstractSet[str]:
+    """Attributes of the user with these names, which the ID token must not show.
+
+    A built-in claim may be named like an attribute that the user can write; where it is not set, the attribute must not
+    pass for it.
+    """
+    return {name for name in names & request.attributes.keys() if refused_name(name) is None}
 
 
 def _tenant_reason(choice: tenancy.Choice, request: Request) -> Reason:
@@ -229,7 +239,8 @@ class _Making:
                 self.say("role", name, "dropped", source, "no such role")
                 continue
             for member in role.closure:
-                yield member, source
+                if member in self.bundle.roles:
+                    yield member, source
 
     # Step 4: scopes.
 
@@ -302,38 +313,33 @@ class _Making:
         )
 
     def token_changes(self, token: Token, roles: tuple[str, ...]) -> TokenChanges:
-        names = self.bundle.settings.claim_names
-        own = {DEGRADED_CLAIM, SHED_CLAIM, *names.values()}
+        own = frozenset((DEGRADED_CLAIM, SHED_CLAIM, *self.bundle.settings.claim_names.values()))
         claims: dict[str, Any] = {}
         sources: dict[str, str] = {}
-
-        def take(name: str, value: object, row: str) -> None:
+        for name, value, row in (*self.offered(token, roles, own), *self.built_in(token, roles)):
             try:
                 claims[name] = checked(token, name, value)
                 sources[name] = row
             except UnacceptableError as unacceptable:
                 self.say("claim", name, "dropped", row, str(unacceptable), token)
-
-        for row, offered in self.claim_rows(roles):
-            given = offered.access if token == TOKENS[0] else offered.id
-            for name in sorted(given.keys() & own):
-                self.say("claim", name, "dropped", row, "only Claimsmith sets this claim", token)
-            for name in sorted(given.keys() - own):
-                take(name, given[name], row)
-        for meaning, value, row in self.built_in(token, roles):
-            if meaning in names:
-                take(names[meaning], value, row)
         if token == TOKENS[0] and self.client is not None and self.client.audience:
             claims["aud"] = self.request.client_id
             sources["aud"] = self.client_row
         for name in sorted(claims):
             self.say("claim", name, "set", sources[name], "", token)
-        # A built-in claim may be named like an attribute that the user can write; where it is not set, the attribute
-        # must not pass for it.
-        hidden = sorted((own - claims.keys()) & self.request.attributes.keys()) if token == TOKENS[1] else []
+        hidden = tuple(sorted(impostors(own - claims.keys(), self.request))) if token == TOKENS[1] else ()
         for name in hidden:
             self.say("claim", name, "suppressed", _SETTINGS, "only Claimsmith sets this claim", token)
-        return TokenChanges({name: claims[name] for name in sorted(claims)}, tuple(hidden))
+        return TokenChanges({name: claims[name] for name in sorted(claims)}, hidden)
+
+    def offered(self, token: Token, roles: tuple[str, ...], own: AbstractSet[str]) -> Iterator[tuple[str, Any, str]]:
+        """The claims that rows set, with their rows; later ones win."""
+        for row, claims in self.claim_rows(roles):
+            for name, value in (claims.access if token == TOKENS[0] else claims.id).items():
+                if name in own:
+                    self.say("claim", name, "dropped", row, "only Claimsmith sets this claim", token)
+                else:
+                    yield name, value, row
 
     def claim_rows(self, roles: tuple[str, ...]) -> Iterator[tuple[str, Claims]]:
         """Rows that set claims, in the order in which later ones win."""
@@ -349,6 +355,13 @@ class _Making:
             yield self.client_row, self.client.claims
 
     def built_in(self, token: Token, roles: tuple[str, ...]) -> Iterator[tuple[str, Any, str]]:
+        """The claims that only the engine sets, under the names the policy gives them."""
+        names = self.bundle.settings.claim_names
+        for meaning, value, row in self.meanings(token, roles):
+            if meaning in names:
+                yield names[meaning], value, row
+
+    def meanings(self, token: Token, roles: tuple[str, ...]) -> Iterator[tuple[str, Any, str]]:
         if self.tenant is not None:
             yield "tenant_id", self.tenant.id, self.reasons[0].source
         if roles:
