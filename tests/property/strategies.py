@@ -1,0 +1,270 @@
+"""What the properties are tried on: policies, directories and events, well-formed and hostile.
+
+Names come from small pools, so that rows of one example speak of one another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from claimsmith.engine.bundle import Bundle, Claims, Client, Role, Settings
+from tests import events
+from tests.policies import NOW
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+ROLES = ["auditor", "editor", "owner", "viewer"]
+TENANTS = ["acme", "globex", "initech"]
+GROUPS = ["Admins", "Staff"]
+CLIENTS = [events.CLIENT, "2example"]
+MANAGED = ["billing/read", "orders/read", "orders/write", "reports/read"]
+UNMANAGED = ["openid", "email", "legacy/a", "legacy/b"]
+SCOPES = [*MANAGED, *UNMANAGED, events.API_SCOPES[0]]
+CLAIM_NAMES = ["plan", "email", "custom:x", "https://example.com/claim", "region"]
+
+#: Names that no row may set: Cognito's, the engine's, and what looks like either.
+FORBIDDEN_NAMES = [
+    "sub", "aud", "iss", "exp", "client_id", "username", "version", "scope", "scp", "identities", "nonce", "at_hash",
+    "cognito:groups", "cognito:roles", "dev:x", "aws:x", "", "tenant_id", "roles", "policy_version", "tenants",
+    "tenant_name", "claims_degraded", "claims_shed", "address", "updated_at",
+]  # fmt: skip
+
+
+def some(names: list[str], at_most: int = 4) -> SearchStrategy[list[str]]:
+    """A few different names of a pool."""
+    return st.lists(st.sampled_from(names), unique=True, max_size=at_most)
+
+
+#: Numbers that mean the same to JSON, YAML and DynamoDB.
+integers = st.integers(-(10**18), 10**18)
+fractions = st.integers(-(2**40), 2**40).map(lambda number: number / 8)
+
+plain = st.one_of(st.text(max_size=5), integers, st.booleans(), fractions)
+
+#: What Cognito takes as a claim in either token.
+good_values = st.one_of(
+    plain,
+    st.lists(plain, max_size=3),
+    st.dictionaries(st.text(min_size=1, max_size=3), st.one_of(plain, st.lists(plain, max_size=2)), max_size=2),
+)
+
+#: Anything that a row read from DynamoDB can hold.
+any_value = st.recursive(
+    st.one_of(
+        plain,
+        st.none(),
+        st.floats(),
+        st.binary(max_size=3),
+        st.frozensets(st.text(max_size=3), max_size=2),
+        st.frozensets(st.integers(), max_size=2),
+        st.frozensets(st.binary(max_size=2), max_size=2),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=3), inner, max_size=3)),
+    max_leaves=6,
+)
+
+json_values = st.recursive(
+    st.one_of(plain, st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
+    max_leaves=8,
+)
+
+good_claims = st.dictionaries(st.sampled_from(CLAIM_NAMES), good_values, max_size=2)
+hostile_claims = st.dictionaries(
+    st.one_of(st.sampled_from([*CLAIM_NAMES, *FORBIDDEN_NAMES]), st.text(max_size=4)), any_value, max_size=4
+)
+
+
+def attributes(**optional: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:
+    """Any of these attributes of a row."""
+    return st.fixed_dictionaries({}, optional=optional)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The sections of a policy that lint accepts, as ``tests.policies.bundle`` takes them."""
+
+    settings: dict[str, Any]
+    roles: dict[str, dict[str, Any]]
+    groups: dict[str, dict[str, Any]]
+    clients: dict[str, dict[str, Any]]
+
+    def sections(self) -> dict[str, Any]:
+        return {"settings": self.settings, "roles": self.roles, "groups": self.groups, "clients": self.clients}
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """A policy that lint accepts."""
+    names = sorted(draw(some(ROLES)))
+    settings = draw(
+        attributes(
+            scope_mode=st.sampled_from(["exact", "intersect"]),
+            no_tenant=st.sampled_from(["allow", "allow", "deny"]),
+            default_roles=some(names, 2) if names else st.just([]),
+            claim_names=attributes(tenant_id=st.sampled_from(["org", None]), roles=st.just("custom:roles")),
+        )
+    )
+    settings["unmanaged_scopes"] = ["legacy/*"]
+    roles = {
+        # A role inherits only later ones, so that there is no cycle.
+        name: draw(
+            attributes(
+                scopes=some(MANAGED),
+                inherits=some(names[index + 1 :]) if names[index + 1 :] else st.just([]),
+                claims=good_claims,
+                access_claims=good_claims,
+                id_claims=good_claims,
+            )
+        )
+        for index, name in enumerate(names)
+    }
+    of_roles = some(names, 2) if names else st.just([])
+    groups = {name: {"roles": draw(of_roles)} for name in draw(some(GROUPS))}
+    clients = {
+        name: draw(
+            attributes(
+                tenant=st.sampled_from(TENANTS),
+                roles=of_roles,
+                scopes_allowed=some(SCOPES, 6),
+                suppress_scopes=some(SCOPES, 2),
+                scope_mode=st.sampled_from(["exact", "intersect"]),
+                audience=st.booleans(),
+                claims=good_claims,
+            )
+        )
+        for name in draw(some(CLIENTS))
+    }
+    return Policy(settings, roles, groups, clients)
+
+
+statuses = st.sampled_from(["active", "active", "active", "suspended"])
+times = st.sampled_from([NOW - 1, NOW, NOW + 1])
+
+
+@st.composite
+def directories(draw: st.DrawFn, sub: str = events.SUB) -> list[dict[str, Any]]:
+    """Well-formed rows of one user and of the tenants."""
+    rows: list[dict[str, Any]] = []
+    if draw(st.booleans()):
+        user = attributes(
+            active_tenant=st.sampled_from(TENANTS),
+            active_tenant_by_client=st.dictionaries(st.sampled_from(CLIENTS), st.sampled_from(TENANTS), max_size=2),
+            roles=some([*ROLES, "ghost"], 2),
+            claims=good_claims,
+        )
+        rows.append({"pk": f"USER#{sub}", "sk": "USER", **draw(user)})
+    for tenant in draw(some(TENANTS)):
+        member = attributes(
+            status=statuses,
+            roles=some([*ROLES, "ghost"], 3),
+            scopes=some(SCOPES, 3),
+            claims=good_claims,
+            expires_at=times,
+        )
+        rows.append({"pk": f"USER#{sub}", "sk": f"TENANT#{tenant}", **draw(member)})
+    for tenant in draw(some(TENANTS)):
+        row = attributes(
+            status=statuses,
+            name=st.just(tenant.title()),
+            default_roles=some(ROLES, 2),
+            roles_allowed=some(ROLES),
+            scopes_allowed=some(SCOPES, 6),
+            claims=good_claims,
+        )
+        rows.append({"pk": f"TENANT#{tenant}", "sk": "TENANT", **draw(row)})
+    return rows
+
+
+ATTRIBUTES = [
+    "status", "roles", "scopes", "claims", "access_claims", "id_claims", "expires_at", "ttl", "active_tenant",
+    "active_tenant_by_client", "name", "plan", "default_roles", "roles_allowed", "scopes_allowed", "anything",
+]  # fmt: skip
+
+hostile_attributes = st.dictionaries(
+    st.sampled_from(ATTRIBUTES), st.one_of(any_value, hostile_claims, some(ROLES), some(SCOPES)), max_size=5
+)
+
+
+@st.composite
+def hostile_directories(draw: st.DrawFn, sub: str = events.SUB) -> list[dict[str, Any]]:
+    """Rows of any shape that DynamoDB can hold, under the keys of one user and of the tenants."""
+    keys = [(f"USER#{sub}", "USER")]
+    sort_keys = st.one_of(st.sampled_from(TENANTS), st.text(max_size=4))
+    keys += [(f"USER#{sub}", f"TENANT#{name}") for name in draw(st.lists(sort_keys, unique=True, max_size=4))]
+    keys += [(f"USER#{sub}", sk) for sk in draw(st.lists(st.text(max_size=6), unique=True, max_size=1))]
+    keys += [(f"TENANT#{tenant}", "TENANT") for tenant in TENANTS]
+    return [{**draw(hostile_attributes), "pk": pk, "sk": sk} for pk, sk in keys if draw(st.booleans())]
+
+
+@st.composite
+def user_events(draw: st.DrawFn) -> dict[str, Any]:
+    """An event of a user, as Cognito would send it."""
+    source = draw(st.sampled_from(events.USER_SOURCES))
+    metadata = None
+    if source != events.HOSTED and draw(st.booleans()):
+        metadata = draw(st.dictionaries(st.sampled_from(["tenant_id", "other"]), st.sampled_from(TENANTS), max_size=2))
+    return events.event(
+        source,
+        client_id=draw(st.sampled_from(CLIENTS)),
+        scopes=draw(st.one_of(some(SCOPES, 6), st.just(list(events.API_SCOPES)))),
+        groups=draw(some(GROUPS)),
+        attributes=draw(st.dictionaries(st.sampled_from(["org", "custom:roles", "address"]), st.text(max_size=3))),
+        metadata=metadata,
+    )
+
+
+@st.composite
+def machine_events(draw: st.DrawFn) -> dict[str, Any]:
+    """An event of a machine, as Cognito would send it."""
+    return events.event(
+        events.MACHINE, client_id=draw(st.sampled_from(CLIENTS)), scopes=draw(some([*MANAGED, "legacy/a"]))
+    )
+
+
+#: Half of the events are of users who may choose, a few of machines.
+any_events = st.one_of(user_events(), user_events(), machine_events())
+
+_claims = st.builds(Claims, access=hostile_claims, id=hostile_claims)
+_role_names = st.lists(st.sampled_from([*ROLES, "ghost"]), max_size=3).map(tuple)
+_scopes = st.lists(st.one_of(st.sampled_from(SCOPES), st.text(max_size=3)), max_size=3).map(tuple)
+_ceilings = st.one_of(st.none(), _scopes.map(frozenset))
+
+#: Bundles that no lint has seen.
+hostile_bundles = st.builds(
+    Bundle,
+    version=st.integers(),
+    settings=st.builds(
+        Settings,
+        claim_names=st.dictionaries(
+            st.sampled_from(["tenant_id", "tenant_name", "roles", "tenants", "policy_version"]),
+            st.one_of(st.sampled_from([*CLAIM_NAMES, *FORBIDDEN_NAMES]), st.text(max_size=3)),
+        ),
+        scope_mode=st.sampled_from(["exact", "intersect"]),
+        unmanaged_scopes=_scopes.map(frozenset),
+        no_tenant=st.sampled_from(["allow", "deny"]),
+        default_roles=_role_names,
+        cache_seconds=st.integers(0, 60),
+    ),
+    roles=st.dictionaries(
+        st.sampled_from(ROLES), st.builds(Role, scopes=_scopes, closure=_role_names, claims=_claims), max_size=4
+    ),
+    groups=st.dictionaries(st.sampled_from(GROUPS), _role_names),
+    clients=st.dictionaries(
+        st.sampled_from(CLIENTS),
+        st.builds(
+            Client,
+            tenant=st.one_of(st.none(), st.sampled_from(TENANTS)),
+            roles=_role_names,
+            scopes_allowed=_ceilings,
+            suppress_scopes=_scopes.map(frozenset),
+            scope_mode=st.sampled_from([None, "exact", "intersect"]),
+            audience=st.booleans(),
+            claims=_claims,
+        ),
+    ),
+)
