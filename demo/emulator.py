@@ -69,7 +69,7 @@ class Emulator:
         Args:
             python: the interpreter of the environment that MiniStack is installed in. Lambda functions run on it too.
             folder: its own folder, made where it is missing.
-            port: where it must listen; without it the usual port where that is free, else any.
+            port: where it must listen; 0 for any free port; without it the usual one where that is free, else any.
         """
         self.folder = folder.absolute()
         self._python = python
@@ -137,7 +137,7 @@ class Emulator:
                 self._stop(running)
             if not self._python.exists():
                 raise LocalStackError(f"MiniStack is not installed in {self._python}. Install it with: make install")
-            port = self._wanted_port or _free_port()
+            port = self._wanted_port or _free_port(0 if self._wanted_port == 0 else _PREFERRED_PORT)
             self._await_health(self._spawn(port))
             return True
 
@@ -171,13 +171,17 @@ class Emulator:
             yield
 
     def _running(self) -> _Running | None:
+        if self._child is not None:
+            self._child.poll()  # where it has ended, this lets its id go
         try:
             running = _Running(**json.loads(self._pid_file.read_text()))
         except (FileNotFoundError, json.JSONDecodeError, TypeError):
             return None
-        if self._child is not None and self._child.pid == running.pid and self._child.poll() is not None:
-            return None
-        return running if _started_at(running.pid) == running.mark else None
+        if _started_at(running.pid) == running.mark:
+            return running
+        if self._child is not None and self._child.pid == running.pid:
+            self._child.wait()  # it may have ended since the poll
+        return None
 
     def _spawn(self, port: int) -> _Running:
         """Start the process. It leads a process group, which its Lambda workers are in."""
@@ -284,11 +288,11 @@ def _is_healthy(running: _Running) -> bool:
         return False
 
 
-def _free_port() -> int:
-    """The usual port of such emulators where it is free, else any free one."""
-    for port in (_PREFERRED_PORT, 0):
+def _free_port(preferred: int) -> int:
+    """This port where it is free, else any free one."""
+    for port in (preferred, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((_HOST, port))
             return int(probe.getsockname()[1])
-    raise LocalStackError("No free port on 127.0.0.1.")
+    raise LocalStackError(f"No free port on {_HOST}.")

@@ -65,6 +65,7 @@ class LocalStack:
         self.audit_table = outputs["AuditTableName"]
         self._dynamodb: Any = aws.client("dynamodb", endpoint)
         self._lambda: Any = aws.client("lambda", endpoint)
+        self._logs: Any = aws.client("logs", endpoint)
 
     @classmethod
     def deploy(
@@ -156,3 +157,13 @@ class LocalStack:
         """
         answer = self._lambda.invoke(FunctionName=function, Payload=json.dumps(event).encode())
         return {"payload": json.loads(answer["Payload"].read()), "error": answer.get("FunctionError")}
+
+    def log(self, function: str) -> list[str]:
+        """What a function has logged, line by line."""
+        config = self._lambda.get_function_configuration(FunctionName=function)
+        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=config["LoggingConfig"]["LogGroup"])
+        return [str(event["message"]) for page in pages for event in page["events"]]
+
+    def invocations(self, function: str) -> int:
+        """How often a function has been called, as its log says."""
+        return sum(1 for line in self.log(function) if line.startswith("START RequestId"))

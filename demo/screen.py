@@ -28,8 +28,14 @@ Claims = dict[str, Any]
 class Screen:
     """A console with the few forms that the demonstration needs."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    def __init__(self, console: Console | None = None) -> None:
+        """Begin.
+
+        Args:
+            console: another one than standard output.
+        """
+        width = None if sys.stdout.isatty() else _WIDTH_OF_A_FILE
+        self._console = console or Console(highlight=False, width=width)
         self._steps = 0
 
     def step(self, title: str, sentence: str) -> None:

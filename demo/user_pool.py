@@ -127,6 +127,11 @@ class UserPool:
         config: dict[str, str] | None = described.get("LambdaConfig", {}).get("PreTokenGenerationConfig")
         return config or None
 
+    def settings(self) -> dict[str, Any]:
+        """Everything that is set at the pool, without when it was last changed."""
+        described: dict[str, Any] = self._cognito.describe_user_pool(UserPoolId=self.id)["UserPool"]
+        return {name: value for name, value in described.items() if name != "LastModifiedDate"}
+
     def attach_trigger(self, function_arn: str, version: str) -> None:
         """Make a function the pre token generation trigger.
 
