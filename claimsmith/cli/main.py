@@ -93,7 +93,7 @@ def _tell(error: ClaimsmithError, *, as_json: bool) -> None:
         return
     console = Console(stderr=True)
     for finding in findings:
-        console.print(f"  {finding}", markup=False, highlight=False)
+        console.print(f"  {finding}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{error.message} [{error.code}]", markup=False, style="red", highlight=False)
     if error.code in _REMEDY:
         console.print(_REMEDY[error.code], markup=False, highlight=False)

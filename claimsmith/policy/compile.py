@@ -80,8 +80,9 @@ def _route(route: Route) -> dict[str, Any]:
         if (value := getattr(route, name)) is not None:
             compiled[name] = value
     for name in ("any_scope", "all_scopes", "any_role"):
-        if value := getattr(route, name):
-            compiled[name] = _sorted(value)
+        # An empty list that somebody wrote is not the same as none: the authorizer lets nobody through.
+        if name in route.model_fields_set:
+            compiled[name] = _sorted(getattr(route, name))
     return compiled
 
 

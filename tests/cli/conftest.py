@@ -1,0 +1,82 @@
+"""The command, run as a user does but in this process, against an in-memory table and pool."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from claimsmith.cli.main import main
+from tests.conftest import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from claimsmith.store.dynamodb import Table
+
+POLICY = """\
+settings: {}
+roles:
+  viewer: {scopes: [orders/read]}
+  editor: {inherits: [viewer], scopes: [orders/write], claims: {tier: gold}}
+clients:
+  ${WEB}: {name: web, scopes_allowed: [orders/read]}
+"""
+
+
+@dataclass
+class Ran:
+    """What a run of the command left on the screen."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The answer of --json."""
+        answer: dict[str, Any] = json.loads(self.out)
+        return answer
+
+
+@pytest.fixture
+def claimsmith(rows: Table, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run the command with these arguments."""
+
+    def run(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as ended:
+            main(["--table", rows.name, *arguments])
+        said = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return Ran(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def policy_file(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY)
+    return file
+
+
+@pytest.fixture
+def applied(claimsmith: Callable[..., Ran], policy_file: Path) -> None:
+    """A published policy and a tenant."""
+    assert claimsmith("apply", str(policy_file), "--var", "WEB=web1").code == 0
+    assert claimsmith("tenants", "add", "acme", "--name", "Acme", "--plan", "pro").code == 0
+
+
+@pytest.fixture
+def pool(rows: Table) -> tuple[str, str]:
+    """A user pool and the subject of its one user, alice."""
+    assert rows.name == TABLE  # the in-memory AWS is on
+    client = boto3.client("cognito-idp")
+    pool_id = client.create_user_pool(PoolName="people")["UserPool"]["Id"]
+    made = client.admin_create_user(UserPoolId=pool_id, Username="alice")["User"]["Attributes"]
+    return pool_id, next(entry["Value"] for entry in made if entry["Name"] == "sub")
