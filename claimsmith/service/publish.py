@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from claimsmith import table
 from claimsmith.engine.bundle import encode
 from claimsmith.errors import Code, OperationError, PolicyError
-from claimsmith.policy import Finding, from_rows, lint
+from claimsmith.policy import Finding, from_rows
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy.documents import Settings
 from claimsmith.policy.draft import SETTINGS_SECTION, Draft
@@ -81,25 +81,35 @@ def publish(rows: Table, *, by: str, clock: Callable[[], float] = time.time) -> 
 
 def _publish(rows: Table, by: str, now: int) -> Outcome:
     # The pointer is read before the draft: if the draft read here is overtaken, so is the pointer, and moving it fails.
+    # The lease is read after it: who wrote a part of what was read took the lease first, and holds it still, or has
+    # moved the pointer before giving it up.
     pointer = bundles.pointer(rows)
-    in_force = pointer.version if pointer else None
-    lease = drafts.lease(rows)
     draft = from_rows(drafts.policy_rows(rows))
-    draft_digest = draft.digest()
-    if lease is not None and lease.digest != draft_digest:
-        return Outcome(Result.WAITING, in_force)
+    digest = draft.digest()
+    lease = drafts.lease(rows)
+    if lease is not None and lease.digest != digest:
+        return Outcome(Result.WAITING, pointer.version if pointer else None)
+    outcome = _put_in_force(rows, draft, pointer, by, now)
+    if lease is not None:
+        if pointer is not None and outcome.result is not Result.PUBLISHED:
+            bundles.move(rows, bundles.Version(pointer.version, pointer.digest), pointer, hold=pointer.hold)
+        drafts.release(rows, digest)
+    return outcome
+
+
+def _put_in_force(rows: Table, draft: Draft, pointer: bundles.Pointer | None, by: str, now: int) -> Outcome:
+    in_force = pointer.version if pointer else None
     try:
         document = compile_policy(draft)
     except PolicyError as refused:
         findings = _findings(refused.findings)
         kept = [_finding_row(finding) for finding in findings[:_KEPT_FINDINGS]]
-        drafts.write_problems(rows, kept, digest=draft_digest, at=now)
+        drafts.write_problems(rows, kept, digest=draft.digest(), at=now)
         return Outcome(Result.REFUSED, in_force, findings)
     if drafts.problems(rows) is not None:
         drafts.clear_problems(rows)
     stored, digest = encode(document)
     if pointer is not None and pointer.digest == digest:
-        drafts.release(rows, draft_digest)
         return Outcome(Result.UNCHANGED, in_force)
     version = _store(rows, stored, digest, by, now)
     if pointer is not None and pointer.hold:
@@ -107,7 +117,6 @@ def _publish(rows: Table, by: str, now: int) -> Outcome:
     if _is_manual(draft):
         return Outcome(Result.MANUAL, in_force)
     bundles.move(rows, version, pointer)
-    drafts.release(rows, draft_digest)
     return Outcome(Result.PUBLISHED, version.number)
 
 
@@ -138,9 +147,10 @@ def apply(
         OperationError: somebody else is applying another policy.
         StoreError: DynamoDB does not answer; calling again repairs.
     """
-    findings = lint(draft)
-    if findings:
-        raise PolicyError(findings[0].code, "The policy is refused; nothing was written.", findings)
+    try:
+        compile_policy(draft)
+    except PolicyError as refused:
+        raise PolicyError(refused.code, "The policy is refused; nothing was written.", refused.findings) from None
     now = int(clock())
     digest = draft.digest()
     try:

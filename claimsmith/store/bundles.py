@@ -96,13 +96,13 @@ def store(rows: Table, version: Version, document: bytes, *, created_at: int, cr
     )
 
 
-def move(rows: Table, version: Version, last: Pointer | None) -> Pointer:
+def move(rows: Table, version: Version, last: Pointer | None, *, hold: bool = False) -> Pointer:
     """Point to a version, on the condition that nobody has moved the pointer since ``last`` was read.
 
     Raises:
         ConditionError: somebody has.
     """
-    moved = Pointer(version.number, version.digest, last.revision + 1 if last else 1, hold=False)
+    moved = Pointer(version.number, version.digest, last.revision + 1 if last else 1, hold)
     rows.put(
         {
             table.PK: table.BUNDLE,

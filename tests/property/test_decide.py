@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +58,6 @@ def test_the_answer_obeys_the_contract(policy: Policy, rows: Rows, event: Event)
         referee.check(event, answered(decision, event))
 
 
-@pytest.mark.xfail(reason="hostile bundles: see tests/unit/engine/test_unlinted.py", strict=False)
 @given(hostile_bundles, st.one_of(directories(), hostile_directories()), any_events)
 def test_no_policy_and_no_row_makes_it_raise_or_break_the_contract(policy: Bundle, rows: Rows, event: Event) -> None:
     decision = decided(policy, rows, event)
@@ -67,7 +65,6 @@ def test_no_policy_and_no_row_makes_it_raise_or_break_the_contract(policy: Bundl
         referee.check(event, answered(decision, event))
 
 
-@pytest.mark.xfail(reason="hostile bundles: see tests/unit/engine/test_unlinted.py", strict=False)
 @given(st.one_of(st.none(), hostile_bundles), any_events, st.sampled_from(list(Code)))
 def test_a_degraded_token_obeys_the_contract_and_says_that_it_is_one(
     policy: Bundle | None, event: Event, code: Code

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from claimsmith.cognito.event import parse
 from claimsmith.engine.bundle import Role
 from claimsmith.engine.decide import degraded
