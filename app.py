@@ -9,6 +9,7 @@ from aws_cdk import App
 from infra.bundling import BundlingError
 from infra.config import Config, ContextError
 from infra.stateful_stack import StatefulStack
+from infra.verifier_stack import VerifierStack
 
 
 def main() -> None:
@@ -16,7 +17,8 @@ def main() -> None:
     app = App()
     try:
         config = Config.from_context(app.node.get_all_context())
-        StatefulStack(app, "Claimsmith", config=config)
+        stateful = StatefulStack(app, "Claimsmith", config=config)
+        VerifierStack(app, "ClaimsmithVerifier", stateful=stateful, config=config)
     except (BundlingError, ContextError) as error:
         sys.exit(f"claimsmith: {error}")
     app.synth()

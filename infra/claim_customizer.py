@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnElement, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
@@ -15,6 +15,7 @@ from constructs import Construct, IValidation
 
 from claimsmith import environment as variables
 from claimsmith import table as names
+from infra.acknowledgement import acknowledge
 from infra.config import LITE_REFUSAL
 from infra.function import PythonFunction
 from infra.grants import publisher_statements, trigger_statements
@@ -61,6 +62,7 @@ class ClaimCustomizer(Construct):
             retention_period=Duration.days(14),
             removal_policy=_removal_policy(config),
         )
+        acknowledge(self.dead_letters, "SQS3", "It is itself the dead-letter queue, of the publisher's stream.")
         self.publisher = self._publisher(config)
 
     def _trigger(self, user_pool: cognito.UserPool, config: Config) -> lambda_.Function:
@@ -97,6 +99,13 @@ class ClaimCustomizer(Construct):
             statements=publisher_statements(self.table, self.audit_table),
             config=config,
         )
+        table = self.table.node.default_child
+        assert isinstance(table, CfnElement)  # noqa: S101 - what a Table is made of
+        acknowledge(
+            publisher.policy,
+            f"IAM5[Resource::<{Stack.of(self).get_logical_id(table)}.Arn>/stream/*]",
+            "A stream's ARN ends in the time it was turned on. This is every stream of one table and nothing else.",
+        )
         mapping = lambda_.EventSourceMapping(
             self,
             "Stream",
@@ -127,7 +136,7 @@ def _changes_to_publish() -> dict[str, object]:
 def _table(
     scope: Construct, construct_id: str, config: Config, *, stream: dynamodb.StreamViewType | None = None
 ) -> dynamodb.Table:
-    return dynamodb.Table(
+    table = dynamodb.Table(
         scope,
         construct_id,
         partition_key=_key(names.PK),
@@ -141,6 +150,11 @@ def _table(
         deletion_protection=config.production,
         removal_policy=_removal_policy(config),
     )
+    if not config.production:
+        acknowledge(
+            table, "DDB3", "A development table can be destroyed without a trace; in production it is backed up."
+        )
+    return table
 
 
 def _key(name: str) -> dynamodb.Attribute:

@@ -16,6 +16,7 @@ Arch = Literal["arm64", "x86_64"]
 PythonVersion = Literal["3.11", "3.12", "3.13", "3.14"]
 TriggerVersion = Literal["V2_0", "V3_0"]
 OnFailure = Literal["deny", "unenriched"]
+Switch = Literal["true", "false"]
 FeaturePlan = Literal["ESSENTIALS", "PLUS"]
 
 LITE_REFUSAL: Final = (
@@ -26,11 +27,23 @@ LITE_REFUSAL: Final = (
 #: Nothing resolves below ``.invalid`` (RFC 6761, section 6.4): until an address is given, no code is sent anywhere.
 NO_CALLBACK: Final = "https://callback.invalid/"
 
+#: What an HTTP API asks of a request before it asks the authorizer, and what it caches the answer by.
+IDENTITY_SOURCES: Final = ("$request.header.Authorization",)
+
+#: The longest time for which an answer of the authorizer may be kept: so late, a revocation would be seen.
+MAX_CACHE_SECONDS: Final = 300
+
 _LOCAL_CALLBACK = "http://localhost:3000/callback"
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _SCRIPT_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "about", "blob"})
 _PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _PREFIX_RESERVED = ("aws", "amazon", "cognito")
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_EMAIL = re.compile(r"[^\s@,]{1,64}@[^\s@,]+\.[^\s@,]+")
+_IDENTITY_SOURCE = re.compile(r"\$request\.(?:header|querystring)\.[A-Za-z0-9_-]+|\$context\.(?:routeKey|path)")
+_ROUTE_SOURCE = "$context.routeKey"
+#: What can name a tenant: the path, a header that is not the token's, a parameter.
+_TENANT_SOURCE = re.compile(r"\$context\.path|\$request\.(?:header\.(?!authorization$)|querystring\.).+", re.IGNORECASE)
 
 
 class ContextError(ValueError):
@@ -51,6 +64,11 @@ class Config:
         domain_prefix: of the pool's domain; without one it is made from the stack's id.
         callback_urls: where the authorization code may be sent.
         logout_urls: where a browser may be sent after logout.
+        rest_api: whether the verifier's sample is also made as a REST API.
+        authorizer_cache_seconds: how long an HTTP API may keep an answer of the authorizer; 0 to ask every time.
+        authorizer_identity_sources: what an HTTP API keeps such an answer by.
+        jwks_endpoint: where a local stack serves the pool's keys, in place of Cognito.
+        alarm_email: who is told of alarms; without one, whoever subscribes to the topic.
     """
 
     setting: Setting = "production"
@@ -62,6 +80,11 @@ class Config:
     domain_prefix: str | None = None
     callback_urls: tuple[str, ...] = (NO_CALLBACK,)
     logout_urls: tuple[str, ...] = ()
+    rest_api: bool = False
+    authorizer_cache_seconds: int = 0
+    authorizer_identity_sources: tuple[str, ...] = IDENTITY_SOURCES
+    jwks_endpoint: str | None = None
+    alarm_email: str | None = None
 
     @property
     def production(self) -> bool:
@@ -92,6 +115,11 @@ class Config:
             domain_prefix=_domain_prefix(context),
             callback_urls=_urls(context, "callback_urls", setting) or local or (NO_CALLBACK,),
             logout_urls=_urls(context, "logout_urls", setting) or local,
+            rest_api=_one_of(context, "rest_api", get_args(Switch), "false") == "true",
+            authorizer_cache_seconds=(seconds := _cache_seconds(context)),
+            authorizer_identity_sources=_identity_sources(context, seconds),
+            jwks_endpoint=_jwks_endpoint(context, setting),
+            alarm_email=_alarm_email(context),
         )
 
 
@@ -105,6 +133,8 @@ def _refuse_misspelt_keys(context: Mapping[str, object]) -> None:
 
 def _one_of(context: Mapping[str, object], key: str, allowed: tuple[str, ...], default: str) -> str:
     value = context.get(key, default)
+    if isinstance(value, bool):  # cdk.json can say it without quotes
+        value = str(value).lower()
     if value not in allowed:
         raise ContextError(f"{key}={value!r} is not possible; choose one with -c {key}={'|'.join(allowed)}.")
     return str(value)
@@ -122,13 +152,77 @@ def _domain_prefix(context: Mapping[str, object]) -> str | None:
     return value
 
 
-def _urls(context: Mapping[str, object], key: str, setting: Setting) -> tuple[str, ...]:
-    """The addresses of a comma-separated text or a list."""
+def _cache_seconds(context: Mapping[str, object]) -> int:
+    value = context.get("authorizer_cache_seconds", 0)
+    seconds = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_CACHE_SECONDS:
+        raise ContextError(
+            f"authorizer_cache_seconds={value!r} is not possible; use 0 to {MAX_CACHE_SECONDS}. "
+            "For so long a revoked token still works."
+        )
+    return seconds
+
+
+def _identity_sources(context: Mapping[str, object], cache_seconds: int) -> tuple[str, ...]:
+    """What answers are kept by: the token, and where answers are kept, everything else that decided them."""
+    key = "authorizer_identity_sources"
+    sources = _listed(context, key, "$request.header.Authorization,…") or IDENTITY_SOURCES
+    for source in sources:
+        if not _IDENTITY_SOURCE.fullmatch(source):
+            raise ContextError(
+                f"{key}: {source!r} is not possible; use $request.header.NAME, $request.querystring.NAME, "
+                "$context.routeKey and $context.path."
+            )
+    if IDENTITY_SOURCES[0] not in sources:
+        raise ContextError(f"{key} must have {IDENTITY_SOURCES[0]} among them: the token decides first of all.")
+    if cache_seconds and not (_ROUTE_SOURCE in sources and any(map(_TENANT_SOURCE.fullmatch, sources))):
+        raise ContextError(
+            f"authorizer_cache_seconds={cache_seconds} is not possible with these {key}: a kept answer for one route "
+            "or tenant would open another. Name the route and wherever your routes' tenant_from finds the tenant, as "
+            f"in -c {key}='$request.header.Authorization,$context.routeKey,$context.path'."
+        )
+    return sources
+
+
+def _jwks_endpoint(context: Mapping[str, object], setting: Setting) -> str | None:
+    """The address of a local stack. Whoever serves the keys decides which tokens are good, so it is never far away."""
+    value = context.get("jwks_endpoint")
+    if value is None:
+        return None
+    if setting != "development":
+        raise ContextError("jwks_endpoint is for local stacks only: -c setting=development, or leave it out.")
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        local = parts is not None and parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK
+        bare = parts is not None and value in {f"{parts.scheme}://{parts.netloc}", f"{parts.scheme}://{parts.netloc}/"}
+        whole = local and bare and parts is not None and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or not isinstance(value, str):
+        raise ContextError(
+            f"jwks_endpoint={value!r} is not possible; only an address of this computer, as in http://127.0.0.1:4566."
+        )
+    return value.removesuffix("/")
+
+
+def _alarm_email(context: Mapping[str, object]) -> str | None:
+    value = context.get("alarm_email")
+    if value is not None and not (isinstance(value, str) and _EMAIL.fullmatch(value)):
+        raise ContextError("alarm_email is not possible; use one address, as in -c alarm_email=on-call@example.com.")
+    return value
+
+
+def _listed(context: Mapping[str, object], key: str, example: str) -> tuple[str, ...]:
+    """The entries of a comma-separated text or a list."""
     value = context.get(key, "")
     entries = value.split(",") if isinstance(value, str) else value
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        raise ContextError(f"{key} is not possible; write addresses with commas between: -c {key}=https://…,https://…")
-    urls = tuple(entry.strip() for entry in entries if entry.strip())
+        raise ContextError(f"{key} is not possible; write them with commas between: -c {key}={example}")
+    return tuple(entry.strip() for entry in entries if entry.strip())
+
+
+def _urls(context: Mapping[str, object], key: str, setting: Setting) -> tuple[str, ...]:
+    urls = _listed(context, key, "https://…,https://…")
     for url in urls:
         _check_url(key, url, setting)
     return urls

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Duration, RemovalPolicy, Stack
+from aws_cdk import Annotations, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.acknowledgement import acknowledge
 from infra.bundling import ROOT, build_asset
+from infra.log_group import log_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,12 +45,7 @@ class PythonFunction(Construct):
         config: Config,
     ) -> None:
         super().__init__(scope, construct_id)
-        log_group = logs.LogGroup(
-            self,
-            "Logs",
-            retention=logs.RetentionDays.ONE_YEAR if config.production else logs.RetentionDays.ONE_WEEK,
-            removal_policy=RemovalPolicy.RETAIN if config.production else RemovalPolicy.DESTROY,
-        )
+        logs = log_group(self, "Logs", config)
         # Not the managed basic execution role: that one may write to every log group of the account.
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
         self.policy = iam.Policy(
@@ -61,7 +57,7 @@ class PythonFunction(Construct):
                 iam.PolicyStatement(
                     sid="WriteLogs",
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                    resources=[log_group.log_group_arn],
+                    resources=[logs.log_group_arn],
                 ),
             ],
         )
@@ -80,10 +76,16 @@ class PythonFunction(Construct):
                 "POWERTOOLS_METRICS_NAMESPACE": "Claimsmith",
                 "POWERTOOLS_SERVICE_NAME": module.split(".")[1],
             },
-            log_group=log_group,
+            log_group=logs,
             role=role,
         )
         self.function.node.add_dependency(self.policy)
+        acknowledge(
+            self.function,
+            "L1",
+            "The runtime is a choice (-c python=): the newest one that the packages have wheels for and that this "
+            "project is tested on, not the newest that CDK knows.",
+        )
 
     def _code(self, module: str, config: Config) -> lambda_.Code:
         if not Stack.of(self).bundling_required:  # `cdk ls` and `cdk destroy` need no code

@@ -33,27 +33,49 @@ _STREAM_READS: Final = (
 
 def trigger_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
     """The trigger reads users, tenants and bundles, and writes nothing."""
-    return [_by_leading_keys("ReadClaims", table, _TRIGGER_READS, _TRIGGER_KEYS)]
+    return [by_leading_keys("ReadClaims", table, _TRIGGER_READS, _TRIGGER_KEYS)]
 
 
 def publisher_statements(table: dynamodb.ITable, audit_table: dynamodb.ITable) -> list[iam.PolicyStatement]:
     """The publisher reads the draft, writes bundles and problems, appends to the audit, and reads the stream."""
     return [
-        _by_leading_keys("ReadDraft", table, _PUBLISHER_READS, _PUBLISHER_READ_KEYS),
-        _by_leading_keys("WriteBundle", table, ("dynamodb:PutItem",), _PUBLISHER_PUT_KEYS),
-        _by_leading_keys("GiveUpLease", table, ("dynamodb:DeleteItem",), _PUBLISHER_DELETE_KEYS),
+        by_leading_keys("ReadDraft", table, _PUBLISHER_READS, _PUBLISHER_READ_KEYS),
+        by_leading_keys("WriteBundle", table, ("dynamodb:PutItem",), _PUBLISHER_PUT_KEYS),
+        by_leading_keys("GiveUpLease", table, ("dynamodb:DeleteItem",), _PUBLISHER_DELETE_KEYS),
         iam.PolicyStatement(sid="AppendAudit", actions=["dynamodb:PutItem"], resources=[audit_table.table_arn]),
         iam.PolicyStatement(sid="ReadStream", actions=list(_STREAM_READS), resources=[f"{table.table_arn}/stream/*"]),
     ]
 
 
-def _by_leading_keys(
-    sid: str, table: dynamodb.ITable, actions: tuple[str, ...], keys: tuple[str, ...]
+def authorizer_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
+    """The authorizer reads the policy in force and revocations, and writes nothing."""
+    return [
+        by_leading_keys("ReadPolicy", table, ("dynamodb:GetItem",), (names.BUNDLE,)),
+        by_leading_keys("ReadRevocations", table, ("dynamodb:BatchGetItem",), (f"{names.REVOKED_PREFIX}*",)),
+    ]
+
+
+def introspection_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
+    """Introspection reads what the authorizer reads, and who may ask."""
+    callers = (f"{names.PROTECTED_RESOURCE_PREFIX}*",)
+    return [*authorizer_statements(table), by_leading_keys("ReadCallers", table, ("dynamodb:GetItem",), callers)]
+
+
+def by_leading_keys(
+    sid: str, table: dynamodb.ITable, actions: tuple[str, ...], keys: tuple[str, ...], *, index: str | None = None
 ) -> iam.PolicyStatement:
-    """Actions on rows whose partition key is, or starts with, one of the keys."""
+    """Actions on rows whose partition key is, or starts with, one of the keys.
+
+    Args:
+        sid: the statement's id.
+        table: the table.
+        actions: those that always name partition keys.
+        keys: the partition keys; a ``*`` at the end makes a prefix.
+        index: of this index of the table, by the partition keys that it has, and not of the table itself.
+    """
     return iam.PolicyStatement(
         sid=sid,
         actions=list(actions),
-        resources=[table.table_arn],
+        resources=[table.table_arn if index is None else f"{table.table_arn}/index/{index}"],
         conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}},
     )

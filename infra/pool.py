@@ -8,6 +8,7 @@ from aws_cdk import Annotations, Aws, Duration, Fn, RemovalPolicy
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from infra.acknowledgement import acknowledge
 from infra.config import NO_CALLBACK
 
 if TYPE_CHECKING:
@@ -64,6 +65,18 @@ class Pool(Construct):
             deletion_protection=config.production,
             removal_policy=RemovalPolicy.RETAIN if config.production else RemovalPolicy.DESTROY,
         )
+        acknowledge(
+            self.user_pool,
+            "COG2",
+            "A second factor is offered to everybody. Whether it is demanded is the account owner's choice, and users "
+            "who have none yet could not sign in on the day it is.",
+        )
+        if not plus:
+            acknowledge(
+                self.user_pool,
+                "COG8",
+                "Threat protection is billed for every active user; -c feature_plan=PLUS turns it on.",
+            )
         self.domain = self.user_pool.add_domain(
             "Domain",
             cognito_domain=cognito.CognitoDomainOptions(domain_prefix=config.domain_prefix or _own_domain_prefix()),
@@ -110,6 +123,11 @@ class Pool(Construct):
             read_attributes=_readable(),
             write_attributes=_writable(),
         )
+
+    @property
+    def clients(self) -> tuple[cognito.UserPoolClient, ...]:
+        """Every client."""
+        return (self.public_client, self.code_client, self.machine_client)
 
     def _resource_server(self, identifier: str, **scopes: str) -> list[cognito.OAuthScope]:
         declared = [

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Aws, CfnOutput, Stack
 
+from infra.alarms import Alarms, AlarmTopic
 from infra.claim_customizer import ClaimCustomizer
+from infra.personas import Personas
 from infra.pool import Pool
 
 if TYPE_CHECKING:
@@ -16,7 +18,13 @@ if TYPE_CHECKING:
 
 
 class StatefulStack(Stack):
-    """The stack that holds what must not be lost."""
+    """The stack that holds what must not be lost.
+
+    Attributes:
+        pool: the user pool and its clients.
+        customizer: the tables, and what works on them.
+        alarm_topic: where alarms are told.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
         super().__init__(
@@ -25,8 +33,21 @@ class StatefulStack(Stack):
             description="Claimsmith: a user pool whose tokens carry what DynamoDB says.",
             termination_protection=config.production,
         )
-        pool = Pool(self, "Pool", config=config)
-        customizer = ClaimCustomizer(self, "Claims", user_pool=pool.user_pool, config=config)
+        self.pool = pool = Pool(self, "Pool", config=config)
+        self.customizer = customizer = ClaimCustomizer(self, "Claims", user_pool=pool.user_pool, config=config)
+        self.alarm_topic = AlarmTopic(self, "AlarmTopic", config=config).topic
+        personas = Personas(
+            self,
+            "Personas",
+            table=customizer.table,
+            audit_table=customizer.audit_table,
+            user_pool=pool.user_pool,
+        )
+        alarms = Alarms(self, "Alarms", topic=self.alarm_topic)
+        alarms.watch_trigger(customizer.trigger)
+        alarms.watch_publisher(customizer.publisher, customizer.dead_letters)
+        alarms.watch_table("TableThrottles", customizer.table)
+        alarms.watch_table("AuditTableThrottles", customizer.audit_table)
         outputs = {
             "UserPoolId": pool.user_pool.user_pool_id,
             "PublicClientId": pool.public_client.user_pool_client_id,
@@ -38,6 +59,11 @@ class StatefulStack(Stack):
             "TriggerName": customizer.trigger.function_name,
             "PublisherName": customizer.publisher.function_name,
             "PublisherDeadLetterUrl": customizer.dead_letters.queue_url,
+            "AlarmTopicArn": self.alarm_topic.topic_arn,
+            "PolicyEditorArn": personas.policy_editor.managed_policy_arn,
+            "DirectoryEditorArn": personas.directory_editor.managed_policy_arn,
+            "AuditorArn": personas.auditor.managed_policy_arn,
+            "OperatorArn": personas.operator.managed_policy_arn,
         }
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.

@@ -1,0 +1,267 @@
+"""Alarms, each with what to do in ``docs/deploy.md`` (a test compares), and the topic they tell.
+
+Where nothing happens there is nothing to measure, so missing data is no alarm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import Aws, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from infra.acknowledgement import acknowledge
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_sqs as sqs
+
+    from infra.config import Config
+
+PERIOD: Final = Duration.minutes(5)
+
+#: As ``lambdas/telemetry.py`` and the functions' environment (``infra/function.py``) have it.
+NAMESPACE: Final = "Claimsmith"
+_SERVICE: Final = "service"
+
+# A handler answers within 3.2 s; Cognito waits five.
+_SLOW_MS: Final = 4000
+# A reader this far behind is stuck: normally it is seconds.
+_BEHIND: Final = Duration.minutes(5)
+
+
+class AlarmTopic(Construct):
+    """Where alarms are told.
+
+    It has no key of its own: what an alarm says is names of resources and numbers, and a key whose policy does not
+    admit CloudWatch makes alarms silent without anybody noticing.
+
+    Attributes:
+        topic: subscribe to it whoever must know.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
+        super().__init__(scope, construct_id)
+        self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
+        # A policy of one's own replaces the one that lets the account's services publish.
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="TellAlarms",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                    "ArnLike": {"aws:SourceArn": Stack.of(self).format_arn(service="cloudwatch", resource="alarm:*")},
+                },
+            )
+        )
+        acknowledge(
+            self.topic,
+            "SNS2",
+            "Alarms hold names of resources and numbers. A customer managed key would be one more thing that can "
+            "silence them.",
+        )
+        if config.alarm_email is not None:
+            self.topic.add_subscription(subscriptions.EmailSubscription(config.alarm_email))
+
+
+class Alarms(Construct):
+    """The alarms of a stack."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic) -> None:
+        super().__init__(scope, construct_id)
+        self._action = actions.SnsAction(topic)
+
+    def add(
+        self,
+        name: str,
+        says: str,
+        metric: cloudwatch.IMetric,
+        *,
+        threshold: float = 1,
+        periods: tuple[int, int] = (1, 1),
+    ) -> None:
+        """Add an alarm.
+
+        Args:
+            name: unique in the stack; a heading of the table in ``docs/deploy.md``.
+            says: what it means, in a sentence.
+            metric: by ``PERIOD``.
+            threshold: in the metric's unit; reaching it counts.
+            periods: in how many of the last how many it must be reached.
+        """
+        reached, last = periods
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            alarm_description=f"{says} What to do: docs/deploy.md, {name}.",
+            metric=metric,
+            threshold=threshold,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            datapoints_to_alarm=reached,
+            evaluation_periods=last,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(self._action)
+
+    def watch_trigger(self, trigger: lambda_.IFunction) -> None:
+        """Sign-ins: errors (a refusal is one too), throttles, time, and what the trigger counts itself."""
+        errors = trigger.metric_errors(period=PERIOD)
+        self.add(
+            "TriggerErrors",
+            "At least half of the sign-ins, and three or more, are refused or fail.",
+            cloudwatch.MathExpression(
+                expression="IF(errors >= 3, 100 * errors / invocations, 0)",
+                using_metrics={"errors": errors, "invocations": trigger.metric_invocations(period=PERIOD)},
+                period=PERIOD,
+                label="Sign-ins without tokens, in percent",
+            ),
+            threshold=50,
+            periods=(2, 3),
+        )
+        self.add(
+            "TriggerCrashes",
+            "The trigger ends without an answer of its own: a time-out, no memory, or code that does not start.",
+            cloudwatch.MathExpression(
+                expression="errors - FILL(refused, 0)",
+                using_metrics={"errors": errors, "refused": count("pre_token", "Refused")},
+                period=PERIOD,
+                label="Errors that are no refusals",
+            ),
+            # A refusal at the turn of a period may be counted in one and be an error of the other.
+            periods=(2, 3),
+        )
+        self.add(
+            "TriggerThrottles",
+            "Lambda has no room for the trigger: sign-ins fail.",
+            trigger.metric_throttles(period=PERIOD),
+        )
+        self.add(
+            "TriggerSlow",
+            "One sign-in of a hundred takes nearly the five seconds that Cognito waits.",
+            trigger.metric_duration(period=PERIOD, statistic="p99"),
+            threshold=_SLOW_MS,
+            periods=(2, 3),
+        )
+        self.add(
+            "TokensDegraded",
+            "Tokens are issued without tenant, roles and managed scopes, because the table cannot be read.",
+            count("pre_token", "Degraded"),
+        )
+        self.add(
+            "RowsUnreadable",
+            "A row of a user or tenant cannot be read and counts as not there.",
+            count("pre_token", "UnreadableRows"),
+        )
+
+    def watch_publisher(self, publisher: lambda_.IFunction, dead_letters: sqs.IQueue) -> None:
+        """Policy edits and the audit."""
+        self.add(
+            "PolicyProblems",
+            "A policy edit was refused; the last good policy stays in force.",
+            count("publisher", "PolicyProblems"),
+        )
+        self.add(
+            "PublisherErrors",
+            "Changes cannot be audited or published; they are tried again.",
+            count("publisher", "PublisherErrors"),
+            threshold=3,
+        )
+        self.add(
+            "PublisherCrashes",
+            "The publisher ends without an answer of its own; changes are tried again.",
+            publisher.metric_errors(period=PERIOD),
+        )
+        self.add(
+            "PublisherThrottles",
+            "Lambda has no room for the publisher: policy edits and the audit wait.",
+            publisher.metric_throttles(period=PERIOD),
+            periods=(2, 3),
+        )
+        self.add(
+            "PublisherBehind",
+            "Policy edits and the audit are minutes behind the table.",
+            publisher.metric("IteratorAge", statistic="max", period=PERIOD),
+            threshold=_BEHIND.to_milliseconds(),
+        )
+        self.add(
+            "DeadLetters",
+            "Changes were given up: they are neither audited nor published.",
+            dead_letters.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD),
+        )
+
+    def watch_table(self, name: str, table: dynamodb.ITable) -> None:
+        """Requests that DynamoDB refuses because there are too many."""
+        reads, writes = (
+            cloudwatch.Metric(
+                namespace="AWS/DynamoDB",
+                metric_name=metric_name,
+                dimensions_map={"TableName": table.table_name},
+                statistic="sum",
+                period=PERIOD,
+            )
+            for metric_name in ("ReadThrottleEvents", "WriteThrottleEvents")
+        )
+        self.add(
+            name,
+            "DynamoDB refuses requests because there are too many.",
+            cloudwatch.MathExpression(
+                expression="FILL(reads, 0) + FILL(writes, 0)",
+                using_metrics={"reads": reads, "writes": writes},
+                period=PERIOD,
+                label="Throttled reads and writes",
+            ),
+        )
+
+    def watch_verifier(self, name: str, function: lambda_.IFunction, *, raises_refusals: bool = False) -> None:
+        """A function of the verifier.
+
+        Args:
+            name: how the alarms' names begin.
+            function: the function.
+            raises_refusals: whether it says "unauthorized" by an error, as a REST API wants it; then its errors are
+                not watched, since anybody can cause them, but the API's failures are.
+        """
+        if not raises_refusals:
+            self.add(
+                f"{name}Errors",
+                "The function fails: requests are refused although their tokens may be good.",
+                function.metric_errors(period=PERIOD),
+            )
+        self.add(
+            f"{name}Throttles",
+            "Lambda has no room for the function: requests are refused.",
+            function.metric_throttles(period=PERIOD),
+        )
+
+    def watch_unknown(self) -> None:
+        """What neither function of the verifier could decide."""
+        self.add(
+            "TokensUnknown",
+            "Whether tokens are good cannot be known: the table or the policy cannot be read.",
+            count("verifier", "Unknown"),
+            threshold=3,
+        )
+
+    def watch_api(self, name: str, failures: cloudwatch.IMetric) -> None:
+        """What an API answers with a status of 500 or more."""
+        self.add(name, "The API answers with 500 or more.", failures, threshold=3)
+
+
+def count(service: str, name: str) -> cloudwatch.Metric:
+    """A metric that a function counts itself.
+
+    Args:
+        service: the folder of its handler below ``lambdas``.
+        name: as the handler has it.
+    """
+    return cloudwatch.Metric(
+        namespace=NAMESPACE, metric_name=name, dimensions_map={_SERVICE: service}, statistic="sum", period=PERIOD
+    )

@@ -1,0 +1,100 @@
+"""The verifier as an HTTP API: a sample of protected routes, and introspection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from constructs import Construct
+
+from infra.access_logs import HTTP_FORMAT
+from infra.acknowledgement import acknowledge
+from infra.log_group import log_group
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
+    from infra.config import Config
+
+#: The sample's routes: one for the token's tenant, one that names the tenant.
+PROTECTED: Final = ("/orders", "/tenants/{tenant}/orders")
+INTROSPECT: Final = "/introspect"
+
+#: Requests a second, on average and at once, of everybody together.
+RATE: Final = 500
+BURST: Final = 1000
+INTROSPECT_RATE: Final = 100
+INTROSPECT_BURST: Final = 200
+
+
+class HttpApi(Construct):
+    """The sample and introspection.
+
+    Attributes:
+        api: the API.
+        stage: where it is called.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        sample: lambda_.Function,
+        authorizer: lambda_.Function,
+        introspection: lambda_.Function,
+        config: Config,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.api = apigateway.HttpApi(
+            self, "Api", description="Claimsmith: protected sample and introspection.", create_default_stage=False
+        )
+        protect = authorizers.HttpLambdaAuthorizer(
+            "Authorizer",
+            authorizer,
+            response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
+            identity_source=list(config.authorizer_identity_sources),
+            results_cache_ttl=Duration.seconds(config.authorizer_cache_seconds),
+        )
+        answer = integrations.HttpLambdaIntegration("Sample", sample)
+        for path in PROTECTED:
+            self.api.add_routes(path=path, methods=[apigateway.HttpMethod.GET], integration=answer, authorizer=protect)
+        (introspect,) = self.api.add_routes(
+            path=INTROSPECT,
+            methods=[apigateway.HttpMethod.POST],
+            integration=integrations.HttpLambdaIntegration("Introspection", introspection),
+        )
+        route = introspect.node.default_child
+        assert isinstance(route, apigateway.CfnRoute)  # noqa: S101 - what an HttpRoute is made of
+        acknowledge(
+            route,
+            "APIG4",
+            "Introspection authenticates its callers itself, by secret or token (RFC 7662 section 2.1); an authorizer "
+            "in front would know only half of them.",
+        )
+        self.stage = apigateway.HttpStage(
+            self,
+            "Stage",
+            http_api=self.api,
+            auto_deploy=True,
+            throttle=apigateway.ThrottleSettings(rate_limit=RATE, burst_limit=BURST),
+        )
+        stage = self.stage.node.default_child
+        assert isinstance(stage, apigateway.CfnStage)  # noqa: S101 - what an HttpStage is made of
+        stage.route_settings = {
+            route.route_key: {"ThrottlingRateLimit": INTROSPECT_RATE, "ThrottlingBurstLimit": INTROSPECT_BURST}
+        }
+        stage.add_resource_dependency(route)  # a stage cannot have settings for a route that is not there yet
+        logs = log_group(self, "AccessLogs", config)
+        stage.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
+            destination_arn=Stack.of(self).format_arn(
+                service="logs",
+                resource="log-group",
+                resource_name=logs.log_group_name,
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+            format=HTTP_FORMAT,
+        )

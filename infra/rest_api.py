@@ -1,0 +1,93 @@
+"""The same sample behind a REST API, whose authorizer answers with policies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import Annotations, Duration
+from aws_cdk import aws_apigateway as apigateway
+from constructs import Construct
+
+from infra.access_logs import REST_FORMAT
+from infra.acknowledgement import acknowledge
+from infra.http_api import BURST, PROTECTED, RATE
+from infra.log_group import log_group
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+
+    from infra.config import Config
+
+STAGE: Final = "live"
+
+
+class RestApi(Construct):
+    """The sample.
+
+    Attributes:
+        api: the API.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        sample: lambda_.Function,
+        authorizer: lambda_.Function,
+        config: Config,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.api = apigateway.RestApi(
+            self,
+            "Api",
+            description="Claimsmith: protected sample.",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            # The role is of the whole account and Region; another stack's must not be replaced by this sample.
+            cloud_watch_role=False,
+            deploy_options=apigateway.StageOptions(
+                stage_name=STAGE,
+                throttling_rate_limit=RATE,
+                throttling_burst_limit=BURST,
+                # Execution logs would hold headers.
+                logging_level=apigateway.MethodLoggingLevel.OFF,
+                data_trace_enabled=False,
+                access_log_destination=apigateway.LogGroupLogDestination(log_group(self, "AccessLogs", config)),
+                access_log_format=apigateway.AccessLogFormat.custom(REST_FORMAT),
+            ),
+        )
+        self.api.node.try_remove_child("Endpoint")  # an output of its own, with a name nobody knows
+        Annotations.of(self.api).add_info_v2(
+            "claimsmith:rest-log-role",
+            "A REST API writes access logs only where API Gateway has a role for them in this account and Region "
+            "(docs/deploy.md); without it the deployment fails.",
+        )
+        protect = apigateway.TokenAuthorizer(
+            self,
+            "Authorizer",
+            handler=authorizer,
+            # Answers name one method's ARN and a TOKEN authorizer keeps them by the token alone: a kept one would
+            # refuse every other method.
+            results_cache_ttl=Duration.seconds(0),
+        )
+        answer = apigateway.LambdaIntegration(sample, allow_test_invoke=False)
+        for path in PROTECTED:
+            method = self.api.root.resource_for_path(path).add_method("GET", answer, authorizer=protect)
+            acknowledge(
+                method,
+                "COG4",
+                "The authorizer is Claimsmith's: Cognito's checks neither revocation nor roles, scopes and tenant.",
+            )
+        acknowledge(
+            self.api, "APIG2", "The sample reads no body and no parameter but the tenant, which the authorizer checks."
+        )
+        acknowledge(
+            self.api.deployment_stage,
+            "APIG3",
+            "A firewall is the account owner's choice and bill; docs/deploy.md says where it goes.",
+        )
+        acknowledge(
+            self.api.deployment_stage,
+            "APIG6",
+            "Execution logs would hold headers, tokens among them; access logs without them are on.",
+        )

@@ -1,0 +1,1 @@
+"""A sample of what stands behind the verifier: an API that believes its authorizer."""
