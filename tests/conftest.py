@@ -57,11 +57,17 @@ def aws_environment() -> Iterator[dict[str, str]]:
         yield dict(os.environ)
 
 
+@pytest.fixture(scope="session")
+def client(aws_environment: dict[str, str]) -> Client:
+    """A botocore client, made once because making one is slow; it reaches nothing outside ``dynamodb``."""
+    assert aws_environment["AWS_ACCESS_KEY_ID"] == "invented"
+    return connect(PATIENT)
+
+
 @pytest.fixture
-def dynamodb() -> Iterator[Client]:
+def dynamodb(client: Client) -> Iterator[Client]:
     """A botocore client of an in-memory DynamoDB with both tables."""
     with mock_aws():
-        client = connect(PATIENT)
         create_table(client, TABLE)
         create_table(client, AUDIT_TABLE, stream=False)
         yield client
