@@ -112,30 +112,15 @@ class Alarms(Construct):
         alarm.add_alarm_action(self._action)
 
     def watch_trigger(self, trigger: lambda_.IFunction) -> None:
-        """Sign-ins: errors (a refusal is one too), throttles, time, and what the trigger counts itself."""
-        errors = trigger.metric_errors(period=PERIOD)
+        """Sign-ins: errors, throttles, time, and what the trigger counts itself.
+
+        A refusal is an error too, and anybody who is suspended can cause it; so a few are none.
+        """
         self.add(
             "TriggerErrors",
-            "At least half of the sign-ins, and three or more, are refused or fail.",
-            cloudwatch.MathExpression(
-                expression="IF(errors >= 3, 100 * errors / invocations, 0)",
-                using_metrics={"errors": errors, "invocations": trigger.metric_invocations(period=PERIOD)},
-                period=PERIOD,
-                label="Sign-ins without tokens, in percent",
-            ),
-            threshold=50,
-            periods=(2, 3),
-        )
-        self.add(
-            "TriggerCrashes",
-            "The trigger ends without an answer of its own: a time-out, no memory, or code that does not start.",
-            cloudwatch.MathExpression(
-                expression="errors - FILL(refused, 0)",
-                using_metrics={"errors": errors, "refused": count("pre_token", "Refused")},
-                period=PERIOD,
-                label="Errors that are no refusals",
-            ),
-            # A refusal at the turn of a period may be counted in one and be an error of the other.
+            "Sign-ins are refused or fail, several in ten minutes.",
+            trigger.metric_errors(period=PERIOD),
+            threshold=3,
             periods=(2, 3),
         )
         self.add(
@@ -199,26 +184,17 @@ class Alarms(Construct):
 
     def watch_table(self, name: str, table: dynamodb.ITable) -> None:
         """Requests that DynamoDB refuses because there are too many."""
-        reads, writes = (
-            cloudwatch.Metric(
+        for kind in ("Read", "Write"):
+            throttled = cloudwatch.Metric(
                 namespace="AWS/DynamoDB",
-                metric_name=metric_name,
+                metric_name=f"{kind}ThrottleEvents",
                 dimensions_map={"TableName": table.table_name},
                 statistic="sum",
                 period=PERIOD,
             )
-            for metric_name in ("ReadThrottleEvents", "WriteThrottleEvents")
-        )
-        self.add(
-            name,
-            "DynamoDB refuses requests because there are too many.",
-            cloudwatch.MathExpression(
-                expression="FILL(reads, 0) + FILL(writes, 0)",
-                using_metrics={"reads": reads, "writes": writes},
-                period=PERIOD,
-                label="Throttled reads and writes",
-            ),
-        )
+            self.add(
+                f"{name}{kind}Throttles", f"DynamoDB refuses {kind.lower()}s because there are too many.", throttled
+            )
 
     def watch_verifier(self, name: str, function: lambda_.IFunction, *, raises_refusals: bool = False) -> None:
         """A function of the verifier.

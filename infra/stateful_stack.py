@@ -46,8 +46,8 @@ class StatefulStack(Stack):
         alarms = Alarms(self, "Alarms", topic=self.alarm_topic)
         alarms.watch_trigger(customizer.trigger)
         alarms.watch_publisher(customizer.publisher, customizer.dead_letters)
-        alarms.watch_table("TableThrottles", customizer.table)
-        alarms.watch_table("AuditTableThrottles", customizer.audit_table)
+        alarms.watch_table("Table", customizer.table)
+        alarms.watch_table("AuditTable", customizer.audit_table)
         outputs = {
             "UserPoolId": pool.user_pool.user_pool_id,
             "PublicClientId": pool.public_client.user_pool_client_id,
