@@ -1,0 +1,78 @@
+"""Runs a Lambda function as Lambda does: a fresh process, environment variables, events in, answers out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).parents[2]
+
+#: Answers go to a file, so that standard output holds what the function itself writes: its log.
+_RUNTIME = """
+import importlib, json, sys, time
+module, events, answers = sys.argv[1:]
+handler = importlib.import_module(module).handler
+told = []
+for event in json.load(open(events)):
+    started = time.monotonic()
+    try:
+        answer = {"answer": handler(event, None)}
+    except Exception as error:
+        answer = {"error": type(error).__name__, "message": str(error)}
+    told.append(answer | {"seconds": time.monotonic() - started})
+json.dump({"told": told, "modules": sorted(sys.modules)}, open(answers, "w"))
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a function's process did.
+
+    Attributes:
+        answers: one for each event: ``answer``, or ``error`` (its type) and ``message``; and ``seconds``.
+        log: standard output and standard error, as CloudWatch would have them.
+        modules: what was imported.
+    """
+
+    answers: list[dict[str, Any]]
+    log: str
+    modules: frozenset[str]
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The log's lines; each is JSON."""
+        return [json.loads(line) for line in self.log.splitlines()]
+
+    def metrics(self) -> dict[str, float]:
+        """The metrics of all the events, summed."""
+        totals: dict[str, float] = {}
+        for entry in self.entries():
+            for metric in entry.get("_aws", {}).get("CloudWatchMetrics", [{}])[0].get("Metrics", ()):
+                totals[metric["Name"]] = totals.get(metric["Name"], 0) + sum(entry[metric["Name"]])
+        return totals
+
+
+def run(module: str, events: Sequence[object], environment: Mapping[str, str]) -> Ran:
+    """Handle these events in one fresh process."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "events.json").write_text(json.dumps(events), encoding="utf-8")
+        answers = Path(folder) / "answers.json"
+        process = subprocess.run(
+            [sys.executable, "-c", _RUNTIME, module, f"{folder}/events.json", str(answers)],
+            cwd=ROOT,
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert answers.exists(), process.stderr
+        told = json.loads(answers.read_text(encoding="utf-8"))
+    return Ran(told["told"], process.stdout + process.stderr, frozenset(told["modules"]))

@@ -1,0 +1,219 @@
+"""The publisher as Lambda runs it: every change audited once, the policy published, and never fed by itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from claimsmith.store import bundles, drafts
+from tests.conftest import AUDIT_TABLE, TABLE
+from tests.integration.dynamodb_server import LoopbackDynamoDB
+from tests.integration.function import Ran, run
+from tests.integration.stream import Stream, keys
+from tests.policies import membership_row, policy_rows, tenant_row, user_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.store.dynamodb import Table
+    from tests.conftest import Client
+
+MODULE = "lambdas.publisher.handler"
+
+SECRET = "s3cret"
+
+
+@pytest.fixture
+def server(dynamodb: Client) -> Iterator[LoopbackDynamoDB]:
+    with LoopbackDynamoDB(dynamodb) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(server: LoopbackDynamoDB, aws_environment: dict[str, str]) -> dict[str, str]:
+    return {
+        **aws_environment,
+        "AWS_ENDPOINT_URL": server.endpoint_url,
+        "CLAIMSMITH_TABLE": TABLE,
+        "CLAIMSMITH_AUDIT_TABLE": AUDIT_TABLE,
+    }
+
+
+@pytest.fixture
+def stream(dynamodb: Client) -> Stream:
+    return Stream(dynamodb)
+
+
+def save(rows: Table, *edits: dict[str, Any]) -> None:
+    for edit in edits:
+        rows.put(edit)
+
+
+def audited(audit_rows: Table, *partitions: str) -> list[dict[str, Any]]:
+    return [row for pk in partitions for row in audit_rows.query(pk)]
+
+
+def failures(ran: Ran) -> list[list[dict[str, str]]]:
+    return [answer["answer"]["batchItemFailures"] for answer in ran.answers]
+
+
+def test_an_edit_of_the_policy_is_published_and_audited(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, *policy_rows(roles={"viewer": {"scopes": ["orders/read"], "updated_by": "someone"}}))
+    ran = run(MODULE, [stream.event()], environment)
+    assert failures(ran) == [[]]
+    pointer = bundles.pointer(rows)
+    assert pointer is not None
+    assert pointer.version == 1
+    trail = audited(audit_rows, "POLICY")
+    assert [(row["row"], row["by"]) for row in trail] == [
+        ("POLICY SETTINGS", "unknown"),
+        ("POLICY ROLE#viewer", "someone"),
+    ]
+    assert trail[1]["after"] == {"scopes": ["orders/read"], "updated_by": "someone"}
+    assert "before" not in trail[1]
+    assert ran.metrics() == {"Records": 2, "Audited": 2, "PolicyPublished": 1}
+
+
+def test_a_red_edit_is_told_by_its_codes_and_the_next_green_one_repairs(
+    rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, *policy_rows(), {"pk": "POLICY", "sk": "ROLE#broken", "claims": {"sub": SECRET}})
+    ran = run(MODULE, [stream.event()], environment)
+    assert failures(ran) == [[]]
+    [told] = [entry for entry in ran.entries() if "codes" in entry]
+    assert (told["level"], told["codes"]) == ("ERROR", ["CS1007"])
+    assert "policy_version" not in told, "nothing is in force yet"
+    assert ran.metrics()["PolicyProblems"] == 1
+    assert SECRET not in ran.log
+    assert drafts.problems(rows) is not None
+    rows.delete("POLICY", "ROLE#broken")
+    assert failures(run(MODULE, [stream.event()], environment)) == [[]]
+    assert drafts.problems(rows) is None
+    assert bundles.pointer(rows) is not None
+
+
+def test_a_change_of_the_directory_is_audited_and_publishes_nothing(
+    rows: Table, audit_rows: Table, stream: Stream, server: LoopbackDynamoDB, environment: dict[str, str]
+) -> None:
+    save(rows, tenant_row("acme", name="Acme"), membership_row("u1", "acme", roles=["viewer"]), user_row("u1"))
+    rows.put(membership_row("u1", "acme", roles=["editor"]))
+    rows.delete("USER#u1", "TENANT#acme")
+    ran = run(MODULE, [stream.event()], environment)
+    assert failures(ran) == [[]]
+    assert server.requests == 5, "five audit rows and nothing else"
+    trail = audited(audit_rows, "USER#u1")
+    assert [(row.get("before"), row.get("after")) for row in trail if row["row"] == "USER#u1 TENANT#acme"] == [
+        (None, {"roles": ["viewer"]}),
+        ({"roles": ["viewer"]}, {"roles": ["editor"]}),
+        ({"roles": ["editor"]}, None),
+    ]
+
+
+def test_the_same_records_delivered_again_make_no_second_row_and_no_second_version(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, *policy_rows(), user_row("u1"))
+    event = stream.event()
+    ran = run(MODULE, [event, event, {"Records": event["Records"][1:]}], environment)
+    assert failures(ran) == [[], [], []]
+    assert len(audited(audit_rows, "POLICY", "USER#u1")) == 2
+    assert ran.metrics()["Audited"] == 2
+    assert [row["sk"] for row in rows.query("BUNDLE")] == ["CURRENT", "V#00000001"]
+
+
+def test_what_the_publisher_writes_never_feeds_it(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, *policy_rows(roles={"broken": {"oops": 1}}))
+    rounds = []
+    for _ in range(6):
+        event = stream.event()
+        if not event["Records"]:
+            break
+        rounds.append(keys(event))
+        # No filter stands before the handler here, so that its own check is what is tried.
+        ran = run(MODULE, [event], environment)
+        assert failures(ran) == [[]]
+        if len(rounds) == 1:
+            rows.delete("POLICY", "ROLE#broken")
+    assert rounds == [
+        [("POLICY", "SETTINGS"), ("POLICY", "ROLE#broken")],
+        [("PROBLEMS", "DRAFT"), ("POLICY", "ROLE#broken")],
+        [("PROBLEMS", "DRAFT"), ("BUNDLE", "V#00000001"), ("BUNDLE", "CURRENT")],
+    ]
+    assert len(audited(audit_rows, "POLICY")) == 3
+    assert audited(audit_rows, "BUNDLE", "PROBLEMS", "LEASE") == []
+
+
+def test_no_secret_of_a_protected_resource_reaches_the_audit_or_the_log(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    resource = {"pk": "PROTECTED_RESOURCE#api", "sk": "PROTECTED_RESOURCE", "clients": ["*"]}
+    save(rows, {**resource, "secrets": [SECRET]}, {**resource, "secrets": frozenset({SECRET, SECRET * 2})})
+    ran = run(MODULE, [stream.event()], environment)
+    trail = audited(audit_rows, "PROTECTED_RESOURCE#api")
+    assert len(trail) == 2
+    assert SECRET not in repr(trail)
+    assert SECRET not in ran.log
+    assert trail[1]["before"]["secrets"] == trail[1]["after"]["secrets"] == "not kept"
+
+
+def test_rows_that_time_to_live_deleted_are_told_from_deletions_by_people(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, user_row("u1"))
+    rows.delete("USER#u1", "USER")
+    event = stream.event()
+    event["Records"][1]["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    run(MODULE, [event], environment)
+    assert [row["by"] for row in audited(audit_rows, "USER#u1")] == ["unknown", "time-to-live"]
+
+
+def test_an_image_too_large_for_a_row_is_audited_without_it(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, user_row("u1", claims={"x": "y" * 200_000}))
+    assert failures(run(MODULE, [stream.event()], environment)) == [[]]
+    [row] = audited(audit_rows, "USER#u1")
+    assert set(row["after"]) == {"not_kept"}
+
+
+def test_a_record_that_cannot_be_audited_is_named_and_the_ones_before_it_are_not_lost(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, user_row("u1"), user_row("u2", claims={"note": SECRET}), user_row("u3"))
+    event = stream.event()
+    broken = json.loads(json.dumps(event))
+    broken["Records"][1]["dynamodb"]["NewImage"] = {"claims": {"S": SECRET, "N": "1"}}
+    ran = run(MODULE, [broken, event], environment)
+    assert failures(ran) == [[{"itemIdentifier": event["Records"][1]["dynamodb"]["SequenceNumber"]}], []]
+    assert SECRET not in ran.log
+    assert [len(audited(audit_rows, f"USER#{sub}")) for sub in ("u1", "u2", "u3")] == [1, 1, 1]
+
+
+def test_a_table_that_does_not_answer_makes_the_stream_try_again_from_the_first_change_of_the_policy(
+    rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, user_row("u1"), *policy_rows())
+    event = stream.event()
+    ran = run(MODULE, [event], environment | {"CLAIMSMITH_TABLE": "elsewhere"})
+    policy_change = event["Records"][1]["dynamodb"]["SequenceNumber"]
+    assert failures(ran) == [[{"itemIdentifier": policy_change}]]
+    assert ran.metrics()["PublisherErrors"] == 1
+    [told] = [entry for entry in ran.entries() if entry.get("message") == "policy not published"]
+    assert told["code"] == "CS4003"
+
+
+def test_an_audit_table_that_does_not_answer_loses_nothing(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, user_row("u1"), user_row("u2"))
+    event = stream.event()
+    failed = run(MODULE, [event], environment | {"CLAIMSMITH_AUDIT_TABLE": "elsewhere"})
+    assert failures(failed) == [[{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]]
+    assert failures(run(MODULE, [event], environment)) == [[]]
+    assert len(audited(audit_rows, "USER#u1", "USER#u2")) == 2
