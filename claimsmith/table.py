@@ -20,9 +20,7 @@ SETTINGS: Final = "SETTINGS"
 ROLE: Final = "ROLE#"
 GROUP: Final = "GROUP#"
 CLIENT: Final = "CLIENT#"
-RULE: Final = "RULE#"
 ROUTE: Final = "ROUTE#"
-TEST: Final = "TEST#"
 
 BUNDLE: Final = "BUNDLE"
 CURRENT: Final = "CURRENT"
@@ -43,9 +41,6 @@ PROTECTED_RESOURCE_PREFIX: Final = "PROTECTED_RESOURCE#"
 #: What the stream may hand to the publisher: ``POLICY`` exactly, the others by prefix. Positive on purpose: what the
 #: publisher writes itself (``BUNDLE``, ``LEASE``, ``PROBLEMS``) can then never feed it.
 STREAM_PREFIXES: Final = (TENANT_PREFIX, USER_PREFIX, REVOKED_PREFIX, PROTECTED_RESOURCE_PREFIX)
-
-#: Attributes that any row may carry and that decide nothing.
-ANNOTATIONS: Final = frozenset({"description", "updated_by", "updated_at", TTL})
 
 KEY_SCHEMA: Final = ({"AttributeName": PK, "KeyType": "HASH"}, {"AttributeName": SK, "KeyType": "RANGE"})
 INDEX_KEY_SCHEMA: Final = ({"AttributeName": SK, "KeyType": "HASH"}, {"AttributeName": PK, "KeyType": "RANGE"})

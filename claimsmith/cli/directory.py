@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
+from rich.table import Table as Grid
 
 from claimsmith.cli.session import Session
 
@@ -54,6 +55,17 @@ def _set_status(session: Session, tenant: str, status: str) -> None:
         {"tenant": tenant, "status": status},
         f"Tenant [bold]{escape(tenant)}[/bold] is {status}; new tokens see it within the policy's cache_seconds.",
     )
+
+
+@members.command("list")
+def list_members(context: typer.Context, tenant: Tenant) -> None:
+    """Show who belongs to a tenant, with which roles."""
+    session: Session = context.obj
+    found = session.editor.members(tenant)
+    grid = Grid("user", "roles", "usable")
+    for member in found:
+        grid.add_row(escape(member["sub"]), escape(" ".join(member["roles"])), "yes" if member["usable"] else "no")
+    session.answer({"tenant": tenant, "members": found}, grid if found else "Nobody.")
 
 
 @members.command("grant")

@@ -64,7 +64,7 @@ def shared(
 ) -> None:
     """Keep the shared options for the command."""
     places = Places(table, audit_table, user_pool_id, region, endpoint_url)
-    context.obj = Session(places, as_json, Console(), Console(stderr=True))
+    context.obj = Session(places, as_json, Console())
 
 
 policy.register(app)

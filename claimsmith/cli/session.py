@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table as Grid
 
 from claimsmith.errors import ConfigurationError
 from claimsmith.service.directory import Editor
@@ -26,7 +27,6 @@ class Session:
     places: Places
     as_json: bool
     out: Console
-    err: Console
 
     @cached_property
     def rows(self) -> Table:
@@ -62,8 +62,8 @@ class Session:
             return PoolUser(name, name, {"sub": name}, ())
         return self.pool.user(name)
 
-    def answer(self, data: dict[str, Any], text: str) -> None:
-        """Answer: ``data`` with --json, else ``text`` (rich markup)."""
+    def answer(self, data: dict[str, Any], text: str | Grid) -> None:
+        """Answer: ``data`` with --json, else ``text`` (rich markup, or a table)."""
         if self.as_json:
             self.out.print_json(json.dumps(data, default=dict))
         else:

@@ -8,9 +8,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: Seconds Cognito waits for a trigger (cognito-user-pools-working-with-lambda-triggers).
-TRIGGER_SECONDS: Final = 5.0
-
 #: Changes in one transaction: claims and scopes, existing and added, over both tokens (quotas).
 MAX_CHANGES: Final = 5_000
 

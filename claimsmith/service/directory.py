@@ -50,6 +50,18 @@ class Editor:
         self._tenant(tenant_id)
         self._set(table.TENANT_PREFIX + tenant_id, table.TENANT, {"status": status})
 
+    def members(self, tenant_id: str) -> list[dict[str, Any]]:
+        """A tenant's memberships, as their rows say: ``sub``, ``roles``, and whether they are usable now."""
+        self._tenant(tenant_id)
+        found = self.rows.batch_get(self.rows.keys_by_sk(table.TENANT_PREFIX + tenant_id))
+        members = []
+        for row in sorted(found, key=lambda row: str(row[table.PK])):
+            usable = read_user([row], int(self.clock())).memberships.get(tenant_id)
+            roles = list(usable.roles) if usable else []
+            sub = str(row[table.PK]).removeprefix(table.USER_PREFIX)
+            members.append({"sub": sub, "roles": roles, "usable": usable is not None})
+        return members
+
     def grant(self, sub: str, tenant_id: str, roles: Sequence[str]) -> list[str]:
         """Make a user a member of a tenant, with these roles besides those they have; the roles they have then."""
         self._tenant(tenant_id)

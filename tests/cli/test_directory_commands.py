@@ -69,6 +69,18 @@ def test_a_revoked_membership_is_gone(claimsmith: Command, rows: Table) -> None:
     assert rows.get("USER#u1", "TENANT#acme") is None
 
 
+def test_the_members_of_a_tenant_are_listed_with_roles_and_whether_they_count(claimsmith: Command, rows: Table) -> None:
+    claimsmith("tenants", "add", "acme-2")
+    claimsmith("members", "grant", "u1", "acme", "--role", "editor")
+    claimsmith("members", "grant", "u2", "acme-2", "--role", "editor")
+    rows.put({"pk": "USER#u3", "sk": "TENANT#acme", "status": "on leave", "roles": ["editor"]})
+    assert claimsmith("members", "list", "acme", "--json").data["members"] == [
+        {"sub": "u1", "roles": ["editor"], "usable": True},
+        {"sub": "u3", "roles": [], "usable": False},
+    ]
+    assert "u1" in claimsmith("members", "list", "acme").out
+
+
 def test_preview_shows_claims_with_their_rows_and_why_not(claimsmith: Command) -> None:
     claimsmith("members", "grant", "u1", "acme", "--role", "editor")
     shown = claimsmith("preview", "--user", "u1", "--client", "web1", "--json").data
