@@ -1,0 +1,152 @@
+"""Imports point one way, packages keep to their third-party libraries, and what runs at sign-in stays light."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+#: Package -> the packages of ours that it may import, beside itself.
+MAY_IMPORT: dict[str, set[str]] = {
+    "claimsmith.errors": set(),
+    "claimsmith.table": set(),
+    "claimsmith.environment": {"claimsmith.errors"},
+    "claimsmith.cognito": {"claimsmith.errors"},
+    "claimsmith.engine": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.table"},
+    "claimsmith.testing": {"claimsmith.errors"},
+    "infra": {"claimsmith.table", "claimsmith.environment"},
+}
+_LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine"}
+MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
+_PEERS = _LOWER | {"claimsmith.policy", "claimsmith.store", "claimsmith.verifier", "claimsmith.environment"}
+MAY_IMPORT["claimsmith.service"] = _PEERS
+MAY_IMPORT["claimsmith.cli"] = MAY_IMPORT["lambdas"] = _PEERS | {"claimsmith.service"}
+
+#: Package -> the libraries that it may import beside the standard library; DESIGN section 2.
+LIBRARIES: dict[str, set[str]] = {
+    "claimsmith.errors": set(),
+    "claimsmith.table": set(),
+    "claimsmith.environment": set(),
+    "claimsmith.cognito": set(),
+    "claimsmith.engine": set(),
+    "claimsmith.verifier": {"cryptography"},
+    "claimsmith.store": {"botocore"},
+    "claimsmith.policy": {"pydantic", "yaml"},
+    "claimsmith.service": set(),
+    "claimsmith.cli": {"typer", "rich"},
+    "claimsmith.testing": {"cryptography", "pytest"},
+    "lambdas": {"aws_lambda_powertools"},
+}
+
+HANDLERS = ("lambdas.pre_token", "lambdas.publisher", "lambdas.sample", "lambdas.verifier")
+
+
+def name_of(path: Path) -> str:
+    """The module in a file."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def sources() -> dict[str, ast.Module]:
+    """Every first-party module that is shipped or deployed, by name."""
+    folders = [ROOT / name for name in ("claimsmith", "lambdas", "infra", "demo")]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    return {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in [*files, ROOT / "app.py"]}
+
+
+SOURCES = sources()
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Everything a module imports, wherever in the module, also for types only."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def package_of(name: str) -> str | None:
+    """The package of ours that a module or an imported name belongs to."""
+    return next((package for package in MAY_IMPORT if within(name, package)), None)
+
+
+def test_every_module_has_a_place_in_the_layers() -> None:
+    outside = {"claimsmith", "app"}
+    assert [
+        name for name in SOURCES if name not in outside and not name.startswith("demo") and not package_of(name)
+    ] == []
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_point_one_way(package: str) -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in SOURCES.items()
+        if within(module, package)
+        for name in sorted(imported(tree))
+        if (target := package_of(name)) is not None and target != package and target not in MAY_IMPORT[package]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_the_layers_have_no_cycle(package: str) -> None:
+    reached, waiting = set[str](), [package]
+    while waiting:
+        lower = MAY_IMPORT[waiting.pop()] - reached
+        reached |= lower
+        waiting += lower
+    assert package not in reached
+
+
+@pytest.mark.parametrize("package", LIBRARIES)
+def test_a_package_uses_only_its_own_libraries(package: str) -> None:
+    ours = {"claimsmith", "lambdas", "infra", "demo", "_typeshed"}
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in SOURCES.items()
+        if within(module, package)
+        for name in sorted(imported(tree))
+        if (_root := name.partition(".")[0]) not in sys.stdlib_module_names | ours | LIBRARIES[package]
+    ]
+    assert wrong == []
+
+
+def test_nothing_imports_a_handler() -> None:
+    handlers = [module for module in SOURCES if within(module, "lambdas") and module.rpartition(".")[0] in HANDLERS]
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in SOURCES.items()
+        for name in sorted(imported(tree))
+        if any(within(name, handler) for handler in handlers)
+    ]
+    assert handlers
+    assert wrong == []
+
+
+def test_only_one_module_touches_the_environment() -> None:
+    touching = [
+        module
+        for module, tree in SOURCES.items()
+        if within(module, "claimsmith") or within(module, "lambdas")
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv", "putenv"})
+        or (isinstance(node, ast.alias) and node.name in {"environ", "environb", "getenv", "putenv"})
+    ]
+    assert set(touching) == {"claimsmith.environment"}
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    empty = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
+    assert [module for module in SOURCES if module.rpartition(".")[2] in empty] == []
