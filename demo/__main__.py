@@ -54,9 +54,9 @@ def _tell_the_story(screen: Screen) -> None:
         "AWS on this machine",
         "The real CDK app is bootstrapped and deployed to MiniStack, an AWS emulator that listens on loopback only.",
     )
-    with screen.progress("MiniStack is running"):
+    with screen.progress("Start MiniStack"):
         running.start()
-    with screen.progress("The app is deployed") as tell:
+    with screen.progress("Bootstrap and deploy the app") as tell:
         stack = LocalStack.deploy(running, FOLDER, tell)
     screen.say(f"User pool {stack.outputs['UserPoolId']}, table {stack.table}, at {running.endpoint}")
     stage = Stage(stack, screen)

@@ -22,8 +22,6 @@ from demo.emulator import ACCOUNT, REGION, LocalStackError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-STACK: Final = "Claimsmith"
-
 _TOOLKIT_STACK: Final = "CDKToolkit"
 _ASSET_BUCKET: Final = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 _DONE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
@@ -85,14 +83,14 @@ class Cdk:
         return made
 
     def deploy(self, python: str, context: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Deploy the app; quick where nothing has changed since the last time.
+        """Deploy every stack of the app; quick where nothing has changed since the last time.
 
         Args:
             python: the minor version of the interpreter that runs the functions, such as ``3.13``.
             context: further CDK context.
 
         Returns:
-            The stack's outputs.
+            The outputs of all stacks together; no two have the same name.
 
         Raises:
             LocalStackError: it failed. The message has the end of what it printed.
@@ -103,7 +101,7 @@ class Cdk:
         outputs.unlink(missing_ok=True)
         command = [
             "deploy",
-            STACK,
+            "--all",
             "--require-approval",
             "never",
             "--progress",
@@ -117,11 +115,11 @@ class Cdk:
             self._run([*command, "--app", str(assembly)], self._root)
         else:
             made_from.unlink(missing_ok=True)
+            self._tell("making the templates and the functions' assets: some ten to twenty seconds")
             flags = [flag for name, value in chosen.items() for flag in ("--context", f"{name}={value}")]
             self._run([*command, *flags, "--output", str(assembly)], self._root)
             made_from.write_text(digest)
-        answer: dict[str, str] = json.loads(outputs.read_text())[STACK]
-        return answer
+        return _merged(json.loads(outputs.read_text()))
 
     def _status(self, stack: str) -> str | None:
         try:
@@ -179,6 +177,15 @@ class Cdk:
 def _kill(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _merged(by_stack: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for stack, outputs in by_stack.items():
+        if taken := merged.keys() & outputs.keys():
+            raise LocalStackError(f"{stack} has outputs of names that another stack has: {', '.join(sorted(taken))}.")
+        merged |= outputs
+    return merged
 
 
 def _architecture() -> str:

@@ -50,7 +50,7 @@ class LocalStack:
     """The deployed app, and how to talk to it.
 
     Attributes:
-        outputs: of the CloudFormation stack.
+        outputs: of the CloudFormation stacks, all together.
         endpoint: where AWS is.
         pool: the user pool.
         public_client: the app client for SRP.
@@ -84,10 +84,20 @@ class LocalStack:
         """
         cdk = Cdk(ROOT, folder / "cdk", running.endpoint, tell)
         cdk.bootstrap()
-        return cls(running.endpoint, cdk.deploy(running.python_version(), context))
+        chosen = {
+            # The emulator's tokens name Cognito as their issuer, and Cognito has no such pool.
+            "jwks_endpoint": running.endpoint,
+            "rest_api": "true",
+            **(context or {}),
+        }
+        return cls(running.endpoint, cdk.deploy(running.python_version(), chosen))
 
-    def cli(self, *arguments: str) -> Answer:
+    def cli(self, *arguments: str, given: str | None = None) -> Answer:
         """Run a ``claimsmith`` command, as an admin would, with ``--json``.
+
+        Args:
+            arguments: the command.
+            given: its standard input.
 
         Raises:
             LocalStackError: the command could not do its work (exit code above 1).
@@ -108,6 +118,7 @@ class LocalStack:
             ),
             check=False,
             capture_output=True,
+            input=given or "",
             text=True,
             timeout=_CLI_SECONDS,
         )

@@ -65,9 +65,9 @@ def before_and_after(stage: Stage) -> None:
         "She signs in by SRP twice: once with the trigger taken off the pool, which is what Cognito gives by itself, "
         "and once with it.",
     )
-    with screen.progress("Sign-in without the trigger"), pool.without_trigger():
+    with screen.progress("Sign in without the trigger"), pool.without_trigger():
         before = stage.claims(stage.sign_in("alice"))
-    with screen.progress("Sign-in with the trigger"):
+    with screen.progress("Sign in with the trigger"):
         stage.tokens = stage.sign_in("alice")
     after = stage.claims(stage.tokens)
     shown = stage.run("preview", "--user", "alice", "--client", stage.client)
@@ -123,10 +123,10 @@ def edit_role(stage: Stage) -> None:
     )
     row, version = _policy_row(stage), stack.policy_version()
     stage.edit(row | {"scopes": {"L": [*row["scopes"]["L"], {"S": _NEW_SCOPE}]}})
-    with screen.progress("The publisher checks the edit, compiles it and puts it in force"):
+    with screen.progress("Wait until the publisher has checked the edit, compiled it and put it in force"):
         wait("The publisher has not published the edit", lambda: stack.policy_version() != version)
     new_version = stack.policy_version()
-    with screen.progress("The next refresh"):
+    with screen.progress("Refresh the tokens"):
         access = _refreshed_at(stage, new_version)
     stage.expect(
         f"Alice's next token has {_NEW_SCOPE}: {managed_scopes(access)}.", holds=_NEW_SCOPE in access["scope"].split()
@@ -149,7 +149,7 @@ def broken_edit(stage: Stage) -> None:
     )
     row, version = _policy_row(stage), stack.policy_version()
     stage.edit(row | {"inherits": {"L": [{"S": _MISSPELT_ROLE}]}})
-    with screen.progress("The publisher refuses the edit"):
+    with screen.progress("Wait until the publisher has refused the edit"):
         wait("The publisher has not told the problem", lambda: stack.get_item("PROBLEMS", "DRAFT") is not None)
     access, _ = stage.claims(stage.sign_in("alice"))
     stage.expect(
@@ -181,7 +181,7 @@ def repair(stage: Stage) -> None:
     row = _policy_row(stage)
     row.pop("inherits", None)
     stage.edit(row)
-    with screen.progress("The publisher looks again"):
+    with screen.progress("Wait until the publisher has looked again"):
         wait("The problem is still told", lambda: stack.get_item("PROBLEMS", "DRAFT") is None)
     stage.run("lint")
     screen.good("The draft is fine again, and PROBLEMS DRAFT is gone.")
