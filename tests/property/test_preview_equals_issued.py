@@ -1,0 +1,335 @@
+"""``preview`` tells the very claims that a sign-in gives: CognitoKit issues through the trigger's logic, and compares.
+
+Policies, directories and requests are generated; the trigger reads them from a table, cold and warm.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claimsmith import table
+from claimsmith.cognito.event import Request
+from claimsmith.engine import Refusal
+from claimsmith.engine.bundle import encode
+from claimsmith.errors import Code, SignInRefusedError
+from claimsmith.policy import compile as compile_policy
+from claimsmith.policy import from_rows
+from claimsmith.service.issue import Issuer
+from claimsmith.service.preview import Preview, preview
+from claimsmith.store.attributes import encode_row
+from claimsmith.store.dynamodb import Table
+from claimsmith.testing import MACHINES, REFRESHES, SIGN_INS, CognitoKit, Tokens, UserLambdaValidationException
+from tests.events import API_SCOPES, SUB
+from tests.policies import NOW, VERSION, membership_row, policy_rows, tenant_row, user_row
+from tests.property.strategies import (
+    CLIENTS,
+    GROUPS,
+    MANAGED,
+    ROLES,
+    SCOPES,
+    TENANTS,
+    Policy,
+    directories,
+    good_claims,
+    policies,
+    some,
+)
+from tests.property.strategies import attributes as row_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hypothesis.strategies import SearchStrategy
+
+Rows = list[dict[str, Any]]
+
+USERNAME = "ada"
+CUSTOM_SCOPES = [scope for scope in SCOPES if "/" in scope]
+
+#: Policies and directories. Each serves eight requests: 10,000 in the ci profile.
+IN_CI = os.environ.get("CI") == "true"
+EXAMPLES = 1_250 if IN_CI else 60
+
+#: Claims that only the moment of issue decides.
+UNPREDICTABLE = {"at_hash", "auth_time", "device_key", "event_id", "exp", "iat", "jti", "origin_jti", "version"}
+
+
+class MemoryDynamoDB:
+    """The three reads of the token path, answered from a dictionary of attribute values."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.items = {(row["pk"], row["sk"]): encode_row(row) for row in rows}
+
+    def query(self, *, ExpressionAttributeValues: Mapping[str, Any], **_: object) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
+        pk = ExpressionAttributeValues[":pk"]["S"]
+        return {"Items": [item for key, item in sorted(self.items.items()) if key[0] == pk]}
+
+    def get_item(self, *, Key: Mapping[str, Any], **_: object) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
+        return {"Item": item} if (item := self.item(Key)) else {}
+
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
+        found = {name: map(self.item, asked["Keys"]) for name, asked in RequestItems.items()}
+        return {"Responses": {name: [item for item in items if item] for name, items in found.items()}}
+
+    def item(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        return self.items.get((key["pk"]["S"], key["sk"]["S"]))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request for tokens, in the words of the kit."""
+
+    by: str
+    client_id: str
+    scopes: list[str]
+    groups: list[str] = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] | None = None
+
+    @property
+    def machine(self) -> bool:
+        return self.by in MACHINES
+
+
+metadata = st.one_of(
+    st.none(), st.none(), st.dictionaries(st.sampled_from(["tenant_id", "other"]), st.sampled_from(TENANTS), max_size=2)
+)
+attributes = st.dictionaries(st.sampled_from(["org", "custom:roles", "address"]), st.text(max_size=3)) | (
+    st.fixed_dictionaries({"email": st.just("ada@example.com"), "email_verified": st.sampled_from(["true", "false"])})
+)
+
+
+def users_requests(ways: list[str]) -> SearchStrategy[Asked]:
+    return st.builds(
+        Asked,
+        by=st.sampled_from(ways),
+        client_id=st.sampled_from(CLIENTS),
+        scopes=some(SCOPES, 6),
+        groups=some(GROUPS),
+        attributes=attributes,
+        metadata=metadata,
+    )
+
+
+machines_requests = st.builds(
+    Asked,
+    by=st.sampled_from(list(MACHINES)),
+    client_id=st.sampled_from(CLIENTS),
+    scopes=some(CUSTOM_SCOPES),
+    metadata=metadata,
+)
+
+sign_ins, refreshes = users_requests(list(SIGN_INS)), users_requests(list(REFRESHES))
+
+#: One after the other: the first finds the trigger cold, the others warm.
+sequences = st.tuples(
+    sign_ins, sign_ins, sign_ins, sign_ins, refreshes, refreshes, machines_requests, machines_requests
+).flatmap(st.permutations)
+
+
+# Policies and directories in which much is granted; those of ``strategies`` are often nearly empty.
+
+
+@st.composite
+def full_policies(draw: st.DrawFn) -> Policy:
+    """A policy with every role, group and app client, each with something in it."""
+    scopes = st.lists(st.sampled_from(MANAGED), unique=True, min_size=1, max_size=3)
+    roles = {
+        name: {"scopes": draw(scopes), "inherits": draw(some(ROLES[index + 1 :], 2)) if ROLES[index + 1 :] else []}
+        | draw(row_attributes(claims=good_claims, access_claims=good_claims, id_claims=good_claims))
+        for index, name in enumerate(ROLES)
+    }
+    client = row_attributes(
+        scopes_allowed=st.lists(st.sampled_from(MANAGED), unique=True, min_size=1),
+        roles=some(ROLES, 2),
+        suppress_scopes=some(SCOPES, 2),
+        audience=st.booleans(),
+        claims=good_claims,
+    )
+    return Policy(
+        settings={"scope_mode": draw(st.sampled_from(["exact", "intersect"])), "unmanaged_scopes": ["legacy/*"]},
+        roles=roles,
+        groups={name: {"roles": [draw(st.sampled_from(ROLES))]} for name in GROUPS},
+        clients={name: draw(client) for name in CLIENTS},
+    )
+
+
+@st.composite
+def full_directories(draw: st.DrawFn) -> Rows:
+    """A user who has chosen a tenant, with two memberships and two tenants."""
+    member = row_attributes(
+        roles=st.lists(st.sampled_from(ROLES), unique=True, min_size=1, max_size=3),
+        scopes=some(SCOPES, 3),
+        claims=good_claims,
+    )
+    tenant = row_attributes(
+        name=st.just("A tenant"),
+        plan=st.just("pro"),
+        default_roles=some(ROLES, 2),
+        roles_allowed=st.lists(st.sampled_from(ROLES), unique=True, min_size=1),
+        scopes_allowed=st.lists(st.sampled_from(MANAGED), unique=True, min_size=1),
+        claims=good_claims,
+        id_claims=good_claims,
+    )
+    rows: Rows = [user_row(SUB, active_tenant=TENANTS[0], claims=draw(good_claims))]
+    rows += [membership_row(SUB, name, **draw(member)) for name in TENANTS[:2]]
+    return rows + [tenant_row(name, **draw(tenant)) for name in TENANTS[:2]]
+
+
+#: Of five users, one is suspended.
+statuses = st.sampled_from([None, None, None, None, "suspended"])
+situations = st.one_of(
+    st.tuples(policies(), directories(), statuses),
+    st.tuples(full_policies(), full_directories(), statuses),
+    st.tuples(full_policies(), full_directories(), statuses),
+)
+
+
+def table_of(policy: Policy, directory: Rows, status: str | None) -> Table:
+    """A table with the policy in force and these rows; a user's status is added to the row there is."""
+    document, digest = encode(compile_policy(from_rows(policy_rows(**policy.sections()))))
+    rows: Rows = [
+        {"pk": table.BUNDLE, "sk": table.CURRENT, "version": VERSION, "digest": digest, "revision": 1, "hold": False},
+        {"pk": table.BUNDLE, "sk": table.version_sk(VERSION), "digest": digest, "document": document},
+        *directory,
+    ]
+    if status is not None:
+        there = next((row for row in directory if row["sk"] == table.USER), {"pk": f"USER#{SUB}", "sk": table.USER})
+        rows = [row for row in rows if row is not there] + [{**there, "status": status}]
+    return Table(MemoryDynamoDB(rows), "claimsmith")
+
+
+def previewed(rows: Table, asked: Asked, issuer: str) -> Preview:
+    """What preview says, of a request in the words of Claimsmith; written without the event that the kit builds."""
+    flow = (SIGN_INS | REFRESHES | MACHINES)[asked.by]
+    # A refresh grants what the sign-in granted, which is a managed login here.
+    oauth = asked.machine or asked.by in REFRESHES or flow.oauth
+    request = Request(
+        source=flow.source,
+        client_id=asked.client_id,
+        sub=None if asked.machine else SUB,
+        username="ClientCredentials" if asked.machine else USERNAME,
+        attributes={} if asked.machine else {"sub": SUB, **asked.attributes},
+        groups=tuple(asked.groups),
+        scopes=tuple(asked.scopes) if oauth else API_SCOPES,
+        metadata=(asked.metadata or {}) if flow.passes_metadata else {},
+    )
+    return preview(rows, request, issuer=issuer, clock=lambda: NOW)
+
+
+def pool(asked: Asked) -> CognitoKit:
+    """A pool in which this can be asked."""
+    kit = CognitoKit(lambda_version="V3_0", clock=lambda: NOW)
+    # No IAM roles: a request holds none, so preview cannot tell ``cognito:roles``.
+    kit.add_user(USERNAME, sub=SUB, attributes=asked.attributes, groups=asked.groups)
+    flows = ["code", "ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+    user_flows = [*flows, "ALLOW_REFRESH_TOKEN_AUTH"]
+    kit.add_client(
+        asked.client_id,
+        secret="invented",
+        scopes=SCOPES,
+        flows=["client_credentials"] if asked.machine else user_flows,
+    )
+    return kit
+
+
+def issued(kit: CognitoKit, trigger: Any, asked: Asked) -> Tokens:  # noqa: ANN401 - a handler
+    """The tokens of a sign-in, a refresh or a machine, through the trigger."""
+    if asked.by in REFRESHES:
+        begun = kit.sign_in(USERNAME, asked.client_id, by="authorization_code", scopes=asked.scopes)
+        kit.trigger = trigger
+        refresh_token = str(begun.refresh_token)
+        return kit.refresh(refresh_token, asked.client_id, by=asked.by, client_metadata=asked.metadata)
+    kit.trigger = trigger
+    if asked.machine:
+        return kit.client_credentials(asked.client_id, by=asked.by, scopes=asked.scopes, client_metadata=asked.metadata)
+    scopes = asked.scopes if SIGN_INS[asked.by].oauth else None
+    return kit.sign_in(USERNAME, asked.client_id, by=asked.by, scopes=scopes, client_metadata=asked.metadata)
+
+
+def predictable(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The claims that preview can know; the scopes as a set, since Cognito promises no order."""
+    known: dict[str, Any] = {name: value for name, value in claims.items() if name not in UNPREDICTABLE}
+    if "scope" in known:
+        known["scope"] = set(known["scope"].split())
+    return known
+
+
+def compare(rows: Table, issuer: Issuer, asked: Asked) -> Preview:
+    """Fail where preview and issue differ."""
+    kit = pool(asked)
+    shown = previewed(rows, asked, kit.issuer)
+
+    def trigger(event: dict[str, Any], _context: object) -> dict[str, Any]:
+        return issuer.issue(event).event
+
+    if isinstance(shown.outcome, Refusal):
+        with pytest.raises(UserLambdaValidationException) as refused:
+            issued(kit, trigger, asked)
+        said = SignInRefusedError(shown.outcome.code)
+        assert refused.value.message == f"PreTokenGeneration failed with error {said}."
+        return shown
+    tokens = issued(kit, trigger, asked)
+    assert predictable(shown.access) == predictable(tokens.access)
+    # Managed login issues no ID token where ``openid`` was not requested; preview tells what would be in one.
+    if tokens.id_token is not None:
+        assert predictable(shown.id) == predictable(tokens.id)
+    return shown
+
+
+def kinds(asked: Asked, shown: Preview) -> set[str]:
+    """What a case is an example of."""
+    found = {"machine"} if asked.machine else {"refresh"} if asked.by in REFRESHES else {"sign-in"}
+    if isinstance(shown.outcome, Refusal):
+        return found | {"refused", "suspended" if shown.outcome.code == Code.USER_SUSPENDED else "tenant refused"}
+    found |= {f"{reason.kind} {reason.outcome}" for reason in shown.outcome.reasons}
+    if any(reason.detail.endswith("does not allow it") for reason in shown.outcome.reasons):
+        found.add("cut by a ceiling")
+    if shown.outcome.tenant_id is not None:
+        found.add("in a tenant")
+    return found
+
+
+#: Of all requests, at least this share is an example of the kind; otherwise the test shows less than it says.
+SHARES = {
+    "sign-in": 0.4,
+    "refresh": 0.2,
+    "machine": 0.2,
+    "in a tenant": 0.2,
+    "scope granted": 0.15,
+    "scope suppressed": 0.1,
+    "role granted": 0.15,
+    "claim set": 0.4,
+    "cut by a ceiling": 0.1,
+    "tenant refused": 0.05,
+    "suspended": 0.02,
+}
+
+
+@pytest.mark.timeout(900)
+def test_preview_equals_what_is_issued() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=EXAMPLES)
+    @given(situations, sequences)
+    def compare_all(situation: tuple[Policy, Rows, str | None], many: list[Asked]) -> None:
+        rows = table_of(*situation)
+        issuer = Issuer(rows, "deny", clock=lambda: NOW, monotonic=lambda: 0.0)
+        for asked in many:
+            shown = compare(rows, issuer, asked)
+            seen.update({"request", *kinds(asked, shown)})
+
+    compare_all()
+    asked = seen["request"]
+    assert asked >= 8 * EXAMPLES
+    # A short run is too small a sample for a share.
+    least = {kind: share * asked if IN_CI else 1 for kind, share in SHARES.items()}
+    rare = {kind: seen[kind] for kind, share in least.items() if seen[kind] < share}
+    assert not rare, f"too few examples of these kinds: {rare}"
