@@ -48,6 +48,10 @@ def refused_name(name: str) -> str | None:
     return None
 
 
+#: Types of an array's members that are taken as they are.
+_PLAIN: Final = frozenset({str, bool, int})
+
+
 class UnacceptableError(ValueError):
     """A value that no claim can have; the message says why, without the value."""
 
@@ -89,7 +93,10 @@ def _accepted(value: object, depth: int) -> Any:  # noqa: ANN401 - a JSON value
     if isinstance(value, set | frozenset):
         value = sorted(value, key=lambda item: (type(item).__name__, item))
     if isinstance(value, list | tuple):
-        if any(isinstance(item, dict | list | tuple | set | frozenset) for item in value):
+        kinds = set(map(type, value))
+        if kinds <= _PLAIN:
+            return list(value)
+        if any(issubclass(kind, dict | list | tuple | set | frozenset) for kind in kinds):
             raise UnacceptableError("an array holds only strings, numbers and booleans")
         return [_accepted(item, depth + 1) for item in value]
     if isinstance(value, dict):

@@ -12,6 +12,7 @@ from claimsmith.cognito.claims import TOKENS, Token, UnacceptableError, checked,
 from claimsmith.cognito.limits import ADMIN_SCOPE, MAX_CHANGES, SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges, count
 from claimsmith.engine import tenancy
+from claimsmith.engine.bundle import NO_CLAIMS
 from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM, is_unmanaged
 from claimsmith.errors import Code
 
@@ -282,23 +283,22 @@ class _Making:
         offers = [(scope, f"POLICY ROLE#{name}") for name in roles for scope in self.bundle.roles[name].scopes]
         if self.membership is not None:
             offers += [(scope, self.membership_row) for scope in self.membership.scopes]
-        ceilings = [
-            (self.client_row, "the client", self.client.scopes_allowed if self.client else None),
-            (self.tenant_row, "the tenant", self.tenant.scopes_allowed if self.tenant else None),
-        ]
+        client_allows = self.client.scopes_allowed if self.client else None
+        tenant_allows = self.tenant.scopes_allowed if self.tenant else None
         granted: dict[str, str] = {}
         seen: set[str] = set()
         for scope, source in offers:
             if scope in seen:
                 continue
             seen.add(scope)
-            over = next((c for c in ceilings if c[2] is not None and scope not in c[2]), None)
             if not SCOPE.fullmatch(scope):
                 self.say("scope", scope, "dropped", source, "Cognito does not take these characters", "access")
             elif is_unmanaged(scope, self.bundle.settings.unmanaged_scopes):
                 self.say("scope", scope, "dropped", source, "the policy does not manage it", "access")
-            elif over is not None:
-                self.say("scope", scope, "dropped", over[0], f"{over[1]} does not allow it", "access")
+            elif client_allows is not None and scope not in client_allows:
+                self.say("scope", scope, "dropped", self.client_row, "the client does not allow it", "access")
+            elif tenant_allows is not None and scope not in tenant_allows:
+                self.say("scope", scope, "dropped", self.tenant_row, "the tenant does not allow it", "access")
             else:
                 granted[scope] = source
         return granted
@@ -335,6 +335,8 @@ class _Making:
     def offered(self, token: Token, roles: tuple[str, ...], own: AbstractSet[str]) -> Iterator[tuple[str, Any, str]]:
         """The claims that rows set, with their rows; later ones win."""
         for row, claims in self.claim_rows(roles):
+            if claims is NO_CLAIMS:
+                continue
             for name, value in (claims.access if token == TOKENS[0] else claims.id).items():
                 if name in own:
                     self.say("claim", name, "dropped", row, "only Claimsmith sets this claim", token)

@@ -56,5 +56,5 @@ def is_unmanaged(scope: str, patterns: frozenset[str]) -> bool:
     return (
         scope in ALWAYS_UNMANAGED
         or scope in patterns
-        or any(pattern.endswith("*") and scope.startswith(pattern[:-1]) for pattern in patterns)
+        or (bool(patterns) and any(pattern.endswith("*") and scope.startswith(pattern[:-1]) for pattern in patterns))
     )
