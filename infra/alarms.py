@@ -15,8 +15,6 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from infra.acknowledgement import acknowledge
-
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_lambda as lambda_
@@ -61,12 +59,6 @@ class AlarmTopic(Construct):
                     "ArnLike": {"aws:SourceArn": Stack.of(self).format_arn(service="cloudwatch", resource="alarm:*")},
                 },
             )
-        )
-        acknowledge(
-            self.topic,
-            "SNS2",
-            "Alarms hold names of resources and numbers. A customer managed key would be one more thing that can "
-            "silence them.",
         )
         if config.alarm_email is not None:
             self.topic.add_subscription(subscriptions.EmailSubscription(config.alarm_email))

@@ -191,18 +191,22 @@ def _jwks_endpoint(context: Mapping[str, object], setting: Setting) -> str | Non
         return None
     if setting != "development":
         raise ContextError("jwks_endpoint is for local stacks only: -c setting=development, or leave it out.")
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        local = parts is not None and parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK
-        bare = parts is not None and value in {f"{parts.scheme}://{parts.netloc}", f"{parts.scheme}://{parts.netloc}/"}
-        whole = local and bare and parts is not None and "@" not in parts.netloc and parts.port != 0
-    except ValueError:
-        whole = False
-    if not whole or not isinstance(value, str):
+    if not isinstance(value, str) or not _is_here(value):
         raise ContextError(
             f"jwks_endpoint={value!r} is not possible; only an address of this computer, as in http://127.0.0.1:4566."
         )
     return value.removesuffix("/")
+
+
+def _is_here(address: str) -> bool:
+    """Whether it is scheme, host and port of this computer, and nothing else."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return False
+    bare = address.removesuffix("/") == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
+    return bare and parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK and port != 0
 
 
 def _alarm_email(context: Mapping[str, object]) -> str | None:

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import App
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from infra.config import Config
+from infra.stateful_stack import StatefulStack
+from infra.verifier_stack import VerifierStack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +46,56 @@ class Template:
         return properties
 
 
-def cdk_app(context: Mapping[str, object]) -> App:
+@dataclass(frozen=True)
+class Synthesised:
+    """The app, synthesised.
+
+    Attributes:
+        report: what cdk-nag says, where it was asked.
+    """
+
+    app: App
+    stateful: Template
+    verifier: Template
+    report: dict[str, Any] | None = None
+
+
+def cdk_app(context: Mapping[str, object], outdir: Path | None = None) -> App:
     """An app with the context of ``cdk.json``, as the CDK command line would start it."""
     shared = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return App(context={**shared, **WITHOUT_ASSETS, **context}, analytics_reporting=False)
+    return App(
+        context={**shared, **WITHOUT_ASSETS, **context},
+        analytics_reporting=False,
+        outdir=None if outdir is None else str(outdir),
+    )
+
+
+def synthesise(context: Mapping[str, object], checked_in: Path | None = None) -> Synthesised:
+    """Both stacks.
+
+    Args:
+        context: of the CDK.
+        checked_in: a folder; given, cdk-nag checks the stacks too.
+    """
+    app = cdk_app(context, checked_in)
+    config = Config.from_context(context)
+    stateful = StatefulStack(app, "Claimsmith", config=config)
+    VerifierStack(app, "ClaimsmithVerifier", stateful=stateful, config=config)
+    if checked_in is None:
+        return Synthesised(app, *_templates(Path(app.synth().directory)))
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    try:
+        app.synth()
+    except RuntimeError as error:  # findings; the report has them, and the test of the report says so
+        if "validation-report.json" not in str(error):
+            raise
+    report: dict[str, Any] = json.loads((checked_in / "validation-report.json").read_text())
+    return Synthesised(app, *_templates(checked_in), report=report)
+
+
+def _templates(assembly: Path) -> tuple[Template, Template]:
+    stateful, verifier = (
+        Template(json.loads((assembly / f"{stack}.template.json").read_text()))
+        for stack in ("Claimsmith", "ClaimsmithVerifier")
+    )
+    return stateful, verifier

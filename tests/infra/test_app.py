@@ -11,6 +11,7 @@ import pytest
 
 from infra.config import Config
 from infra.stateful_stack import StatefulStack
+from infra.verifier_stack import VerifierStack
 from tests.infra.template import ROOT, cdk_app
 
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -39,9 +40,11 @@ def test_the_app_runs_in_the_projects_own_environment_before_any_other() -> None
 
 def test_synth_asks_nothing_of_an_account() -> None:
     app = cdk_app({})
-    StatefulStack(app, "Claimsmith", config=Config())
+    stateful = StatefulStack(app, "Claimsmith", config=Config())
+    VerifierStack(app, "ClaimsmithVerifier", stateful=stateful, config=Config())
     assembly = app.synth()
-    stack = assembly.get_stack_by_name("Claimsmith")
-    assert (stack.environment.account, stack.environment.region) == ("unknown-account", "unknown-region")
+    for name in ("Claimsmith", "ClaimsmithVerifier"):
+        stack = assembly.get_stack_by_name(name)
+        assert (stack.environment.account, stack.environment.region) == ("unknown-account", "unknown-region")
+        assert stack.termination_protection
     assert "missing" not in json.loads(Path(assembly.directory, "manifest.json").read_text()), "a lookup"
-    assert stack.termination_protection

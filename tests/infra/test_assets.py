@@ -76,7 +76,13 @@ def _run_with_asset_alone(asset: Path, program: str, endpoint: str = "") -> str:
 
 
 def test_the_handlers_are_found() -> None:
-    assert {"lambdas.pre_token.handler", "lambdas.publisher.handler"} <= set(HANDLERS)
+    assert set(HANDLERS) == {
+        "lambdas.pre_token.handler",
+        "lambdas.publisher.handler",
+        "lambdas.sample.handler",
+        "lambdas.verifier.authorizer",
+        "lambdas.verifier.introspection",
+    }
 
 
 def test_a_handler_imports_from_its_asset_alone_and_uses_all_of_its_own_files(

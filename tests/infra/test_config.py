@@ -6,6 +6,8 @@ import pytest
 
 from infra.config import LITE_REFUSAL, NO_CALLBACK, Config, ContextError
 
+SAFE_SOURCES = "$request.header.Authorization,$context.routeKey,$context.path"
+
 
 def test_without_context_everything_is_the_safe_choice() -> None:
     assert Config.from_context({}) == Config(
@@ -18,6 +20,11 @@ def test_without_context_everything_is_the_safe_choice() -> None:
         domain_prefix=None,
         callback_urls=(NO_CALLBACK,),
         logout_urls=(),
+        rest_api=False,
+        authorizer_cache_seconds=0,
+        authorizer_identity_sources=("$request.header.Authorization",),
+        jwks_endpoint=None,
+        alarm_email=None,
     )
 
 
@@ -32,6 +39,10 @@ def test_context_chooses() -> None:
         "domain_prefix": "sign-in",
         "callback_urls": "https://a.example/callback, https://b.example/callback",
         "logout_urls": ["com.example.app:/bye"],
+        "rest_api": "true",
+        "authorizer_cache_seconds": "60",
+        "authorizer_identity_sources": SAFE_SOURCES,
+        "alarm_email": "on-call@example.com",
     }
     assert Config.from_context(context) == Config(
         setting="production",
@@ -43,6 +54,10 @@ def test_context_chooses() -> None:
         domain_prefix="sign-in",
         callback_urls=("https://a.example/callback", "https://b.example/callback"),
         logout_urls=("com.example.app:/bye",),
+        rest_api=True,
+        authorizer_cache_seconds=60,
+        authorizer_identity_sources=("$request.header.Authorization", "$context.routeKey", "$context.path"),
+        alarm_email="on-call@example.com",
     )
 
 
@@ -84,6 +99,21 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
         ("callback_urls", "http://a.example/", "use https"),
         ("callback_urls", "http://localhost/", "Only -c setting=development"),
         ("logout_urls", "http://a.example/", "use https"),
+        ("rest_api", "yes", "-c rest_api=true|false"),
+        ("rest_api", 1, "-c rest_api=true|false"),
+        ("authorizer_cache_seconds", "301", "0 to 300"),
+        ("authorizer_cache_seconds", "-1", "0 to 300"),
+        ("authorizer_cache_seconds", "\u0663", "0 to 300"),
+        ("authorizer_cache_seconds", True, "0 to 300"),
+        ("authorizer_cache_seconds", None, "0 to 300"),
+        ("authorizer_cache_seconds", "60", "-c authorizer_identity_sources="),
+        ("authorizer_identity_sources", "$context.routeKey", "the token decides first of all"),
+        ("authorizer_identity_sources", "$request.header.Authorization,$request.body", "$request.header.NAME"),
+        ("authorizer_identity_sources", 7, "commas"),
+        ("jwks_endpoint", "http://127.0.0.1:4566", "-c setting=development"),
+        ("alarm_email", "on-call", "one address"),
+        ("alarm_email", "a@example.com,b@example.com", "one address"),
+        ("alarm_email", "", "one address"),
     ],
 )
 def test_an_impossible_value_is_refused_with_the_remedy(key: str, value: object, remedy: str) -> None:
@@ -104,3 +134,64 @@ def test_a_misspelt_key_does_not_silently_mean_the_default() -> None:
 
 def test_keys_of_other_tools_are_ignored() -> None:
     assert Config.from_context({"aws:cdk:bundling-stacks": ["*"], "@aws-cdk/core:newStyle": True}) == Config()
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        "$request.header.Authorization",
+        "$request.header.Authorization,$context.routeKey",
+        "$request.header.Authorization,$request.header.authorization,$context.routeKey",
+        "$request.header.Authorization,$context.path",
+        "$request.header.Authorization,$request.header.X-Tenant",
+    ],
+)
+def test_an_answer_that_would_open_another_route_or_tenant_is_not_kept(sources: str) -> None:
+    context = {"authorizer_cache_seconds": "60", "authorizer_identity_sources": sources}
+    with pytest.raises(ContextError, match="would open another"):
+        Config.from_context(context)
+    assert Config.from_context({**context, "authorizer_cache_seconds": "0"}).authorizer_cache_seconds == 0
+
+
+@pytest.mark.parametrize("tenant", ["$context.path", "$request.header.X-Tenant", "$request.querystring.tenant"])
+def test_an_answer_may_be_kept_by_token_route_and_tenant(tenant: str) -> None:
+    sources = f"$request.header.Authorization, $context.routeKey, {tenant}"
+    config = Config.from_context({"authorizer_cache_seconds": 60, "authorizer_identity_sources": sources})
+    assert config.authorizer_identity_sources[-1] == tenant
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://127.0.0.1:4566/", "https://[::1]:4566"])
+def test_a_local_stack_may_serve_the_keys(endpoint: str) -> None:
+    config = Config.from_context({"setting": "development", "jwks_endpoint": endpoint})
+    assert config.jwks_endpoint == endpoint.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://192.0.2.1:4566",
+        "https://keys.example",
+        "http://localhost.example:4566",
+        "http://127.0.0.1.example:4566",
+        "http://127.0.0.1@keys.example",
+        "http://user@127.0.0.1:4566",
+        "http://127.0.0.1:4566/path",
+        "http://127.0.0.1:4566?a=b",
+        "http://127.0.0.1:4566#a",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:port",
+        "http://[::1",
+        "ftp://127.0.0.1",
+        "127.0.0.1:4566",
+        "",
+        4566,
+    ],
+)
+def test_keys_come_from_no_other_computer(endpoint: object) -> None:
+    with pytest.raises(ContextError, match="only an address of this computer"):
+        Config.from_context({"setting": "development", "jwks_endpoint": endpoint})
+
+
+def test_a_switch_may_be_written_without_quotes() -> None:
+    assert Config.from_context({"rest_api": True}).rest_api
+    assert not Config.from_context({"rest_api": False}).rest_api

@@ -6,115 +6,72 @@ The emulator does not know ``dynamodb:LeadingKeys``, so the policies are evaluat
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.infra.template import ROOT
+from tests.infra.permissions import LEADING_KEYS, Statement, allowed, arn, imported, listed, of_function, wants
 
 if TYPE_CHECKING:
     from tests.infra.template import Template
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
-FUNCTIONS = ("Trigger", "Publisher")
-LEADING_KEYS = "dynamodb:LeadingKeys"
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "eu-west-1",
-    "CLAIMSMITH_TABLE": "Table",
-    "CLAIMSMITH_AUDIT_TABLE": "AuditTable",
-    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-    "POWERTOOLS_METRICS_DISABLED": "true",
-}
-
-
-def _statements(template: Template, function: str) -> list[dict[str, Any]]:
-    """Every statement of the policies attached to a function's role."""
-    role = template.properties("Lambda::Function", f"Claims{function}")["Role"]["Fn::GetAtt"][0]
-    return [
-        statement
-        for policy in template.of_type("IAM::Policy").values()
-        if policy["Properties"]["Roles"] == [{"Ref": role}]
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-    ]
-
-
-def _allowed(template: Template, function: str, action: str, table: str, keys: list[str] | None) -> bool:
-    """Whether IAM lets a function do something to rows of a table. Keys are None where a request names none."""
-    arn = {"Fn::GetAtt": [template.named("DynamoDB::Table", f"Claims{table}")[0], "Arn"]}
-    for statement in _statements(template, function):
-        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        if statement["Resource"] != arn or f"dynamodb:{action}" not in actions:
-            continue
-        patterns = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get(LEADING_KEYS, ["*"])
-        if all(any(fnmatchcase(key, pattern) for pattern in patterns) for key in keys or ()):
-            return True
-    return False
+FUNCTIONS = ("Trigger", "Publisher", "Authorizer", "Introspection")
+STATEFUL = ("Trigger", "Publisher")
 
 
 @pytest.fixture(scope="module")
-def requests() -> dict[str, list[dict[str, Any]]]:
-    """What the functions ask of DynamoDB, from running them."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.infra.record_requests"],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    recorded: dict[str, list[dict[str, Any]]] = json.loads(done.stdout.splitlines()[-1])
-    return recorded
+def statements(production: Template, verifier: Template) -> dict[str, list[Statement]]:
+    """What each function is allowed."""
+    return {
+        "Trigger": of_function(production, "ClaimsTrigger"),
+        "Publisher": of_function(production, "ClaimsPublisher"),
+        "Authorizer": of_function(verifier, "AuthorizerFunctionE"),
+        "Introspection": of_function(verifier, "Introspection"),
+        "RestAuthorizer": of_function(verifier, "RestAuthorizer"),
+        "Sample": of_function(verifier, "Sample"),
+    }
 
 
-def _wants(request: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
-    """The actions a request needs: name, table, partition keys."""
-    operation, parameters = request["operation"], request["parameters"]
-    match operation:
-        case "BatchGetItem":
-            return [
-                (operation, table, [key["pk"]["S"] for key in wanted["Keys"]])
-                for table, wanted in parameters["RequestItems"].items()
-            ]
-        case "Query":
-            return [(operation, parameters["TableName"], [parameters["ExpressionAttributeValues"][":pk"]["S"]])]
-        case "PutItem":
-            return [(operation, parameters["TableName"], [parameters["Item"]["pk"]["S"]])]
-        case "GetItem" | "UpdateItem" | "DeleteItem":
-            return [(operation, parameters["TableName"], [parameters["Key"]["pk"]["S"]])]
-        case _:
-            pytest.fail(f"{operation} is new; say here what it needs")
+@pytest.fixture(scope="module")
+def tables(production: Template) -> dict[str, dict[str, dict[str, Any]]]:
+    """The tables' ARNs as each function's template has them. The verifier's does not even know the audit table."""
+    here = {name: arn(production, "DynamoDB::Table", f"Claims{name}") for name in ("Table", "AuditTable")}
+    there = {"Table": imported(production, here["Table"]), "AuditTable": here["AuditTable"]}
+    return {function: here if function in STATEFUL else there for function in FUNCTIONS}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_what_a_function_asks_of_dynamodb_is_allowed(
-    production: Template, requests: dict[str, list[dict[str, Any]]], function: str
+    statements: dict[str, list[Statement]],
+    tables: dict[str, dict[str, dict[str, Any]]],
+    requests: dict[str, list[dict[str, Any]]],
+    function: str,
 ) -> None:
-    wanted = [want for request in requests[function] for want in _wants(request)]
+    wanted = [want for request in requests[function] for want in wants(request)]
     assert wanted
-    assert [want for want in wanted if not _allowed(production, function, *want)] == []
+    refused = [
+        (action, table, keys)
+        for action, table, keys in wanted
+        if not allowed(statements[function], action, tables[function][table], keys)
+    ]
+    assert refused == []
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_may_do_nothing_to_tables_that_it_never_does(
-    production: Template, requests: dict[str, list[dict[str, Any]]], function: str
+    statements: dict[str, list[Statement]], requests: dict[str, list[dict[str, Any]]], function: str
 ) -> None:
-    used = {f"dynamodb:{action}" for request in requests[function] for action, _, _ in _wants(request)}
-    allowed = {
+    used = {action for request in requests[function] for action, _, _ in wants(request)}
+    may = {
         action
-        for statement in _statements(production, function)
+        for statement in statements[function]
         if statement.get("Sid") != "ReadStream"
-        for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+        for action in listed(statement["Action"])
         if action.startswith("dynamodb:")
     }
-    assert allowed == used
+    assert may == used
 
 
 @pytest.mark.parametrize(
@@ -127,63 +84,98 @@ def test_a_function_may_do_nothing_to_tables_that_it_never_does(
         ("Trigger", "BatchGetItem", "Table", ["TENANT#acme", "POLICY"]),
         ("Trigger", "PutItem", "Table", ["USER#1"]),
         ("Trigger", "UpdateItem", "Table", ["BUNDLE"]),
-        ("Trigger", "Scan", "Table", None),
+        ("Trigger", "Scan", "Table", []),
         ("Trigger", "GetItem", "AuditTable", ["USER#1"]),
         ("Publisher", "PutItem", "Table", ["POLICY"]),
         ("Publisher", "PutItem", "Table", ["USER#1"]),
         ("Publisher", "DeleteItem", "Table", ["BUNDLE"]),
         ("Publisher", "Query", "Table", ["USER#1"]),
         ("Publisher", "Query", "Table", ["PROTECTED_RESOURCE#api"]),
-        ("Publisher", "Scan", "Table", None),
+        ("Publisher", "Scan", "Table", []),
         ("Publisher", "DeleteItem", "AuditTable", ["POLICY"]),
         ("Publisher", "UpdateItem", "AuditTable", ["POLICY"]),
         ("Publisher", "Query", "AuditTable", ["POLICY"]),
+        ("Authorizer", "GetItem", "Table", ["PROTECTED_RESOURCE#api"]),
+        ("Authorizer", "GetItem", "Table", ["USER#1"]),
+        ("Authorizer", "GetItem", "Table", ["POLICY"]),
+        ("Authorizer", "BatchGetItem", "Table", ["REVOKED#token#1", "USER#1"]),
+        ("Authorizer", "PutItem", "Table", ["REVOKED#token#1"]),
+        ("Authorizer", "Scan", "Table", []),
+        ("Authorizer", "GetItem", "AuditTable", ["USER#1"]),
+        ("Introspection", "GetItem", "Table", ["USER#1"]),
+        ("Introspection", "BatchGetItem", "Table", ["PROTECTED_RESOURCE#api"]),
+        ("Introspection", "Query", "Table", ["PROTECTED_RESOURCE#api"]),
+        ("Introspection", "PutItem", "Table", ["PROTECTED_RESOURCE#api"]),
+        ("Introspection", "DeleteItem", "Table", ["REVOKED#token#1"]),
+        ("Introspection", "Scan", "Table", []),
     ],
 )
 def test_what_a_function_must_not_have_is_refused(
-    production: Template, function: str, action: str, table: str, keys: list[str] | None
+    statements: dict[str, list[Statement]],
+    tables: dict[str, dict[str, dict[str, Any]]],
+    function: str,
+    action: str,
+    table: str,
+    keys: list[str],
 ) -> None:
-    assert not _allowed(production, function, action, table, keys)
+    assert not allowed(statements[function], f"dynamodb:{action}", tables[function][table], keys)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_every_statement_allows_named_actions_on_resources_of_this_stack(production: Template, function: str) -> None:
-    for statement in _statements(production, function):
+def test_the_two_authorizers_may_do_the_same(statements: dict[str, list[Statement]]) -> None:
+    def of_tables(function: str) -> list[Statement]:
+        return [entry for entry in statements[function] if entry.get("Sid") != "WriteLogs"]
+
+    assert of_tables("RestAuthorizer") == of_tables("Authorizer")
+
+
+def test_the_sample_may_do_nothing_but_log(statements: dict[str, list[Statement]]) -> None:
+    assert [entry["Sid"] for entry in statements["Sample"]] == ["WriteLogs"]
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, "RestAuthorizer", "Sample"])
+def test_every_statement_allows_named_actions_on_resources_of_this_app(
+    production: Template, verifier: Template, statements: dict[str, list[Statement]], function: str
+) -> None:
+    resources = {**production.document["Resources"], **verifier.document["Resources"]}
+    exports = [output.get("Export", {}).get("Name") for output in production.document["Outputs"].values()]
+    for statement in statements[function]:
         assert statement["Effect"] == "Allow"
         assert "*" not in json.dumps(statement["Action"]), statement
-        for resource in statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]:
+        for resource in listed(statement["Resource"]):
             parts = resource["Fn::Join"][1] if "Fn::Join" in resource else [resource]
-            assert parts[0]["Fn::GetAtt"][0] in production.document["Resources"]
+            assert parts[0].get("Fn::GetAtt", [None])[0] in resources or parts[0].get("Fn::ImportValue") in exports
 
 
-def test_leading_keys_guard_only_actions_that_always_name_their_keys(production: Template) -> None:
+def test_leading_keys_guard_only_actions_that_always_name_their_keys(statements: dict[str, list[Statement]]) -> None:
     # Where a request names none, ForAllValues is true: a Scan with this condition would read the whole table.
     guarded = {
         action
         for function in FUNCTIONS
-        for statement in _statements(production, function)
+        for statement in statements[function]
         if LEADING_KEYS in json.dumps(statement)
-        for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+        for action in listed(statement["Action"])
     }
     assert guarded == {f"dynamodb:{name}" for name in ("BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query")}
 
 
-def test_the_index_is_nobodys(production: Template) -> None:
-    assert "/index/" not in json.dumps(production.of_type("IAM::Policy"))
+def test_the_index_is_no_functions(production: Template, verifier: Template) -> None:
+    for template in (production, verifier):
+        assert "/index/" not in json.dumps(template.of_type("IAM::Policy"))
 
 
-def test_no_role_has_a_managed_policy_or_another_principal(production: Template) -> None:
-    for role in production.of_type("IAM::Role").values():
+def test_no_role_has_a_managed_policy_or_another_principal(production: Template, verifier: Template) -> None:
+    for role in [*production.of_type("IAM::Role").values(), *verifier.of_type("IAM::Role").values()]:
         assert "ManagedPolicyArns" not in role["Properties"]
         assert role["Properties"]["AssumeRolePolicyDocument"]["Statement"] == [
             {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
         ]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_writes_to_its_own_log_group_only(production: Template, function: str) -> None:
-    group = production.properties("Lambda::Function", f"Claims{function}")["LoggingConfig"]["LogGroup"]["Ref"]
-    logs = [statement for statement in _statements(production, function) if "logs:" in json.dumps(statement["Action"])]
-    assert [(statement["Action"], statement["Resource"]) for statement in logs] == [
-        (["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [group, "Arn"]})
-    ]
+def test_a_function_writes_to_its_own_log_group_only(production: Template, verifier: Template) -> None:
+    for template in (production, verifier):
+        for name, function in template.of_type("Lambda::Function").items():
+            group = function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+            logs = [entry for entry in of_function(template, name) if "logs:" in json.dumps(entry["Action"])]
+            assert [(entry["Action"], entry["Resource"]) for entry in logs] == [
+                (["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": [group, "Arn"]})
+            ], name

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from infra.config import NO_CALLBACK, Config
 from infra.stateful_stack import StatefulStack
-from tests.infra.template import Template, cdk_app
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from tests.infra.template import Template, cdk_app, synthesise
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -20,12 +17,6 @@ USER_CLIENTS = ("PublicClient", "CodeClient")
 
 def _client(template: Template, name: str) -> dict[str, Any]:
     return template.properties("Cognito::UserPoolClient", name)
-
-
-def _synthesise(context: Mapping[str, object]) -> Template:
-    app = cdk_app(context)
-    StatefulStack(app, "Claimsmith", config=Config.from_context(context))
-    return Template(app.synth().get_stack_by_name("Claimsmith").template)
 
 
 def test_the_pool_is_on_a_plan_that_customizes_access_tokens(production: Template) -> None:
@@ -130,7 +121,7 @@ def test_without_an_address_production_sends_codes_nowhere_and_says_so() -> None
 
 
 def test_given_addresses_are_the_only_ones() -> None:
-    template = _synthesise({"callback_urls": "https://a.example/cb", "logout_urls": "https://a.example/bye"})
+    template = synthesise({"callback_urls": "https://a.example/cb", "logout_urls": "https://a.example/bye"}).stateful
     code = _client(template, "CodeClient")
     assert (code["CallbackURLs"], code["LogoutURLs"]) == (["https://a.example/cb"], ["https://a.example/bye"])
 
@@ -158,7 +149,7 @@ def test_the_domain_is_of_the_stack_and_tells_no_account_number(production: Temp
 
 
 def test_context_changes_the_pool_where_it_says_so() -> None:
-    template = _synthesise({"domain_prefix": "sign-in", "feature_plan": "PLUS", "trigger_version": "V3_0"})
+    template = synthesise({"domain_prefix": "sign-in", "feature_plan": "PLUS", "trigger_version": "V3_0"}).stateful
     pool = template.properties("Cognito::UserPool")
     assert template.properties("Cognito::UserPoolDomain")["Domain"] == "sign-in"
     assert pool["UserPoolTier"] == "PLUS"

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.config import Config
+from tests.infra.template import ROOT, synthesise
+
+if TYPE_CHECKING:
+    from tests.infra.template import Template
+
+pytestmark = pytest.mark.xdist_group("cdk")
+
+
+@pytest.fixture(params=["production", "verifier"])
+def template(request: pytest.FixtureRequest) -> Template:
+    found: Template = request.getfixturevalue(request.param)
+    return found
+
+
+def _alarms(template: Template) -> dict[str, dict[str, Any]]:
+    """By the name that the guide has."""
+    return {
+        re.sub(r"^Alarms|[0-9A-F]{8}$", "", name): alarm["Properties"]
+        for name, alarm in template.of_type("CloudWatch::Alarm").items()
+    }
+
+
+def _documented() -> dict[str, str]:
+    """The guide's table of alarms: what to do, by name."""
+    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    section = re.search(r"## Alarms: what to do at 3 a\.m\.\n.*?\|---\|---\|---\|\n(.*?)\n\n", guide, re.DOTALL)
+    assert section is not None
+    return {cells[1].strip(" `"): cells[3].strip() for line in section[1].splitlines() if (cells := line.split("|"))}
+
+
+def test_every_alarm_says_where_it_is_written_what_to_do(template: Template) -> None:
+    documented = _documented()
+    for name, alarm in _alarms(template).items():
+        assert alarm["AlarmDescription"].endswith(f"What to do: docs/deploy.md, {name}.")
+        assert documented.get(name), name
+
+
+def test_the_guide_has_no_alarm_that_is_not_there(production: Template, verifier: Template) -> None:
+    assert set(_documented()) == {*_alarms(production), *_alarms(verifier)}
+
+
+def test_where_nothing_happens_no_alarm_rings(template: Template) -> None:
+    for name, alarm in _alarms(template).items():
+        assert alarm["TreatMissingData"] == "notBreaching", name
+
+
+def test_every_alarm_tells_the_topic(production: Template, verifier: Template) -> None:
+    topic = {"Ref": production.named("SNS::Topic", "")[0]}
+    (export,) = [
+        output["Export"]["Name"]
+        for output in production.document["Outputs"].values()
+        if ("Export" in output and output["Value"] == topic)
+    ]
+    assert {str(alarm["AlarmActions"]) for alarm in _alarms(production).values()} == {str([topic])}
+    assert {str(alarm["AlarmActions"]) for alarm in _alarms(verifier).values()} == {str([{"Fn::ImportValue": export}])}
+
+
+def _dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
+    return {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "statistic", "threshold", "function"),
+    [
+        ("TriggerErrors", "Errors", "Sum", 3, "Trigger"),
+        ("TriggerThrottles", "Throttles", "Sum", 1, "Trigger"),
+        ("TriggerSlow", "Duration", "p99", 4000, "Trigger"),
+        ("PublisherCrashes", "Errors", "Sum", 1, "Publisher"),
+        ("PublisherThrottles", "Throttles", "Sum", 1, "Publisher"),
+        ("PublisherBehind", "IteratorAge", "Maximum", 300_000, "Publisher"),
+    ],
+)
+def test_functions_are_watched_where_lambda_counts(
+    production: Template, name: str, metric: str, statistic: str, threshold: int, function: str
+) -> None:
+    alarm = _alarms(production)[name]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", metric)
+    assert alarm.get("Statistic", alarm.get("ExtendedStatistic")) == statistic
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (threshold, "GreaterThanOrEqualToThreshold")
+    assert _dimensions(alarm) == {"FunctionName": {"Ref": production.named("Lambda::Function", f"Claims{function}")[0]}}
+
+
+def test_the_slow_alarm_rings_before_cognito_gives_up(production: Template) -> None:
+    timeout = production.properties("Lambda::Function", "ClaimsTrigger")["Timeout"]
+    assert _alarms(production)["TriggerSlow"]["Threshold"] < timeout * 1000
+
+
+def test_dead_letters_ring_at_the_first(production: Template) -> None:
+    alarm = _alarms(production)["DeadLetters"]
+    queue, _ = production.named("SQS::Queue", "")
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert _dimensions(alarm) == {"QueueName": {"Fn::GetAtt": [queue, "QueueName"]}}
+    assert alarm["Threshold"] == 1
+
+
+def test_both_tables_are_watched_for_throttles(production: Template) -> None:
+    watched = {
+        (alarm["MetricName"], str(_dimensions(alarm)["TableName"]))
+        for alarm in _alarms(production).values()
+        if alarm["Namespace"] == "AWS/DynamoDB"
+    }
+    tables = production.of_type("DynamoDB::Table")
+    assert watched == {(f"{kind}ThrottleEvents", str({"Ref": table})) for kind in ("Read", "Write") for table in tables}
+
+
+def test_the_verifiers_functions_and_apis_are_watched(verifier: Template) -> None:
+    alarms = _alarms(verifier)
+    for function in ("Authorizer", "Introspection"):
+        (reference,) = {str(_dimensions(alarms[f"{function}{what}"])) for what in ("Errors", "Throttles")}
+        assert f"{function}Function" in reference
+    assert (alarms["HttpApiFailures"]["Namespace"], alarms["HttpApiFailures"]["MetricName"]) == (
+        "AWS/ApiGateway",
+        "5xx",
+    )
+    assert alarms["RestApiFailures"]["MetricName"] == "5XXError"
+
+
+def test_errors_that_anybody_can_cause_ring_nobody(verifier: Template) -> None:
+    # A REST API's authorizer says "unauthorized" by an error.
+    assert {name for name in _alarms(verifier) if name.startswith("RestAuthorizer")} == {"RestAuthorizerThrottles"}
+
+
+OWN = {
+    "TokensDegraded": ("Degraded", "pre_token"),
+    "RowsUnreadable": ("UnreadableRows", "pre_token"),
+    "PolicyProblems": ("PolicyProblems", "publisher"),
+    "PublisherErrors": ("PublisherErrors", "publisher"),
+    "TokensUnknown": ("Unknown", "verifier"),
+}
+
+
+def test_own_metrics_are_the_ones_that_the_functions_send(production: Template, verifier: Template) -> None:
+    alarms = {**_alarms(production), **_alarms(verifier)}
+    own = {
+        name: (alarm["MetricName"], _dimensions(alarm)["service"])
+        for name, alarm in alarms.items()
+        if alarm["Namespace"] == "Claimsmith"
+    }
+    assert own == OWN
+    services = {
+        function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for template in (production, verifier)
+        for function in template.of_type("Lambda::Function").values()
+    }
+    for metric, service in own.values():
+        assert service in services
+        sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "lambdas" / service).glob("*.py"))
+        assert f'"{metric}"' in sources, f"{service} does not count {metric}"
+
+
+def test_nobody_but_cloudwatch_of_this_account_publishes_and_only_encrypted(production: Template) -> None:
+    topic = {"Ref": production.named("SNS::Topic", "")[0]}
+    statements = production.properties("SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+    told = [
+        (
+            statement["Effect"],
+            statement["Principal"],
+            statement["Action"],
+            statement["Resource"],
+            sorted(statement["Condition"]),
+        )
+        for statement in statements
+    ]
+    assert told == [
+        ("Deny", "*", "sns:Publish", topic, ["Bool"]),
+        ("Allow", {"Service": "cloudwatch.amazonaws.com"}, "sns:Publish", topic, ["ArnLike", "StringEquals"]),
+    ]
+    assert statements[1]["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert statements[1]["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1][-1] == ":alarm:*"
+
+
+def test_an_address_is_told_where_one_is_given(production: Template) -> None:
+    assert not production.of_type("SNS::Subscription")
+    template = synthesise({"alarm_email": "on-call@example.com"}).stateful
+    subscription = template.properties("SNS::Subscription")
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "on-call@example.com")
+    assert Config().alarm_email is None

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from infra.http_api import BURST, INTROSPECT_BURST, INTROSPECT_RATE, PROTECTED, RATE
+from tests.infra.permissions import imported
+from tests.infra.template import synthesise
+
+if TYPE_CHECKING:
+    from tests.infra.template import Template
+
+pytestmark = pytest.mark.xdist_group("cdk")
+
+OUTPUTS = {"HttpApiUrl", "HttpApiId", "AuthorizerName", "IntrospectionName"}
+REST_OUTPUTS = {"RestApiUrl", "RestApiId", "RestAuthorizerName"}
+LOCAL = {"setting": "development", "jwks_endpoint": "http://127.0.0.1:4566"}
+CACHING = {
+    "authorizer_cache_seconds": "60",
+    "authorizer_identity_sources": "$request.header.Authorization,$context.routeKey,$context.path",
+}
+
+
+@pytest.fixture(scope="module")
+def without_rest() -> Template:
+    return synthesise({}).verifier
+
+
+@pytest.fixture(params=["verifier", "development_verifier"])
+def template(request: pytest.FixtureRequest) -> Template:
+    found: Template = request.getfixturevalue(request.param)
+    return found
+
+
+def _environment(template: Template, function: str) -> dict[str, Any]:
+    variables: dict[str, Any] = template.properties("Lambda::Function", function)["Environment"]["Variables"]
+    return variables
+
+
+def test_the_outputs_are_the_interface_that_others_read(verifier: Template, without_rest: Template) -> None:
+    assert set(without_rest.document["Outputs"]) == OUTPUTS
+    assert set(verifier.document["Outputs"]) == OUTPUTS | REST_OUTPUTS
+
+
+def test_nothing_of_the_stateful_stack_refers_to_the_verifier(production: Template, verifier: Template) -> None:
+    assert "Fn::ImportValue" not in json.dumps(production.document)
+    assert "Fn::ImportValue" in json.dumps(verifier.document)
+    assert "ClaimsmithVerifier" not in json.dumps(production.document)
+
+
+def test_the_stateful_stack_is_the_same_without_a_rest_api(production: Template) -> None:
+    assert synthesise({}).stateful.document == production.document
+
+
+def test_cfn_lint_finds_nothing(template: Template) -> None:
+    # CDK makes every function depend on its role, which its ARN does already.
+    found = [match for match in cfnlint.api.lint(json.dumps(template.document)) if match.rule.id != "W3005"]
+    assert found == []
+
+
+def test_the_template_fits_any_account_and_region(template: Template) -> None:
+    text = json.dumps(template.document)
+    assert "arn:aws:" not in text, "the partition must be a parameter"
+    assert "amazonaws.com/" not in text, "so must the domain"
+    assert not re.search(r"\b\d{12}\b", text), "an account number"
+
+
+def test_nothing_of_the_emulator_is_in_a_template_by_default(template: Template) -> None:
+    text = json.dumps(template.document).lower()
+    for trace in ("localhost", "127.0.0.1", "endpoint_url", "ministack", "4566", "http://", "access_key", "jwks"):
+        assert trace not in text
+
+
+def test_a_local_stack_serves_the_keys_where_it_is_asked_to(production: Template) -> None:
+    template = synthesise(LOCAL).verifier
+    pool = imported(production, {"Ref": production.named("Cognito::UserPool", "")[0]})
+    issuers = _environment(template, "Authorizer")["CLAIMSMITH_ISSUERS"]["Fn::Join"][1]
+    assert issuers[-4:] == [pool, "=http://127.0.0.1:4566/", pool, "/.well-known/jwks.json"]
+    assert _environment(template, "Introspection")["CLAIMSMITH_ISSUERS"]["Fn::Join"][1] == issuers
+
+
+@pytest.mark.parametrize("function", ["AuthorizerFunctionE", "RestAuthorizer", "Introspection"])
+def test_only_tokens_of_this_pool_and_its_clients_are_good(
+    production: Template, verifier: Template, function: str
+) -> None:
+    told = _environment(verifier, function)
+    pool = imported(production, {"Ref": production.named("Cognito::UserPool", "")[0]})
+    assert told["CLAIMSMITH_ISSUERS"] == {
+        "Fn::Join": [
+            "",
+            ["https://cognito-idp.", {"Ref": "AWS::Region"}, ".", {"Ref": "AWS::URLSuffix"}, "/", pool],
+        ]
+    }
+    clients = [imported(production, {"Ref": name}) for name in production.of_type("Cognito::UserPoolClient")]
+    ids = told["CLAIMSMITH_CLIENT_IDS"]["Fn::Join"][1]
+    assert ids[1::2] == [",", ","]
+    assert sorted(map(str, ids[::2])) == sorted(map(str, clients))
+    table = production.named("DynamoDB::Table", "ClaimsTable")[0]
+    assert told["CLAIMSMITH_TABLE"] == imported(production, {"Ref": table})
+
+
+def test_functions_are_told_nothing_but_their_interface(verifier: Template) -> None:
+    common = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
+    checks = {*common, "CLAIMSMITH_TABLE", "CLAIMSMITH_ISSUERS", "CLAIMSMITH_CLIENT_IDS"}
+    assert set(_environment(verifier, "Sample")) == common
+    assert set(_environment(verifier, "Introspection")) == checks
+    for function, response in (("AuthorizerFunctionE", "simple"), ("RestAuthorizer", "iam")):
+        told = _environment(verifier, function)
+        assert set(told) == {*checks, "CLAIMSMITH_AUTHORIZER_RESPONSE"}
+        assert told["CLAIMSMITH_AUTHORIZER_RESPONSE"] == response
+
+
+@pytest.mark.parametrize(
+    ("function", "handler", "timeout"),
+    [
+        ("AuthorizerFunctionE", "lambdas.verifier.authorizer.handler", 5),
+        ("RestAuthorizer", "lambdas.verifier.authorizer.handler", 5),
+        ("Introspection", "lambdas.verifier.introspection.handler", 10),
+        ("Sample", "lambdas.sample.handler.handler", 3),
+    ],
+)
+def test_functions_answer_before_anybody_gives_up(
+    verifier: Template, function: str, handler: str, timeout: int
+) -> None:
+    properties = verifier.properties("Lambda::Function", function)
+    assert (properties["Handler"], properties["Timeout"], properties["MemorySize"]) == (handler, timeout, 1024)
+    assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
+
+
+# The HTTP API.
+
+
+def test_every_route_but_introspection_asks_the_authorizer(verifier: Template) -> None:
+    authorizer, _ = verifier.named("ApiGatewayV2::Authorizer", "")
+    routes = {
+        route["Properties"]["RouteKey"]: (
+            route["Properties"]["AuthorizationType"],
+            route["Properties"].get("AuthorizerId"),
+        )
+        for route in verifier.of_type("ApiGatewayV2::Route").values()
+    }
+    custom = ("CUSTOM", {"Ref": authorizer})
+    assert routes == {**{f"GET {path}": custom for path in PROTECTED}, "POST /introspect": ("NONE", None)}
+
+
+def test_the_http_authorizer_is_asked_every_time_and_answers_simply(verifier: Template) -> None:
+    authorizer = verifier.properties("ApiGatewayV2::Authorizer")
+    function, _ = verifier.named("Lambda::Function", "AuthorizerFunctionE")
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
+    assert (authorizer["AuthorizerPayloadFormatVersion"], authorizer["EnableSimpleResponses"]) == ("2.0", True)
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization"]
+    assert {"Fn::GetAtt": [function, "Arn"]} in authorizer["AuthorizerUri"]["Fn::Join"][1]
+
+
+def test_answers_are_kept_by_everything_that_decided_them_where_they_are_kept() -> None:
+    authorizer = synthesise(CACHING).verifier.properties("ApiGatewayV2::Authorizer")
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 60
+    assert authorizer["IdentitySource"] == ["$request.header.Authorization", "$context.routeKey", "$context.path"]
+
+
+def test_the_http_api_is_throttled_and_introspection_more(verifier: Template) -> None:
+    stage = verifier.named("ApiGatewayV2::Stage", "")[1]
+    properties = stage["Properties"]
+    assert properties["DefaultRouteSettings"] == {"ThrottlingRateLimit": RATE, "ThrottlingBurstLimit": BURST}
+    assert properties["RouteSettings"] == {
+        "POST /introspect": {"ThrottlingRateLimit": INTROSPECT_RATE, "ThrottlingBurstLimit": INTROSPECT_BURST}
+    }
+    assert INTROSPECT_RATE < RATE
+    assert INTROSPECT_BURST < BURST
+    route, _ = verifier.named("ApiGatewayV2::Route", "introspect")
+    assert route in stage["DependsOn"], "a stage cannot have settings for a route that is not there"
+
+
+# The REST API.
+
+
+def test_there_is_no_rest_api_unless_it_is_asked_for(without_rest: Template) -> None:
+    assert not [
+        entry["Type"] for entry in without_rest.document["Resources"].values() if "ApiGateway::" in entry["Type"]
+    ]
+
+
+def test_every_method_of_the_rest_api_asks_its_own_authorizer_every_time(verifier: Template) -> None:
+    name, authorizer = verifier.named("ApiGateway::Authorizer", "")
+    function, _ = verifier.named("Lambda::Function", "RestAuthorizer")
+    properties = authorizer["Properties"]
+    assert (properties["Type"], properties["AuthorizerResultTtlInSeconds"]) == ("TOKEN", 0)
+    assert properties["IdentitySource"] == "method.request.header.Authorization"
+    assert {"Fn::GetAtt": [function, "Arn"]} in properties["AuthorizerUri"]["Fn::Join"][1]
+    methods = verifier.of_type("ApiGateway::Method")
+    assert len(methods) == len(PROTECTED)
+    for method in methods.values():
+        assert method["Properties"]["HttpMethod"] == "GET"
+        assert (method["Properties"]["AuthorizationType"], method["Properties"]["AuthorizerId"]) == (
+            "CUSTOM",
+            {"Ref": name},
+        )
+
+
+def test_the_rest_authorizer_stays_uncached_where_the_http_one_is_cached() -> None:
+    template = synthesise({**CACHING, "rest_api": "true"}).verifier
+    assert template.properties("ApiGateway::Authorizer")["AuthorizerResultTtlInSeconds"] == 0
+
+
+def test_the_rest_api_is_throttled_and_logs_no_execution(verifier: Template) -> None:
+    assert verifier.properties("ApiGateway::Stage")["MethodSettings"] == [
+        {
+            "HttpMethod": "*",
+            "ResourcePath": "/*",
+            "ThrottlingRateLimit": RATE,
+            "ThrottlingBurstLimit": BURST,
+            "LoggingLevel": "OFF",
+            "DataTraceEnabled": False,
+        }
+    ]
+
+
+def test_no_setting_of_the_whole_account_is_changed(verifier: Template) -> None:
+    assert not verifier.of_type("ApiGateway::Account")
+
+
+# Both.
+
+
+def test_functions_are_invoked_by_these_apis_only(verifier: Template) -> None:
+    apis = {*verifier.of_type("ApiGatewayV2::Api"), *verifier.of_type("ApiGateway::RestApi")}
+    permissions = verifier.of_type("Lambda::Permission")
+    assert permissions
+    for name, permission in permissions.items():
+        properties = permission["Properties"]
+        assert (properties["Action"], properties["Principal"]) == ("lambda:InvokeFunction", "apigateway.amazonaws.com")
+        source = properties["SourceArn"]["Fn::Join"][1]
+        assert {"Ref": "AWS::AccountId"} in source, name
+        assert [part for part in source if isinstance(part, dict) and part.get("Ref") in apis], name
+
+
+def _format(template: Template, kind: str) -> dict[str, str]:
+    settings = template.properties(f"{kind}::Stage")
+    log = settings["AccessLogSettings" if kind == "ApiGatewayV2" else "AccessLogSetting"]
+    assert json.dumps(log["DestinationArn"]).count("AccessLogs") == 1
+    said: dict[str, str] = json.loads(log["Format"])
+    return said
+
+
+@pytest.mark.parametrize("kind", ["ApiGatewayV2", "ApiGateway"])
+def test_access_logs_say_what_failed_and_not_who_asked(verifier: Template, kind: str) -> None:
+    told = _format(verifier, kind)
+    assert {"requestId", "route", "status", "authorizerError"} <= set(told)
+    variables = set(re.findall(r"\$[A-Za-z.]+", json.dumps(told)))
+    assert variables <= {
+        "$context.requestId",
+        "$context.requestTimeEpoch",
+        "$context.status",
+        "$context.responseLatency",
+        "$context.authorizer.error",
+        "$context.authorizer.status",
+        "$context.routeKey",
+        "$context.httpMethod",
+        "$context.resourcePath",
+    }
+
+
+def test_each_function_and_api_logs_to_a_group_of_its_own(verifier: Template, development_verifier: Template) -> None:
+    for template, days, policy in ((verifier, 365, "Retain"), (development_verifier, 7, "Delete")):
+        groups = template.of_type("Logs::LogGroup")
+        assert len(groups) == len(template.of_type("Lambda::Function")) + 2
+        for group in groups.values():
+            assert (group["Properties"]["RetentionInDays"], group["DeletionPolicy"]) == (days, policy)
