@@ -64,7 +64,7 @@ def test_what_version_two_takes_is_left_as_it_is(value: object) -> None:
 @pytest.mark.parametrize(
     ("value", "plain"),
     [
-        (frozenset({"b", "a"}), ["a", "b"]),
+        pytest.param(frozenset({"b", "a"}), ["a", "b"], id="a set of text"),
         ({3, 1, 2}, [1, 2, 3]),
         (("x", "y"), ["x", "y"]),
         (Decimal(3), 3),
