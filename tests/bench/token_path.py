@@ -1,0 +1,277 @@
+"""What a token costs: a cold start, a warm one, and the decision alone.
+
+Run: ``.venv/bin/python tests/bench/token_path.py [rounds]``. A table and ``bench.json``, no assertions.
+
+The machine's milliseconds are nobody else's, so everything is told as a ratio to what it stands beside in the same run:
+fresh processes take turns, and so do calls. A cold start runs the asset as a deployment builds it, alone (``-I -S``),
+against ``boto3.client("dynamodb")`` from this environment; both are timed from their first line on, so that starting
+Python counts for neither. DynamoDB is a server here that answers at once with what was prepared.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import platform
+import re
+import socketserver
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from claimsmith.cognito.event import parse
+from claimsmith.cognito.response import build
+from claimsmith.engine import decide
+from claimsmith.engine.bundle import encode
+from claimsmith.engine.facts import read_user
+from claimsmith.policy import compile as compile_policy
+from claimsmith.policy import from_rows
+from claimsmith.store.attributes import encode_row
+from infra.bundling import build_asset
+from tests.events import CLIENT, SUB, event
+from tests.policies import NOW, bundle, facts, membership_row, policy_rows, tenant_row, user_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+ROUNDS = 15
+WARM_CALLS = 400
+
+SECTIONS: dict[str, Any] = {
+    # Long enough that nothing falls due while it is measured.
+    "settings": {"scope_mode": "exact", "cache_seconds": 3600},
+    "roles": {f"role{n:02d}": {"scopes": [f"api/{n}", f"api/{n}.write"], "claims": {f"c{n}": n}} for n in range(20)},
+    "groups": {"Staff": {"roles": ["role00"]}},
+    "clients": {CLIENT: {"name": "web", "scopes_allowed": [f"api/{n}" for n in range(20)]}},
+}
+ROLES = sorted(SECTIONS["roles"])
+DIRECTORY = [
+    user_row(SUB, username="user", claims={"level": 1}),
+    membership_row(SUB, "acme", roles=ROLES, scopes=["api/1"]),
+    tenant_row("acme", name="Acme", plan="pro"),
+]
+EVENT = event(groups=["Staff"])
+
+_COLD_BOTO3 = """
+import time; started, used = time.perf_counter(), time.process_time()
+import sys; sys.path.insert(0, sys.argv[1])
+import boto3
+boto3.client("dynamodb")
+print(time.perf_counter() - started, time.process_time() - used, flush=True)
+import os; os._exit(0)
+"""
+
+_COLD_TRIGGER = """
+import time; started, used = time.perf_counter(), time.process_time()
+import sys; sys.path.insert(0, sys.argv[1])
+from lambdas.pre_token.handler import handler
+loaded = time.perf_counter()
+import json
+event = json.loads(sys.argv[2]); told = time.perf_counter()
+answer = handler(event, None)
+ended = time.perf_counter()
+assert "tenant_id" in str(answer["response"]), answer
+print(loaded - started + ended - told, time.process_time() - used, flush=True)
+import os; os._exit(0)
+"""
+
+_WARM = """
+import sys; sys.path.insert(0, sys.argv[1])
+import json, os, time
+from lambdas.pre_token import handler as trigger
+from claimsmith.store.dynamodb import TOKEN_PATH, connect
+event, calls = json.loads(sys.argv[2]), int(sys.argv[3])
+client = connect(TOKEN_PATH)
+sub = event["request"]["userAttributes"]["sub"]
+query = {
+    "TableName": os.environ["CLAIMSMITH_TABLE"],
+    "KeyConditionExpression": "pk = :pk",
+    "ExpressionAttributeValues": {":pk": {"S": "USER#" + sub}},
+    "ConsistentRead": True,
+}
+log = os.open(os.devnull, os.O_WRONLY); own = os.dup(1); os.dup2(log, 1)
+spent = {"handler": [], "query": []}
+for number in range(calls + 20):
+    for name, call in (("handler", lambda: trigger.handler(event, None)), ("query", lambda: client.query(**query))):
+        started = time.process_time()
+        call()
+        if number >= 20:
+            spent[name].append(time.process_time() - started)
+os.write(own, json.dumps(spent).encode())
+os._exit(0)
+"""
+
+
+class _Canned(socketserver.StreamRequestHandler):
+    """Answers each request with what was prepared for its operation and key."""
+
+    disable_nagle_algorithm = True
+
+    def handle(self) -> None:
+        answers: Mapping[str, bytes] = self.server.answers  # type: ignore[attr-defined] # set where the server is made
+        while True:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                line = self.rfile.readline()
+                if not line:
+                    return
+                head += line
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            body = self.rfile.read(int(length[1])) if length else b""
+            target = re.search(rb"(?i)x-amz-target: \w+\.(\w+)", head)
+            operation = target[1].decode() if target else ""
+            if operation == "GetItem":
+                operation += json.loads(body)["Key"]["sk"]["S"]
+            answer = answers[operation]
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    answers: Mapping[str, bytes]
+
+
+def _json(answer: object) -> bytes:
+    return json.dumps(answer, default=lambda value: base64.b64encode(value).decode()).encode()
+
+
+def prepared() -> dict[str, bytes]:
+    """The answers: pointer, document, the user's rows, the tenant's row."""
+    document, digest = encode(compile_policy(from_rows(policy_rows(**SECTIONS))))
+    pointer = {"pk": "BUNDLE", "sk": "CURRENT", "version": 1, "digest": digest, "revision": 1, "hold": False}
+    version = {"pk": "BUNDLE", "sk": "V#00000001", "digest": digest, "document": document}
+    user, tenant = DIRECTORY[:2], DIRECTORY[2]
+    return {
+        "GetItemCURRENT": _json({"Item": encode_row(pointer)}),
+        "GetItemV#00000001": _json({"Item": encode_row(version)}),
+        "Query": _json({"Items": [encode_row(row) for row in user], "Count": 2, "ScannedCount": 2}),
+        "BatchGetItem": _json({"Responses": {"claimsmith": [encode_row(tenant)]}, "UnprocessedKeys": {}}),
+    }
+
+
+@contextmanager
+def canned_dynamodb() -> Iterator[str]:
+    with _Server(("127.0.0.1", 0), _Canned) as server:
+        server.answers = prepared()
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def run(program: str, environment: Mapping[str, str], *arguments: str) -> str:
+    """What a program prints in a fresh process, alone with what its first argument adds to its path."""
+    command = [sys.executable, "-I", "-S", "-c", program, *arguments]
+    done = subprocess.run(command, env=environment, cwd="/", stdout=subprocess.PIPE, text=True, check=True, timeout=300)
+    return done.stdout.splitlines()[-1]
+
+
+def cold(asset: Path, environment: Mapping[str, str], rounds: int) -> dict[str, float]:
+    packages = sysconfig.get_path("purelib")
+    boto3, trigger = [], []
+    for number in range(rounds + 1):
+        taken = (
+            [float(seconds) for seconds in run(_COLD_BOTO3, environment, packages).split()],
+            [float(seconds) for seconds in run(_COLD_TRIGGER, environment, str(asset), json.dumps(EVENT)).split()],
+        )
+        # The first round only fills the file system's cache.
+        if number:
+            boto3.append(taken[0])
+            trigger.append(taken[1])
+    (boto3_wall, boto3_cpu), (wall, cpu) = (map(median, zip(*runs, strict=True)) for runs in (boto3, trigger))
+    return {
+        "boto3_client_ms": boto3_wall * 1e3,
+        "trigger_first_answer_ms": wall * 1e3,
+        "ratio": wall / boto3_wall,
+        "ratio_of_processor_time": cpu / boto3_cpu,
+    }
+
+
+def warm(asset: Path, environment: Mapping[str, str]) -> dict[str, float]:
+    spent = json.loads(run(_WARM, environment, str(asset), json.dumps(EVENT), str(WARM_CALLS)))
+    handler, query = median(spent["handler"]), median(spent["query"])
+    return {
+        "handler_cpu_us": handler * 1e6,
+        "query_cpu_us": query * 1e6,
+        "ratio_around_the_query": (handler - query) / query,
+    }
+
+
+def per_call(call: Callable[[], object], seconds: float = 0.5) -> float:
+    """Microseconds of processor time, the best of twenty runs: all else on the machine only adds to it."""
+    call()
+    number, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds / 20:
+        call()
+        number += 1
+    runs = []
+    for _ in range(20):
+        started = time.process_time()
+        for _ in range(number):
+            call()
+        runs.append((time.process_time() - started) / number)
+    return min(runs) * 1e6
+
+
+def deciding() -> dict[str, float]:
+    policy, request = bundle(**SECTIONS), parse(EVENT)
+    of_one = facts(*DIRECTORY)
+    many_rows = [membership_row(SUB, f"t{number:04d}", roles=ROLES[:2]) for number in range(1000)]
+    offered = facts(*many_rows, *(tenant_row(f"t{number:04d}") for number in range(100)))
+    chosen = facts(*many_rows, user_row(SUB, active_tenant="t0500"), tenant_row("t0500"))
+    decision = decide(policy, of_one, request, NOW)
+    return {
+        "parse_event_us": per_call(lambda: parse(EVENT)),
+        "decide_20_roles_us": per_call(lambda: decide(policy, of_one, request, NOW)),
+        "decide_1000_memberships_none_chosen_us": per_call(lambda: decide(policy, offered, request, NOW)),
+        "decide_1000_memberships_one_chosen_us": per_call(lambda: decide(policy, chosen, request, NOW)),
+        "read_1000_membership_rows_us": per_call(lambda: read_user(many_rows, NOW)),
+        "build_response_us": per_call(lambda: build(decision.changes, request)),  # type: ignore[union-attr] # not refused
+    }
+
+
+def main(rounds: int) -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    machine = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
+    asset = build_asset("lambdas.pre_token.handler", arch=machine, python=version).path
+    with canned_dynamodb() as endpoint_url:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "AWS_ACCESS_KEY_ID": "invented",
+            "AWS_SECRET_ACCESS_KEY": "invented",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_ENDPOINT_URL": endpoint_url,
+            "CLAIMSMITH_TABLE": "claimsmith",
+        }
+        measured = {
+            "cold": cold(asset, environment, rounds),
+            "warm": warm(asset, environment),
+            "decide": deciding(),
+        }
+    budgets = {"ratio": "<= 0.80", "ratio_around_the_query": "<= 0.35", "decide_20_roles_us": "<= 100"}
+    lines = [f"{'':44}{'measured':>12}  budget"]
+    for part, values in measured.items():
+        lines += [f"{part + ': ' + name:44}{value:12.2f}  {budgets.get(name, '')}" for name, value in values.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+    path = ROOT / "bench.json"
+    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(told | {"token_path": measured}, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
