@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sysconfig
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from demo import aws
+from demo.api import Api
 from demo.cdk import Cdk
 from demo.emulator import Emulator, LocalStackError
 from demo.user_pool import UserPool
@@ -54,6 +56,8 @@ class LocalStack:
         endpoint: where AWS is.
         pool: the user pool.
         public_client: the app client for SRP.
+        http_api: the sample and introspection.
+        rest_api: the sample.
     """
 
     def __init__(self, endpoint: str, outputs: Mapping[str, str]) -> None:
@@ -61,6 +65,9 @@ class LocalStack:
         self.outputs = outputs
         self.pool = UserPool(endpoint, outputs["UserPoolId"])
         self.public_client = outputs["PublicClientId"]
+        self.http_api = Api(endpoint, outputs["HttpApiId"], "$default")
+        # The stage is the last part of the address.
+        self.rest_api = Api(endpoint, outputs["RestApiId"], outputs["RestApiUrl"].rstrip("/").rpartition("/")[2])
         self.table = outputs["TableName"]
         self.audit_table = outputs["AuditTableName"]
         self._dynamodb: Any = aws.client("dynamodb", endpoint)
@@ -172,9 +179,23 @@ class LocalStack:
     def log(self, function: str) -> list[str]:
         """What a function has logged, line by line."""
         config = self._lambda.get_function_configuration(FunctionName=function)
-        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=config["LoggingConfig"]["LogGroup"])
-        return [str(event["message"]) for page in pages for event in page["events"]]
+        return self._lines(config["LoggingConfig"]["LogGroup"])
+
+    def logs(self) -> dict[str, list[str]]:
+        """What is in every log group, line by line."""
+        pages = self._logs.get_paginator("describe_log_groups").paginate()
+        names = [str(group["logGroupName"]) for page in pages for group in page["logGroups"]]
+        return {name: self._lines(name) for name in names}
+
+    def codes(self, function: str) -> Counter[str]:
+        """How often a function has logged each code."""
+        entries = [json.loads(line) for line in self.log(function) if line.startswith("{")]
+        return Counter(str(entry["code"]) for entry in entries if "code" in entry)
 
     def invocations(self, function: str) -> int:
         """How often a function has been called, as its log says."""
         return sum(1 for line in self.log(function) if line.startswith("START RequestId"))
+
+    def _lines(self, log_group: str) -> list[str]:
+        pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=log_group)
+        return [str(event["message"]) for page in pages for event in page["events"]]

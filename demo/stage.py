@@ -37,6 +37,7 @@ class Stage:
         passwords: by username; made anew for each run.
         subs: the subject of each user.
         tokens: alice's, as of now.
+        service: the header by which the service of Globex authenticates.
     """
 
     stack: LocalStack
@@ -44,6 +45,7 @@ class Stage:
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
     subs: dict[str, str] = field(default_factory=dict)
     tokens: Tokens | None = None
+    service: str = field(default="", repr=False)
 
     @property
     def client(self) -> str:
@@ -51,7 +53,7 @@ class Stage:
         return self.stack.public_client
 
     def run(self, *arguments: str) -> dict[str, Any]:
-        """Show and run a command that has to succeed."""
+        """Show and run a command that has to succeed; what it answers is not shown."""
         self.screen.command("claimsmith", *arguments)
         answer = self.stack.cli(*arguments)
         if answer.code:
@@ -62,12 +64,24 @@ class Stage:
         """Sign a user in by SRP."""
         return self.stack.pool.sign_in(self.client, username, self.passwords[username])
 
+    def signed_in(self) -> Tokens:
+        """Alice's tokens.
+
+        Raises:
+            UnexpectedError: she has not signed in.
+        """
+        if self.tokens is None:
+            raise UnexpectedError("Alice has not signed in.")
+        return self.tokens
+
     def refreshed(self) -> Tokens:
         """Alice's new tokens for her refresh token."""
-        if self.tokens is None:
-            raise UnexpectedError("Nobody has signed in.")
-        self.tokens = self.stack.pool.refresh(self.client, self.tokens)
+        self.tokens = self.stack.pool.refresh(self.client, self.signed_in())
         return self.tokens
+
+    def statuses(self, path: str, token: str | None) -> tuple[int, int]:
+        """What HTTP API and REST API answer to the same request, with a bearer token or without one."""
+        return self.stack.http_api.get(path, token).status, self.stack.rest_api.get(path, token).status
 
     def claims(self, tokens: Tokens) -> tuple[Claims, Claims]:
         """The verified claims of access and ID token."""
@@ -84,6 +98,17 @@ class Stage:
             elif reason["kind"] == "scope" and token == "access":
                 found[f"scope {reason['name']}"] = self.short(reason["source"])
         return found
+
+    def policy_row(self, sk: str) -> dict[str, Any]:
+        """A row of the policy.
+
+        Raises:
+            UnexpectedError: it is not there.
+        """
+        row = self.stack.get_item("POLICY", sk)
+        if row is None:
+            raise UnexpectedError(f"The row POLICY {sk} is not there.")
+        return row
 
     def edit(self, item: Mapping[str, Any]) -> None:
         """Write a row as an admin does in the DynamoDB console, who signs it with their name."""
