@@ -153,6 +153,13 @@ def test_identities_are_text_in_the_event_and_an_array_in_the_id_token() -> None
     assert isinstance(tokens.event["request"]["userAttributes"]["identities"], str)
 
 
+def test_what_is_not_verified_is_false_and_not_a_text() -> None:
+    kit = pool()
+    kit.users[USER].attributes |= {"email_verified": "false", "phone_number_verified": "true"}
+    claims = kit.sign_in(USER, WEB).id
+    assert (claims["email_verified"], claims["phone_number_verified"]) == (False, True)
+
+
 def test_the_header_holds_the_key_and_the_algorithm_and_nothing_else() -> None:
     tokens = signed_in()
     for token in (tokens.access_token, tokens.id_token):
