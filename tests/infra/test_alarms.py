@@ -31,7 +31,7 @@ def _alarms(template: Template) -> dict[str, dict[str, Any]]:
 def _documented() -> dict[str, str]:
     """The guide's table of alarms: what to do, by name."""
     guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    section = re.search(r"## Alarms: what to do at 3 a\.m\.\n.*?\|---\|---\|---\|\n(.*?)\n\n", guide, re.DOTALL)
+    section = re.search(r"## Alarms: what to do at 3 a\.m\.\n.*?\|---\|---\|---\|\n(.*?)\n(?:\n|$)", guide, re.DOTALL)
     assert section is not None
     return {cells[1].strip(" `"): cells[3].strip() for line in section[1].splitlines() if (cells := line.split("|"))}
 

@@ -43,6 +43,12 @@ def asset(handler: str) -> Asset:
     return build_asset(handler, arch=MACHINE, python=PYTHON)
 
 
+@pytest.fixture(params=[name for name in HANDLERS if name != "lambdas.sample.handler"])
+def sdk_asset(request: pytest.FixtureRequest) -> Asset:
+    """As ``asset``, of each function that calls AWS."""
+    return build_asset(request.param, arch=MACHINE, python=PYTHON)
+
+
 @pytest.fixture
 def refusing_endpoint() -> Iterator[str]:
     """An address where nothing listens: importing a handler must not need DynamoDB."""
@@ -136,10 +142,19 @@ def test_nothing_is_in_an_asset_that_nothing_reads(asset: Asset) -> None:
     assert not [name for name in entries if name.endswith((".pyi", ".c", ".h", "/RECORD", "/tests", "/test"))]
     assert "bin" not in entries
     assert not [name for name in entries if name.split("/")[0] in {"boto3", "s3transfer", "awscrt", "cffi", "pip"}]
-    assert {path.name for path in (asset.path / "botocore" / "data").iterdir() if path.is_dir()} == {"dynamodb"}
 
 
-def test_trimmed_endpoints_are_the_same_in_every_partition(asset: Asset) -> None:
+def test_the_sdk_knows_no_service_that_nobody_calls(sdk_asset: Asset) -> None:
+    data = sdk_asset.path / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == {"dynamodb"}
+
+
+def test_the_sample_carries_no_package_at_all() -> None:
+    built = build_asset("lambdas.sample.handler", arch=MACHINE, python=PYTHON).path
+    assert {path.name for path in built.iterdir() if path.name != ".lock"} == {"lambdas"}
+
+
+def test_trimmed_endpoints_are_the_same_in_every_partition(sdk_asset: Asset) -> None:
     program = (
         "import botocore.session, json\n"
         "session = botocore.session.get_session()\n"
@@ -149,10 +164,10 @@ def test_trimmed_endpoints_are_the_same_in_every_partition(asset: Asset) -> None
     session = botocore.session.get_session()
     clients = [session.create_client("dynamodb", region_name=region) for region in REGIONS]
     whole = [[client.meta.endpoint_url, client.meta.service_model.signing_name] for client in clients]
-    assert json.loads(_run_with_asset_alone(asset.path, program)) == whole
+    assert json.loads(_run_with_asset_alone(sdk_asset.path, program)) == whole
 
 
-def test_the_trimmed_model_still_has_every_operation(asset: Asset) -> None:
+def test_the_trimmed_model_still_has_every_operation(sdk_asset: Asset) -> None:
     program = (
         "import botocore.session, json\n"
         "client = botocore.session.get_session().create_client('dynamodb')\n"
@@ -161,7 +176,7 @@ def test_the_trimmed_model_still_has_every_operation(asset: Asset) -> None:
         "print(json.dumps([names, shapes, client.can_paginate('query')]))"
     )
     model = botocore.session.get_session().create_client("dynamodb", region_name="eu-west-1").meta.service_model
-    assert json.loads(_run_with_asset_alone(asset.path, program)) == [
+    assert json.loads(_run_with_asset_alone(sdk_asset.path, program)) == [
         list(model.operation_names),
         list(model.shape_names),
         True,
