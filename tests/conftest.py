@@ -25,7 +25,7 @@ REGION = "eu-central-1"
 
 # No deadline in either profile: how long an example takes says nothing on a shared machine.
 hypothesis.settings.register_profile("dev", max_examples=40, deadline=None)
-hypothesis.settings.register_profile("ci", max_examples=120, deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, print_blob=True)
 # For a long look by hand: pytest --hypothesis-profile=thorough tests/property
 hypothesis.settings.register_profile("thorough", max_examples=1500, deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
