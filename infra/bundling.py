@@ -38,6 +38,8 @@ _COMMON_FILES: Final = ("endpoints.json", "partitions.json", "sdk-default-config
 #: Of a distribution's metadata: what vulnerability scanners read, and its licence.
 _KEPT_METADATA: Final = re.compile(r"METADATA|(LICEN[CS]E|NOTICE|AUTHORS|COPYING).*|licenses", re.IGNORECASE)
 _UNUSED_FOLDERS: Final = frozenset({"__pycache__", "bin", "test", "tests"})
+#: Compilers of C declarations; ``cryptography`` is compiled already and needs only ``_cffi_backend`` beside them.
+_UNUSED_PACKAGES: Final = ("cffi", "pycparser")
 _UNUSED_SUFFIXES: Final = frozenset({".pyi", ".pyx", ".pxd", ".c", ".h", ".pyc"})
 
 #: Where Lambda unpacks an asset; tracebacks read from bytecode name files below it.
@@ -199,6 +201,8 @@ def _install(uv: str, requirements: Path, arch: str, python: str, output: Path) 
 
 def _trim_packages(output: Path) -> None:
     """Remove what a function never reads."""
+    for package in _UNUSED_PACKAGES:
+        shutil.rmtree(output / package, ignore_errors=True)
     for folder, names, files in os.walk(output):
         here = Path(folder)
         metadata = here.parent == output and here.suffix == ".dist-info"

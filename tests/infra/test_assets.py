@@ -28,6 +28,8 @@ HANDLERS = sorted(
     for file in ROOT.glob("lambdas/*/*.py")
     if "\ndef handler(" in file.read_text(encoding="utf-8")
 )
+#: What a function imports only once it needs it.
+LATE = ("claimsmith.verifier.fetch",)
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64 and EM_AARCH64
 REGIONS = ("eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
 
@@ -94,9 +96,11 @@ def test_the_handlers_are_found() -> None:
 def test_a_handler_imports_from_its_asset_alone_and_uses_all_of_its_own_files(
     handler: str, asset: Asset, refusing_endpoint: str
 ) -> None:
+    late = "".join(f"import {module}\n" for module in LATE if (asset.path / f"{module.replace('.', '/')}.py").exists())
     program = (
         f"import json, {handler} as module\n"
         "assert callable(module.handler)\n"
+        f"{late}"
         "print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)]))"
     )
     loaded = json.loads(_run_with_asset_alone(asset.path, program, refusing_endpoint).splitlines()[-1])
@@ -141,12 +145,30 @@ def test_nothing_is_in_an_asset_that_nothing_reads(asset: Asset) -> None:
     entries = {path.relative_to(asset.path).as_posix() for path in asset.path.rglob("*")}
     assert not [name for name in entries if name.endswith((".pyi", ".c", ".h", "/RECORD", "/tests", "/test"))]
     assert "bin" not in entries
-    assert not [name for name in entries if name.split("/")[0] in {"boto3", "s3transfer", "awscrt", "cffi", "pip"}]
+    assert not [
+        name for name in entries if name.split("/")[0] in {"boto3", "s3transfer", "awscrt", "cffi", "pycparser", "pip"}
+    ]
 
 
 def test_the_sdk_knows_no_service_that_nobody_calls(sdk_asset: Asset) -> None:
     data = sdk_asset.path / "botocore" / "data"
     assert {path.name for path in data.iterdir() if path.is_dir()} == {"dynamodb"}
+
+
+@pytest.mark.parametrize("module", ["lambdas.verifier.authorizer", "lambdas.verifier.introspection"])
+def test_the_trimmed_cryptography_verifies_a_signature(module: str) -> None:
+    program = (
+        "from cryptography.hazmat.primitives import hashes\n"
+        "from cryptography.hazmat.primitives.asymmetric import padding, rsa\n"
+        "key = rsa.generate_private_key(public_exponent=65537, key_size=2048)\n"
+        "numbers = key.public_key().public_numbers()\n"
+        "signature = key.sign(b'said', padding.PKCS1v15(), hashes.SHA256())\n"
+        "public = rsa.RSAPublicNumbers(numbers.e, numbers.n).public_key()\n"
+        "public.verify(signature, b'said', padding.PKCS1v15(), hashes.SHA256())\n"
+        "print('verified')"
+    )
+    built = build_asset(module, arch=MACHINE, python=PYTHON).path
+    assert _run_with_asset_alone(built, program) == "verified\n"
 
 
 def test_the_sample_carries_no_package_at_all() -> None:
