@@ -49,7 +49,8 @@ def preview_command(  # noqa: PLR0913 - the options of a request
     request = _request(session, user, client, source, tenant, scope, group, attribute)
     clock = {"clock": lambda: float(at)} if at is not None else {}
     issuer = session.pool.issuer if session.pool else ""
-    shown = preview(session.rows, request, issuer=issuer, version=version, **clock)
+    readable = session.pool.readable(client) if session.pool else None
+    shown = preview(session.rows, request, issuer=issuer, readable=readable, version=version, **clock)
     if session.as_json:
         session.out.print_json(json.dumps(_data(shown)))
     else:
@@ -90,6 +91,8 @@ def _request(
         groups=found.groups if groups is None else tuple(groups),
         scopes=(ADMIN_SCOPE,) if scopes is None else tuple(scopes),
         metadata=metadata,
+        iam_roles=found.iam_roles if groups is None else (),
+        preferred_role=found.preferred_role if groups is None else None,
     )
 
 

@@ -45,6 +45,8 @@ class Request:
         groups: the user's groups in the pool.
         scopes: requested scopes that the app client allows.
         metadata: client metadata. Untrusted: the caller writes it.
+        iam_roles: the IAM roles of the user's groups; ``cognito:roles`` of the ID token.
+        preferred_role: the first among them; ``cognito:preferred_role``.
     """
 
     source: str
@@ -55,6 +57,8 @@ class Request:
     groups: tuple[str, ...]
     scopes: tuple[str, ...]
     metadata: Mapping[str, str]
+    iam_roles: tuple[str, ...] = ()
+    preferred_role: str | None = None
 
     @property
     def machine(self) -> bool:
@@ -102,7 +106,16 @@ def parse(event: object) -> Request:
         groups=_strings(groups.get("groupsToOverride"), "request.groupConfiguration.groupsToOverride"),
         scopes=_strings(request.get("scopes"), "request.scopes"),
         metadata=metadata,
+        iam_roles=_strings(groups.get("iamRolesToOverride"), "request.groupConfiguration.iamRolesToOverride"),
+        preferred_role=_first(groups.get("preferredRole")),
     )
+
+
+def _first(value: object) -> str | None:
+    """The preferred role: text or null in real events, a list in the page's samples; nothing is decided by it."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    return value if isinstance(value, str) else None
 
 
 def _map(value: object, path: str) -> Mapping[str, Any]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Suppressing this name removes the groups, the IAM roles and the preferred role that come with them.
 GROUPS_CLAIM: Final = "cognito:groups"
 
+#: Claims that Cognito itself puts into both tokens together, generously (``sub``, ``iss``, ``exp`` and the like).
+_OWN_CLAIMS: Final = 50
+
 
 @dataclass(frozen=True, slots=True)
 class TokenChanges:
@@ -39,10 +42,11 @@ class Changes:
 def count(changes: Changes, request: Request) -> int:
     """How many claims and scopes the tokens will hold, as far as Cognito's quota counts them (``MAX_CHANGES``).
 
-    Existing claims count too: the attributes and the groups stand in for them.
+    Existing claims count too: Cognito's own, and the attributes and groups.
     """
     return (
-        len(changes.access.claims)
+        _OWN_CLAIMS
+        + len(changes.access.claims)
         + len(changes.id.claims)
         + len(changes.scopes_to_add)
         + len(request.scopes)

@@ -6,11 +6,15 @@ issue decides are left out (``UNPREDICTABLE``).
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
+from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from claimsmith.cognito.event import Request
     from claimsmith.cognito.response import Changes, TokenChanges
 
@@ -32,17 +36,26 @@ UNPREDICTABLE: Final = frozenset(
     ],
 )
 
+_MANAGED_LOGIN: Final = "TokenGeneration_HostedAuth"
+_IDENTITIES: Final = "identities"
+_ROLE_CLAIMS: Final = ("cognito:preferred_role", "cognito:roles")
+
 #: Attributes that are strings in the event and booleans in the ID token.
 _BOOLEAN_ATTRIBUTES: Final = ("email_verified", "phone_number_verified")
 
 
-def issued(request: Request, changes: Changes, issuer: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The access and the ID token's claims after these changes; a machine's ID token is empty.
+def issued(
+    request: Request, changes: Changes, *, issuer: str = "", readable: AbstractSet[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The access and the ID token's claims after these changes; an ID token that is not issued is empty.
+
+    That is a machine's, and that of a managed login, or of its refresh, that did not ask for ``openid``.
 
     Args:
         request: what was asked.
         changes: what the trigger answers.
         issuer: the value of ``iss``; empty where it is not known, and then no claim.
+        readable: the attributes that the app client may read; None for all.
     """
     scopes = [scope for scope in request.scopes if scope not in changes.scopes_to_suppress]
     scopes += [scope for scope in changes.scopes_to_add if scope not in scopes]
@@ -56,16 +69,17 @@ def issued(request: Request, changes: Changes, issuer: str) -> tuple[dict[str, A
     if request.machine:
         return _changed(access, changes.access), {}
     access["username"] = request.username
-    attributes: dict[str, Any] = {
-        name: value for name, value in request.attributes.items() if name != "sub" and not name.startswith("cognito:")
-    }
-    for name in _BOOLEAN_ATTRIBUTES:
-        if name in attributes:
-            attributes[name] = attributes[name] == "true"
+    api = request.source != _MANAGED_LOGIN and set(request.scopes) == {ADMIN_SCOPE}
+    if not api and "openid" not in request.scopes:
+        return _changed(access, changes.access), {}
+    roles: dict[str, Any] = {"cognito:roles": list(request.iam_roles)} if request.iam_roles else {}
+    if request.preferred_role is not None:
+        roles["cognito:preferred_role"] = request.preferred_role
     identity = {
-        **attributes,
+        **_attributes(request, readable),
         **common,
         **groups,
+        **roles,
         "aud": request.client_id,
         "cognito:username": request.username,
         "token_use": "id",
@@ -73,7 +87,33 @@ def issued(request: Request, changes: Changes, issuer: str) -> tuple[dict[str, A
     return _changed(access, changes.access), _changed(identity, changes.id)
 
 
+def _attributes(request: Request, readable: AbstractSet[str] | None) -> dict[str, Any]:
+    """The attributes as the ID token has them; ``identities`` is there whatever the client may read."""
+    shown: dict[str, Any] = {
+        name: value
+        for name, value in request.attributes.items()
+        if name not in ("sub", _IDENTITIES)
+        and not name.startswith("cognito:")
+        and (readable is None or name in readable)
+    }
+    for name in _BOOLEAN_ATTRIBUTES:
+        if name in shown:
+            shown[name] = shown[name] == "true"
+    if _IDENTITIES in request.attributes:
+        shown[_IDENTITIES] = _parsed(request.attributes[_IDENTITIES])
+    return shown
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """JSON text as the value it is; other text as it is."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 def _changed(claims: dict[str, Any], changes: TokenChanges) -> dict[str, Any]:
-    """Suppression wins over setting, as it does at Cognito."""
+    """Suppression wins over setting, as it does at Cognito, and takes the roles along with the groups."""
     merged = {**claims, **changes.claims}
-    return {name: merged[name] for name in sorted(merged) if name not in changes.suppressed}
+    gone = {*changes.suppressed, *(_ROLE_CLAIMS if GROUPS_CLAIM in changes.suppressed else ())}
+    return {name: merged[name] for name in sorted(merged) if name not in gone}

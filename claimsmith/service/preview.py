@@ -14,6 +14,7 @@ from claimsmith.store import bundles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
     from claimsmith.cognito.event import Request
     from claimsmith.store.dynamodb import Table
@@ -41,6 +42,7 @@ def preview(
     request: Request,
     *,
     issuer: str = "",
+    readable: AbstractSet[str] | None = None,
     version: int | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Preview:
@@ -50,6 +52,7 @@ def preview(
         rows: the table.
         request: what would be asked.
         issuer: the value of ``iss``; empty where it is not known.
+        readable: the attributes that the app client may read; None for all.
         version: a bundle version other than the one in force.
         clock: epoch seconds.
 
@@ -68,5 +71,5 @@ def preview(
     outcome = decide(bundle, facts, request, int(clock()))
     if isinstance(outcome, Refusal):
         return Preview(outcome, {}, {}, bundle.version)
-    access, identity = issued(request, outcome.changes, issuer)
+    access, identity = issued(request, outcome.changes, issuer=issuer, readable=readable)
     return Preview(outcome, access, identity, bundle.version)

@@ -21,12 +21,16 @@ class PoolUser:
 
     Attributes:
         attributes: as the trigger's event has them: all strings, ``sub`` and ``cognito:user_status`` among them.
+        iam_roles: the roles of the groups.
+        preferred_role: that of the group with the lowest precedence, where it is the only one.
     """
 
     sub: str
     username: str
     attributes: Mapping[str, str]
     groups: tuple[str, ...]
+    iam_roles: tuple[str, ...] = ()
+    preferred_role: str | None = None
 
 
 class Pool:
@@ -52,15 +56,32 @@ class Pool:
         found = self._call("admin_get_user", Username=name)
         attributes = {entry["Name"]: entry["Value"] for entry in found["UserAttributes"]}
         attributes["cognito:user_status"] = found["UserStatus"]
-        groups: list[str] = []
+        groups: list[dict[str, Any]] = []
         request = {"Username": found["Username"]}
         while True:
             page = self._call("admin_list_groups_for_user", **request)
-            groups += [group["GroupName"] for group in page["Groups"]]
+            groups += page["Groups"]
             if not page.get("NextToken"):
                 break
             request["NextToken"] = page["NextToken"]
-        return PoolUser(attributes["sub"], found["Username"], attributes, tuple(groups))
+        return PoolUser(
+            sub=attributes["sub"],
+            username=found["Username"],
+            attributes=attributes,
+            groups=tuple(group["GroupName"] for group in groups),
+            iam_roles=tuple(group["RoleArn"] for group in groups if group.get("RoleArn")),
+            preferred_role=_preferred(groups),
+        )
+
+    def readable(self, client_id: str) -> frozenset[str] | None:
+        """The attributes that an app client may read; None where it may read all, or there is no such client."""
+        try:
+            client = self._call("describe_user_pool_client", ClientId=client_id)["UserPoolClient"]
+        except OperationError as error:
+            if error.code is Code.NOT_FOUND:
+                return None
+            raise
+        return frozenset(client["ReadAttributes"]) if client.get("ReadAttributes") else None
 
     def sign_out(self, username: str) -> None:
         """Sign a user out everywhere: their refresh tokens end (AdminUserGlobalSignOut).
@@ -75,8 +96,9 @@ class Pool:
             answer: dict[str, Any] = getattr(self._client, operation)(UserPoolId=self.id, **request)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            if code == "UserNotFoundException":
-                raise OperationError(Code.NOT_FOUND, "There is no such user in the pool.") from error
+            if code in ("UserNotFoundException", "ResourceNotFoundException"):
+                what = "user in the pool" if code == "UserNotFoundException" else "pool or client here"
+                raise OperationError(Code.NOT_FOUND, f"There is no such {what}.") from error
             if code in ("AccessDeniedException", "NotAuthorizedException", "UnrecognizedClientException"):
                 raise OperationError(Code.ACCESS_DENIED, f"Cognito does not allow this ({code}).") from error
             raise OperationError(Code.AWS_UNREACHABLE, f"Cognito refuses ({code}).") from error
@@ -84,6 +106,15 @@ class Pool:
             message = f"Cognito does not answer ({type(error).__name__})."
             raise OperationError(Code.AWS_UNREACHABLE, message) from error
         return answer
+
+
+def _preferred(groups: list[dict[str, Any]]) -> str | None:
+    """The role of the first group by precedence; none where two come first with different roles."""
+    ranked = [
+        (group["Precedence"], group["RoleArn"]) for group in groups if group.get("RoleArn") and "Precedence" in group
+    ]
+    first = {role for precedence, role in ranked if precedence == min(ranked)[0]}
+    return first.pop() if len(first) == 1 else None
 
 
 def connect_pool(pool_id: str, *, endpoint_url: str | None = None, region: str | None = None) -> Pool:

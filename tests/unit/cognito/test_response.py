@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import Changes, TokenChanges, build, count
 from claimsmith.cognito.tokens import UNPREDICTABLE, issued
@@ -44,12 +46,12 @@ def test_a_machine_gets_no_id_token() -> None:
 
 
 def test_existing_and_added_count_and_suppressed_do_not() -> None:
-    # 2 claims, 1 scope added, 2 scopes, 4 attributes, 1 group in 2 tokens
-    assert count(CHANGES, USER) == 2 + 1 + 2 + 4 + 2
+    # Cognito's own, 2 claims, 1 scope added, 2 scopes, 4 attributes, 1 group in 2 tokens
+    assert count(CHANGES, USER) == 50 + 2 + 1 + 2 + 4 + 2
 
 
 def test_a_preview_shows_what_cognito_would_issue() -> None:
-    access, identity = issued(USER, CHANGES, "https://issuer.example")
+    access, identity = issued(USER, CHANGES, issuer="https://issuer.example")
     assert access == {
         "client_id": CLIENT,
         "cognito:groups": ["Staff"],
@@ -73,20 +75,31 @@ def test_a_preview_shows_what_cognito_would_issue() -> None:
     }
 
 
+def test_a_preview_shows_only_what_the_client_may_read_and_roles_with_their_groups() -> None:
+    given = replace(USER, attributes={**USER.attributes, "identities": '[{"userId": "1"}]'}, iam_roles=("arn",))
+    _, identity = issued(given, Changes(), readable=frozenset({"email"}))
+    assert identity["email"] == "user@example.com"
+    assert "email_verified" not in identity
+    assert identity["identities"] == [{"userId": "1"}]
+    assert identity["cognito:roles"] == ["arn"]
+    _, without = issued(given, Changes(id=TokenChanges(suppressed=("cognito:groups",))))
+    assert not {"cognito:groups", "cognito:roles"} & without.keys()
+
+
 def test_in_a_preview_suppression_wins_over_setting() -> None:
     both = Changes(access=TokenChanges({"x": 1}, ("x",)), id=TokenChanges({"email": "other"}, ("email",)))
-    access, identity = issued(USER, both, "")
+    access, identity = issued(USER, both)
     assert "x" not in access
     assert "email" not in identity
     assert "iss" not in access
 
 
 def test_a_machines_preview_is_one_token_about_the_client() -> None:
-    access, identity = issued(MACHINE, Changes(scopes_to_suppress=("orders/read",)), "")
+    access, identity = issued(MACHINE, Changes(scopes_to_suppress=("orders/read",)))
     assert access == {"client_id": CLIENT, "sub": CLIENT, "token_use": "access"}
     assert identity == {}
 
 
 def test_a_preview_claims_nothing_that_only_the_moment_decides() -> None:
-    access, identity = issued(USER, CHANGES, "https://issuer.example")
+    access, identity = issued(USER, CHANGES, issuer="https://issuer.example")
     assert not UNPREDICTABLE & (access.keys() | identity.keys())
