@@ -168,7 +168,8 @@ def _commands(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: 
                 ["members", "revoke", "someone", "other", "--user-pool-id", pool],
             ],
             "PolicyEditor": [["lint"]],
-            "Auditor": [["lint"], ["preview", "--user", "someone", "--user-pool-id", pool]],
+            # With a pool, preview describes the app client, and that tells its secret too: not an auditor's to know.
+            "Auditor": [["lint"], ["preview", "--user", SUB]],
         }
         recorded = {}
         for persona, arguments in commands.items():

@@ -159,6 +159,11 @@ def test_nobody_may_change_the_tables_or_the_pool_themselves(statements: list[St
             assert name in (*WRITES, *READS, "Scan") or not name.removeprefix("Admin").startswith(changing), action
 
 
+def test_nobody_learns_the_secret_of_an_app_client(production: Template, statements: list[Statement]) -> None:
+    # Its answer has the secret in it, and with that comes every scope of the machine client.
+    assert not allowed(statements, "cognito-idp:DescribeUserPoolClient", _arns(production)["cognito-idp"])
+
+
 def test_only_the_operator_signs_users_out(production: Template, statements: list[Statement], persona: str) -> None:
     pool = _arns(production)["cognito-idp"]
     assert allowed(statements, "cognito-idp:AdminUserGlobalSignOut", pool) is (persona == "Operator")
