@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from demo.api import basic
 from demo.local_stack import LocalStack, emulator
 from demo.user_pool import refusal
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 POLICY = Path(__file__).with_name("policy.yaml")
 WAIT_SECONDS = 30
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups, and ``-m`` for marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One deployment for all of them: they are one group, which ``--dist loadgroup`` gives to one worker."""
+    for item in items:
+        if item.path.is_relative_to(POLICY.parent):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
 def wait_until(stack: LocalStack, what: str, done: Callable[[], bool]) -> None:
@@ -112,6 +122,13 @@ def stack(deployed: LocalStack, refused_without_policy: str, apply_policy: Calla
     assert refused_without_policy
     apply_policy()
     return deployed
+
+
+@pytest.fixture(scope="session")
+def caller(stack: LocalStack) -> str:
+    """The header of somebody who may ask introspection about every token."""
+    secret = stack.cli("resources", "add", "everything", "--client", "*", "--tenant", "*").data["secret"]
+    return basic("everything", secret)
 
 
 @pytest.fixture

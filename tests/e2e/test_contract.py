@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from demo.local_stack import LocalStack
     from tests.e2e.conftest import Person
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
-
 RESERVED = {
     "acr",
     "amr",

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from demo.local_stack import LocalStack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
-
 
 def test_the_story_is_told_to_the_end_and_may_be_told_again(edited_policy: LocalStack, tmp_path: Path) -> None:
     shown = io.StringIO()

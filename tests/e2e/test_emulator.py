@@ -16,8 +16,6 @@ from demo.local_stack import emulator
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
-
 
 def test_a_second_start_finds_the_first_and_a_stop_ends_it(tmp_path: Path) -> None:
     first, second = emulator(tmp_path, port=0), emulator(tmp_path, port=0)

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from demo.local_stack import LocalStack
     from tests.e2e.conftest import Person
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
-
 
 def test_without_a_policy_nobody_signs_in(refused_without_policy: str) -> None:
     assert "Sign-in is not possible right now. [CS2002]" in refused_without_policy

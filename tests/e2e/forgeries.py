@@ -1,0 +1,136 @@
+"""Tokens that open nothing, each made from one that would; and what the verifier says of it."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import secrets
+import time
+from base64 import urlsafe_b64decode
+from typing import TYPE_CHECKING, Any
+
+from claimsmith.errors import Code
+from demo import aws
+from demo.user_pool import UserPool
+from tests.unit.verifier.minting import b64, compact, private_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from demo.local_stack import LocalStack
+    from demo.user_pool import Tokens
+    from tests.e2e.conftest import Person
+
+
+def opened(segment: str) -> dict[str, Any]:
+    """A header or a payload."""
+    content: dict[str, Any] = json.loads(urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
+    return content
+
+
+def sealed(content: dict[str, Any]) -> str:
+    return b64(json.dumps(content).encode())
+
+
+def unsigned(_person: Person, tokens: Tokens) -> str:
+    header, payload, _signature = tokens.access.split(".")
+    return f"{sealed(opened(header) | {'alg': 'none'})}.{payload}."
+
+
+def hmac_with_the_public_key(person: Person, tokens: Tokens) -> str:
+    """The confusion that takes a public key for a shared secret (RFC 8725 section 2.1)."""
+    header, payload, _signature = tokens.access.split(".")
+    (modulus,) = (key["n"] for key in person.stack.pool.jwks()["keys"] if key["kid"] == opened(header)["kid"])
+    signed = f"{sealed(opened(header) | {'alg': 'HS256'})}.{payload}"
+    return f"{signed}.{b64(hmac.digest(modulus.encode(), signed.encode(), 'sha256'))}"
+
+
+def by_another_key(_person: Person, tokens: Tokens) -> str:
+    """The same header, so the pool's key id, and the same claims."""
+    header, payload, _signature = tokens.access.split(".")
+    return compact(json.dumps(opened(header)).encode(), json.dumps(opened(payload)).encode(), private_key())
+
+
+def by_an_unknown_key(_person: Person, tokens: Tokens) -> str:
+    header, payload, _signature = tokens.access.split(".")
+    named = opened(header) | {"kid": "another"}
+    return compact(json.dumps(named).encode(), json.dumps(opened(payload)).encode(), private_key())
+
+
+def altered(_person: Person, tokens: Tokens) -> str:
+    """One claim more, under the true signature."""
+    header, payload, signature = tokens.access.split(".")
+    return f"{header}.{sealed(opened(payload) | {'scope': 'orders/read orders/write'})}.{signature}"
+
+
+def of_another_pool(person: Person, _tokens: Tokens) -> str:
+    """Genuine and valid, at another pool of the same account."""
+    cognito: Any = aws.client("cognito-idp", person.stack.endpoint)
+    pool_id = cognito.create_user_pool(PoolName=f"other-{secrets.token_hex(4)}")["UserPool"]["Id"]
+    client_id = _client_of(person.stack, pool_id)
+    other = UserPool(person.stack.endpoint, pool_id)
+    other.put_user(person.username, f"{person.username}@example.com", person.password)
+    token = other.sign_in(client_id, person.username, person.password).access
+    assert other.verified(token)["iss"] == other.issuer
+    return token
+
+
+def of_a_client_that_is_not_listed(person: Person, _tokens: Tokens) -> str:
+    """Genuine and valid, of a client that was made after the deployment."""
+    client_id = _client_of(person.stack, person.stack.pool.id)
+    token = person.stack.pool.sign_in(client_id, person.username, person.password).access
+    assert "orders/read" in person.stack.pool.verified(token)["scope"].split()
+    return token
+
+
+def expired(person: Person, _tokens: Tokens) -> str:
+    """Genuine, and over. Cognito takes no less than five minutes for a lifetime; the emulator takes a second."""
+    with _lifetime(person.stack, seconds=1):
+        token = person.sign_in().access
+    claims = opened(token.split(".")[1])
+    assert claims["exp"] - claims["iat"] == 1
+    while time.time() <= claims["exp"]:
+        time.sleep(0.05)
+    return token
+
+
+FORGERIES: dict[str, tuple[Callable[[Person, Tokens], str], Code]] = {
+    "an ID token": (lambda _person, tokens: tokens.id, Code.WRONG_TOKEN_USE),
+    "not a token": (lambda _person, _tokens: "nonsense", Code.TOKEN_MALFORMED),
+    "unsigned": (unsigned, Code.ALGORITHM_NOT_ALLOWED),
+    "an HMAC with the public key": (hmac_with_the_public_key, Code.ALGORITHM_NOT_ALLOWED),
+    "signed by another key": (by_another_key, Code.SIGNATURE_INVALID),
+    "signed by an unknown key": (by_an_unknown_key, Code.KEY_NOT_FOUND),
+    "altered": (altered, Code.SIGNATURE_INVALID),
+    "of another pool": (of_another_pool, Code.ISSUER_NOT_ALLOWED),
+    "of a client that is not listed": (of_a_client_that_is_not_listed, Code.WRONG_CLIENT),
+    "expired": (expired, Code.TOKEN_EXPIRED),
+}
+
+
+def _client_of(stack: LocalStack, pool_id: str) -> str:
+    cognito: Any = aws.client("cognito-idp", stack.endpoint)
+    made = cognito.create_user_pool_client(
+        UserPoolId=pool_id,
+        ClientName=f"client-{secrets.token_hex(4)}",
+        ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    )
+    return str(made["UserPoolClient"]["ClientId"])
+
+
+@contextlib.contextmanager
+def _lifetime(stack: LocalStack, seconds: int) -> Iterator[None]:
+    """Access tokens of the public client live this long inside."""
+    cognito: Any = aws.client("cognito-idp", stack.endpoint)
+    key = {"UserPoolId": stack.pool.id, "ClientId": stack.public_client}
+    described = cognito.describe_user_pool_client(**key)["UserPoolClient"]
+    taken = cognito.meta.service_model.operation_model("UpdateUserPoolClient").input_shape.members
+    # The emulator describes what is not set as empty, which it may not be sent as.
+    before = {name: value for name, value in described.items() if name in taken and value not in ("", [])}
+    units = before["TokenValidityUnits"] | {"AccessToken": "seconds"}
+    cognito.update_user_pool_client(**before | {"AccessTokenValidity": seconds, "TokenValidityUnits": units})
+    try:
+        yield
+    finally:
+        cognito.update_user_pool_client(**before)

@@ -1,0 +1,183 @@
+"""The deployed introspection endpoint (RFC 7662), through API Gateway."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+
+from demo.api import FORM, basic
+from tests.e2e import managed_login
+from tests.e2e.forgeries import FORGERIES
+
+if TYPE_CHECKING:
+    from demo.api import Reply
+    from demo.local_stack import LocalStack
+    from tests.e2e.conftest import Person
+
+INACTIVE = {"active": False}
+
+
+@pytest.fixture
+def token(person: Person, tenant: str) -> str:
+    """An active access token of a member of ``tenant``."""
+    person.join(tenant, "viewer")
+    return person.sign_in().access
+
+
+def is_unauthorized(reply: Reply, challenge: str) -> bool:
+    """A 401 that says how to authenticate and nothing of the token."""
+    return (
+        reply.status == 401
+        and reply.headers["www-authenticate"].startswith(challenge)
+        and reply.headers["cache-control"] == "no-store"
+        and reply.body.keys() == {"error"}
+    )
+
+
+def test_an_active_token_is_told_with_its_tenant_and_its_roles(
+    stack: LocalStack, caller: str, person: Person, tenant: str, token: str
+) -> None:
+    reply = stack.http_api.introspect(token, caller)
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
+    assert reply.headers["cache-control"] == "no-store"
+    claims = stack.pool.verified(token)
+    copied = {name: claims[name] for name in ("client_id", "scope", "exp", "iat", "sub", "iss", "jti", "username")}
+    assert reply.body == {
+        "active": True,
+        "token_type": "Bearer",
+        "tenant_id": tenant,
+        "roles": ["viewer"],
+        "username": person.username,
+        **copied,
+    }
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_of_a_token_that_is_no_good_nothing_is_told(
+    stack: LocalStack, caller: str, person: Person, token: str, forgery: str
+) -> None:
+    make, _code = FORGERIES[forgery]
+    assert stack.http_api.introspect(token, caller).body["active"] is True
+    reply = stack.http_api.introspect(make(person, person.sign_in()), caller)
+    assert (reply.status, reply.body) == (200, INACTIVE)
+
+
+def test_a_refresh_token_is_not_active(stack: LocalStack, caller: str, person: Person) -> None:
+    assert stack.http_api.introspect(person.sign_in().refresh, caller).body == INACTIVE
+
+
+def test_a_caller_learns_nothing_of_other_tenants_and_clients(
+    stack: LocalStack, person: Person, tenant: str, other_tenant: str, token: str
+) -> None:
+    name = f"service-{secrets.token_hex(4)}"
+    added = stack.cli("resources", "add", name, "--client", stack.public_client, "--tenant", tenant)
+    credentials = basic(name, added.data["secret"])
+    assert stack.http_api.introspect(token, credentials).body["active"] is True
+    person.join(other_tenant, "viewer")
+    elsewhere = person.sign_in({"tenant_id": other_tenant}).access
+    nowhere = person.sign_in().access
+    assert stack.cli("switch", person.username, tenant).code == 0
+    by_browser = managed_login.sign_in(person, stack.outputs["CodeClientId"], ["openid", "orders/read"])
+    assert stack.pool.verified(by_browser)["tenant_id"] == tenant
+    for another in (elsewhere, nowhere, by_browser):
+        assert stack.pool.verified(another)["sub"] == person.sub
+        assert stack.http_api.introspect(another, credentials).body == INACTIVE
+
+
+def test_a_machine_authenticates_by_its_own_token_if_it_has_the_scope_and_a_row(stack: LocalStack, token: str) -> None:
+    machine = stack.outputs["MachineClientId"]
+    own = stack.pool.machine_token(machine, ["claimsmith/introspect"])
+    unscoped = stack.pool.machine_token(machine, ["orders/read"])
+    assert is_unauthorized(stack.http_api.introspect(token, f"Bearer {own}"), "Bearer ")
+    assert stack.cli("resources", "add", machine, "--client", "*", "--tenant", "*").code == 0
+    try:
+        assert stack.http_api.introspect(token, f"Bearer {own}").body["active"] is True
+        assert is_unauthorized(stack.http_api.introspect(token, f"Bearer {unscoped}"), "Bearer ")
+    finally:
+        assert stack.cli("resources", "remove", machine).code == 0
+    assert is_unauthorized(stack.http_api.introspect(token, f"Bearer {own}"), "Bearer ")
+
+
+def test_a_users_token_authenticates_nobody(stack: LocalStack, token: str) -> None:
+    assert is_unauthorized(stack.http_api.introspect(token, f"Bearer {token}"), "Bearer ")
+
+
+@pytest.mark.parametrize("authorization", [basic("nobody", "a guess"), basic("", ""), "Basic ?", "Digest x", ""])
+def test_whoever_does_not_authenticate_is_told_how_to(stack: LocalStack, token: str, authorization: str) -> None:
+    assert is_unauthorized(stack.http_api.introspect(token, authorization), "Basic ")
+
+
+def test_a_secret_is_kept_nowhere_and_a_wrong_one_is_refused(stack: LocalStack, token: str) -> None:
+    name = f"service-{secrets.token_hex(4)}"
+    secret = stack.cli("resources", "add", name, "--client", "*", "--tenant", "*").data["secret"]
+    assert stack.http_api.introspect(token, basic(name, secret)).status == 200
+    for wrong in (secret[:-1], secret + "x", secret.swapcase(), "", sha256(secret.encode()).hexdigest()):
+        assert is_unauthorized(stack.http_api.introspect(token, basic(name, wrong)), "Basic ")
+    kept = str([*stack.rows(stack.table), *stack.rows(stack.audit_table)])
+    assert name in kept
+    assert secret not in kept
+
+
+def test_a_rotated_secret_stays_valid_until_the_next_rotation(stack: LocalStack, token: str) -> None:
+    name = f"service-{secrets.token_hex(4)}"
+    given = [stack.cli("resources", "add", name, "--client", "*", "--tenant", "*").data["secret"]]
+
+    def valid() -> list[bool]:
+        return [stack.http_api.introspect(token, basic(name, secret)).status == 200 for secret in given]
+
+    given.append(stack.cli("resources", "rotate", name).data["secret"])
+    assert valid() == [True, True]
+    given.append(stack.cli("resources", "rotate", name).data["secret"])
+    assert valid() == [False, True, True]
+    assert stack.cli("resources", "remove", name).code == 0
+    assert valid() == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", '{{"token": "{token}"}}', 415),
+        ("text/plain", "token={token}", 415),
+        (FORM, "token={token}&token={token}", 400),
+        (FORM, "token=", 400),
+        (FORM, "", 400),
+        (FORM, "other={token}", 400),
+        (FORM, "token=%FF", 400),
+        (FORM, "token={token}" + 17 * "&hint=x", 400),
+        (FORM, "token=" + 32_768 * "x", 413),
+    ],
+)
+def test_a_request_that_is_no_introspection_request_is_refused(
+    stack: LocalStack, caller: str, token: str, content_type: str, body: str, status: int
+) -> None:
+    headers = {"Authorization": caller, "Content-Type": content_type}
+    reply = stack.http_api.send("POST", "/introspect", headers, body.format(token=token).encode())
+    assert (reply.status, reply.body) == (status, {"error": "invalid_request"})
+    assert reply.headers["cache-control"] == "no-store"
+
+
+def test_what_is_no_parameter_of_introspection_does_no_harm(stack: LocalStack, caller: str, token: str) -> None:
+    form = urlencode({"token_type_hint": "refresh_token", "token": token, "more": "x"}).encode()
+    headers = {"Authorization": caller, "Content-Type": f"{FORM}; charset=UTF-8"}
+    assert stack.http_api.send("POST", "/introspect", headers, form).body["active"] is True
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_other_methods_have_no_route_and_do_not_reach_the_function(
+    stack: LocalStack, caller: str, token: str, method: str
+) -> None:
+    """The function itself answers 405, to a route that would let them through."""
+    asked = stack.invocations(stack.outputs["IntrospectionName"])
+    reply = stack.http_api.send(method, f"/introspect?token={token}", {"Authorization": caller})
+    assert reply.status == 404
+    assert stack.invocations(stack.outputs["IntrospectionName"]) == asked
+
+
+def test_whoever_does_not_authenticate_learns_nothing_else(stack: LocalStack, token: str) -> None:
+    form = urlencode({"token": token, "second": token}).encode()
+    reply = stack.http_api.send("POST", "/introspect", {"Content-Type": "text/plain"}, form)
+    assert is_unauthorized(reply, "Basic ")
