@@ -128,6 +128,11 @@ class Alarms(Construct):
             periods=(2, 3),
         )
         self.add(
+            "SignInsFail",
+            "Sign-ins fail for a reason of ours: no policy, no table, an event that is not known, a bug.",
+            count("pre_token", "Failed"),
+        )
+        self.add(
             "TokensDegraded",
             "Tokens are issued without tenant, roles and managed scopes, because the table cannot be read.",
             count("pre_token", "Degraded"),

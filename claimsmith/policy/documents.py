@@ -19,9 +19,9 @@ Names = Annotated[list[str], BeforeValidator(_listed)]
 
 
 def _present(value: object) -> object:
-    """A ceiling that is there; null would silently mean no limit."""
+    """A limit that is there; null would silently mean none."""
     if value is None:
-        raise ValueError("null is not a ceiling; leave the attribute out for no limit, or write [] for nothing")
+        raise ValueError("null sets no limit; leave the attribute out for none")
     return value
 
 
@@ -87,7 +87,7 @@ class Client(ClaimsRow):
     """``POLICY CLIENT#<app client id>``."""
 
     name: str | None = None
-    tenant: str | None = None
+    tenant: Annotated[str | None, BeforeValidator(_present)] = None
     roles: Names = Field(default_factory=list)
     scopes_allowed: Ceiling = None
     suppress_scopes: Names = Field(default_factory=list)
@@ -98,13 +98,13 @@ class Client(ClaimsRow):
 class Route(Row):
     """``POLICY ROUTE#<id>``: what a request to an API needs."""
 
-    api: str | None = None
+    api: Annotated[str | None, BeforeValidator(_present)] = None
     method: str = "ANY"
     path: str
     any_scope: Names = Field(default_factory=list)
     all_scopes: Names = Field(default_factory=list)
     any_role: Names = Field(default_factory=list)
-    tenant_from: str | None = None
+    tenant_from: Annotated[str | None, BeforeValidator(_present)] = None
 
 
 DOCUMENTS: dict[str, type[Row]] = {

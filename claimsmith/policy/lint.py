@@ -93,16 +93,16 @@ def check(draft: Draft) -> tuple[Checked, list[Finding]]:
 
 class _Lint:
     def __init__(self, draft: Draft) -> None:
-        self.draft = draft
+        self.sections = {name: draft.section(name) for name in (*DOCUMENTS, UNKNOWN_SECTION)}
         self.findings: list[Finding] = []
 
     def run(self) -> tuple[Checked, list[Finding]]:
         documents = {section: self.documents(section) for section in DOCUMENTS}
         settings = next(iter(documents[SETTINGS_SECTION].values()), None)
-        if not self.draft.section(SETTINGS_SECTION):
+        if not self.sections[SETTINGS_SECTION]:
             nowhere = Entry(SETTINGS_SECTION, "", {})
             self.say(Code.SETTINGS_MISSING, nowhere, (), "every policy has this row, even an empty one")
-        for entry in self.draft.section(UNKNOWN_SECTION).values():
+        for entry in self.sections[UNKNOWN_SECTION].values():
             self.say(Code.UNKNOWN_ROW, entry, (), "this version knows SETTINGS, ROLE#…, GROUP#…, CLIENT#… and ROUTE#…")
         checked_policy = Checked(
             settings if isinstance(settings, Settings) else Settings(),
@@ -126,7 +126,7 @@ class _Lint:
     def documents(self, section: str) -> dict[str, Row]:
         """The documents of a section that can be read."""
         model, found = DOCUMENTS[section], {}
-        for name, entry in self.draft.section(section).items():
+        for name, entry in self.sections[section].items():
             try:
                 found[name] = model.model_validate(dict(entry.attributes))
             except ValidationError as error:
@@ -142,14 +142,14 @@ class _Lint:
     def names(self, policy: Checked) -> None:
         for name in policy.roles:
             if not NAME.fullmatch(name):
-                entry = self.draft.section("roles")[name]
+                entry = self.sections["roles"][name]
                 self.say(Code.INVALID_NAME, entry, (), f"a role's name matches {NAME.pattern}")
         for name in policy.groups:
             if not 0 < len(name) <= _GROUP_LENGTH:
-                entry = self.draft.section("groups")[name]
+                entry = self.sections["groups"][name]
                 self.say(Code.INVALID_NAME, entry, (), f"a group's name has 1 to {_GROUP_LENGTH} characters")
         for name, client in policy.clients.items():
-            entry = self.draft.section("clients")[name]
+            entry = self.sections["clients"][name]
             if not CLIENT_ID.fullmatch(name):
                 self.say(Code.INVALID_NAME, entry, (), "this is not an app client id")
             if client.tenant is not None and not NAME.fullmatch(client.tenant):
@@ -157,7 +157,7 @@ class _Lint:
 
     def routes(self, routes: Mapping[str, Route]) -> None:
         for name, route in routes.items():
-            entry = self.draft.section("routes")[name]
+            entry = self.sections["routes"][name]
             if not NAME.fullmatch(name):
                 self.say(Code.INVALID_NAME, entry, (), f"a route's id matches {NAME.pattern}")
             if route.method not in METHODS:
@@ -178,7 +178,7 @@ class _Lint:
 
     def role_references(self, policy: Checked) -> None:
         # A role whose row is wrong exists all the same; one finding for it is enough.
-        known = self.draft.section("roles")
+        known = self.sections["roles"]
         for entry, path, names in self.role_lists(policy):
             for index, name in enumerate(names):
                 if name not in known:
@@ -186,45 +186,45 @@ class _Lint:
                     self.say(Code.UNKNOWN_ROLE, entry, (*path, str(index)), f"there is no role {name}{hint}")
 
     def role_lists(self, policy: Checked) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
-        for entry in self.draft.section(SETTINGS_SECTION).values():
+        for entry in self.sections[SETTINGS_SECTION].values():
             yield entry, ("default_roles",), policy.settings.default_roles
         for name, role in policy.roles.items():
-            yield self.draft.section("roles")[name], ("inherits",), role.inherits
+            yield self.sections["roles"][name], ("inherits",), role.inherits
         for name, group in policy.groups.items():
-            yield self.draft.section("groups")[name], ("roles",), group.roles
+            yield self.sections["groups"][name], ("roles",), group.roles
         for name, client in policy.clients.items():
-            yield self.draft.section("clients")[name], ("roles",), client.roles
+            yield self.sections["clients"][name], ("roles",), client.roles
         for name, route in policy.routes.items():
-            yield self.draft.section("routes")[name], ("any_role",), route.any_role
+            yield self.sections["routes"][name], ("any_role",), route.any_role
 
     def cycles(self, roles: Mapping[str, Role]) -> None:
         for name in roles:
             if name in ancestors(name, roles):
-                entry = self.draft.section("roles")[name]
+                entry = self.sections["roles"][name]
                 self.say(Code.INHERITANCE_CYCLE, entry, ("inherits",), "this role inherits itself, at some depth")
 
     def scopes(self, policy: Checked) -> None:
         unmanaged = frozenset(policy.settings.unmanaged_scopes)
-        for entry in self.draft.section(SETTINGS_SECTION).values():
+        for entry in self.sections[SETTINGS_SECTION].values():
             self.scope_syntax(entry, ("unmanaged_scopes",), policy.settings.unmanaged_scopes)
             for index, pattern in enumerate(policy.settings.unmanaged_scopes):
                 if "*" in pattern.removesuffix("/*"):
                     message = "a star stands only at the end, after a slash, as in legacy/*"
                     self.say(Code.INVALID_SCOPE, entry, ("unmanaged_scopes", str(index)), message)
         for name, role in policy.roles.items():
-            entry = self.draft.section("roles")[name]
+            entry = self.sections["roles"][name]
             self.scope_syntax(entry, ("scopes",), role.scopes)
             for index, scope in enumerate(role.scopes):
                 if is_unmanaged(scope, unmanaged):
                     message = f"the policy does not manage {scope}, so no role can grant it"
                     self.say(Code.UNMANAGED_SCOPE, entry, ("scopes", str(index)), message)
         for name, client in policy.clients.items():
-            entry = self.draft.section("clients")[name]
+            entry = self.sections["clients"][name]
             self.scope_syntax(entry, ("scopes_allowed",), client.scopes_allowed or ())
             self.scope_syntax(entry, ("suppress_scopes",), client.suppress_scopes)
 
         for name, route in policy.routes.items():
-            entry = self.draft.section("routes")[name]
+            entry = self.sections["routes"][name]
             self.scope_syntax(entry, ("any_scope",), route.any_scope)
             self.scope_syntax(entry, ("all_scopes",), route.all_scopes)
 
@@ -240,11 +240,11 @@ class _Lint:
 
     def claims(self, policy: Checked) -> None:
         own = {DEGRADED_CLAIM, SHED_CLAIM, *policy.settings.names().values()}
-        for entry in self.draft.section(SETTINGS_SECTION).values():
+        for entry in self.sections[SETTINGS_SECTION].values():
             self.claim_names(entry, policy.settings)
         rows: list[tuple[Entry, ClaimsRow]] = []
-        rows += [(self.draft.section("roles")[name], role) for name, role in policy.roles.items()]
-        rows += [(self.draft.section("clients")[name], client) for name, client in policy.clients.items()]
+        rows += [(self.sections["roles"][name], role) for name, role in policy.roles.items()]
+        rows += [(self.sections["clients"][name], client) for name, client in policy.clients.items()]
         for entry, row in rows:
             for attribute, claims, tokens in (
                 ("claims", row.claims, TOKENS),

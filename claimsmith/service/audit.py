@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Characters of an image that are kept; two of them fit a row.
 _MAX_IMAGE: Final = 150_000
 
+#: Levels of nesting that are kept; DynamoDB takes 32, and the image lies one level down.
+_MAX_DEPTH: Final = 30
+
 #: Attributes that are never copied: digests of secrets.
 _SECRET: Final = frozenset({"secrets"})
 
@@ -97,5 +100,12 @@ def _image(image: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in image.items() if name not in (table.PK, table.SK)}
     for name in kept.keys() & _SECRET:
         kept[name] = "not kept"
+    if _depth(kept) > _MAX_DEPTH:
+        return {"not_kept": f"nested more than {_MAX_DEPTH} levels deep"}
     size = len(json.dumps(kept, default=str))
     return kept if size <= _MAX_IMAGE else {"not_kept": f"{size} characters"}
+
+
+def _depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)

@@ -76,4 +76,8 @@ class Calls:
         """
         if not self._free.acquire(blocking=False):
             raise DeadlineError("Too many calls are still waiting for an answer.")
-        return Call(run, self._free)
+        try:
+            return Call(run, self._free)
+        except BaseException:
+            self._free.release()
+            raise

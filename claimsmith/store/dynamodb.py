@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import botocore.session
 from botocore.config import Config
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
     Key = tuple[str, str]
 
+M = TypeVar("M")
+
 #: One attempt more, and short waits: Cognito gives a trigger five seconds in all. A total bound is the caller's.
 TOKEN_PATH: Final = Config(
     connect_timeout=1.0,
@@ -31,6 +34,10 @@ PATIENT: Final = Config(connect_timeout=5.0, read_timeout=20.0, retries={"mode":
 
 #: Keys in one BatchGetItem.
 _BATCH: Final = 100
+
+#: Times that keys which DynamoDB left unanswered are asked for, and seconds before the first repetition.
+_BATCH_ATTEMPTS: Final = 6
+_BATCH_PAUSE: Final = 0.02
 
 #: Actions in one TransactWriteItems.
 TRANSACTION: Final = 100
@@ -76,7 +83,7 @@ class Table:
         rows: list[dict[str, Any]] = []
         while True:
             page = self._call("query", request)
-            rows += map(decode_row, page.get("Items", ()))
+            rows += map(decode_row, _member(page, "Items", list))
             if "LastEvaluatedKey" not in page or (limit is not None and len(rows) >= limit):
                 return rows
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -92,7 +99,7 @@ class Table:
         keys: list[tuple[str, str]] = []
         while True:
             page = self._call("query", request)
-            keys += [(item[table.PK]["S"], item[table.SK]["S"]) for item in page.get("Items", ())]
+            keys += [(item[table.PK]["S"], item[table.SK]["S"]) for item in _member(page, "Items", list)]
             if "LastEvaluatedKey" not in page:
                 return keys
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
@@ -109,10 +116,16 @@ class Table:
         for start in range(0, len(keys), _BATCH):
             asked = {"Keys": [_key(*key) for key in keys[start : start + _BATCH]], "ConsistentRead": consistent}
             wanted: Any = {self.name: asked}
-            while wanted:
+            for attempt in range(_BATCH_ATTEMPTS):
+                if attempt:
+                    time.sleep(_BATCH_PAUSE * 2**attempt)
                 answer = self._call("batch_get_item", {"RequestItems": wanted})
-                rows += map(decode_row, answer.get("Responses", {}).get(self.name, ()))
+                rows += map(decode_row, _member(answer, "Responses", dict).get(self.name, ()))
                 wanted = answer.get("UnprocessedKeys")
+                if not wanted:
+                    break
+            else:
+                raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB keeps leaving keys of a batch unanswered.")
         return rows
 
     def put(self, row: Row, *, condition: str | None = None, values: Mapping[str, Any] | None = None) -> None:
@@ -183,6 +196,9 @@ class Table:
             raise _store_error(error, self.name) from error
         except BotoCoreError as error:
             raise StoreError(Code.AWS_UNREACHABLE, f"DynamoDB does not answer ({type(error).__name__}).") from error
+        except Exception as error:  # botocore's parsers raise anything on an answer of the wrong shape
+            message = f"DynamoDB's answer cannot be read ({type(error).__name__})."
+            raise StoreError(Code.AWS_UNREACHABLE, message) from error
         return answer
 
 
@@ -206,14 +222,37 @@ def _conditioned(action: dict[str, Any], condition: str | None, values: Row | No
     return action
 
 
+#: Why a transaction was cancelled, where somebody else's write is the cause.
+_CONFLICTS: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+
+
+def _reasons(error: ClientError) -> set[str]:
+    reasons = error.response.get("CancellationReasons") or ()
+    return {str(reason.get("Code")) for reason in reasons if isinstance(reason, dict)}
+
+
 def _key(pk: str, sk: str) -> dict[str, Any]:
     return {table.PK: {"S": pk}, table.SK: {"S": sk}}
+
+
+def _member(answer: Mapping[str, Any], name: str, kind: type[M]) -> M:
+    """A member that DynamoDB always sends; without it the answer came from something else, and "nothing" is no answer.
+
+    Raises:
+        StoreError: it is not there.
+    """
+    value = answer.get(name)
+    if not isinstance(value, kind):
+        raise StoreError(Code.AWS_UNREACHABLE, f"DynamoDB's answer has no {name}.")
+    return value
 
 
 def _store_error(error: ClientError, name: str) -> StoreError:
     code = error.response.get("Error", {}).get("Code", "")
     match code:
-        case "ConditionalCheckFailedException" | "TransactionCanceledException" | "TransactionConflictException":
+        case "ConditionalCheckFailedException" | "TransactionConflictException":
+            return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time.")
+        case "TransactionCanceledException" if _CONFLICTS & _reasons(error):
             return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time.")
         case "ResourceNotFoundException":
             return StoreError(Code.TABLE_MISSING, f"There is no table {name} here.")

@@ -74,11 +74,14 @@ class Pool:
         )
 
     def readable(self, client_id: str) -> frozenset[str] | None:
-        """The attributes that an app client may read; None where it may read all, or there is no such client."""
+        """The attributes that an app client may read; None where it may read all, or that cannot be known.
+
+        The call that tells them tells a client's secret as well, so most people may not make it.
+        """
         try:
             client = self._call("describe_user_pool_client", ClientId=client_id)["UserPoolClient"]
         except OperationError as error:
-            if error.code is Code.NOT_FOUND:
+            if error.code in (Code.NOT_FOUND, Code.ACCESS_DENIED):
                 return None
             raise
         return frozenset(client["ReadAttributes"]) if client.get("ReadAttributes") else None

@@ -30,6 +30,18 @@ _issuer: Final = Issuer(Table(connect(TOKEN_PATH), _environment.table), _environ
 if (_failure := _issuer.warm()) is not None:
     logger.warning("no policy at start; the first sign-in tries again", extra={"code": _failure})
 
+#: Refusals that are nobody's decision: something has to be mended, and an alarm rings.
+_FAILURES: Final = frozenset(
+    {
+        Code.STORE_UNAVAILABLE,
+        Code.NO_BUNDLE,
+        Code.BUNDLE_UNREADABLE,
+        Code.DEADLINE_EXCEEDED,
+        Code.UNKNOWN_TRIGGER_SOURCE,
+        Code.EVENT_VERSION,
+    }
+)
+
 gc.freeze()
 gc.enable()
 
@@ -48,7 +60,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user reads a code and nothing else
         logger.error("sign-in refused by a bug", extra={"code": Code.INTERNAL, **bug(error)})
-        count("Refused")
+        count("Failed")
         raise SignInRefusedError(Code.INTERNAL) from None
     finally:
         metrics.flush_metrics()
@@ -87,7 +99,7 @@ def _tell_refused(refused: SignInRefusedError) -> None:
     else:
         said["cause"] = type(refused.__cause__).__name__
     logger.warning("sign-in refused", extra=said)
-    count("Refused")
+    count("Failed" if refused.code in _FAILURES else "Refused")
 
 
 def _tell_problems(problems: Iterable[Problem]) -> None:

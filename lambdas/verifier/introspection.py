@@ -22,7 +22,8 @@ _checks: Final = TokenChecks(Table(connect(TOKEN_PATH), _environment.table), _en
 gc.freeze()
 gc.enable()
 
-_OK: Final = 200
+#: What an answer that is not "active" counts as, by its status.
+_COUNTED: Final = {200: "Inactive", 503: "Unknown"}
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -31,8 +32,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         answer = _checks.introspect(event)
         said = {"status": answer.response["statusCode"], "caller": answer.resource_id, "code": answer.code}
         logger.info("introspection", extra={name: value for name, value in said.items() if value is not None})
-        active = answer.code is None
-        count("Active" if active else "Inactive" if answer.response["statusCode"] == _OK else "RequestRefused")
+        count("Active" if answer.code is None else _COUNTED.get(answer.response["statusCode"], "RequestRefused"))
         response = answer.response
     except ClaimsmithError as error:
         logger.error("introspection not possible", extra={"code": error.code})

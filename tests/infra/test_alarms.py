@@ -129,6 +129,7 @@ def test_errors_that_anybody_can_cause_ring_nobody(verifier: Template) -> None:
 
 
 OWN = {
+    "SignInsFail": ("Failed", "pre_token"),
     "TokensDegraded": ("Degraded", "pre_token"),
     "RowsUnreadable": ("UnreadableRows", "pre_token"),
     "PolicyProblems": ("PolicyProblems", "publisher"),
