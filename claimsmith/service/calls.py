@@ -1,14 +1,15 @@
 """Calls with a deadline that holds whatever the other side does.
 
 A socket time-out bounds one wait, not the whole: a server that sends a byte now and then outlives any of them. So the
-call runs in a thread, and who waits for it waits no longer than it wants. A thread that is left behind ends with its
-call; how many may be left behind is bounded.
+call runs in a thread, and who waits for it waits no longer than it wants. A thread that is left behind ends its call in
+its own time; how many may be left behind is bounded, and one that is done serves the next call.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Generic, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from claimsmith.errors import ClaimsmithError, Code
 
@@ -28,14 +29,13 @@ class DeadlineError(ClaimsmithError):
 class Call(Generic[T]):
     """A call under way."""
 
-    def __init__(self, run: Callable[[], T], free: threading.Semaphore) -> None:
+    def __init__(self, run: Callable[[], T]) -> None:
         self._run = run
-        self._free = free
-        self._done = threading.Event()
+        # A bare lock, held until the call is done: an Event is made of several and costs several times as much.
+        self._done = threading.Lock()
+        self._done.acquire()
         self._result: T
         self._error: BaseException | None = None
-        # A daemon: one that is stuck must not keep the process from ending.
-        threading.Thread(target=self._work, daemon=True).start()
 
     def result(self, seconds: float | None = None) -> T:
         """What the call returns; what it raises is raised here.
@@ -46,27 +46,33 @@ class Call(Generic[T]):
         Raises:
             DeadlineError: no answer in time.
         """
-        if not self._done.wait(seconds):
+        if not self._done.acquire(timeout=-1 if seconds is None else seconds):
             raise DeadlineError("No answer in time.")
+        self._done.release()
         if self._error is not None:
             raise self._error
         return self._result
 
-    def _work(self) -> None:
+    def work(self) -> None:
+        """Make the call; in a worker's thread."""
         try:
             self._result = self._run()
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             self._error = error
-        finally:
-            self._free.release()
-            self._done.set()
+
+    def tell(self) -> None:
+        """Let those who wait go on."""
+        self._done.release()
 
 
 class Calls:
-    """Starts calls, at most ``limit`` under way at once."""
+    """Makes calls, at most ``limit`` under way at once."""
 
     def __init__(self, limit: int = 16) -> None:
-        self._free = threading.Semaphore(limit)
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._workers = 0
+        self._idle: list[SimpleQueue[Call[Any]]] = []
 
     def start(self, run: Callable[[], T]) -> Call[T]:
         """Start a call.
@@ -74,10 +80,28 @@ class Calls:
         Raises:
             DeadlineError: too many calls are under way.
         """
-        if not self._free.acquire(blocking=False):
-            raise DeadlineError("Too many calls are still waiting for an answer.")
-        try:
-            return Call(run, self._free)
-        except BaseException:
-            self._free.release()
-            raise
+        call = Call(run)
+        self._inbox().put(call)
+        return call
+
+    def _inbox(self) -> SimpleQueue[Call[Any]]:
+        """The inbox of a worker that has nothing to do."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            if self._workers >= self._limit:
+                raise DeadlineError("Too many calls are still waiting for an answer.")
+            inbox: SimpleQueue[Call[Any]] = SimpleQueue()
+            # A daemon: one that is stuck must not keep the process from ending.
+            threading.Thread(target=self._serve, args=(inbox,), daemon=True).start()
+            self._workers += 1
+        return inbox
+
+    def _serve(self, inbox: SimpleQueue[Call[Any]]) -> None:
+        while True:
+            call = inbox.get()
+            call.work()
+            with self._lock:
+                self._idle.append(inbox)
+            call.tell()
+            del call  # what it holds need not live until the next one
