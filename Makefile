@@ -4,6 +4,8 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 BIN := .venv/bin
 PIP := $(BIN)/uv pip
 COMPILE := $(PIP) compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+# CDK works on Node 20; its banner about Node 20's end of life would bury everything else.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 FUNCTIONS := $(patsubst %.in,%.txt,$(wildcard lambdas/*/requirements.in))
 
 help:  ## show this
