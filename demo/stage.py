@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ADMIN: Final = "admin@example.com"
 
 _WAIT_SECONDS: Final = 30
+_REMEDY: Final = "Start anew with: make demo-stop && make demo. If it stays so, it is a bug; please report it."
 
 
 class UnexpectedError(LocalStackError):
@@ -125,7 +126,7 @@ class Stage:
             UnexpectedError: it does not.
         """
         if not holds:
-            raise UnexpectedError(f"This should hold and does not: {what}")
+            raise UnexpectedError(f"This should hold and does not: {what}\n{_REMEDY}")
         self.screen.good(what)
 
     def short(self, row: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,8 @@ from rich.console import Console
 from demo.screen import Screen
 from demo.stage import Stage, UnexpectedError, check_preview
 from demo.story import STEPS, seed
+from demo.story.calls import call_the_api
+from tests.e2e.conftest import Person, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +33,26 @@ def test_the_story_is_told_to_the_end_and_may_be_told_again(edited_policy: Local
     STEPS[0](stage)
     kept = json.loads((tmp_path / "passwords.json").read_text())
     assert (tmp_path / "passwords.json").stat().st_mode & 0o077 == 0, "for this user only"
-    assert not [password for password in kept.values() if password in shown.getvalue()]
-    assert "orders/export" in shown.getvalue()
+    _user, secret = b64decode(stage.service.removeprefix("Basic ")).decode().split(":")
+    for hidden in (*kept.values(), secret, "eyJ"):  # passwords, a caller's secret, and how every token begins
+        assert hidden not in shown.getvalue()
+    for told in ("orders/export", "CS3039: wrong tenant", "CS3036: scope missing", "CS3050"):
+        assert told in shown.getvalue()
+
+
+def test_the_demonstration_fails_where_an_api_answers_otherwise(edited_policy: LocalStack) -> None:
+    stack, password = edited_policy, f"{secrets.token_urlsafe(18)}-aA1"
+    sub = stack.pool.put_user("alice", "alice@example.com", password)
+    stage = Stage(stack, Screen(Console(file=io.StringIO())), {"alice": password}, {"alice": sub})
+    alice = Person(stack, "alice", sub, password)
+    stack.put_item({"pk": {"S": "TENANT#globex"}, "sk": {"S": "TENANT"}, "name": {"S": "Globex Corp"}})
+    stack.put_item(alice.key("USER") | {"active_tenant": {"S": "globex"}})
+    alice.join("globex", "viewer")
+    version = stack.policy_version()
+    stack.delete_item("POLICY", "ROUTE#tenant-orders")
+    wait_until(stack, "a new version is in force", lambda: stack.policy_version() != version)
+    with pytest.raises(UnexpectedError, match="GET /tenants/globex/orders with her access token is answered"):
+        call_the_api(stage)
 
 
 @pytest.mark.parametrize("change", [{"tenant_id": "other"}, {"extra": 1}, {"scope": "a b c"}])
