@@ -44,7 +44,7 @@ class Watched:
         return sum(operation in WRITES for operation in self.operations)
 
 
-class KilledError(Exception):
+class KilledError(BaseException):
     """The process ended here."""
 
 
