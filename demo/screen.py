@@ -47,16 +47,11 @@ class Screen:
 
     def command(self, *arguments: str) -> None:
         """A command that is run, as one would type it."""
-        self._typed(shlex.join(arguments))
+        self.shell(shlex.join(arguments))
 
-    def curl(self, url: str, *options: str) -> None:
-        """The request that is made, as one would type it.
-
-        Args:
-            url: its address.
-            options: as the shell reads them, with tokens and secrets in variables.
-        """
-        self._typed(" ".join(["curl", *options, shlex.quote(url)]))
+    def shell(self, line: str) -> None:
+        """What one would type for what is done, with tokens and secrets in variables."""
+        self._console.print(f"  $ {line}", markup=False, style="dim", soft_wrap=True)
 
     def say(self, text: str) -> None:
         """A line; rich markup."""
@@ -69,9 +64,6 @@ class Screen:
     def failure(self, text: str) -> None:
         """What did not work, and what to do."""
         self._console.print(f"\n[bold red]✗[/bold red] {escape(text)}", soft_wrap=True)
-
-    def _typed(self, line: str) -> None:
-        self._console.print(f"  $ {line}", markup=False, style="dim", soft_wrap=True)
 
     @contextlib.contextmanager
     def progress(self, title: str) -> Iterator[Callable[[str], None]]:

@@ -53,7 +53,7 @@ def call_the_api(stage: Stage) -> None:
     )
     with screen.progress("Sign in"):
         tokens = stage.tokens = stage.sign_in("alice")
-    screen.curl(stack.http_api.url("/orders"), '--header "Authorization: Bearer $TOKEN"')
+    screen.shell(f"""curl --header "Authorization: Bearer $TOKEN" '{stack.http_api.url("/orders")}'""")
     reply = stack.http_api.get("/orders", tokens.access)
     stage.expect(
         "The API lets her in, and the function behind it is told who she is.",

@@ -33,7 +33,7 @@ def introspect(stage: Stage) -> None:
     )
     stage.service = basic(SERVICE, secret)
     token = stage.signed_in().access
-    screen.curl(api.url("/introspect"), f'--user "{SERVICE}:$SECRET"', '--data "token=$TOKEN"')
+    screen.shell(f"""curl --user "{SERVICE}:$SECRET" --data "token=$TOKEN" '{api.url("/introspect")}'""")
     reply = api.introspect(token, stage.service)
     screen.grid(
         ("introspection says", ""),

@@ -28,7 +28,7 @@ def revoke_session(stage: Stage) -> None:
         "HTTP API and REST API refuse it, 403 and 401; there was nothing to wait for.",
         holds=stage.statuses("/orders", token) == REFUSED,
     )
-    screen.command("claimsmith", "verify", "-")
+    screen.shell('claimsmith verify - <<< "$TOKEN"')
     verified = stack.cli("verify", "-", given=token)
     stage.expect(
         f"claimsmith verify ends with code 1 and says why: {Code.TOKEN_REVOKED} token revoked.",
