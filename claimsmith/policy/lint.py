@@ -14,7 +14,6 @@ from claimsmith.cognito.limits import CLIENT_ID, SCOPE
 from claimsmith.engine.language import (
     BUILT_IN_CLAIMS,
     DEGRADED_CLAIM,
-    EXPRESSION_KEYS,
     METHODS,
     NAME,
     ROUTE_PATH,
@@ -22,6 +21,7 @@ from claimsmith.engine.language import (
     TENANT_FROM,
     is_unmanaged,
 )
+from claimsmith.engine.language.values import looks_like_expression
 from claimsmith.errors import Code
 from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Route, Row, Settings
 from claimsmith.policy.draft import SETTINGS_SECTION, UNKNOWN_SECTION, Draft, Entry
@@ -260,7 +260,7 @@ class _Lint:
         if refused is not None:
             self.say(Code.RESERVED_CLAIM, entry, path, refused)
             return
-        if isinstance(value, dict) and value.keys() & EXPRESSION_KEYS:
+        if looks_like_expression(value):
             self.say(Code.UNSUPPORTED_VALUE, entry, path, "this version takes literal values only")
             return
         if why := _unstorable(value):

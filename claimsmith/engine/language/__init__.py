@@ -1,6 +1,6 @@
-"""The words of a policy: names, modes and the shapes of values. Lint enumerates them; nothing else defines any.
+"""The words of a policy: names and modes here, ``paths``, ``conditions`` and ``values`` beside.
 
-Rules, paths and operators join this room with the rules themselves.
+Lint enumerates them; nothing else defines any.
 """
 
 from __future__ import annotations
@@ -38,9 +38,6 @@ ROUTE_PATH: Final = re.compile(r"/|(?:/(?:[^/{}?#\s]+|\{[A-Za-z0-9_-]+\}))*(?:/\
 
 #: Where a request names its tenant: ``path:NAME``, ``header:NAME`` or ``query:NAME``.
 TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
-
-#: The keys that mark an object as an expression rather than a literal.
-EXPRESSION_KEYS: Final = frozenset({"from", "template", "value"})
 
 #: Tenants listed in an ID token whose user has still to choose one.
 MAX_TENANTS_LISTED: Final = 100

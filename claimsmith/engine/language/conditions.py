@@ -1,0 +1,159 @@
+"""Conditions: ``all``, ``any`` and ``not`` over leaves ``{field, op, value}``, compiled once into functions.
+
+Types are not coerced: ``"5"`` does not equal ``5``, and ``true`` does not equal ``1``. A missing field makes every
+operator false, but ``not_equals`` and ``exists: false``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from claimsmith.engine.language.paths import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from claimsmith.engine.language.paths import Known
+
+    Test = Callable[[Known], bool]
+
+#: Leaves and branches of one condition: a bound on what one sign-in evaluates.
+MAX_NODES: Final = 200
+
+#: Levels of ``all``, ``any`` and ``not`` inside each other.
+MAX_DEPTH: Final = 16
+
+BRANCHES: Final = ("all", "any", "not")
+
+_NUMBERS: Final = frozenset({int, float})
+
+
+def same(left: object, right: object) -> bool:
+    """Equality that tells numbers from booleans and text, also inside lists and objects."""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if type(left) in _NUMBERS and type(right) in _NUMBERS:
+        return left == right
+    return type(left) is type(right) and left == right
+
+
+def _texts(field: object, value: object) -> bool:
+    return isinstance(field, str) and isinstance(value, str)
+
+
+def _contains(field: Any, value: Any) -> bool:  # noqa: ANN401 - any claim value
+    if isinstance(field, list):
+        return any(same(item, value) for item in field)
+    return _texts(field, value) and value in field
+
+
+def _numbers(field: object, value: object) -> bool:
+    return type(field) in _NUMBERS and type(value) in _NUMBERS
+
+
+#: What an operator's value is: anything but null, text, a number, a list, true or false, or one member of a list.
+Operand = Literal["any", "text", "number", "list", "boolean", "member"]
+
+
+class Operator(NamedTuple):
+    """An operator on a field that is there.
+
+    Attributes:
+        operand: what its value must be.
+        fields: kinds of paths on which it can hold at all.
+        holds: of the field and the value.
+    """
+
+    operand: Operand
+    fields: frozenset[str]
+    holds: Callable[[Any, Any], bool]
+
+
+_ALL: Final = frozenset({"any", "text", "list"})
+_TEXTS: Final = frozenset({"any", "text"})
+_OPEN: Final = frozenset({"any"})
+
+OPERATORS: Final[Mapping[str, Operator]] = {
+    "equals": Operator("any", _ALL, same),
+    "not_equals": Operator("any", _ALL, lambda field, value: not same(field, value)),
+    "starts_with": Operator(
+        "text",
+        _TEXTS,
+        lambda field, value: _texts(field, value) and field.startswith(value),
+    ),
+    "ends_with": Operator("text", _TEXTS, lambda field, value: _texts(field, value) and field.endswith(value)),
+    "contains": Operator("member", _ALL, _contains),
+    "in": Operator(
+        "list",
+        _ALL,
+        lambda field, value: isinstance(value, list) and any(same(field, item) for item in value),
+    ),
+    "exists": Operator("boolean", _ALL, lambda _, value: value is True),
+    "less_than": Operator("number", _OPEN, lambda field, value: _numbers(field, value) and field < value),
+    "greater_than": Operator("number", _OPEN, lambda field, value: _numbers(field, value) and field > value),
+}
+
+#: What an operator says of a field that is missing, where that is not "no".
+_WHEN_MISSING: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "not_equals": lambda _: True,
+    "exists": lambda value: value is False,
+}
+
+
+def compiled(condition: object) -> Test:
+    """A condition as a function of what is known.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _compiled(condition, MAX_DEPTH)
+
+
+def _compiled(condition: object, depth: int) -> Test:
+    if not isinstance(condition, Mapping) or not depth:
+        raise ValueError("not a condition")
+    match condition:
+        case {"all": list(parts), **rest} if not rest:
+            every = tuple(_compiled(part, depth - 1) for part in parts)
+            return lambda known: all([test(known) for test in every])  # noqa: C419 - twice as fast as a generator here
+        case {"any": list(parts), **rest} if not rest:
+            some = tuple(_compiled(part, depth - 1) for part in parts)
+            return lambda known: any([test(known) for test in some])  # noqa: C419 - as above
+        case {"not": part, **rest} if not rest:
+            inner = _compiled(part, depth - 1)
+            return lambda known: not inner(known)
+        case {"field": str(path), "op": str(name), "value": value, **rest} if name in OPERATORS and not rest:
+            return _leaf(path, name, value)
+    raise ValueError("not a condition")
+
+
+def _leaf(path: str, name: str, value: Any) -> Test:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        # Text equals nothing but text, so that Python's own comparison will do.
+        if name == "equals":
+            return lambda known: bool(known[path] == value)
+        if name == "not_equals":
+            return lambda known: bool(known[path] != value)
+    holds = OPERATORS[name].holds
+    missing = _WHEN_MISSING[name](value) if name in _WHEN_MISSING else False
+
+    def test(known: Known) -> bool:
+        field = known[path]
+        return missing if field is MISSING else holds(field, value)
+
+    return test
+
+
+def fields(condition: object) -> Iterator[str]:
+    """Every path that a condition reads; none where it is no condition."""
+    if not isinstance(condition, Mapping):
+        return
+    for branch in BRANCHES:
+        part = condition.get(branch)
+        for inner in part if isinstance(part, list) else (part,):
+            yield from fields(inner)
+    if isinstance(condition.get("field"), str):
+        yield condition["field"]

@@ -1,0 +1,182 @@
+"""The paths that conditions and values may read: a closed set, each with what it yields and whether to trust it.
+
+A path that yields nothing (no tenant, no such attribute) is missing; missing is not null and not empty.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from claimsmith.cognito.claims import UnacceptableError, accepted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from claimsmith.cognito.event import Request
+    from claimsmith.engine.bundle import Claims, Client
+    from claimsmith.engine.facts import Membership, Tenant, User
+
+
+class Missing:
+    """The value of a path that yields nothing."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = Missing()
+
+
+class Known(dict[str, Any]):
+    """What a decision knows, by path; each path is looked up once."""
+
+    __slots__ = ("client", "membership", "request", "roles", "tenant", "user")
+
+    def __init__(
+        self,
+        request: Request,
+        user: User | None,
+        tenant: Tenant | None,
+        membership: Membership | None,
+        roles: tuple[str, ...],
+        client: Client | None,
+    ) -> None:
+        """Everything a path can lead to.
+
+        Args:
+            request: what Cognito asks.
+            user: the USER row; None for a machine.
+            tenant: the chosen one.
+            membership: the user's, in it.
+            roles: those that are left.
+            client: the row of the app client.
+        """
+        super().__init__()
+        self.request = request
+        self.user = user
+        self.tenant = tenant
+        self.membership = membership
+        self.roles = roles
+        self.client = client
+
+    def __missing__(self, path: str) -> Any:  # noqa: ANN401 - any claim value
+        value = self[path] = _resolved(path, self)
+        return value
+
+
+Kind = Literal["text", "list", "any"]
+
+
+class Path(NamedTuple):
+    """What a path yields and from where.
+
+    Attributes:
+        kind: ``any`` where only the rows know.
+    """
+
+    kind: Kind
+    read: Callable[[Known], Any]
+
+
+class Open(NamedTuple):
+    """The same for a path that ends in a name of the admin's own."""
+
+    kind: Kind
+    read: Callable[[Known, str], Any]
+
+
+def _present(value: Any) -> Any:  # noqa: ANN401 - any claim value
+    return MISSING if value is None else value
+
+
+def _of_user(known: Known, value: Any) -> Any:  # noqa: ANN401 - any claim value
+    return MISSING if known.user is None else value
+
+
+def _claim(claims: Claims, name: str) -> Any:  # noqa: ANN401 - any claim value
+    """A claim as a token would hold it; one that no token can hold is missing."""
+    value = claims.access.get(name, MISSING)
+    if value is MISSING:
+        value = claims.id.get(name, MISSING)
+    try:
+        return value if value is MISSING else accepted(value)
+    except UnacceptableError:
+        return MISSING
+
+
+def identity_provider(attributes: Mapping[str, str]) -> str:
+    """The provider that a federated user comes from; ``Cognito`` for the pool's own users.
+
+    The event's ``identities`` is JSON text: a list of objects with ``providerName``. Users cannot write it.
+    """
+    try:
+        identities = json.loads(attributes.get("identities", "[]"))
+        return str(identities[0]["providerName"]) if identities else "Cognito"
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return "Cognito"
+
+
+#: Paths without a name of the admin's own.
+FIXED: Final[Mapping[str, Path]] = {
+    "user.sub": Path("text", lambda known: _present(known.request.sub)),
+    "user.username": Path("text", lambda known: _of_user(known, known.request.username)),
+    "user.status": Path("text", lambda known: _of_user(known, "active")),
+    "user.groups": Path("list", lambda known: _of_user(known, list(known.request.groups))),
+    "user.identity_provider": Path(
+        "text", lambda known: MISSING if known.user is None else identity_provider(known.request.attributes)
+    ),
+    "tenant.id": Path("text", lambda known: known.tenant.id if known.tenant else MISSING),
+    "tenant.name": Path("text", lambda known: _present(known.tenant.name) if known.tenant else MISSING),
+    "tenant.plan": Path("text", lambda known: _present(known.tenant.plan) if known.tenant else MISSING),
+    "tenant.status": Path("text", lambda known: "active" if known.tenant else MISSING),
+    "membership.roles": Path("list", lambda known: list(known.membership.roles) if known.membership else MISSING),
+    "roles": Path("list", lambda known: list(known.roles)),
+    "client.id": Path("text", lambda known: known.request.client_id),
+    "client.name": Path("text", lambda known: _present(known.client.name) if known.client else MISSING),
+    "request.scopes": Path("list", lambda known: list(known.request.scopes)),
+    "request.source": Path("text", lambda known: known.request.source),
+}
+
+ATTRIBUTES: Final = "user.attributes."
+METADATA: Final = "request.metadata."
+
+#: Paths that end in a name of the admin's own.
+OPEN: Final[Mapping[str, Open]] = {
+    ATTRIBUTES: Open("text", lambda known, name: known.request.attributes.get(name, MISSING)),
+    "user.claims.": Open("any", lambda known, name: _claim(known.user.claims, name) if known.user else MISSING),
+    "tenant.claims.": Open("any", lambda known, name: _claim(known.tenant.claims, name) if known.tenant else MISSING),
+    "membership.claims.": Open(
+        "any", lambda known, name: _claim(known.membership.claims, name) if known.membership else MISSING
+    ),
+    METADATA: Open("text", lambda known, name: known.request.metadata.get(name, MISSING)),
+}
+
+
+def kind(path: str) -> Kind | None:
+    """What a path yields; None where there is no such path."""
+    if path in FIXED:
+        return FIXED[path].kind
+    return next((OPEN[prefix].kind for prefix in OPEN if path.startswith(prefix) and len(path) > len(prefix)), None)
+
+
+def is_trusted(path: str, trusted_attributes: AbstractSet[str]) -> bool:
+    """Whether only admins and Cognito can write what a path yields."""
+    if path.startswith(ATTRIBUTES):
+        return path[len(ATTRIBUTES) :] in trusted_attributes
+    return kind(path) is not None and not path.startswith("request.")
+
+
+def _resolved(path: str, known: Known) -> Any:  # noqa: ANN401 - any claim value
+    if path in FIXED:
+        return FIXED[path].read(known)
+    for prefix, source in OPEN.items():
+        if path.startswith(prefix):
+            return source.read(known, path[len(prefix) :])
+    return MISSING
