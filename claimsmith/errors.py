@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Code(StrEnum):
     """The stable codes; the name is the cause in a word, the value is what is shown and counted."""
 
-    # CS1xxx: lint. A policy with one of these is not published.
+    # CS1xxx: lint. A policy with one of these is not published, unless it is a warning.
     SETTINGS_MISSING = "CS1001"
     UNKNOWN_ATTRIBUTE = "CS1002"
     WRONG_TYPE = "CS1003"
@@ -43,6 +43,22 @@ class Code(StrEnum):
     UNDEFINED_VARIABLE = "CS1014"
     UNSUPPORTED_VALUE = "CS1015"
     INVALID_ROUTE = "CS1016"
+    UNKNOWN_PATH = "CS1017"
+    UNKNOWN_OPERATOR = "CS1018"
+    INVALID_CONDITION = "CS1019"
+    CONDITION_TOO_LARGE = "CS1020"
+    NEVER_HOLDS = "CS1021"
+    INVALID_EXPRESSION = "CS1022"
+    NOT_SUPPRESSIBLE = "CS1023"
+    UNTRUSTED_INPUT = "CS1024"
+    INVALID_TEST = "CS1025"
+    TEST_FAILED = "CS1026"
+
+    # CS1xxx: warnings.
+    RULE_NEVER_APPLIES = "CS1040"
+    SCOPE_NOT_ALLOWED = "CS1041"
+    MANY_ROUTE_SCOPES = "CS1042"
+    TOKEN_OVER_BUDGET = "CS1043"
 
     # CS2xxx: sign-in. No token, or a degraded one.
     STORE_UNAVAILABLE = "CS2001"
@@ -57,6 +73,7 @@ class Code(StrEnum):
     USER_UNREADABLE = "CS2010"
     TOO_MANY_CHANGES = "CS2011"
     EVENT_VERSION = "CS2012"
+    TOKEN_OVER_BUDGET = "CS2013"
     INTERNAL = "CS2099"
 
     # CS3xxx: verification.
