@@ -58,7 +58,7 @@ class Code(StrEnum):
     RULE_NEVER_APPLIES = "CS1040"
     SCOPE_NOT_ALLOWED = "CS1041"
     MANY_ROUTE_SCOPES = "CS1042"
-    TOKEN_OVER_BUDGET = "CS1043"
+    TOKEN_MAY_EXCEED_BUDGET = "CS1043"
 
     # CS2xxx: sign-in. No token, or a degraded one.
     STORE_UNAVAILABLE = "CS2001"
