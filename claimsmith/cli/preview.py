@@ -18,7 +18,7 @@ from claimsmith.errors import Code, OperationError
 from claimsmith.service.preview import Preview, preview
 
 if TYPE_CHECKING:
-    from claimsmith.engine.decide import Reason
+    from claimsmith.engine.reasons import Reason
 
 _PREFIX = "TokenGeneration_"
 

@@ -6,46 +6,138 @@ change it forbids is not documented, so none is ever sent.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from math import isfinite
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 Token = Literal["access", "id"]
 
 #: The tokens of a sign-in, in the order in which they are always told.
 TOKENS: Final[tuple[Token, Token]] = ("access", "id")
 
-_BOTH: Final = frozenset(
-    ["acr", "amr", "auth_time", "azp", "exp", "iat", "iss", "jti", "nbf", "nonce", "origin_jti", "sub", "token_use"],
+_COGNITO: Final = "Cognito alone sets this claim"
+_SCOPES: Final = "scopes are granted by roles, not set as a claim"
+_GROUPS: Final = "groups change by groups, not as a claim"
+_DEVELOPER: Final = "a dev: attribute can only be suppressed"
+
+
+class Row(NamedTuple):
+    """What a trigger may do to a claim, change by change: None, or why it may not.
+
+    The page does not say whether a name of one token may be added to the other (``client_id`` in an ID token, say), so
+    neither may.
+    """
+
+    set_access: str | None
+    suppress_access: str | None
+    set_id: str | None
+    suppress_id: str | None
+
+
+_FREE: Final = Row(None, None, None, None)
+_RESERVED: Final = Row(_COGNITO, _COGNITO, _COGNITO, _COGNITO)
+
+#: The table, claim by claim. ``aud`` of the access token takes one value, the client's id, and no policy sets it.
+TABLE: Final[Mapping[str, Row]] = {
+    **dict.fromkeys(
+        [
+            "acr",
+            "amr",
+            "at_hash",
+            "aud",
+            "auth_time",
+            "azp",
+            "client_id",
+            "device_key",
+            "event_id",
+            "exp",
+            "iat",
+            "identities",
+            "iss",
+            "jti",
+            "nbf",
+            "nonce",
+            "origin_jti",
+            "sub",
+            "token_use",
+            "username",
+            "version",
+        ],
+        _RESERVED,
+    ),
+    # Changed by ``scopesToAdd`` and ``scopesToSuppress`` only; ``scp`` is what others call the same.
+    **dict.fromkeys(["scope", "scp"], Row(_SCOPES, _SCOPES, _SCOPES, _SCOPES)),
+    # Suppressing it takes the roles and the preferred role along.
+    "cognito:groups": Row(_GROUPS, None, _GROUPS, None),
+}
+
+#: Rows for every other name that begins so.
+PREFIXES: Final[Mapping[str, Row]] = {
+    "cognito:": _RESERVED,
+    "aws:": _RESERVED,
+    "dev:": Row(_DEVELOPER, None, _DEVELOPER, None),
+}
+
+#: Claims about a user that OpenID Connect Core section 5.1 gives a meaning; others trust what is in them.
+STANDARD: Final = frozenset(
+    [
+        "address",
+        "birthdate",
+        "email",
+        "email_verified",
+        "family_name",
+        "gender",
+        "given_name",
+        "locale",
+        "middle_name",
+        "name",
+        "nickname",
+        "phone_number",
+        "phone_number_verified",
+        "picture",
+        "preferred_username",
+        "profile",
+        "updated_at",
+        "website",
+        "zoneinfo",
+    ],
 )
-
-#: Claims that Cognito alone sets. The page does not say whether a name of one token may be added to the other
-#: (``client_id`` in an ID token, say), so neither may.
-RESERVED: Final = _BOTH | frozenset(
-    ["at_hash", "aud", "client_id", "device_key", "event_id", "identities", "username", "version"],
-)
-
-_RESERVED_PREFIXES: Final = ("cognito:", "dev:", "aws:")
-
-#: Changed by ``scopesToAdd`` and ``scopesToSuppress`` only.
-SCOPE_CLAIMS: Final = frozenset({"scope", "scp"})
 
 #: ID token claims that take no array and no object.
-_PLAIN_IN_ID: Final = frozenset({"address", "email_verified", "phone_number_verified", "updated_at"})
+PLAIN_IN_ID: Final = frozenset({"address", "email_verified", "phone_number_verified", "updated_at"})
 
 #: Levels of nesting that a value may have; real claims have two or three.
 _DEPTH: Final = 16
 
+_NO_NAME: Final = "a claim needs a name"
 
-def refused_name(name: str) -> str | None:
+
+def row(name: str) -> Row:
+    """The row of the table for a claim."""
+    found = TABLE.get(name)
+    if found is None and ":" in name:
+        found = next((PREFIXES[prefix] for prefix in PREFIXES if name.startswith(prefix)), None)
+    return found or _FREE
+
+
+def refused_name(token: Token, name: str) -> str | None:
     """Why no trigger may set a claim of this name, or None where it may."""
-    if not name:
-        return "a claim needs a name"
-    if name in RESERVED or name.startswith(_RESERVED_PREFIXES):
-        return "Cognito alone sets this claim"
-    if name in SCOPE_CLAIMS:
-        return "scopes are granted by roles, not set as a claim"
-    return None
+    if not name or not _is_text(name):
+        return _NO_NAME
+    found = row(name)
+    return found.set_access if token == TOKENS[0] else found.set_id
+
+
+def refused_suppression(token: Token, name: str) -> str | None:
+    """Why no trigger may suppress a claim of this name, or None where it may."""
+    if not name or not _is_text(name):
+        return _NO_NAME
+    found = row(name)
+    return found.suppress_access if token == TOKENS[0] else found.suppress_id
 
 
 #: Types of an array's members that are taken as they are.
@@ -62,11 +154,11 @@ def checked(token: Token, name: str, value: object) -> Any:  # noqa: ANN401 - a 
     Raises:
         UnacceptableError: no trigger may set the claim, or Cognito does not take the value.
     """
-    why = refused_name(name)
+    why = refused_name(token, name)
     if why is not None:
         raise UnacceptableError(why)
     value = accepted(value)
-    if isinstance(value, list | dict) and token == "id" and name in _PLAIN_IN_ID:
+    if isinstance(value, list | dict) and token == TOKENS[1] and name in PLAIN_IN_ID:
         raise UnacceptableError("the ID token takes no array and no object here")
     return value
 
@@ -86,24 +178,40 @@ def accepted(value: object) -> Any:  # noqa: ANN401 - a JSON value
 def _accepted(value: object, depth: int) -> Any:  # noqa: ANN401 - a JSON value
     if depth > _DEPTH:
         raise UnacceptableError(f"nested more than {_DEPTH} levels deep")
-    if isinstance(value, str | bool | int):
+    if isinstance(value, str):
+        if not _is_text(value):
+            raise UnacceptableError("half a character is no text")
+        return value
+    if isinstance(value, int):
         return value
     if isinstance(value, Decimal | float):
         return _number(value)
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=lambda item: (type(item).__name__, item))
-    if isinstance(value, list | tuple):
-        kinds = set(map(type, value))
-        if kinds <= _PLAIN:
-            return list(value)
-        if any(issubclass(kind, dict | list | tuple | set | frozenset) for kind in kinds):
-            raise UnacceptableError("an array holds only strings, numbers and booleans")
-        return [_accepted(item, depth + 1) for item in value]
+    if isinstance(value, list | tuple | set | frozenset):
+        return _array(value, depth)
     if isinstance(value, dict):
-        if not all(isinstance(key, str) and key for key in value):
+        if not all(isinstance(key, str) and key and _is_text(key) for key in value):
             raise UnacceptableError("an object's names are strings")
         return {key: _accepted(item, depth + 1) for key, item in value.items()}
     raise UnacceptableError("null is not a claim value" if value is None else "not a JSON value")
+
+
+def _array(values: Collection[Any], depth: int) -> list[Any]:
+    if isinstance(values, set | frozenset):
+        values = sorted(values, key=lambda item: (type(item).__name__, item))
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN and (str not in kinds or all(_is_text(item) for item in values if type(item) is str)):
+        return list(values)
+    if any(issubclass(kind, dict | list | tuple | set | frozenset) for kind in kinds):
+        raise UnacceptableError("an array holds only strings, numbers and booleans")
+    return [_accepted(item, depth + 1) for item in values]
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string is one that UTF-8 can hold; JSON's escapes can tell others."""
+    return value.isascii() or not _SURROGATE.search(value)
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _number(value: Decimal | float) -> int | float:

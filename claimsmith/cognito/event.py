@@ -8,8 +8,7 @@ so whatever is not needed is not looked at, and whatever is needed is checked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from claimsmith.cognito import limits
 from claimsmith.errors import Code, EventError
@@ -32,8 +31,7 @@ SOURCES: Final = frozenset(
 _VERSIONS: Final = ("2", "3")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A token request: everything of the event that may decide something.
 
     Attributes:
@@ -47,6 +45,7 @@ class Request:
         metadata: client metadata. Untrusted: the caller writes it.
         iam_roles: the IAM roles of the user's groups; ``cognito:roles`` of the ID token.
         preferred_role: the first among them; ``cognito:preferred_role``.
+        pool_id: the user pool; empty where it is not known. It only tells how long ``iss`` is.
     """
 
     source: str
@@ -59,6 +58,7 @@ class Request:
     metadata: Mapping[str, str]
     iam_roles: tuple[str, ...] = ()
     preferred_role: str | None = None
+    pool_id: str = ""
 
     @property
     def machine(self) -> bool:
@@ -108,6 +108,7 @@ def parse(event: object) -> Request:
         metadata=metadata,
         iam_roles=_strings(groups.get("iamRolesToOverride"), "request.groupConfiguration.iamRolesToOverride"),
         preferred_role=_first(groups.get("preferredRole")),
+        pool_id=_first(root.get("userPoolId")) or "",
     )
 
 

@@ -6,8 +6,8 @@ Source: ``user-pool-lambda-pre-token-generation``. The answer never holds null a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,22 +21,41 @@ GROUPS_CLAIM: Final = "cognito:groups"
 _OWN_CLAIMS: Final = 50
 
 
-@dataclass(frozen=True, slots=True)
-class TokenChanges:
+#: No claims.
+NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class TokenChanges(NamedTuple):
     """What changes in one of the two tokens."""
 
-    claims: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, Any] = NONE
     suppressed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What changes in both tokens; ``id`` is empty for a machine, which gets no ID token."""
+class Groups(NamedTuple):
+    """A user's groups and what comes with them, as they are to be; they replace the old ones as a whole.
 
-    access: TokenChanges = field(default_factory=TokenChanges)
-    id: TokenChanges = field(default_factory=TokenChanges)
+    Attributes:
+        groups: at least one. Cognito takes none as an empty object; to remove all, ``GROUPS_CLAIM`` is suppressed.
+    """
+
+    groups: tuple[str, ...]
+    iam_roles: tuple[str, ...] = ()
+    preferred_role: str | None = None
+
+
+class Changes(NamedTuple):
+    """What changes in both tokens; ``id`` is empty for a machine, which gets no ID token.
+
+    Attributes:
+        groups: None where they stay as they are.
+    """
+
+    access: TokenChanges = TokenChanges()
+    id: TokenChanges = TokenChanges()
     scopes_to_add: tuple[str, ...] = ()
     scopes_to_suppress: tuple[str, ...] = ()
+    groups: Groups | None = None
 
 
 def count(changes: Changes, request: Request) -> int:
@@ -51,7 +70,7 @@ def count(changes: Changes, request: Request) -> int:
         + len(changes.scopes_to_add)
         + len(request.scopes)
         + len(request.attributes)
-        + 2 * len(request.groups)
+        + 2 * len(changes.groups.groups if changes.groups else request.groups)
     )
 
 
@@ -65,7 +84,16 @@ def build(changes: Changes, request: Request) -> dict[str, Any]:
     details: dict[str, Any] = {"accessTokenGeneration": access}
     if not request.machine:
         details["idTokenGeneration"] = _generation(changes.id)
+    if changes.groups is not None:
+        details["groupOverrideDetails"] = _groups(changes.groups)
     return {"claimsAndScopeOverrideDetails": details}
+
+
+def _groups(groups: Groups) -> dict[str, Any]:
+    details: dict[str, Any] = {"groupsToOverride": list(groups.groups), "iamRolesToOverride": list(groups.iam_roles)}
+    if groups.preferred_role is not None:
+        details["preferredRole"] = groups.preferred_role
+    return details
 
 
 def _generation(changes: TokenChanges) -> dict[str, Any]:

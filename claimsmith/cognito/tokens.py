@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.limits import ADMIN_SCOPE
-from claimsmith.cognito.response import GROUPS_CLAIM
+from claimsmith.cognito.response import GROUPS_CLAIM, Groups
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -62,7 +62,8 @@ def issued(
     common: dict[str, Any] = {"sub": request.sub or request.client_id}
     if issuer:
         common["iss"] = issuer
-    groups = {GROUPS_CLAIM: list(request.groups)} if request.groups else {}
+    held = changes.groups or Groups(request.groups, request.iam_roles, request.preferred_role)
+    groups = {GROUPS_CLAIM: list(held.groups)} if held.groups else {}
     access: dict[str, Any] = {**common, **groups, "client_id": request.client_id, "token_use": "access"}
     if scopes:
         access["scope"] = " ".join(sorted(scopes))
@@ -72,9 +73,9 @@ def issued(
     api = request.source != _MANAGED_LOGIN and set(request.scopes) == {ADMIN_SCOPE}
     if not api and "openid" not in request.scopes:
         return _changed(access, changes.access), {}
-    roles: dict[str, Any] = {"cognito:roles": list(request.iam_roles)} if request.iam_roles else {}
-    if request.preferred_role is not None:
-        roles["cognito:preferred_role"] = request.preferred_role
+    roles: dict[str, Any] = {"cognito:roles": list(held.iam_roles)} if held.iam_roles else {}
+    if held.preferred_role is not None:
+        roles["cognito:preferred_role"] = held.preferred_role
     identity = {
         **_attributes(request, readable),
         **common,

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from claimsmith.cognito.claims import STANDARD, TOKENS
+from claimsmith.engine.language import conditions, values
+from claimsmith.engine.language.paths import METADATA, is_trusted
 from claimsmith.errors import ClaimsmithError, Code
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
+    from claimsmith.cognito.claims import Token
     from claimsmith.engine.language import NoTenant, ScopeMode
+    from claimsmith.engine.language.conditions import Test
 
 #: The format this code writes. It reads this one and every older one.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 #: Bytes of a stored document, compressed; DynamoDB's item limit is 400 kB.
 MAX_BYTES: Final = 380_000
@@ -28,20 +34,37 @@ MAX_BYTES: Final = 380_000
 #: Bytes of a document once decompressed: what a row of that size can honestly hold, and no more.
 _MAX_PLAIN_BYTES: Final = 32 * 1024 * 1024
 
+#: Bytes of a signed token, where the policy does not say.
+TOKEN_BUDGET: Final = 6_144
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """Literal claims of a row, by token, names already merged from ``claims`` and the token's own."""
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
-    access: Mapping[str, Any] = field(default_factory=dict)
-    id: Mapping[str, Any] = field(default_factory=dict)
+
+class Claims(NamedTuple):
+    """Claims of a row, by token, names already merged from ``claims`` and the token's own.
+
+    In rows of the policy a value may be an ``Expression``, or ``Withheld``; in rows of the directory it is a literal.
+    """
+
+    access: Mapping[str, Any] = _NOTHING
+    id: Mapping[str, Any] = _NOTHING
+
+    def of(self, token: Token) -> Mapping[str, Any]:
+        """Those of one token."""
+        return self.access if token == TOKENS[0] else self.id
 
 
 NO_CLAIMS: Final = Claims()
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Withheld(NamedTuple):
+    """The value of a claim that lint would have refused, and why."""
+
+    why: str
+
+
+class Role(NamedTuple):
     """A role, closed under ``inherits``.
 
     Attributes:
@@ -54,8 +77,7 @@ class Role:
     claims: Claims = NO_CLAIMS
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """What a policy says of an app client.
 
     Attributes:
@@ -66,19 +88,42 @@ class Client:
     tenant: str | None = None
     roles: tuple[str, ...] = ()
     scopes_allowed: frozenset[str] | None = None
-    suppress_scopes: frozenset[str] = frozenset()
+    suppress_scopes: frozenset[str] = _NO_NAMES
     scope_mode: ScopeMode | None = None
     audience: bool = False
     claims: Claims = NO_CLAIMS
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Rule(NamedTuple):
+    """A rule, in the order of the policy; those that are not enabled are not here.
+
+    Attributes:
+        row: its key, as reasons name it.
+        when: None for always.
+        optional: its claims may be left out where the token would be too long.
+        withheld: what it would do besides setting claims, had it not read what cannot be trusted.
+        suppress_claims: by token, as ``TOKENS`` orders them.
+    """
+
+    row: str
+    when: Test | None = None
+    optional: bool = False
+    claims: Claims = NO_CLAIMS
+    add_scopes: tuple[str, ...] = ()
+    suppress_scopes: tuple[str, ...] = ()
+    suppress_claims: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    add_groups: tuple[str, ...] = ()
+    suppress_groups: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+
+
+class Settings(NamedTuple):
     """The settings of DESIGN section 4 that decide something when a token is made.
 
     Attributes:
         claim_names: the name of each built-in claim; one that is absent is not emitted.
         cache_seconds: how long a tenant row and the pointer to the bundle may be remembered.
+        token_budget: bytes of a signed token.
     """
 
     claim_names: Mapping[str, str]
@@ -87,13 +132,14 @@ class Settings:
     no_tenant: NoTenant
     default_roles: tuple[str, ...]
     cache_seconds: int
+    token_budget: int = TOKEN_BUDGET
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(NamedTuple):
     """A compiled policy with its version number.
 
     Attributes:
+        rules: in their order.
         routes: what requests to APIs need, as the rows say it; for the authorizer.
     """
 
@@ -102,7 +148,8 @@ class Bundle:
     roles: Mapping[str, Role]
     groups: Mapping[str, tuple[str, ...]]
     clients: Mapping[str, Client]
-    routes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    routes: Mapping[str, Mapping[str, Any]] = _NOTHING
 
 
 class BundleError(ClaimsmithError):
@@ -131,7 +178,7 @@ def decode(stored: bytes, digest: str, version: int) -> Bundle:
         document = json.loads(canonical) if intact else {}
         written = document["format"]
         bundle = from_document(document, version) if written <= FORMAT else None
-    except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"Bundle version {version} is damaged.") from error
     if bundle is None:
         raise BundleError(f"Bundle version {version} has format {written}; this code reads up to {FORMAT}.")
@@ -139,8 +186,15 @@ def decode(stored: bytes, digest: str, version: int) -> Bundle:
 
 
 def from_document(document: Mapping[str, Any], version: int) -> Bundle:
-    """The bundle that a compiled document describes."""
+    """The bundle that a compiled document describes, of this format or an older one.
+
+    What lint refuses of a rule is withheld here too, so that no other way of writing a document gets round it.
+
+    Raises:
+        ValueError: a condition is none; likewise KeyError and TypeError for other parts.
+    """
     settings = document["settings"]
+    trusted = frozenset(settings.get("trusted_attributes", ()))
     return Bundle(
         version=version,
         settings=Settings(
@@ -150,6 +204,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
             no_tenant=settings["no_tenant"],
             default_roles=tuple(settings["default_roles"]),
             cache_seconds=settings["cache_seconds"],
+            token_budget=settings.get("token_budget", TOKEN_BUDGET),
         ),
         roles={
             name: Role(tuple(role["scopes"]), tuple(role["closure"]), _claims(role))
@@ -157,6 +212,8 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
         },
         groups={name: tuple(roles) for name, roles in document["groups"].items()},
         clients={name: _client(client) for name, client in document["clients"].items()},
+        # Format 1 has no rules.
+        rules=tuple(_rule(rule, trusted) for rule in document.get("rules", ())),
         routes=document["routes"],
     )
 
@@ -175,6 +232,64 @@ def _client(client: Mapping[str, Any]) -> Client:
     )
 
 
-def _claims(row: Mapping[str, Any]) -> Claims:
+def _rule(rule: Mapping[str, Any], trusted: AbstractSet[str]) -> Rule:
+    condition = rule.get("when")
+    read = tuple(conditions.fields(condition))
+    claims = _claims(rule, read)
+    made = Rule(
+        row=f"POLICY RULE#{rule['id']}",
+        when=None if condition is None else conditions.compiled(condition),
+        optional=rule.get("optional", False),
+        claims=claims,
+    )
+    effects = {name: tuple(rule[name]) for name in _AUTHORITY if rule.get(name)}
+    if not effects:
+        return made
+    if not all(is_trusted(path, trusted) for path in (*read, *_paths_of(claims))):
+        return made._replace(withheld=tuple(effects))
+    return made._replace(
+        add_scopes=effects.get("add_scopes", ()),
+        suppress_scopes=effects.get("suppress_scopes", ()),
+        suppress_claims=(effects.get("suppress_access_claims", ()), effects.get("suppress_id_claims", ())),
+        add_groups=effects.get("add_groups", ()),
+        suppress_groups=effects.get("suppress_groups", ()),
+    )
+
+
+#: What a rule may do only if all that it reads can be trusted.
+_AUTHORITY: Final = (
+    "add_scopes",
+    "suppress_scopes",
+    "suppress_access_claims",
+    "suppress_id_claims",
+    "add_groups",
+    "suppress_groups",
+)
+
+
+def _paths_of(claims: Claims) -> Iterable[str]:
+    for token in TOKENS:
+        for value in claims.of(token).values():
+            if isinstance(value, values.Expression):
+                yield from value.paths
+
+
+def _claims(row: Mapping[str, Any], read: tuple[str, ...] = ()) -> Claims:
     access, identity = row.get("access_claims"), row.get("id_claims")
-    return Claims(access or {}, identity or {}) if access or identity else NO_CLAIMS
+    return Claims(_values(access or {}, read), _values(identity or {}, read)) if access or identity else NO_CLAIMS
+
+
+def _values(claims: Mapping[str, Any], read: tuple[str, ...]) -> Mapping[str, Any]:
+    return {name: _value(name, value, read) for name, value in claims.items()}
+
+
+def _value(name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - a literal or an expression
+    try:
+        value = values.compiled(written)
+    except ValueError:
+        return Withheld("it is not a value")
+    if name in STANDARD:
+        read = (*read, *(value.paths if isinstance(value, values.Expression) else ()))
+        if any(path.startswith(METADATA) for path in read):
+            return Withheld("what the caller says is not what a user is")
+    return value

@@ -6,9 +6,9 @@ A row that DynamoDB's time-to-live has expired but not yet deleted counts as del
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
 from claimsmith.engine.bundle import NO_CLAIMS, Claims
@@ -25,9 +25,10 @@ _LATEST: Final = 99_999_999_999
 
 _ACTIVE: Final = "active"
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+
+class Problem(NamedTuple):
     """A row that cannot be read, or a part of one; reported and counted.
 
     Attributes:
@@ -41,19 +42,17 @@ class Problem:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     """The USER row."""
 
     active: bool = True
     active_tenant: str | None = None
-    active_tenant_by_client: Mapping[str, str] = field(default_factory=dict)
+    active_tenant_by_client: Mapping[str, str] = _NOTHING
     roles: tuple[str, ...] = ()
     claims: Claims = NO_CLAIMS
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(NamedTuple):
     """A membership that is active and unexpired; others are not kept."""
 
     roles: tuple[str, ...] = ()
@@ -61,8 +60,7 @@ class Membership:
     claims: Claims = NO_CLAIMS
 
 
-@dataclass(frozen=True, slots=True)
-class Tenant:
+class Tenant(NamedTuple):
     """A TENANT row."""
 
     id: str
@@ -75,8 +73,7 @@ class Tenant:
     claims: Claims = NO_CLAIMS
 
 
-@dataclass(frozen=True, slots=True)
-class UserFacts:
+class UserFacts(NamedTuple):
     """What the directory says of a user.
 
     Attributes:
@@ -85,12 +82,11 @@ class UserFacts:
     """
 
     user: User | None
-    memberships: Mapping[str, Membership] = field(default_factory=dict)
+    memberships: Mapping[str, Membership] = _NOTHING
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Everything about a request's subject that the decision may use.
 
     Attributes:
@@ -98,7 +94,7 @@ class Facts:
     """
 
     user: UserFacts
-    tenants: Mapping[str, Tenant | None] = field(default_factory=dict)
+    tenants: Mapping[str, Tenant | None] = _NOTHING
     problems: tuple[Problem, ...] = ()
 
 
@@ -234,13 +230,10 @@ def _ceiling(row: Row, name: str) -> frozenset[str] | None:
 
 
 def _claims(row: Row) -> Claims:
-    if not row.keys() & _CLAIM_ATTRIBUTES:
+    if "claims" not in row and "access_claims" not in row and "id_claims" not in row:
         return NO_CLAIMS
     both, access, identity = (_object(row, name) for name in ("claims", "access_claims", "id_claims"))
     return Claims({**both, **access}, {**both, **identity})
-
-
-_CLAIM_ATTRIBUTES: Final = frozenset({"claims", "access_claims", "id_claims"})
 
 
 def _object(row: Row, name: str) -> Mapping[str, Any]:

@@ -6,9 +6,8 @@ A stored choice that is not usable yields no tenant, never another one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.engine.bundle import Client
 from claimsmith.engine.language import MAX_TENANTS_LISTED, NAME, TENANT_HINT
@@ -30,8 +29,7 @@ BATCH: Final = 100
 NO_CLIENT: Final = Client()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The tenant a token is for, or why there is none.
 
     Attributes:

@@ -256,7 +256,7 @@ class _Lint:
 
     def claim(self, entry: Entry, path: Path, value: Any, tokens: Sequence[Token], own: set[str]) -> None:  # noqa: ANN401 - a JSON value and its place
         name = path[-1]
-        refused = "only Claimsmith sets this claim" if name in own else refused_name(name)
+        refused = "only Claimsmith sets this claim" if name in own else _refused_name(name, tokens)
         if refused is not None:
             self.say(Code.RESERVED_CLAIM, entry, path, refused)
             return
@@ -281,7 +281,7 @@ class _Lint:
                 self.say(Code.UNKNOWN_ATTRIBUTE, entry, ("claim_names", meaning), f"no such built-in claim{hint}")
         for meaning, name in settings.names().items():
             path = ("claim_names", meaning)
-            if refused := refused_name(name):
+            if refused := _refused_name(name, TOKENS):
                 self.say(Code.RESERVED_CLAIM, entry, path, refused)
             elif name in (DEGRADED_CLAIM, SHED_CLAIM) or name in seen:
                 self.say(Code.DUPLICATE, entry, path, f"{name} is the name of another claim already")
@@ -300,6 +300,10 @@ def ancestors(name: str, roles: Mapping[str, Role]) -> set[str]:
             found.add(parent)
             waiting += roles[parent].inherits
     return found
+
+
+def _refused_name(name: str, tokens: Sequence[Token]) -> str | None:
+    return next(filter(None, (refused_name(token, name) for token in tokens)), None)
 
 
 def _refused_complex(name: str) -> str | None:

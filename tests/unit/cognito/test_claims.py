@@ -6,7 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from claimsmith.cognito.claims import Token, UnacceptableError, accepted, checked, refused_name
+from claimsmith.cognito.claims import (
+    TABLE,
+    TOKENS,
+    Token,
+    UnacceptableError,
+    accepted,
+    checked,
+    refused_name,
+    refused_suppression,
+)
 
 # From "Claims and scopes reference" of user-pool-lambda-pre-token-generation, written out a second time on purpose.
 NOBODY_SETS = [
@@ -41,14 +50,31 @@ NOBODY_SETS = [
 ]
 
 
-@pytest.mark.parametrize("name", [*NOBODY_SETS, "scope", "scp", "aws:x", ""])
-def test_reserved_claims_are_refused(name: str) -> None:
-    assert refused_name(name)
+#: What may be suppressed of these.
+SUPPRESSIBLE = {"cognito:groups", "dev:custom:x", "dev:y"}
 
 
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("name", [*NOBODY_SETS, "scope", "scp", "aws:x", "", "half \ud800"])
+def test_reserved_claims_are_refused(token: Token, name: str) -> None:
+    assert refused_name(token, name)
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("name", [*NOBODY_SETS, "scope", "scp", "aws:x", "", "half \ud800"])
+def test_of_reserved_claims_only_groups_and_developer_attributes_may_be_suppressed(token: Token, name: str) -> None:
+    assert (refused_suppression(token, name) is None) is (name in SUPPRESSIBLE)
+
+
+@pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("name", ["email", "custom:tenant", "tenant_id", "address", "Sub", "https://example.com/x"])
-def test_other_claims_may_be_set(name: str) -> None:
-    assert refused_name(name) is None
+def test_other_claims_may_be_set_and_suppressed(token: Token, name: str) -> None:
+    assert refused_name(token, name) is None
+    assert refused_suppression(token, name) is None
+
+
+def test_every_row_of_the_table_is_one_that_the_guide_has() -> None:
+    assert set(TABLE) <= {*NOBODY_SETS, "scope", "scp"}
 
 
 @pytest.mark.parametrize(

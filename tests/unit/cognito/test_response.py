@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import Changes, TokenChanges, build, count
 from claimsmith.cognito.tokens import UNPREDICTABLE, issued
@@ -76,7 +74,7 @@ def test_a_preview_shows_what_cognito_would_issue() -> None:
 
 
 def test_a_preview_shows_only_what_the_client_may_read_and_roles_with_their_groups() -> None:
-    given = replace(USER, attributes={**USER.attributes, "identities": '[{"userId": "1"}]'}, iam_roles=("arn",))
+    given = USER._replace(attributes={**USER.attributes, "identities": '[{"userId": "1"}]'}, iam_roles=("arn",))
     _, identity = issued(given, Changes(), readable=frozenset({"email"}))
     assert identity["email"] == "user@example.com"
     assert "email_verified" not in identity

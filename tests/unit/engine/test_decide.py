@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.limits import MAX_CHANGES
-from claimsmith.engine.decide import Decision, Reason, degraded
+from claimsmith.engine.decide import Decision, degraded
+from claimsmith.engine.reasons import Reason
 from claimsmith.errors import Code
 from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
 from tests.policies import VERSION, bundle, decided, facts, membership_row, refused, tenant_row, user_row
@@ -252,7 +252,7 @@ def test_an_attribute_named_like_a_built_in_claim_cannot_pass_for_it() -> None:
 @pytest.mark.parametrize("name", ["address", "email_verified", "updated_at"])
 def test_a_built_in_list_is_not_put_where_the_id_token_takes_none(name: str) -> None:
     clean = bundle(roles=ROLES)  # lint refuses the name, so only a bundle of an older lint can have it
-    policy = replace(clean, settings=replace(clean.settings, claim_names={"roles": name}))
+    policy = clean._replace(settings=clean.settings._replace(claim_names={"roles": name}))
     assert name not in decided(policy, facts(ACME, editor()), event()).changes.id.claims
 
 

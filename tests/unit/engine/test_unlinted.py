@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from claimsmith.cognito.event import parse
 from claimsmith.engine.bundle import Role
 from claimsmith.engine.decide import degraded
@@ -15,11 +13,11 @@ POLICY = bundle()
 
 
 def test_a_role_that_inherits_what_is_not_there_does_not_make_it_raise() -> None:
-    dangling = replace(POLICY, roles={"viewer": Role(scopes=("orders/read",), closure=("ghost", "viewer"))})
+    dangling = POLICY._replace(roles={"viewer": Role(scopes=("orders/read",), closure=("ghost", "viewer"))})
     assert decided(dangling, facts(user_row(SUB, roles=["viewer"])), event()).roles == ("viewer",)
 
 
 def test_a_built_in_claim_named_like_one_of_cognitos_is_not_suppressed() -> None:
-    named = replace(POLICY, settings=replace(POLICY.settings, claim_names={"tenant_id": "sub"}))
+    named = POLICY._replace(settings=POLICY.settings._replace(claim_names={"tenant_id": "sub"}))
     assert decided(named, facts(), event()).changes.id.suppressed == ()
     assert degraded(named, parse(event()), Code.STORE_UNAVAILABLE).changes.id.suppressed == ("cognito:groups",)

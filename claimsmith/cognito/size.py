@@ -1,0 +1,52 @@
+"""How long a signed token will be, before Cognito signs it.
+
+A token is three parts in base64url without padding (RFC 7515 section 3.1): a header of ``kid`` and ``alg``, the claims,
+and the signature of a 2048-bit RSA key.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from claimsmith.cognito.event import Request
+
+#: ``{"kid":"…44 characters…","alg":"RS256"}`` encoded, the signature of 256 octets encoded, and the two dots.
+_AROUND: Final = 91 + 342 + 2
+
+_UUID: Final = "00000000-0000-4000-8000-000000000000"
+_MACHINES: Final = {"exp": 1_800_000_000, "iat": 1_800_000_000, "jti": _UUID}
+
+#: What the moment of issue adds, as long as it is.
+_USERS: Final = {**_MACHINES, "auth_time": 1_800_000_000, "event_id": _UUID, "origin_jti": _UUID}
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def encoded(claims: Mapping[str, Any]) -> int:
+    """Characters of these claims as compact JSON, all of ASCII, without the braces around them."""
+    return len(_encode(dict(claims))) - 2
+
+
+_USERS_LENGTH: Final = encoded(_USERS) + 1
+_MACHINES_LENGTH: Final = encoded(_MACHINES) + 1
+
+
+def payload(claims: Mapping[str, Any], request: Request) -> int:
+    """Octets of a token's payload.
+
+    Args:
+        claims: those that the request decides (``tokens.issued``), without ``iss``.
+        request: whose token; its pool tells the length of ``iss``.
+    """
+    region = request.pool_id.partition("_")[0]
+    issuer = len(f',"iss":"https://cognito-idp.{region}.amazonaws.com/{request.pool_id}"')
+    return encoded(claims) + issuer + (_MACHINES_LENGTH if request.machine else _USERS_LENGTH) + 2
+
+
+def signed(octets: int) -> int:
+    """Characters of a signed token with a payload of so many octets."""
+    return _AROUND + (octets * 4 + 2) // 3

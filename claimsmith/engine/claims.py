@@ -1,0 +1,186 @@
+"""Which claims a token has: DESIGN section 5, steps 5 and 6."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refused_suppression
+from claimsmith.engine.bundle import NO_CLAIMS, Withheld
+from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
+from claimsmith.engine.language.paths import MISSING
+from claimsmith.engine.language.values import Expression
+from claimsmith.engine.reasons import SETTINGS_ROW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+    from claimsmith.cognito.claims import Token
+    from claimsmith.cognito.event import Request
+    from claimsmith.engine.bundle import Claims
+    from claimsmith.engine.case import Case
+    from claimsmith.engine.language.paths import Known
+
+_ONLY_US = "only Claimsmith sets this claim"
+
+
+class Made(NamedTuple):
+    """The claims to set in a token.
+
+    Attributes:
+        claims: sorted by name.
+        rows: where each comes from.
+        optional: those that an optional rule gives, in the order of the rules.
+        suppressed: sorted.
+    """
+
+    claims: dict[str, Any]
+    rows: dict[str, str]
+    optional: tuple[str, ...]
+    suppressed: tuple[str, ...]
+
+
+def settle(case: Case, known: Known, token: Token) -> Made:
+    """The claims of one token. Later rows win, what the engine sets is final, and suppression wins over all."""
+    return _Making(case, token).made(known)
+
+
+class _Making:
+    """The claims of one token in the making."""
+
+    __slots__ = ("case", "claims", "optional", "own", "rows", "token")
+
+    def __init__(self, case: Case, token: Token) -> None:
+        self.case = case
+        self.token: Token = token
+        self.own = frozenset((DEGRADED_CLAIM, SHED_CLAIM, *case.bundle.settings.claim_names.values()))
+        self.claims: dict[str, Any] = {}
+        self.rows: dict[str, str] = {}
+        self.optional: dict[str, None] = {}
+
+    def made(self, known: Known) -> Made:
+        for row, given, may_go in _rows(self.case):
+            for name, value in given.of(self.token).items():
+                if name in self.own:
+                    self.drop(name, row, _ONLY_US)
+                elif self.set(name, self.evaluated(name, value, row, known), row):
+                    self.optional.pop(name, None)
+                    if may_go:
+                        self.optional[name] = None
+        for name, value, row in _built_in(self.case, self.token):
+            self.set(name, value, row)
+        client = self.case.client
+        if self.token == TOKENS[0] and client is not None and client.audience:
+            self.claims["aud"], self.rows["aud"] = self.case.request.client_id, self.case.client_row
+        hidden = self.suppress()
+        in_order = {name: self.claims[name] for name in sorted(self.claims)}
+        return Made(in_order, self.rows, tuple(name for name in self.optional if name in self.claims), hidden)
+
+    def evaluated(self, name: str, value: Any, row: str, known: Known) -> Any:  # noqa: ANN401 - a literal or an expression
+        """The value, or ``MISSING`` where there is none and that is said."""
+        if type(value) is Expression:
+            value = value.evaluate(known)
+            if value is MISSING:
+                self.drop(name, row, "what it reads is not there")
+        elif type(value) is Withheld:
+            self.drop(name, row, value.why)
+            return MISSING
+        return value
+
+    def set(self, name: str, value: Any, row: str) -> bool:  # noqa: ANN401 - any value, good or bad
+        if value is MISSING:
+            return False
+        try:
+            self.claims[name] = checked(self.token, name, value)
+        except UnacceptableError as unacceptable:
+            self.drop(name, row, str(unacceptable))
+            return False
+        self.rows[name] = row
+        return True
+
+    def suppress(self) -> tuple[str, ...]:
+        """Take away what rules suppress, and what would pass for a claim of the engine's."""
+        suppressed = _suppressed(self.case, self.token)
+        for name, row in suppressed.items():
+            self.claims.pop(name, None)
+            self.case.say("claim", name, "suppressed", row, "", self.token)
+        hidden = set(suppressed)
+        if self.token == TOKENS[1]:
+            for name in sorted(impostors(self.own - self.claims.keys() - hidden, self.case.request)):
+                hidden.add(name)
+                self.case.say("claim", name, "suppressed", SETTINGS_ROW, _ONLY_US, self.token)
+        return tuple(sorted(hidden))
+
+    def drop(self, name: str, row: str, why: str) -> None:
+        self.case.say("claim", name, "dropped", row, why, self.token)
+
+
+def impostors(names: AbstractSet[str], request: Request) -> AbstractSet[str]:
+    """Attributes of the user with these names, which the ID token must not show.
+
+    A built-in claim may be named like an attribute that the user can write; where it is not set, the attribute must not
+    pass for it.
+    """
+    return {name for name in names & request.attributes.keys() if refused_suppression(TOKENS[1], name) is None}
+
+
+def _rows(case: Case) -> Iterator[tuple[str, Claims, bool]]:
+    """Rows that set claims, in the order in which later ones win, and whether their claims may be shed."""
+    if case.tenant is not None and case.tenant.claims is not NO_CLAIMS:
+        yield case.tenant_row, case.tenant.claims, False
+    roles = case.bundle.roles
+    for name in case.roles:
+        if (claims := roles[name].claims) is not NO_CLAIMS:
+            yield f"POLICY ROLE#{name}", claims, False
+    if case.user is not None and case.user.claims is not NO_CLAIMS:
+        yield case.user_row, case.user.claims, False
+    if case.membership is not None and case.membership.claims is not NO_CLAIMS:
+        yield case.membership_row, case.membership.claims, False
+    if case.client is not None and case.client.claims is not NO_CLAIMS:
+        yield case.client_row, case.client.claims, False
+    for rule in case.rules:
+        if rule.claims is not NO_CLAIMS:
+            yield rule.row, rule.claims, rule.optional
+
+
+def _built_in(case: Case, token: Token) -> Iterator[tuple[str, Any, str]]:
+    """The claims that only the engine sets, under the names the policy gives them."""
+    names = case.bundle.settings.claim_names
+    for meaning, value, row in _meanings(case, token):
+        if meaning in names:
+            yield names[meaning], value, row
+
+
+def _meanings(case: Case, token: Token) -> Iterator[tuple[str, Any, str]]:
+    tenant = case.tenant
+    if tenant is not None:
+        yield "tenant_id", tenant.id, case.reasons[0].source
+    if case.roles:
+        yield "roles", list(case.roles), case.role_rows
+    if token == TOKENS[0]:
+        yield "policy_version", case.bundle.version, "BUNDLE CURRENT"
+    elif tenant is not None:
+        if tenant.name:
+            yield "tenant_name", tenant.name, case.tenant_row
+    elif case.choice.offered:
+        offered = {one.id: one.name or one.id for one in case.choice.offered}
+        yield "tenants", offered, f"USER#{case.request.sub} TENANT#"
+
+
+def _suppressed(case: Case, token: Token) -> dict[str, str]:
+    """The claims that rules suppress in this token, with the rows that say so."""
+    at = TOKENS.index(token)
+    suppressed: dict[str, str] = {}
+    for rule in case.rules:
+        for name in rule.suppress_claims[at]:
+            if name in (DEGRADED_CLAIM, SHED_CLAIM):
+                why: str | None = "no rule takes away what says that a token is incomplete"
+            elif token == TOKENS[0] and name == case.bundle.settings.claim_names.get("tenant_id"):
+                why = "no rule takes away the access token's tenant"
+            else:
+                why = refused_suppression(token, name)
+            if why is None:
+                suppressed.setdefault(name, rule.row)
+            else:
+                case.say("claim", name, "dropped", rule.row, why, token)
+    return suppressed

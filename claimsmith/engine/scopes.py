@@ -1,0 +1,96 @@
+"""Which scopes an access token has: DESIGN section 5, step 4, and the scopes of section 4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claimsmith.cognito.limits import ADMIN_SCOPE, SCOPE
+from claimsmith.engine.language import is_unmanaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.engine.case import Case
+
+
+def settle(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The scopes to add and the scopes to suppress, sorted."""
+    settings, say = case.bundle.settings, case.say
+    granted = _granted(case)
+    requested = frozenset(case.request.scopes)
+    mode = (case.client.scope_mode if case.client else None) or settings.scope_mode
+    # An API sign-in can request nothing, so there is nothing to intersect with.
+    everything = mode == "exact" or requested == {ADMIN_SCOPE}
+    never = _suppressed(case)
+    to_add: list[str] = []
+    for scope in sorted(granted):
+        if scope in never:
+            say("scope", scope, "suppressed", never[scope], "suppress_scopes names it", "access")
+        elif everything or scope in requested:
+            if scope not in requested:
+                to_add.append(scope)
+            say("scope", scope, "granted", granted[scope], "", "access")
+        else:
+            say("scope", scope, "dropped", granted[scope], "it was not requested", "access")
+    to_suppress: list[str] = []
+    for scope in sorted(requested):
+        if scope in never:
+            to_suppress.append(scope)
+            if scope not in granted:
+                say("scope", scope, "suppressed", never[scope], "suppress_scopes names it", "access")
+        elif scope in granted:
+            continue
+        elif is_unmanaged(scope, settings.unmanaged_scopes):
+            say("scope", scope, "kept", "request", "the policy does not manage it", "access")
+        else:
+            to_suppress.append(scope)
+            say("scope", scope, "suppressed", "request", "requested, not granted", "access")
+    return tuple(to_add), tuple(to_suppress)
+
+
+def _suppressed(case: Case) -> dict[str, str]:
+    """Every scope that is never in the token, with the row that says so."""
+    never = dict.fromkeys(case.client.suppress_scopes, case.client_row) if case.client else {}
+    for rule in case.rules:
+        for scope in rule.suppress_scopes:
+            never.setdefault(scope, rule.row)
+    return never
+
+
+def _offers(case: Case) -> Iterator[tuple[str, str]]:
+    roles = case.bundle.roles
+    for name in case.roles:
+        if scopes := roles[name].scopes:
+            source = f"POLICY ROLE#{name}"
+            for scope in scopes:
+                yield scope, source
+    if case.membership is not None:
+        for scope in case.membership.scopes:
+            yield scope, case.membership_row
+    for rule in case.rules:
+        for scope in rule.add_scopes:
+            yield scope, rule.row
+
+
+def _granted(case: Case) -> dict[str, str]:
+    """Each scope that a role, the membership or a rule gives and both ceilings allow, with its row."""
+    unmanaged = case.bundle.settings.unmanaged_scopes
+    client_allows = case.client.scopes_allowed if case.client else None
+    tenant_allows = case.tenant.scopes_allowed if case.tenant else None
+    granted: dict[str, str] = {}
+    seen: set[str] = set()
+    for scope, source in _offers(case):
+        if scope in seen:
+            continue
+        seen.add(scope)
+        if not SCOPE.fullmatch(scope):
+            case.say("scope", scope, "dropped", source, "Cognito does not take these characters", "access")
+        elif is_unmanaged(scope, unmanaged):
+            case.say("scope", scope, "dropped", source, "the policy does not manage it", "access")
+        elif client_allows is not None and scope not in client_allows:
+            case.say("scope", scope, "dropped", case.client_row, "the client does not allow it", "access")
+        elif tenant_allows is not None and scope not in tenant_allows:
+            case.say("scope", scope, "dropped", case.tenant_row, "the tenant does not allow it", "access")
+        else:
+            granted[scope] = source
+    return granted
