@@ -12,14 +12,15 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from claimsmith.cognito.claims import STANDARD, TOKENS
-from claimsmith.engine.language import conditions, values
+from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked
+from claimsmith.cognito.limits import SCOPE
+from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM, conditions, is_unmanaged, values
 from claimsmith.engine.language.paths import METADATA, is_trusted
+from claimsmith.engine.language.values import Expression
 from claimsmith.errors import ClaimsmithError, Code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Mapping
 
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.language import NoTenant, ScopeMode
@@ -41,27 +42,32 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
-class Claims(NamedTuple):
-    """Claims of a row, by token, names already merged from ``claims`` and the token's own.
-
-    In rows of the policy a value may be an ``Expression``, or ``Withheld``; in rows of the directory it is a literal.
-    """
-
-    access: Mapping[str, Any] = _NOTHING
-    id: Mapping[str, Any] = _NOTHING
-
-    def of(self, token: Token) -> Mapping[str, Any]:
-        """Those of one token."""
-        return self.access if token == TOKENS[0] else self.id
-
-
-NO_CLAIMS: Final = Claims()
-
-
 class Withheld(NamedTuple):
     """The value of a claim that lint would have refused, and why."""
 
     why: str
+
+
+class Part(NamedTuple):
+    """What a row of the policy sets in one token, looked at once when the bundle is read and not at every sign-in.
+
+    Attributes:
+        literals: values that Cognito takes under their names.
+        others: those that a decision works out, and those that are withheld.
+    """
+
+    literals: Mapping[str, Any] = _NOTHING
+    others: tuple[tuple[str, Expression | Withheld], ...] = ()
+
+
+class Claims(NamedTuple):
+    """What a row of the policy sets, by token, names already merged from ``claims`` and the token's own."""
+
+    access: Part = Part()
+    id: Part = Part()
+
+
+NO_CLAIMS: Final = Claims()
 
 
 class Role(NamedTuple):
@@ -101,6 +107,7 @@ class Rule(NamedTuple):
         row: its key, as reasons name it.
         when: None for always.
         optional: its claims may be left out where the token would be too long.
+        scopes: those it adds.
         withheld: what it would do besides setting claims, had it not read what cannot be trusted.
         suppress_claims: by token, as ``TOKENS`` orders them.
     """
@@ -109,7 +116,7 @@ class Rule(NamedTuple):
     when: Test | None = None
     optional: bool = False
     claims: Claims = NO_CLAIMS
-    add_scopes: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
     suppress_scopes: tuple[str, ...] = ()
     suppress_claims: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     add_groups: tuple[str, ...] = ()
@@ -140,6 +147,7 @@ class Bundle(NamedTuple):
 
     Attributes:
         rules: in their order.
+        scopes: the catalogue: what a role or a rule can grant, that the policy manages and Cognito takes.
         routes: what requests to APIs need, as the rows say it; for the authorizer.
     """
 
@@ -149,6 +157,7 @@ class Bundle(NamedTuple):
     groups: Mapping[str, tuple[str, ...]]
     clients: Mapping[str, Client]
     rules: tuple[Rule, ...] = ()
+    scopes: frozenset[str] = _NO_NAMES
     routes: Mapping[str, Mapping[str, Any]] = _NOTHING
 
 
@@ -194,65 +203,33 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
         ValueError: a condition is none; likewise KeyError and TypeError for other parts.
     """
     settings = document["settings"]
-    trusted = frozenset(settings.get("trusted_attributes", ()))
+    unmanaged = frozenset(settings["unmanaged_scopes"])
+    reader = _Reader(settings)
+    roles = {
+        name: Role(tuple(role["scopes"]), tuple(role["closure"]), reader.claims(role))
+        for name, role in document["roles"].items()
+    }
+    # Format 1 has no rules.
+    rules = tuple(map(reader.rule, document.get("rules", ())))
+    offered = {scope for role in roles.values() for scope in role.scopes}
+    offered.update(scope for rule in rules for scope in rule.scopes)
     return Bundle(
         version=version,
         settings=Settings(
             claim_names=settings["claim_names"],
             scope_mode=settings["scope_mode"],
-            unmanaged_scopes=frozenset(settings["unmanaged_scopes"]),
+            unmanaged_scopes=unmanaged,
             no_tenant=settings["no_tenant"],
             default_roles=tuple(settings["default_roles"]),
             cache_seconds=settings["cache_seconds"],
             token_budget=settings.get("token_budget", TOKEN_BUDGET),
         ),
-        roles={
-            name: Role(tuple(role["scopes"]), tuple(role["closure"]), _claims(role))
-            for name, role in document["roles"].items()
-        },
-        groups={name: tuple(roles) for name, roles in document["groups"].items()},
-        clients={name: _client(client) for name, client in document["clients"].items()},
-        # Format 1 has no rules.
-        rules=tuple(_rule(rule, trusted) for rule in document.get("rules", ())),
+        roles=roles,
+        groups={name: tuple(given) for name, given in document["groups"].items()},
+        clients={name: reader.client(client) for name, client in document["clients"].items()},
+        rules=rules,
+        scopes=frozenset(scope for scope in offered if SCOPE.fullmatch(scope) and not is_unmanaged(scope, unmanaged)),
         routes=document["routes"],
-    )
-
-
-def _client(client: Mapping[str, Any]) -> Client:
-    allowed = client.get("scopes_allowed")
-    return Client(
-        name=client.get("name"),
-        tenant=client.get("tenant"),
-        roles=tuple(client.get("roles", ())),
-        scopes_allowed=None if allowed is None else frozenset(allowed),
-        suppress_scopes=frozenset(client.get("suppress_scopes", ())),
-        scope_mode=client.get("scope_mode"),
-        audience=client.get("audience", False),
-        claims=_claims(client),
-    )
-
-
-def _rule(rule: Mapping[str, Any], trusted: AbstractSet[str]) -> Rule:
-    condition = rule.get("when")
-    read = tuple(conditions.fields(condition))
-    claims = _claims(rule, read)
-    made = Rule(
-        row=f"POLICY RULE#{rule['id']}",
-        when=None if condition is None else conditions.compiled(condition),
-        optional=rule.get("optional", False),
-        claims=claims,
-    )
-    effects = {name: tuple(rule[name]) for name in _AUTHORITY if rule.get(name)}
-    if not effects:
-        return made
-    if not all(is_trusted(path, trusted) for path in (*read, *_paths_of(claims))):
-        return made._replace(withheld=tuple(effects))
-    return made._replace(
-        add_scopes=effects.get("add_scopes", ()),
-        suppress_scopes=effects.get("suppress_scopes", ()),
-        suppress_claims=(effects.get("suppress_access_claims", ()), effects.get("suppress_id_claims", ())),
-        add_groups=effects.get("add_groups", ()),
-        suppress_groups=effects.get("suppress_groups", ()),
     )
 
 
@@ -267,29 +244,82 @@ _AUTHORITY: Final = (
 )
 
 
-def _paths_of(claims: Claims) -> Iterable[str]:
-    for token in TOKENS:
-        for value in claims.of(token).values():
-            if isinstance(value, values.Expression):
-                yield from value.paths
+class _Reader:
+    """Reads what a document says of clients and rules, and of claims, under its settings."""
 
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.trusted = frozenset(settings.get("trusted_attributes", ()))
+        self.own = frozenset((DEGRADED_CLAIM, SHED_CLAIM, *settings["claim_names"].values()))
 
-def _claims(row: Mapping[str, Any], read: tuple[str, ...] = ()) -> Claims:
-    access, identity = row.get("access_claims"), row.get("id_claims")
-    return Claims(_values(access or {}, read), _values(identity or {}, read)) if access or identity else NO_CLAIMS
+    def client(self, client: Mapping[str, Any]) -> Client:
+        allowed = client.get("scopes_allowed")
+        return Client(
+            name=client.get("name"),
+            tenant=client.get("tenant"),
+            roles=tuple(client.get("roles", ())),
+            scopes_allowed=None if allowed is None else frozenset(allowed),
+            suppress_scopes=frozenset(client.get("suppress_scopes", ())),
+            scope_mode=client.get("scope_mode"),
+            audience=client.get("audience", False),
+            claims=self.claims(client),
+        )
 
+    def rule(self, rule: Mapping[str, Any]) -> Rule:
+        condition = rule.get("when")
+        read = tuple(conditions.fields(condition))
+        claims = self.claims(rule, read)
+        made = Rule(
+            row=f"POLICY RULE#{rule['id']}",
+            when=None if condition is None else conditions.compiled(condition),
+            optional=rule.get("optional", False),
+            claims=claims,
+        )
+        effects = {name: tuple(rule[name]) for name in _AUTHORITY if rule.get(name)}
+        if not effects:
+            return made
+        worked = (value for part in claims for _, value in part.others if isinstance(value, Expression))
+        read += tuple(path for value in worked for path in value.paths)
+        if not all(is_trusted(path, self.trusted) for path in read):
+            return made._replace(withheld=tuple(effects))
+        return made._replace(
+            scopes=effects.get("add_scopes", ()),
+            suppress_scopes=effects.get("suppress_scopes", ()),
+            suppress_claims=(effects.get("suppress_access_claims", ()), effects.get("suppress_id_claims", ())),
+            add_groups=effects.get("add_groups", ()),
+            suppress_groups=effects.get("suppress_groups", ()),
+        )
 
-def _values(claims: Mapping[str, Any], read: tuple[str, ...]) -> Mapping[str, Any]:
-    return {name: _value(name, value, read) for name, value in claims.items()}
+    def claims(self, row: Mapping[str, Any], read: tuple[str, ...] = ()) -> Claims:
+        """The claims of a row whose condition reads these paths."""
+        access, identity = row.get("access_claims"), row.get("id_claims")
+        if not access and not identity:
+            return NO_CLAIMS
+        return Claims(self.part(TOKENS[0], access or {}, read), self.part(TOKENS[1], identity or {}, read))
 
+    def part(self, token: Token, written: Mapping[str, Any], read: tuple[str, ...]) -> Part:
+        literals: dict[str, Any] = {}
+        others: list[tuple[str, Expression | Withheld]] = []
+        for name, value in written.items():
+            vetted = self.vetted(token, name, value, read)
+            if isinstance(vetted, Expression | Withheld):
+                others.append((name, vetted))
+            else:
+                literals[name] = vetted
+        return Part(literals, tuple(others))
 
-def _value(name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - a literal or an expression
-    try:
-        value = values.compiled(written)
-    except ValueError:
-        return Withheld("it is not a value")
-    if name in STANDARD:
-        read = (*read, *(value.paths if isinstance(value, values.Expression) else ()))
-        if any(path.startswith(METADATA) for path in read):
-            return Withheld("what the caller says is not what a user is")
-    return value
+    def vetted(self, token: Token, name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
+        if name in self.own:
+            return Withheld(ONLY_US)
+        try:
+            value = values.compiled(written)
+            if not isinstance(value, Expression):
+                value = checked(token, name, value)
+        except UnacceptableError as unacceptable:
+            return Withheld(str(unacceptable))
+        except ValueError:
+            return Withheld("it is not a value")
+        if name in STANDARD:
+            read += value.paths if isinstance(value, Expression) else ()
+            if any(path.startswith(METADATA) for path in read):
+                return Withheld("what the caller says is not what a user is")
+        return value

@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refused_suppression
 from claimsmith.engine.bundle import NO_CLAIMS, Withheld
-from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
+from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
-from claimsmith.engine.language.values import Expression
 from claimsmith.engine.reasons import SETTINGS_ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from claimsmith.cognito.claims import Token
     from claimsmith.cognito.event import Request
-    from claimsmith.engine.bundle import Claims
+    from claimsmith.engine.bundle import Part
     from claimsmith.engine.case import Case
     from claimsmith.engine.language.paths import Known
-
-_ONLY_US = "only Claimsmith sets this claim"
 
 
 class Made(NamedTuple):
@@ -59,37 +56,67 @@ class _Making:
         self.optional: dict[str, None] = {}
 
     def made(self, known: Known) -> Made:
-        for row, given, may_go in _rows(self.case):
-            for name, value in given.of(self.token).items():
-                if name in self.own:
-                    self.drop(name, row, _ONLY_US)
-                elif self.set(name, self.evaluated(name, value, row, known), row):
-                    self.optional.pop(name, None)
-                    if may_go:
-                        self.optional[name] = None
-        for name, value, row in _built_in(self.case, self.token):
+        case = self.case
+        self.rows_of_all(known, TOKENS.index(self.token))
+        for name, value, row in _built_in(case, self.token):
             self.set(name, value, row)
-        client = self.case.client
-        if self.token == TOKENS[0] and client is not None and client.audience:
-            self.claims["aud"], self.rows["aud"] = self.case.request.client_id, self.case.client_row
+        if self.token == TOKENS[0] and case.client is not None and case.client.audience:
+            self.claims["aud"], self.rows["aud"] = case.request.client_id, case.client_row
         hidden = self.suppress()
         in_order = {name: self.claims[name] for name in sorted(self.claims)}
         return Made(in_order, self.rows, tuple(name for name in self.optional if name in self.claims), hidden)
 
-    def evaluated(self, name: str, value: Any, row: str, known: Known) -> Any:  # noqa: ANN401 - a literal or an expression
-        """The value, or ``MISSING`` where there is none and that is said."""
-        if type(value) is Expression:
-            value = value.evaluate(known)
-            if value is MISSING:
+    def rows_of_all(self, known: Known, at: int) -> None:
+        """What every row sets that concerns this case; later ones win."""
+        case = self.case
+        if case.tenant is not None:
+            self.directory(case.tenant_row, case.tenant.claims[at])
+        for name in case.roles:
+            if (claims := case.bundle.roles[name].claims) is not NO_CLAIMS:
+                self.policy(f"POLICY ROLE#{name}", claims[at], known)
+        if case.user is not None:
+            self.directory(case.user_row, case.user.claims[at])
+        if case.membership is not None:
+            self.directory(case.membership_row, case.membership.claims[at])
+        if case.client is not None:
+            self.policy(case.client_row, case.client.claims[at], known)
+        for rule in case.rules:
+            if rule.claims is not NO_CLAIMS:
+                self.policy(rule.row, rule.claims[at], known, may_go=rule.optional)
+
+    def directory(self, row: str, claims: Mapping[str, Any]) -> None:
+        """A row of the directory: literals that nobody has looked at."""
+        for name, value in claims.items():
+            if name in self.own:
+                self.drop(name, row, ONLY_US)
+            else:
+                self.set(name, value, row)
+
+    def policy(self, row: str, part: Part, known: Known, *, may_go: bool = False) -> None:
+        """A row of the policy: literals are fit to be set, the rest is worked out; ``may_go`` if it may be shed."""
+        if literals := part.literals:
+            self.claims.update(literals)
+            self.rows.update(dict.fromkeys(literals, row))
+            if may_go or self.optional:
+                self.may_go(literals, may_go=may_go)
+        for name, value in part.others:
+            if isinstance(value, Withheld):
+                self.drop(name, row, value.why)
+                continue
+            found = value.evaluate(known)
+            if found is MISSING:
                 self.drop(name, row, "what it reads is not there")
-        elif type(value) is Withheld:
-            self.drop(name, row, value.why)
-            return MISSING
-        return value
+            elif self.set(name, found, row):
+                self.may_go((name,), may_go=may_go)
+
+    def may_go(self, names: Iterable[str], *, may_go: bool) -> None:
+        """Note for each claim whether the rule that has set it last is optional."""
+        for name in names:
+            self.optional.pop(name, None)
+            if may_go:
+                self.optional[name] = None
 
     def set(self, name: str, value: Any, row: str) -> bool:  # noqa: ANN401 - any value, good or bad
-        if value is MISSING:
-            return False
         try:
             self.claims[name] = checked(self.token, name, value)
         except UnacceptableError as unacceptable:
@@ -108,7 +135,7 @@ class _Making:
         if self.token == TOKENS[1]:
             for name in sorted(impostors(self.own - self.claims.keys() - hidden, self.case.request)):
                 hidden.add(name)
-                self.case.say("claim", name, "suppressed", SETTINGS_ROW, _ONLY_US, self.token)
+                self.case.say("claim", name, "suppressed", SETTINGS_ROW, ONLY_US, self.token)
         return tuple(sorted(hidden))
 
     def drop(self, name: str, row: str, why: str) -> None:
@@ -122,25 +149,6 @@ def impostors(names: AbstractSet[str], request: Request) -> AbstractSet[str]:
     pass for it.
     """
     return {name for name in names & request.attributes.keys() if refused_suppression(TOKENS[1], name) is None}
-
-
-def _rows(case: Case) -> Iterator[tuple[str, Claims, bool]]:
-    """Rows that set claims, in the order in which later ones win, and whether their claims may be shed."""
-    if case.tenant is not None and case.tenant.claims is not NO_CLAIMS:
-        yield case.tenant_row, case.tenant.claims, False
-    roles = case.bundle.roles
-    for name in case.roles:
-        if (claims := roles[name].claims) is not NO_CLAIMS:
-            yield f"POLICY ROLE#{name}", claims, False
-    if case.user is not None and case.user.claims is not NO_CLAIMS:
-        yield case.user_row, case.user.claims, False
-    if case.membership is not None and case.membership.claims is not NO_CLAIMS:
-        yield case.membership_row, case.membership.claims, False
-    if case.client is not None and case.client.claims is not NO_CLAIMS:
-        yield case.client_row, case.client.claims, False
-    for rule in case.rules:
-        if rule.claims is not NO_CLAIMS:
-            yield rule.row, rule.claims, rule.optional
 
 
 def _built_in(case: Case, token: Token) -> Iterator[tuple[str, Any, str]]:

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
-from claimsmith.engine.bundle import NO_CLAIMS, Claims
 from claimsmith.engine.language import NAME
 
 if TYPE_CHECKING:
@@ -42,6 +41,19 @@ class Problem(NamedTuple):
     why: str
 
 
+class Literals(NamedTuple):
+    """Claims of a row of the directory, by token, names already merged from ``claims`` and the token's own.
+
+    Nobody has looked at them yet: a decision does.
+    """
+
+    access: Mapping[str, Any] = _NOTHING
+    id: Mapping[str, Any] = _NOTHING
+
+
+NO_LITERALS: Final = Literals()
+
+
 class User(NamedTuple):
     """The USER row."""
 
@@ -49,7 +61,7 @@ class User(NamedTuple):
     active_tenant: str | None = None
     active_tenant_by_client: Mapping[str, str] = _NOTHING
     roles: tuple[str, ...] = ()
-    claims: Claims = NO_CLAIMS
+    claims: Literals = NO_LITERALS
 
 
 class Membership(NamedTuple):
@@ -57,7 +69,7 @@ class Membership(NamedTuple):
 
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
-    claims: Claims = NO_CLAIMS
+    claims: Literals = NO_LITERALS
 
 
 class Tenant(NamedTuple):
@@ -70,7 +82,7 @@ class Tenant(NamedTuple):
     default_roles: tuple[str, ...] = ()
     roles_allowed: frozenset[str] | None = None
     scopes_allowed: frozenset[str] | None = None
-    claims: Claims = NO_CLAIMS
+    claims: Literals = NO_LITERALS
 
 
 class UserFacts(NamedTuple):
@@ -229,11 +241,11 @@ def _ceiling(row: Row, name: str) -> frozenset[str] | None:
     return frozenset(value)
 
 
-def _claims(row: Row) -> Claims:
+def _claims(row: Row) -> Literals:
     if "claims" not in row and "access_claims" not in row and "id_claims" not in row:
-        return NO_CLAIMS
+        return NO_LITERALS
     both, access, identity = (_object(row, name) for name in ("claims", "access_claims", "id_claims"))
-    return Claims({**both, **access}, {**both, **identity})
+    return Literals({**both, **access}, {**both, **identity})
 
 
 def _object(row: Row, name: str) -> Mapping[str, Any]:

@@ -68,13 +68,13 @@ def _offers(case: Case) -> Iterator[tuple[str, str]]:
         for scope in case.membership.scopes:
             yield scope, case.membership_row
     for rule in case.rules:
-        for scope in rule.add_scopes:
+        for scope in rule.scopes:
             yield scope, rule.row
 
 
 def _granted(case: Case) -> dict[str, str]:
     """Each scope that a role, the membership or a rule gives and both ceilings allow, with its row."""
-    unmanaged = case.bundle.settings.unmanaged_scopes
+    managed, unmanaged = case.bundle.scopes, case.bundle.settings.unmanaged_scopes
     client_allows = case.client.scopes_allowed if case.client else None
     tenant_allows = case.tenant.scopes_allowed if case.tenant else None
     granted: dict[str, str] = {}
@@ -83,9 +83,9 @@ def _granted(case: Case) -> dict[str, str]:
         if scope in seen:
             continue
         seen.add(scope)
-        if not SCOPE.fullmatch(scope):
+        if scope not in managed and not SCOPE.fullmatch(scope):
             case.say("scope", scope, "dropped", source, "Cognito does not take these characters", "access")
-        elif is_unmanaged(scope, unmanaged):
+        elif scope not in managed and is_unmanaged(scope, unmanaged):
             case.say("scope", scope, "dropped", source, "the policy does not manage it", "access")
         elif client_allows is not None and scope not in client_allows:
             case.say("scope", scope, "dropped", case.client_row, "the client does not allow it", "access")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from claimsmith.engine.bundle import Bundle, Claims, Client, Role, Settings
+from claimsmith.engine.bundle import from_document
+from claimsmith.engine.language.conditions import OPERATORS
 from tests import events
 from tests.policies import NOW
 
@@ -229,42 +230,128 @@ def machine_events(draw: st.DrawFn) -> dict[str, Any]:
 #: Half of the events are of users who may choose, a few of machines.
 any_events = st.one_of(user_events(), user_events(), machine_events())
 
-_claims = st.builds(Claims, access=hostile_claims, id=hostile_claims)
-_role_names = st.lists(st.sampled_from([*ROLES, "ghost"]), max_size=3).map(tuple)
-_scopes = st.lists(st.one_of(st.sampled_from(SCOPES), st.text(max_size=3)), max_size=3).map(tuple)
-_ceilings = st.one_of(st.none(), _scopes.map(frozenset))
+_role_names = st.lists(st.sampled_from([*ROLES, "ghost"]), max_size=3)
+_scopes = st.lists(st.one_of(st.sampled_from(SCOPES), st.text(max_size=3)), max_size=3)
+_claim_names = st.lists(st.one_of(st.sampled_from([*CLAIM_NAMES, *FORBIDDEN_NAMES]), st.text(max_size=3)), max_size=3)
+_groups = st.lists(st.one_of(st.sampled_from(GROUPS), st.text(max_size=3)), max_size=2)
 
-#: Bundles that no lint has seen.
-hostile_bundles = st.builds(
-    Bundle,
-    version=st.integers(),
-    settings=st.builds(
-        Settings,
-        claim_names=st.dictionaries(
-            st.sampled_from(["tenant_id", "tenant_name", "roles", "tenants", "policy_version"]),
-            st.one_of(st.sampled_from([*CLAIM_NAMES, *FORBIDDEN_NAMES]), st.text(max_size=3)),
-        ),
-        scope_mode=st.sampled_from(["exact", "intersect"]),
-        unmanaged_scopes=_scopes.map(frozenset),
-        no_tenant=st.sampled_from(["allow", "deny"]),
-        default_roles=_role_names,
-        cache_seconds=st.integers(0, 60),
+#: Paths that are there, and one that is not.
+PATHS = [
+    "user.sub", "user.username", "user.status", "user.groups", "user.identity_provider", "user.attributes.org",
+    "user.claims.plan", "tenant.id", "tenant.name", "tenant.plan", "tenant.status", "tenant.claims.plan",
+    "membership.roles", "membership.claims.plan", "roles", "client.id", "client.name", "request.scopes",
+    "request.source", "request.metadata.other", "request.metadata.tenant_id", "ghost.path",
+]  # fmt: skip
+
+#: Expressions, most of them well-formed; what they read may be of any kind.
+expressions = st.one_of(
+    st.fixed_dictionaries(
+        {"from": st.sampled_from(PATHS)},
+        optional={
+            "default": json_values,
+            "as": st.sampled_from(["string", "number", "boolean", "list", "json", "json", "other"]),
+        },
     ),
-    roles=st.dictionaries(
-        st.sampled_from(ROLES), st.builds(Role, scopes=_scopes, closure=_role_names, claims=_claims), max_size=4
-    ),
-    groups=st.dictionaries(st.sampled_from(GROUPS), _role_names),
-    clients=st.dictionaries(
-        st.sampled_from(CLIENTS),
-        st.builds(
-            Client,
-            tenant=st.one_of(st.none(), st.sampled_from(TENANTS)),
-            roles=_role_names,
-            scopes_allowed=_ceilings,
-            suppress_scopes=_scopes.map(frozenset),
-            scope_mode=st.sampled_from([None, "exact", "intersect"]),
-            audience=st.booleans(),
-            claims=_claims,
-        ),
+    st.fixed_dictionaries({"value": json_values}),
+    st.fixed_dictionaries(
+        {"template": st.one_of(st.text(max_size=4), st.sampled_from(["{tenant.id}-{{{user.sub}}}"]))}
     ),
 )
+
+_leaves = st.fixed_dictionaries(
+    {
+        "field": st.sampled_from(PATHS),
+        "op": st.sampled_from(
+            [
+                "equals",
+                "not_equals",
+                "starts_with",
+                "ends_with",
+                "contains",
+                "in",
+                "exists",
+                "less_than",
+                "greater_than",
+            ]
+        ),
+        "value": st.one_of(
+            json_values, st.sampled_from([*TENANTS, *GROUPS, *ROLES]), some([*TENANTS, *GROUPS]), st.booleans()
+        ),
+    }
+)
+
+#: Conditions that hold now and then.
+conditions = st.recursive(
+    _leaves,
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"all": st.lists(inner, max_size=3)}),
+        st.fixed_dictionaries({"any": st.lists(inner, max_size=3)}),
+        st.fixed_dictionaries({"not": inner}),
+    ),
+    max_leaves=5,
+)
+
+_written_claims = st.dictionaries(
+    st.one_of(st.sampled_from([*CLAIM_NAMES, *FORBIDDEN_NAMES]), st.text(max_size=4)),
+    st.one_of(json_values, expressions),
+    max_size=4,
+)
+_by_token = {"access_claims": _written_claims, "id_claims": _written_claims}
+
+_hostile_rules = st.builds(
+    lambda rule, index: {**rule, "id": f"r{index}"},
+    attributes(
+        when=conditions,
+        optional=st.booleans(),
+        add_scopes=_scopes,
+        suppress_scopes=_scopes,
+        suppress_access_claims=_claim_names,
+        suppress_id_claims=_claim_names,
+        add_groups=_groups,
+        suppress_groups=_groups,
+        **_by_token,
+    ),
+    st.integers(0, 99),
+)
+
+#: Documents of bundles that no lint has seen.
+hostile_documents = st.fixed_dictionaries(
+    {
+        "settings": st.fixed_dictionaries(
+            {
+                "claim_names": st.dictionaries(
+                    st.sampled_from(["tenant_id", "tenant_name", "roles", "tenants", "policy_version"]),
+                    st.one_of(st.sampled_from([*CLAIM_NAMES, *FORBIDDEN_NAMES]), st.text(max_size=3)),
+                ),
+                "scope_mode": st.sampled_from(["exact", "intersect"]),
+                "unmanaged_scopes": _scopes,
+                "no_tenant": st.sampled_from(["allow", "deny"]),
+                "default_roles": _role_names,
+                "cache_seconds": st.integers(0, 60),
+            },
+            optional={"trusted_attributes": some(["org"]), "token_budget": st.sampled_from([0, 900, 1500, 6144])},
+        ),
+        "roles": st.dictionaries(
+            st.sampled_from(ROLES),
+            st.fixed_dictionaries({"scopes": _scopes, "closure": _role_names}, optional=_by_token),
+            max_size=4,
+        ),
+        "groups": st.dictionaries(st.sampled_from(GROUPS), _role_names),
+        "clients": st.dictionaries(
+            st.sampled_from(CLIENTS),
+            attributes(
+                tenant=st.sampled_from(TENANTS),
+                roles=_role_names,
+                scopes_allowed=_scopes,
+                suppress_scopes=_scopes,
+                scope_mode=st.sampled_from(["exact", "intersect"]),
+                audience=st.booleans(),
+                **_by_token,
+            ),
+        ),
+        "rules": st.lists(_hostile_rules, max_size=4),
+        "routes": st.just({}),
+    }
+)
+
+hostile_bundles = st.builds(from_document, hostile_documents, st.integers(1, 10**6))

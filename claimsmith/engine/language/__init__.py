@@ -24,6 +24,9 @@ BUILT_IN_CLAIMS: Final = ("tenant_id", "tenant_name", "roles", "tenants", "polic
 DEGRADED_CLAIM: Final = "claims_degraded"
 SHED_CLAIM: Final = "claims_shed"
 
+#: Why no row sets one of these.
+ONLY_US: Final = "only Claimsmith sets this claim"
+
 #: The client metadata entry that asks for a tenant. A hint: it is checked against membership.
 TENANT_HINT: Final = "tenant_id"
 

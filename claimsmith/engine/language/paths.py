@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from claimsmith.cognito.event import Request
-    from claimsmith.engine.bundle import Claims, Client
-    from claimsmith.engine.facts import Membership, Tenant, User
+    from claimsmith.engine.bundle import Client
+    from claimsmith.engine.facts import Literals, Membership, Tenant, User
 
 
 class Missing:
@@ -100,7 +100,7 @@ def _of_user(known: Known, value: Any) -> Any:  # noqa: ANN401 - any claim value
     return MISSING if known.user is None else value
 
 
-def _claim(claims: Claims, name: str) -> Any:  # noqa: ANN401 - any claim value
+def _claim(claims: Literals, name: str) -> Any:  # noqa: ANN401 - any claim value
     """A claim as a token would hold it; one that no token can hold is missing."""
     value = claims.access.get(name, MISSING)
     if value is MISSING:
