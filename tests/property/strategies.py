@@ -261,19 +261,7 @@ expressions = st.one_of(
 _leaves = st.fixed_dictionaries(
     {
         "field": st.sampled_from(PATHS),
-        "op": st.sampled_from(
-            [
-                "equals",
-                "not_equals",
-                "starts_with",
-                "ends_with",
-                "contains",
-                "in",
-                "exists",
-                "less_than",
-                "greater_than",
-            ]
-        ),
+        "op": st.sampled_from(sorted(OPERATORS)),
         "value": st.one_of(
             json_values, st.sampled_from([*TENANTS, *GROUPS, *ROLES]), some([*TENANTS, *GROUPS]), st.booleans()
         ),
