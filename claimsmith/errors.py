@@ -103,6 +103,7 @@ class Code(StrEnum):
     ROUTE_NOT_FOUND = "CS3060"
     REQUEST_MALFORMED = "CS3061"
     CALLER_REFUSED = "CS3062"
+    ANSWER_NOT_CACHEABLE = "CS3063"
 
     # CS4xxx: operations.
     MISCONFIGURED = "CS4001"
