@@ -17,10 +17,20 @@ ON_FAILURE: Final = "CLAIMSMITH_ON_FAILURE"
 ISSUERS: Final = "CLAIMSMITH_ISSUERS"
 CLIENT_IDS: Final = "CLAIMSMITH_CLIENT_IDS"
 AUTHORIZER_RESPONSE: Final = "CLAIMSMITH_AUTHORIZER_RESPONSE"
+AUTHORIZER_CACHED_BY: Final = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
+REVOCATION: Final = "CLAIMSMITH_REVOCATION"
+REVOCATION_CACHE_SECONDS: Final = "CLAIMSMITH_REVOCATION_CACHE_SECONDS"
+REVOCATION_ON_FAILURE: Final = "CLAIMSMITH_REVOCATION_ON_FAILURE"
 USER_POOL_ID: Final = "CLAIMSMITH_USER_POOL_ID"
 
 OnFailure = Literal["deny", "unenriched"]
 AuthorizerResponse = Literal["simple", "iam"]
+RevocationMode = Literal["strict", "cached", "off"]
+RevocationOnFailure = Literal["deny", "allow"]
+
+#: Seconds for which a verifier may remember that something is not revoked, unless it is told otherwise, and at most.
+DEFAULT_REVOCATION_CACHE_SECONDS: Final = 30
+MAX_REVOCATION_CACHE_SECONDS: Final = 300
 
 
 def required(name: str, environ: Mapping[str, str] | None = None) -> str:
@@ -29,7 +39,7 @@ def required(name: str, environ: Mapping[str, str] | None = None) -> str:
     Raises:
         ConfigurationError: it is absent or empty.
     """
-    value = (os.environ if environ is None else environ).get(name, "").strip()
+    value = _value(name, environ)
     if not value:
         raise ConfigurationError(f"The environment variable {name} is not set.")
     return value
@@ -37,7 +47,7 @@ def required(name: str, environ: Mapping[str, str] | None = None) -> str:
 
 def _one_of(name: str, allowed: tuple[str, ...], environ: Mapping[str, str] | None) -> str:
     """The value of a variable with a closed set of values; the first one is the default."""
-    value = (os.environ if environ is None else environ).get(name, "").strip() or allowed[0]
+    value = _value(name, environ) or allowed[0]
     if value not in allowed:
         raise ConfigurationError(f"The environment variable {name} must be one of: {', '.join(allowed)}.")
     return value
@@ -86,12 +96,21 @@ class VerifierEnvironment:
 
     Attributes:
         issuers: each allow-listed issuer and, where it is not the issuer's own, the address of its key set.
+        authorizer_cached_by: the identity sources that API Gateway keeps the authorizer's answers by; none where it
+            keeps no answers.
+        revocation: ``strict``: the table is asked about every token; ``cached``: what it said counts for
+            ``revocation_cache_seconds``; ``off``: it is not asked, and revoked tokens count until they expire.
+        revocation_on_failure: what becomes of a token while the table cannot say whether it is revoked.
     """
 
     table: str
     issuers: tuple[tuple[str, str | None], ...]
     client_ids: tuple[str, ...]
     authorizer_response: AuthorizerResponse
+    authorizer_cached_by: tuple[str, ...] = ()
+    revocation: RevocationMode = "strict"
+    revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
+    revocation_on_failure: RevocationOnFailure = "deny"
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> VerifierEnvironment:
@@ -109,12 +128,36 @@ class VerifierEnvironment:
             issuers=tuple(issuers),
             client_ids=_listed(CLIENT_IDS, environ),
             authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
+            authorizer_cached_by=_entries(_value(AUTHORIZER_CACHED_BY, environ)),
+            revocation=cast("RevocationMode", _one_of(REVOCATION, ("strict", "cached", "off"), environ)),
+            revocation_cache_seconds=_seconds(
+                REVOCATION_CACHE_SECONDS, DEFAULT_REVOCATION_CACHE_SECONDS, MAX_REVOCATION_CACHE_SECONDS, environ
+            ),
+            revocation_on_failure=cast(
+                "RevocationOnFailure", _one_of(REVOCATION_ON_FAILURE, ("deny", "allow"), environ)
+            ),
         )
+
+
+def _value(name: str, environ: Mapping[str, str] | None) -> str:
+    return (os.environ if environ is None else environ).get(name, "").strip()
+
+
+def _entries(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _listed(name: str, environ: Mapping[str, str] | None) -> tuple[str, ...]:
     """The entries of a comma-separated variable that must have at least one."""
-    entries = tuple(part.strip() for part in required(name, environ).split(",") if part.strip())
+    entries = _entries(required(name, environ))
     if not entries:
         raise ConfigurationError(f"The environment variable {name} names nothing.")
     return entries
+
+
+def _seconds(name: str, default: int, most: int, environ: Mapping[str, str] | None) -> int:
+    """A whole number of seconds, one at least."""
+    text = _value(name, environ) or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise ConfigurationError(f"The environment variable {name} must be a number of seconds from 1 to {most}.")
+    return int(text)

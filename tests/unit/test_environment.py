@@ -46,3 +46,40 @@ def test_a_verifier_reads_issuers_with_and_without_a_key_address() -> None:
 def test_an_allow_list_of_nothing_is_refused(listed: str) -> None:
     with pytest.raises(ConfigurationError, match="CLAIMSMITH_ISSUERS"):
         VerifierEnvironment.read({"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ISSUERS": listed, "CLAIMSMITH_CLIENT_IDS": "a"})
+
+
+VERIFIER = {"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ISSUERS": ISSUER, "CLAIMSMITH_CLIENT_IDS": "a"}
+
+
+def test_a_verifier_asks_about_every_token_and_refuses_where_nobody_answers_unless_it_is_told_otherwise() -> None:
+    told = VerifierEnvironment.read(VERIFIER)
+    assert (told.revocation, told.revocation_on_failure, told.authorizer_cached_by) == ("strict", "deny", ())
+    chosen = VerifierEnvironment.read(
+        {
+            **VERIFIER,
+            "CLAIMSMITH_REVOCATION": "cached",
+            "CLAIMSMITH_REVOCATION_CACHE_SECONDS": "300",
+            "CLAIMSMITH_REVOCATION_ON_FAILURE": "allow",
+            "CLAIMSMITH_AUTHORIZER_CACHED_BY": "$request.header.Authorization, $context.path",
+        }
+    )
+    assert (chosen.revocation, chosen.revocation_cache_seconds, chosen.revocation_on_failure) == (
+        "cached",
+        300,
+        "allow",
+    )
+    assert chosen.authorizer_cached_by == ("$request.header.Authorization", "$context.path")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REVOCATION", "none"),
+        ("REVOCATION", "STRICT"),
+        ("REVOCATION_ON_FAILURE", "ignore"),
+        *(("REVOCATION_CACHE_SECONDS", value) for value in ("0", "301", "-1", "1.5", "1e2", "x", "\u0663", "9" * 5000)),
+    ],
+)
+def test_a_verifier_that_is_told_nonsense_about_revocation_does_not_start(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"CLAIMSMITH_{name}"):
+        VerifierEnvironment.read({**VERIFIER, f"CLAIMSMITH_{name}": value})

@@ -1,0 +1,335 @@
+"""How fresh the answer is: strict, cached within a bound, or not asked; and what counts while nobody answers.
+
+By which rows a token ends is in ``test_verifier.py``.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claimsmith.errors import ClaimsmithError, Code, ConfigurationError, StoreError, VerificationError
+from claimsmith.verifier import ANY, KeySource, Verifier
+from claimsmith.verifier.revocation import CachedRevocations, UncheckedOnFailure, revocation_key
+from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from claimsmith.verifier.checks import Unchecked
+    from claimsmith.verifier.revocation import Revocations
+
+POOL = Pool()
+SOURCE = KeySource([ISSUER], preloaded={ISSUER: POOL.jwks}, clock=lambda: NOW)
+USER = revocation_key("user", access_claims()["sub"])
+SESSION = revocation_key("session", access_claims()["origin_jti"])
+A, B, C = (revocation_key("token", name) for name in "abc")
+BOUND = 30
+
+
+class Rows:
+    """The table: what it holds, what it was asked, whether it answers."""
+
+    def __init__(self, rows: Mapping[str, float | None] | None = None) -> None:
+        self.rows = dict(rows or {})
+        self.asked: list[tuple[str, ...]] = []
+        self.down = False
+
+    def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
+        self.asked.append(tuple(keys))
+        if self.down:
+            raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB did not answer")
+        return {key: self.rows[key] for key in keys if key in self.rows}
+
+
+class Clocks:
+    """A monotonic clock and a wall clock."""
+
+    def __init__(self) -> None:
+        self.monotonic = 1_000.0
+        self.wall = float(NOW)
+
+    def passes(self, seconds: float) -> None:
+        self.monotonic += seconds
+        self.wall += seconds
+
+
+@pytest.fixture
+def rows() -> Rows:
+    return Rows()
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+def cached(
+    rows: Revocations, clocks: Clocks, *, seconds: float = BOUND, max_remembered: int = 100
+) -> CachedRevocations:
+    return CachedRevocations(
+        rows,
+        seconds=seconds,
+        max_remembered=max_remembered,
+        monotonic=lambda: clocks.monotonic,
+        wall=lambda: clocks.wall,
+    )
+
+
+def refusal(revocations: Revocations | Unchecked) -> Code | None:
+    """What becomes of a good token."""
+    verifier = Verifier(
+        issuers=SOURCE, client_ids=[CLIENT], token_use="access", revocations=revocations, clock=lambda: NOW
+    )
+    try:
+        verifier.verify(POOL.sign())
+    except VerificationError as error:
+        return error.code
+    return None
+
+
+# --- Cached: the bound ------------------------------------------------------------------------------------------------
+
+
+def test_within_the_bound_the_table_is_asked_once_for_what_is_there_and_for_what_is_not(
+    rows: Rows, clocks: Clocks
+) -> None:
+    rows.rows = {A: 5.0}
+    remembering = cached(rows, clocks)
+    for _ in range(3):
+        assert remembering.revoked_at([A, B]) == {A: 5.0}
+        clocks.passes(BOUND / 3 - 0.01)
+    assert rows.asked == [(A, B)]
+
+
+@pytest.mark.parametrize("kind", ["user", "session"])
+def test_a_revocation_is_seen_at_the_latest_when_the_bound_is_reached(rows: Rows, clocks: Clocks, kind: str) -> None:
+    remembering = cached(rows, clocks)
+    assert refusal(remembering) is None
+    rows.rows[USER if kind == "user" else SESSION] = NOW
+    clocks.passes(BOUND - 0.001)
+    assert refusal(remembering) is None, "this is what the bound means"
+    clocks.passes(0.001)
+    assert refusal(remembering) == Code.TOKEN_REVOKED
+
+
+def test_a_revocation_that_is_taken_back_or_made_again_is_seen_within_the_same_bound(
+    rows: Rows, clocks: Clocks
+) -> None:
+    rows.rows = {USER: NOW - 1_000.0}
+    remembering = cached(rows, clocks)
+    assert remembering.revoked_at([USER]) == {USER: NOW - 1_000.0}
+    rows.rows[USER] = float(NOW)
+    clocks.passes(BOUND)
+    assert remembering.revoked_at([USER]) == {USER: NOW}
+    del rows.rows[USER]
+    clocks.passes(BOUND)
+    assert remembering.revoked_at([USER]) == {}
+
+
+def test_only_what_is_not_remembered_is_asked_for_and_in_one_request(rows: Rows, clocks: Clocks) -> None:
+    remembering = cached(rows, clocks)
+    remembering.revoked_at([A])
+    clocks.passes(BOUND / 2)
+    remembering.revoked_at([A, B, C])
+    clocks.passes(BOUND / 2)
+    remembering.revoked_at([A, B, C])
+    assert rows.asked == [(A,), (B, C), (A,)]
+
+
+def test_an_environment_that_was_frozen_does_not_take_old_answers_for_young_ones(rows: Rows, clocks: Clocks) -> None:
+    remembering = cached(rows, clocks)
+    remembering.revoked_at([A])
+    clocks.wall += BOUND  # the monotonic clock stood still
+    remembering.revoked_at([A])
+    assert len(rows.asked) == 2
+
+
+def test_a_wall_clock_that_is_set_back_keeps_nothing_alive(rows: Rows, clocks: Clocks) -> None:
+    remembering = cached(rows, clocks)
+    remembering.revoked_at([A])
+    clocks.wall -= 3_600
+    remembering.revoked_at([A])
+    assert len(rows.asked) == 2
+    clocks.monotonic += BOUND
+    remembering.revoked_at([A])
+    assert len(rows.asked) == 3
+
+
+def test_the_age_of_an_answer_counts_from_before_it_was_asked_for(clocks: Clocks) -> None:
+    class Slow(Rows):
+        def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
+            told = super().revoked_at(keys)
+            clocks.passes(BOUND)
+            return told
+
+    slow = Slow()
+    remembering = cached(slow, clocks)
+    remembering.revoked_at([A])
+    remembering.revoked_at([A])
+    assert len(slow.asked) == 2
+
+
+def test_an_answer_that_was_overtaken_does_not_replace_the_later_one(clocks: Clocks) -> None:
+    """A slow read from before a revocation ends after a quick one from after it."""
+
+    class Overtaken(Rows):
+        def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
+            told = super().revoked_at(keys)
+            if len(self.asked) == 1:
+                self.rows[A] = 5.0
+                clocks.passes(1)
+                assert remembering.revoked_at([A]) == {A: 5.0}
+            return told
+
+    rows = Overtaken()
+    remembering = cached(rows, clocks)
+    assert remembering.revoked_at([A]) == {}
+    assert remembering.revoked_at([A]) == {A: 5.0}
+    assert len(rows.asked) == 2
+
+
+def test_a_row_that_cannot_be_read_ends_the_token_and_counts_as_soon_as_it_is_mended(
+    rows: Rows, clocks: Clocks
+) -> None:
+    rows.rows = {USER: None}
+    remembering = cached(rows, clocks)
+    assert refusal(remembering) == refusal(remembering) == Code.TOKEN_REVOKED
+    rows.rows[USER] = NOW - 86_400.0
+    assert refusal(remembering) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rows_remembered"), [(0, 1), (-1, 1), (float("nan"), 1), (float("inf"), 1), (1, 0)]
+)
+def test_there_is_no_cache_without_bounds(rows: Rows, seconds: float, rows_remembered: int) -> None:
+    with pytest.raises(ConfigurationError):
+        CachedRevocations(rows, seconds=seconds, max_remembered=rows_remembered)
+
+
+# --- Cached: memory and threads ---------------------------------------------------------------------------------------
+
+
+def test_memory_is_bounded_and_the_oldest_answers_go_first(rows: Rows, clocks: Clocks) -> None:
+    remembering = cached(rows, clocks, max_remembered=2)
+    for key in (A, B, A, C):  # A is known; C takes its place
+        remembering.revoked_at([key])
+    assert rows.asked == [(A,), (B,), (C,)]
+    remembering.revoked_at([B])
+    assert len(rows.asked) == 3, "B is younger than A and still known"
+    remembering.revoked_at([A])
+    assert len(rows.asked) == 4
+
+
+def test_more_keys_than_may_be_remembered_are_answered_all_the_same(rows: Rows, clocks: Clocks) -> None:
+    rows.rows = {A: 1.0, B: 2.0, C: 3.0}
+    assert cached(rows, clocks, max_remembered=1).revoked_at([A, B, C]) == rows.rows
+
+
+Steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.sampled_from([A, B, C])),
+        st.tuples(st.just("revoke"), st.sampled_from([A, B, C])),
+        st.tuples(st.just("pass"), st.floats(0, 2 * BOUND)),
+    ),
+    max_size=30,
+)
+
+
+@given(Steps)
+def test_no_history_makes_an_answer_older_than_the_bound(steps: list[tuple[str, str | float]]) -> None:
+    rows, clocks = Rows(), Clocks()
+    remembering = cached(rows, clocks, max_remembered=2)
+    revoked: dict[str, float] = {}
+    for what, value in steps:
+        if isinstance(value, float):
+            clocks.passes(value)
+        elif what == "revoke":
+            rows.rows.setdefault(value, 1.0)
+            revoked.setdefault(value, clocks.monotonic)
+        else:
+            told = remembering.revoked_at([value])
+            assert told.keys() <= revoked.keys(), "nothing is revoked that never was"
+            if clocks.monotonic - revoked.get(value, clocks.monotonic) >= BOUND:
+                assert value in told
+
+
+def test_threads_share_a_memory_without_a_wrong_answer() -> None:
+    rows = Rows({revocation_key("token", str(number)): float(number) for number in range(0, 200, 2)})
+    remembering = CachedRevocations(rows, seconds=60, max_remembered=50)
+    wrong: list[object] = []
+
+    def ask(start: int) -> None:
+        for number in range(start, start + 200):
+            key = revocation_key("token", str(number % 200))
+            if remembering.revoked_at([key]) != ({key: rows.rows[key]} if key in rows.rows else {}):
+                wrong.append(key)
+
+    threads = [threading.Thread(target=ask, args=(25 * number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+# --- The table is down ------------------------------------------------------------------------------------------------
+
+
+def test_a_cache_answers_from_memory_while_the_table_is_down_and_not_a_moment_longer(
+    rows: Rows, clocks: Clocks
+) -> None:
+    remembering = cached(rows, clocks)
+    assert refusal(remembering) is None
+    rows.down = True
+    clocks.passes(BOUND - 1)
+    assert refusal(remembering) is None
+    clocks.passes(1)
+    assert refusal(remembering) == Code.REVOCATION_UNKNOWN
+    with pytest.raises(StoreError):
+        remembering.revoked_at([A])
+
+
+def test_to_let_tokens_pass_while_the_table_is_down_is_a_choice_that_is_reported(rows: Rows) -> None:
+    reported: list[ClaimsmithError] = []
+    tolerant = UncheckedOnFailure(rows, reported.append)
+    rows.rows = {SESSION: 1.0}
+    assert refusal(tolerant) == Code.TOKEN_REVOKED
+    assert not reported
+    rows.down = True
+    assert refusal(tolerant) is None
+    assert [error.code for error in reported] == [Code.AWS_UNREACHABLE]
+
+
+def test_what_is_known_to_be_revoked_stays_revoked_while_the_table_is_down_however_long(
+    rows: Rows, clocks: Clocks
+) -> None:
+    reported: list[ClaimsmithError] = []
+    rows.rows = {SESSION: 1.0}
+    tolerant = UncheckedOnFailure(cached(rows, clocks), reported.append)
+    assert refusal(tolerant) == Code.TOKEN_REVOKED
+    rows.down = True
+    clocks.passes(100 * BOUND)
+    assert refusal(tolerant) == Code.TOKEN_REVOKED
+    assert len(reported) == 1
+    tolerant.revoked_at([A])
+    rows.down = False
+    rows.rows[A] = 1.0
+    assert tolerant.revoked_at([A]) == {A: 1.0}, "that nobody could say was not remembered as an answer"
+
+
+def test_a_failure_of_another_kind_is_not_swallowed() -> None:
+    class Broken:
+        def revoked_at(self, _keys: Sequence[str], /) -> Mapping[str, float | None]:
+            raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        UncheckedOnFailure(Broken(), lambda _error: None).revoked_at([A])
+
+
+def test_off_asks_nobody() -> None:
+    assert refusal(ANY) is None
