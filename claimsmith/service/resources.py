@@ -68,12 +68,15 @@ class Resources:
         """A new secret; the one before stays valid until the next rotation.
 
         Raises:
-            OperationError: there is no such resource.
+            OperationError: there is no such resource, or its row does not say which of its secrets is the older one.
         """
         row = self._row(resource_id)
         secret, digest = _secret()
         old = row.get("secrets")
-        kept = [entry for entry in old if isinstance(entry, str)] if isinstance(old, list) else []
+        kept = [entry for entry in old if isinstance(entry, str)] if isinstance(old, list | set | frozenset) else []
+        if len(kept) > 1 and not isinstance(old, list):
+            message = f"The secrets of {resource_id} are a set; make them a list, the newest first."
+            raise OperationError(Code.ROW_UNREADABLE, message)
         new = [digest, *kept][:_VALID]
         key = _key(resource_id)
         self.rows.update(key[table.PK], key[table.SK], {"secrets": new, **self._signed()}, expected={"secrets": old})

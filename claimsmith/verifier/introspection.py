@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import re
 from collections.abc import Mapping
 from hashlib import sha256
@@ -15,10 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
 from claimsmith.errors import ClaimsmithError, Code, VerificationError
+from claimsmith.verifier.checks import ANY
 from claimsmith.verifier.encoding import base64
+from claimsmith.verifier.revocation import check_revocation
 
 if TYPE_CHECKING:
+    from claimsmith.verifier.checks import Unchecked
     from claimsmith.verifier.claims import Claims
+    from claimsmith.verifier.revocation import Revocations
     from claimsmith.verifier.verifier import Verifier
 
 #: The scope that lets an M2M client ask.
@@ -32,8 +37,15 @@ _MAX_CREDENTIALS: Final = 1_024
 _RESOURCE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_SECRETS: Final = 2
-_AUTHORIZATION: Final = re.compile(r"(basic|bearer) +([^\s,]+) *", re.IGNORECASE)
+_AUTHORIZATION: Final = re.compile(r"(basic|bearer) +([^\s,]+) *", re.IGNORECASE | re.ASCII)
 _NO_DIGEST: Final = "-" * 64  # no SHA-256 reads like this
+
+#: The row of nobody, so that an unknown id is checked like a known one.
+_NOBODY: Final[Mapping[str, object]] = {"secrets": []}
+
+#: Parameters by which a caller would authenticate a second time (RFC 6749 section 2.3.1, RFC 7521 section 4.2, RFC 6750
+#: section 2.2); more than one way in a request is malformed (RFC 6749 section 5.2).
+_SECOND_CREDENTIALS: Final = frozenset({"client_secret", "client_assertion", "access_token"})
 
 _REALM: Final = 'realm="claimsmith"'
 _CHALLENGE: Final = f'Basic {_REALM}, charset="UTF-8", Bearer {_REALM}'
@@ -42,7 +54,11 @@ _CHALLENGE: Final = f'Basic {_REALM}, charset="UTF-8", Bearer {_REALM}'
 _UNKNOWN: Final = frozenset({Code.KEYS_UNAVAILABLE, Code.REVOCATION_UNKNOWN})
 
 #: Members of RFC 7662 section 2.2 that are claims of the same name.
-_COPIED: Final = ("scope", "exp", "iat", "nbf", "sub", "iss", "jti")
+_COPIED: Final = ("scope", "sub", "iss", "jti")
+
+#: The same, for times, which are integers there but may have fractions in a JWT (RFC 7519 section 2): rounded so that
+#: nobody takes the token for valid at a time when it is not.
+_TIMES: Final = {"exp": math.floor, "iat": math.floor, "nbf": math.ceil}
 
 
 class ProtectedResources(Protocol):
@@ -103,18 +119,29 @@ class _Caller(NamedTuple):
 class Introspection:
     """Answers introspection requests."""
 
-    def __init__(self, tokens: Verifier, callers: Verifier, resources: ProtectedResources) -> None:
+    def __init__(
+        self,
+        tokens: Verifier,
+        callers: Verifier,
+        resources: ProtectedResources,
+        *,
+        revocations: Revocations | Unchecked,
+    ) -> None:
         """Put it together.
 
         Args:
-            tokens: which tokens are active: access tokens of the clients that are served, with revocation.
+            tokens: which tokens are good: access tokens of the clients that are served. Without revocation, which is
+                looked up here: only for a caller who may know of the token, so that nobody else learns from a 503,
+                or from the time a look-up takes, that a token is good.
             callers: which bearer tokens callers may present: access tokens with ``SCOPE``, of any client, since the
-                client's row decides.
+                client's row decides; with revocation.
             resources: the callers.
+            revocations: where revocations are kept, or ``ANY`` to call revoked tokens active.
         """
         self._tokens = tokens
         self._callers = callers
         self._resources = resources
+        self._revocations = revocations
 
     def answer(self, event: Mapping[str, Any]) -> Answer:
         """Answer an HTTP API event of payload format 2.0. Never raises on purpose: what cannot be known is a 503."""
@@ -126,6 +153,8 @@ class Introspection:
             token = _token(event, body)
             claims = self._tokens.verify(token)
             caller.check(claims)
+            if self._revocations is not ANY:
+                check_revocation(claims, self._revocations)
         except _RefusedError as refused:
             response = _response(refused.status, {"error": refused.error}, refused.headers)
             code = refused.code
@@ -154,13 +183,13 @@ class Introspection:
     def _basic(self, credentials: str) -> _Caller:
         """A protected resource by its id and secret (RFC 6749 section 2.3.1).
 
-        An unknown id costs what a known one does: one look-up, one hash, two comparisons in constant time.
+        An unknown id goes the way of a known one: one look-up, one hash, two comparisons in constant time.
         """
         resource_id, secret = _user_and_password(credentials)
         row = self._resources.row(resource_id) if _RESOURCE_ID.fullmatch(resource_id) else None
         given = sha256(secret.encode()).hexdigest()
         matched = False
-        for digest in _digests(row):
+        for digest in _digests(_NOBODY if row is None else row):
             matched |= hmac.compare_digest(digest, given)
         if row is None or not matched:
             raise _unauthenticated("invalid_client", _CHALLENGE)
@@ -196,23 +225,30 @@ def _bad_request(status: int = 400) -> _RefusedError:
 
 
 def _user_and_password(credentials: str) -> tuple[str, str]:
-    """Both parts of Basic credentials (RFC 7617 section 2), form-decoded; empty ones where they are none."""
+    """Both parts of Basic credentials (RFC 7617 section 2), form-decoded (RFC 6749 section 2.3.1).
+
+    Both are empty where the credentials are none.
+    """
     octets = base64(credentials) if len(credentials) <= _MAX_CREDENTIALS else None
     try:
         user, colon, password = (octets or b"").decode().partition(":")
+        parts = unquote_plus(user, errors="strict"), unquote_plus(password, errors="strict")
     except ValueError:
         return "", ""
-    return (unquote_plus(user), unquote_plus(password)) if colon else ("", "")
+    return parts if colon else ("", "")
 
 
-def _digests(row: Mapping[str, object] | None) -> tuple[str, str]:
+def _digests(row: Mapping[str, object]) -> tuple[str, str]:
     """The digests of a row's secrets, always two; a row with more than two, or with something else, has none."""
-    secrets = [] if row is None else row.get("secrets")
+    secrets = row.get("secrets")
     if not isinstance(secrets, list | tuple | set | frozenset) or len(secrets) > _MAX_SECRETS:
         secrets = []
-    digests = [entry if isinstance(entry, str) and _DIGEST.fullmatch(entry) else _NO_DIGEST for entry in secrets]
-    first, second, *_ = [*digests, _NO_DIGEST, _NO_DIGEST]
-    return first, second
+    first, second, *_ = [*secrets, _NO_DIGEST, _NO_DIGEST]
+    return _digest(first), _digest(second)
+
+
+def _digest(entry: object) -> str:
+    return entry if isinstance(entry, str) and _DIGEST.fullmatch(entry) else _NO_DIGEST
 
 
 def _caller(resource_id: str, row: Mapping[str, object]) -> _Caller:
@@ -261,7 +297,11 @@ def _utf8(text: str) -> bytes | None:
 
 
 def _token(event: Mapping[str, Any], body: bytes) -> str:
-    """The form's one ``token``. ``token_type_hint`` and what else is there are not needed (section 2.1)."""
+    """The form's one ``token``.
+
+    The ``token_type_hint`` is not needed (section 2.1), and other parameters have no meaning here, except that none may
+    occur twice and that none may be a second credential.
+    """
     types = _header(event, "content-type")
     if len(types) != 1 or types[0].partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise _bad_request(415)
@@ -271,7 +311,7 @@ def _token(event: Mapping[str, Any], body: bytes) -> str:
         raise _bad_request() from None
     form = dict(fields)
     # RFC 6749 section 3.2: no parameter more than once
-    if len(form) != len(fields) or not form.get("token"):
+    if len(form) != len(fields) or not form.get("token") or any(map(form.get, _SECOND_CREDENTIALS)):
         raise _bad_request()
     return form["token"]
 
@@ -280,6 +320,7 @@ def _active(claims: Claims) -> dict[str, Any]:
     """What is said of an active token (section 2.2)."""
     members: dict[str, Any] = {"active": True, "client_id": claims.client_id, "token_type": "Bearer"}
     members |= {name: claims[name] for name in _COPIED if name in claims}
+    members |= {name: whole(claims[name]) for name, whole in _TIMES.items() if name in claims}
     audience = claims.get("aud")
     if isinstance(audience, str) or (isinstance(audience, tuple) and all(isinstance(name, str) for name in audience)):
         members["aud"] = audience
