@@ -115,6 +115,8 @@ class Code(StrEnum):
     BAD_ARGUMENT = "CS4007"
     ACCESS_DENIED = "CS4008"
     ROW_UNREADABLE = "CS4009"
+    LEASE_LOST = "CS4010"
+    ON_HOLD = "CS4011"
 
 
 class ClaimsmithError(Exception):

@@ -14,7 +14,7 @@ from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant
 from claimsmith.engine.tenancy import wanted
 from claimsmith.errors import ClaimsmithError, Code, SignInRefusedError, StoreError
 from claimsmith.service.calls import Calls, DeadlineError
-from claimsmith.service.current import CurrentBundle
+from claimsmith.service.current import CurrentBundle, Serving
 from claimsmith.store import directory
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Issuer:
     def warm(self, seconds: float = WARM_SECONDS) -> Code | None:
         """Read the bundle ahead of the first sign-in; the code of what went wrong, which the sign-in meets again."""
         try:
-            self._calls.start(self._current.refresh).result(seconds)
+            self._calls.start(self._current.warm).result(seconds)
         except ClaimsmithError as error:
             return error.code
         return None
@@ -124,22 +124,31 @@ class Issuer:
         return Issued(answered, request, decision, version, failure)
 
     def read(self, request: Request) -> tuple[Bundle, Facts]:
-        """The bundle and the facts: one request in sequence where all is warm, two where it is not.
+        """The bundle that serves the request's subject, and the facts.
+
+        One request in sequence where all is warm, two where it is not; a staged version adds none but once a process.
 
         Raises:
             BundleError: there is no usable bundle.
             StoreError: DynamoDB does not answer.
         """
-        due = self._fixed is None and self._current.is_due()
-        refreshing = self._calls.start(self._current.refresh) if due else None
+        subject = request.client_id if request.sub is None else request.sub
+        serving = self._serving(subject)
         now = int(self._clock())
         user = MACHINE if request.sub is None else read_user(directory.user_rows(self._rows, request.sub), now)
-        bundle = refreshing.result() if refreshing else self._fixed or self._current.get()
+        bundle, told = serving()
         known: dict[str, Tenant | None] = {}
-        problems: list[Problem] = []
+        problems: list[Problem] = [*told]
         while missing := wanted(bundle, user, known, request):
             self._read_tenants(missing, known, problems, bundle.settings.cache_seconds)
         return bundle, Facts(user, known, tuple(problems))
+
+    def _serving(self, subject: str) -> Callable[[], Serving]:
+        """The bundle for a subject, when it is asked for: from memory, or read from now on."""
+        known = Serving(self._fixed) if self._fixed is not None else self._current.peek(subject)
+        if known is not None:
+            return lambda: known
+        return self._calls.start(lambda: self._current.serve(subject)).result
 
     def _read_tenants(
         self, missing: list[str], known: dict[str, Tenant | None], problems: list[Problem], cache_seconds: int

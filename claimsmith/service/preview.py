@@ -28,7 +28,7 @@ class Preview:
         outcome: the decision, or the refusal; with the reasons.
         access: the access token's claims, as far as a request decides them; empty where refused.
         id: the ID token's, likewise; empty for a machine.
-        version: the bundle's.
+        version: the bundle's: the staged one for those it serves, unless another was asked for.
     """
 
     outcome: Decision | Refusal
@@ -53,7 +53,7 @@ def preview(
         request: what would be asked.
         issuer: the value of ``iss``; empty where it is not known.
         readable: the attributes that the app client may read; None for all.
-        version: a bundle version other than the one in force.
+        version: a bundle version other than the one that would serve.
         clock: epoch seconds.
 
     Raises:
@@ -63,10 +63,10 @@ def preview(
     """
     bundle = None
     if version is not None:
-        digest = bundles.digest(rows, version)
-        if digest is None:
+        row = bundles.stored(rows, version)
+        if row is None:
             raise OperationError(Code.NOT_FOUND, f"There is no bundle version {version}.")
-        bundle = bundles.load(rows, version, digest)
+        bundle, _ = bundles.decoded(row, version)
     bundle, facts = Issuer(rows, "deny", clock=clock, bundle=bundle).read(request)
     outcome = decide(bundle, facts, request, int(clock()))
     if isinstance(outcome, Refusal):

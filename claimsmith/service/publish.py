@@ -1,7 +1,8 @@
 """Publishing: from the draft to the bundle in force (DESIGN section 7). Called by the stream and by the command line.
 
 Killed anywhere, it leaves nothing half done: a version that nothing points to is used by the next run, and the pointer
-moves only on the condition that nobody else has moved it.
+moves only on the condition that nobody else has moved it. Whatever moves it to another version ends a staging: the
+draft is newer than what was staged, and those whom that served would else be the only ones to miss it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from claimsmith import table
 from claimsmith.engine.bundle import encode
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
 
     from claimsmith.store.dynamodb import Table
 
+T = TypeVar("T")
+
 #: Times to begin anew when somebody else publishes at the same moment.
 _ATTEMPTS: Final = 8
 
 #: Findings kept in the problems row; the first ones say enough, and the row stays small.
 _KEPT_FINDINGS: Final = 100
+
+
+_LEASE_LOST: Final = "The lease was taken away before all was written; the draft is now what others make of it."
 
 
 class Result(StrEnum):
@@ -58,12 +64,27 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
 
 
-def publish(rows: Table, *, by: str, clock: Callable[[], float] = time.time) -> Outcome:
+class _OvertakenError(Exception):
+    """The draft was changed while it was judged."""
+
+
+class _Signature(NamedTuple):
+    """Who publishes, when (epoch seconds), and what they say about it."""
+
+    by: str
+    at: int
+    note: str | None = None
+
+
+def publish(
+    rows: Table, *, by: str, in_spite_of_manual: bool = False, clock: Callable[[], float] = time.time
+) -> Outcome:
     """Publish the draft, if it is fine, new, and nobody holds it back.
 
     Args:
         rows: the table.
-        by: who publishes; kept with the version.
+        by: who publishes; kept with the version, unless somebody's lease says who wrote it.
+        in_spite_of_manual: although the settings say ``publish: manual``.
         clock: epoch seconds.
 
     Raises:
@@ -71,15 +92,24 @@ def publish(rows: Table, *, by: str, clock: Callable[[], float] = time.time) -> 
         OperationError: others kept publishing at the same moment.
         StoreError: DynamoDB does not answer; calling again repairs.
     """
+    return unopposed(lambda: _publish(rows, _Signature(by, int(clock())), in_spite_of_manual=in_spite_of_manual))
+
+
+def unopposed(attempt: Callable[[], T]) -> T:
+    """What an attempt returns once nobody has come in between; each begins with reading the pointer anew.
+
+    Raises:
+        OperationError: others kept coming in between.
+    """
     for _ in range(_ATTEMPTS):
         try:
-            return _publish(rows, by, int(clock()))
-        except ConditionError:
+            return attempt()
+        except (ConditionError, _OvertakenError):
             continue
     raise OperationError(Code.CONFLICT, "Others keep publishing at the same moment; try again.")
 
 
-def _publish(rows: Table, by: str, now: int) -> Outcome:
+def _publish(rows: Table, signature: _Signature, *, in_spite_of_manual: bool) -> Outcome:
     # The pointer is read before the draft: if the draft read here is overtaken, so is the pointer, and moving it fails.
     # The lease is read after it: who wrote a part of what was read took the lease first, and holds it still, or has
     # moved the pointer before giving it up.
@@ -89,62 +119,97 @@ def _publish(rows: Table, by: str, now: int) -> Outcome:
     lease = drafts.lease(rows)
     if lease is not None and lease.digest != digest:
         return Outcome(Result.WAITING, pointer.version if pointer else None)
-    outcome = _put_in_force(rows, draft, pointer, by, now)
+    if pointer is None and lease is None:
+        _still(rows, draft)  # there is no revision yet that whoever held the lease until now could have moved
+    if lease is not None:
+        signature = signature._replace(by=lease.by, note=lease.note)
+    outcome = _put_in_force(rows, draft, pointer, signature, in_spite_of_manual=in_spite_of_manual)
     if lease is not None:
         if pointer is not None and outcome.result is not Result.PUBLISHED:
-            bundles.move(rows, bundles.Version(pointer.version, pointer.digest), pointer, hold=pointer.hold)
-        drafts.release(rows, digest)
+            bundles.touch(rows, pointer)
+        drafts.release(rows, lease)
     return outcome
 
 
-def _put_in_force(rows: Table, draft: Draft, pointer: bundles.Pointer | None, by: str, now: int) -> Outcome:
+def _put_in_force(
+    rows: Table, draft: Draft, pointer: bundles.Pointer | None, signature: _Signature, *, in_spite_of_manual: bool
+) -> Outcome:
     in_force = pointer.version if pointer else None
     try:
         document = compile_policy(draft)
     except PolicyError as refused:
         findings = _findings(refused.findings)
         kept = [_finding_row(finding) for finding in findings[:_KEPT_FINDINGS]]
-        drafts.write_problems(rows, kept, digest=draft.digest(), at=now)
+        drafts.write_problems(rows, kept, digest=draft.digest(), at=signature.at)
+        _still(rows, draft)
         return Outcome(Result.REFUSED, in_force, findings)
     if drafts.problems(rows) is not None:
         drafts.clear_problems(rows)
+        _still(rows, draft)
     stored, digest = encode(document)
     if pointer is not None and pointer.digest == digest:
         return Outcome(Result.UNCHANGED, in_force)
-    version = _store(rows, stored, digest, by, now)
+    version = _store(rows, stored, digest, pointer, signature)
     if pointer is not None and pointer.hold:
         return Outcome(Result.HELD, in_force)
-    if _is_manual(draft):
+    if _is_manual(draft) and not in_spite_of_manual:
         return Outcome(Result.MANUAL, in_force)
-    bundles.move(rows, version, pointer)
+    bundles.move(rows, version, pointer, by=signature.by, at=signature.at)
     return Outcome(Result.PUBLISHED, version.number)
 
 
-def _store(rows: Table, document: bytes, digest: str, by: str, now: int) -> bundles.Version:
+def _still(rows: Table, draft: Draft) -> None:
+    """Make sure that the draft is still what was judged.
+
+    Asked after what is told of its problems was changed: a slow publisher would else tell of problems that are mended,
+    or wipe out those of an edit it has not seen. The last one who writes has seen the draft as it is; an edit after
+    that has a publisher of its own.
+
+    Raises:
+        _OvertakenError: it is not.
+    """
+    if from_rows(drafts.policy_rows(rows)).digest() != draft.digest():
+        raise _OvertakenError
+
+
+def _store(
+    rows: Table, document: bytes, digest: str, pointer: bundles.Pointer | None, signature: _Signature
+) -> bundles.Version:
     """The version with this document: the newest one where it has it already, else a new one."""
     newest = bundles.newest(rows)
     if newest is not None and newest.digest == digest:
         return newest
-    version = bundles.Version(newest.number + 1 if newest else 1, digest)
-    bundles.store(rows, version, document, created_at=now, created_by=by)
+    given = [newest.number] if newest is not None else [0]
+    if pointer is not None:
+        # Numbers that were given, though somebody may have deleted the rows.
+        given += [pointer.version, pointer.staging.candidate if pointer.staging is not None else 0]
+    version = bundles.Version(max(given) + 1, digest, signature.at, signature.by, signature.note)
+    bundles.store(rows, version, document)
     return version
 
 
 def apply(
-    rows: Table, draft: Draft, *, by: str, take_over: bool = False, clock: Callable[[], float] = time.time
+    rows: Table,
+    draft: Draft,
+    *,
+    by: str,
+    note: str | None = None,
+    take_over: bool = False,
+    clock: Callable[[], float] = time.time,
 ) -> Outcome:
     """Make the table's draft this one, and publish it.
 
     Args:
         rows: the table.
         draft: the policy that is to be.
-        by: who applies; written to the rows that change.
+        by: who applies; written to the rows that change, and kept with the version.
+        note: what there is to say about the version; kept with it, where it is a new one.
         take_over: take the lease from somebody whose own apply did not finish.
         clock: epoch seconds.
 
     Raises:
         PolicyError: lint has findings; nothing was written.
-        OperationError: somebody else is applying another policy.
+        OperationError: somebody else is applying another policy, or has taken the lease away.
         StoreError: DynamoDB does not answer; calling again repairs.
     """
     try:
@@ -152,23 +217,35 @@ def apply(
     except PolicyError as refused:
         raise PolicyError(refused.code, "The policy is refused; nothing was written.", refused.findings) from None
     now = int(clock())
-    digest = draft.digest()
+    lease = drafts.Lease(draft.digest(), by, now, note)
     try:
-        drafts.take(rows, drafts.Lease(digest, by, now), over=take_over)
+        drafts.take(rows, lease, over=take_over)
     except ConditionError as error:
         holder = drafts.lease(rows)
         who = holder.by if holder else "somebody"
         message = f"{who} is applying another policy. Wait for them, or take over with --take-over."
         raise OperationError(Code.LEASE_HELD, message) from error
+    unopposed(lambda: _write(rows, draft, lease))
+    return publish(rows, by=by, clock=clock)
+
+
+def _write(rows: Table, draft: Draft, lease: drafts.Lease) -> None:
     there = {row[table.SK]: row for row in drafts.policy_rows(rows)}
     wanted = {row[table.SK]: row for row in draft.rows()}
     puts = [
-        {**row, "updated_by": by, "updated_at": now}
+        {**row, "updated_by": lease.by, "updated_at": lease.started_at}
         for sk, row in wanted.items()
         if sk not in there or from_rows([there[sk]]).digest() != from_rows([row]).digest()
     ]
-    drafts.replace(rows, puts, [sk for sk in there if sk not in wanted])
-    return publish(rows, by=by, clock=clock)
+    try:
+        drafts.replace(rows, lease, puts, [sk for sk in there if sk not in wanted])
+    except ConditionError:
+        held = drafts.lease(rows)
+        if held is not None and held.digest == lease.digest:
+            raise  # somebody else's transaction at the same moment, and no more than that
+        # Where another run of the same apply has finished, all is as it should be.
+        if from_rows(drafts.policy_rows(rows)).digest() != lease.digest:
+            raise OperationError(Code.LEASE_LOST, _LEASE_LOST) from None
 
 
 def _is_manual(draft: Draft) -> bool:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.engine.bundle import Bundle, BundleError, decode
+from claimsmith.engine.facts import Problem
+from claimsmith.engine.staging import Staging, read_staging
+from claimsmith.errors import Code, OperationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from claimsmith.store.dynamodb import Table
+
+    Row = Mapping[str, Any]
+
+_VERSION_SK: Final = re.compile(rf"{re.escape(table.VERSION)}([0-9]{{8}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,100 +31,249 @@ class Pointer:
     Attributes:
         revision: counts moves of the pointer, so that a move can be conditional on having seen the last one.
         hold: somebody rolled back; nothing is published until they resume.
+        staging: the staged version and whom it serves; None where nothing is staged, or it cannot be read.
+        problem: why the staged version cannot be read.
+        updated_by: who moved the pointer last, as far as the row says; likewise ``updated_at``, in epoch seconds.
     """
 
     version: int
     digest: str
     revision: int
     hold: bool
+    staging: Staging | None = None
+    problem: Problem | None = None
+    updated_by: str | None = None
+    updated_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A stored version, without its document."""
+    """A stored version, without its document.
+
+    Attributes:
+        created_at: epoch seconds.
+        note: what whoever made it had to say about it.
+    """
 
     number: int
     digest: str
+    created_at: int | None = None
+    created_by: str | None = None
+    note: str | None = None
 
 
 def pointer(rows: Table) -> Pointer | None:
     """The pointer; None before anything was published.
 
     Raises:
-        BundleError: the row is not one.
+        BundleError: the row is not one. What it says of a staged version is no reason.
         StoreError: DynamoDB does not answer.
     """
     row = rows.get(table.BUNDLE, table.CURRENT)
     if row is None:
         return None
     try:
-        return Pointer(int(row["version"]), str(row["digest"]), int(row["revision"]), bool(row.get("hold", False)))
+        version, digest, revision = int(row["version"]), str(row["digest"]), int(row["revision"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError("The pointer to the current bundle cannot be read.") from error
+    staging = read_staging(row)
+    return Pointer(
+        version,
+        digest,
+        revision,
+        bool(row.get("hold", False)),
+        staging if isinstance(staging, Staging) else None,
+        staging if isinstance(staging, Problem) else None,
+        _text(row, "updated_by"),
+        _seconds(row, "updated_at"),
+    )
 
 
-def load(rows: Table, version: int, digest: str) -> Bundle:
+def load(rows: Table, number: int, digest: str | None = None) -> Bundle:
     """A version's bundle.
+
+    Args:
+        rows: the table.
+        number: the version's.
+        digest: what its document must have; None for the one that is stored with it.
 
     Raises:
         BundleError: it is not there, damaged, or of a newer format.
         StoreError: DynamoDB does not answer.
     """
-    row = rows.get(table.BUNDLE, table.version_sk(version))
+    return decoded(stored(rows, number), number, digest)[0]
+
+
+def load_all(rows: Table, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The rows of these versions, in one request; one that is not there is not among them.
+
+    Raises:
+        StoreError: DynamoDB does not answer.
+    """
+    keys = {table.version_sk(number): number for number in numbers}
+    found = rows.batch_get([(table.BUNDLE, sk) for sk in keys], consistent=True)
+    return {keys[row[table.SK]]: row for row in found}
+
+
+def stored(rows: Table, number: int) -> dict[str, Any] | None:
+    """The row of a version.
+
+    Raises:
+        StoreError: DynamoDB does not answer.
+    """
+    return rows.get(table.BUNDLE, table.version_sk(number))
+
+
+def decoded(row: Row | None, number: int, digest: str | None = None) -> tuple[Bundle, str]:
+    """The bundle in a version's row, and its digest.
+
+    Raises:
+        BundleError: as ``load``.
+    """
     document = row.get("document") if row else None
-    if not isinstance(document, bytes):
-        raise BundleError(f"Bundle version {version} is not there.")
-    return decode(document, digest, version)
+    if row is None or not isinstance(document, bytes):
+        raise BundleError(f"Bundle version {number} is not there.")
+    wanted = str(row.get("digest")) if digest is None else digest
+    return decode(document, wanted, number), wanted
 
 
-def digest(rows: Table, version: int) -> str | None:
-    """A stored version's digest; None where there is no such version."""
-    row = rows.get(table.BUNDLE, table.version_sk(version))
-    return str(row["digest"]) if row else None
+def document(rows: Table, number: int) -> dict[str, Any] | None:
+    """What a version says, as it was compiled; None where there is no such version.
+
+    Raises:
+        BundleError: it is damaged, or of a newer format.
+        StoreError: DynamoDB does not answer.
+    """
+    row = stored(rows, number)
+    if row is None:
+        return None
+    decoded(row, number)  # bounds its size, too
+    read: dict[str, Any] = json.loads(zlib.decompress(row["document"]))
+    return read
+
+
+def version(rows: Table, number: int) -> Version | None:
+    """A stored version; None where there is no such one."""
+    row = stored(rows, number)
+    return None if row is None else _version(row)
 
 
 def newest(rows: Table) -> Version | None:
-    """The newest stored version, in force or not."""
-    found = rows.query(table.BUNDLE, sk_prefix=table.VERSION, limit=1, descending=True)
-    return Version(int(found[0][table.SK].removeprefix(table.VERSION)), found[0]["digest"]) if found else None
+    """The newest stored version, in force or not.
+
+    Raises:
+        OperationError: as ``versions``.
+    """
+    found = versions(rows, limit=1)
+    return found[0] if found else None
 
 
-def store(rows: Table, version: Version, document: bytes, *, created_at: int, created_by: str) -> None:
+def versions(rows: Table, *, limit: int) -> list[Version]:
+    """The newest stored versions, newest first.
+
+    Raises:
+        OperationError: a row among them has the key of none.
+    """
+    found = rows.query(table.BUNDLE, sk_prefix=table.VERSION, limit=limit, descending=True)
+    return [_version(row) for row in found[:limit]]
+
+
+def _version(row: Row) -> Version:
+    key = _VERSION_SK.fullmatch(str(row[table.SK]))
+    if key is None:
+        message = f"The row {table.BUNDLE} {row[table.SK]} is no version and was made by hand; delete it."
+        raise OperationError(Code.ROW_UNREADABLE, message)
+    digest = str(row.get("digest"))
+    return Version(int(key[1]), digest, _seconds(row, "created_at"), _text(row, "created_by"), _text(row, "note"))
+
+
+def store(rows: Table, version: Version, document: bytes) -> None:
     """Write a version, once and for ever.
 
     Raises:
         ConditionError: the number is taken.
     """
+    told = {"created_at": version.created_at, "created_by": version.created_by, "note": version.note}
     rows.put(
         {
             table.PK: table.BUNDLE,
             table.SK: table.version_sk(version.number),
             "digest": version.digest,
             "document": document,
-            "created_at": created_at,
-            "created_by": created_by,
+            **{name: value for name, value in told.items() if value is not None},
         },
         condition="attribute_not_exists(pk)",
     )
 
 
-def move(rows: Table, version: Version, last: Pointer | None, *, hold: bool = False) -> Pointer:
-    """Point to a version, on the condition that nobody has moved the pointer since ``last`` was read.
+def move(
+    rows: Table,
+    version: Version,
+    last: Pointer | None,
+    *,
+    by: str,
+    at: int,
+    hold: bool = False,
+    staging: Staging | None = None,
+) -> Pointer:
+    """Write the pointer anew, on the condition that nobody has since ``last`` was read.
+
+    Args:
+        rows: the table.
+        version: the one in force from now on.
+        last: the pointer as it was read; None where there was none.
+        by: who moves it.
+        at: epoch seconds.
+        hold: nothing is published until somebody resumes.
+        staging: a staged version; what was staged before and is not named here no longer is.
 
     Raises:
         ConditionError: somebody has.
     """
-    moved = Pointer(version.number, version.digest, last.revision + 1 if last else 1, hold)
+    revision = last.revision + 1 if last else 1
+    moved = Pointer(version.number, version.digest, revision, hold, staging, None, by, at)
+    row = {
+        table.PK: table.BUNDLE,
+        table.SK: table.CURRENT,
+        "version": moved.version,
+        "digest": moved.digest,
+        "revision": moved.revision,
+        "hold": moved.hold,
+        "updated_by": by,
+        "updated_at": at,
+    }
+    if staging is not None:
+        row |= {"candidate": staging.candidate, "percent": staging.percent, "subjects": sorted(staging.subjects)}
     rows.put(
-        {
-            table.PK: table.BUNDLE,
-            table.SK: table.CURRENT,
-            "version": moved.version,
-            "digest": moved.digest,
-            "revision": moved.revision,
-            "hold": moved.hold,
-        },
+        row,
         condition="revision = :revision" if last else "attribute_not_exists(pk)",
         values={":revision": last.revision} if last else None,
     )
     return moved
+
+
+def touch(rows: Table, last: Pointer) -> Pointer:
+    """Write the pointer as it is but for its revision, so that nobody who read it before can move it.
+
+    Raises:
+        ConditionError: somebody has moved it since ``last`` was read.
+    """
+    return move(
+        rows,
+        Version(last.version, last.digest),
+        last,
+        by=last.updated_by or "",
+        at=last.updated_at or 0,
+        hold=last.hold,
+        staging=last.staging,
+    )
+
+
+def _text(row: Row, name: str) -> str | None:
+    value = row.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _seconds(row: Row, name: str) -> int | None:
+    value = row.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -16,11 +16,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Somebody is writing the draft; until it has this digest, nothing is published."""
+    """Somebody is writing the draft; until it has this digest, nothing is published.
+
+    Attributes:
+        digest: of the draft that is to be; empty where the row cannot be read.
+        started_at: epoch seconds.
+        note: what they have to say about the version that it becomes.
+    """
 
     digest: str
     by: str
     started_at: int
+    note: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The row of this lease."""
+        return {
+            table.PK: table.LEASE,
+            table.SK: table.DRAFT,
+            "digest": self.digest,
+            "by": self.by,
+            "started_at": self.started_at,
+            **({} if self.note is None else {"note": self.note}),
+        }
 
 
 def policy_rows(rows: Table) -> list[dict[str, Any]]:
@@ -28,12 +46,27 @@ def policy_rows(rows: Table) -> list[dict[str, Any]]:
     return rows.query(table.POLICY)
 
 
-def replace(rows: Table, puts: Sequence[Mapping[str, Any]], deletes: Sequence[str]) -> None:
-    """Write and delete policy rows; up to ``TRANSACTION`` of them at once, all or none."""
+def replace(rows: Table, held: Lease, puts: Sequence[Mapping[str, Any]], deletes: Sequence[str]) -> None:
+    """Write and delete policy rows, all or none of up to 99 at once, as long as the lease is held.
+
+    Who was stopped half-way and has lost the lease since can therefore not go on writing into somebody else's draft.
+
+    Args:
+        rows: the table.
+        held: the lease.
+        puts: the rows to write.
+        deletes: the sort keys of the rows to delete.
+
+    Raises:
+        ConditionError: the lease is not held any more, or somebody writes the same rows at the same moment.
+    """
     actions = [put_action(rows.name, row) for row in puts]
     actions += [delete_action(rows.name, table.POLICY, sk) for sk in deletes]
-    for start in range(0, len(actions), TRANSACTION):
-        rows.transact(actions[start : start + TRANSACTION])
+    # Written again as it is: that needs no permission beyond the one to take it, as a mere check would.
+    still_held = put_action(rows.name, held.row(), "digest = :digest", {":digest": held.digest})
+    step = TRANSACTION - 1
+    for start in range(0, len(actions), step):
+        rows.transact([still_held, *actions[start : start + step]])
 
 
 def lease(rows: Table) -> Lease | None:
@@ -41,8 +74,13 @@ def lease(rows: Table) -> Lease | None:
     row = rows.get(table.LEASE, table.DRAFT)
     if row is None:
         return None
-    started_at = row.get("started_at")
-    return Lease(str(row.get("digest")), str(row.get("by")), started_at if isinstance(started_at, int) else 0)
+    digest, started_at, note = row.get("digest"), row.get("started_at"), row.get("note")
+    return Lease(
+        digest if isinstance(digest, str) else "",
+        str(row.get("by")),
+        started_at if isinstance(started_at, int) else 0,
+        note if isinstance(note, str) else None,
+    )
 
 
 def take(rows: Table, wanted: Lease, *, over: bool) -> None:
@@ -57,24 +95,25 @@ def take(rows: Table, wanted: Lease, *, over: bool) -> None:
         ConditionError: somebody else holds it.
     """
     rows.put(
-        {
-            table.PK: table.LEASE,
-            table.SK: table.DRAFT,
-            "digest": wanted.digest,
-            "by": wanted.by,
-            "started_at": wanted.started_at,
-        },
+        wanted.row(),
         condition=None if over else "attribute_not_exists(pk) OR digest = :digest",
         values=None if over else {":digest": wanted.digest},
     )
 
 
-def release(rows: Table, digest: str) -> None:
-    """Give up the lease that heads for this digest; another one stays."""
+def release(rows: Table, held: Lease) -> bool:
+    """Give up this lease; another one stays. Whether it was there."""
+    readable = bool(held.digest)
     try:
-        rows.delete(table.LEASE, table.DRAFT, condition="digest = :digest", values={":digest": digest})
+        rows.delete(
+            table.LEASE,
+            table.DRAFT,
+            condition="digest = :digest" if readable else "attribute_exists(pk)",
+            values={":digest": held.digest} if readable else None,
+        )
     except ConditionError:
-        return
+        return False
+    return True
 
 
 def write_problems(rows: Table, findings: Sequence[Mapping[str, Any]], *, digest: str, at: int) -> None:

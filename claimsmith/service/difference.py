@@ -1,0 +1,118 @@
+"""What two versions of a policy say differently: exact, and in the words of the compiled documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from claimsmith.errors import Code, OperationError
+from claimsmith.store import bundles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from claimsmith.store.dynamodb import Table
+
+Kind = Literal["added", "removed", "changed"]
+
+_ABSENT = object()
+
+
+class Difference(NamedTuple):
+    """One thing that the second version says differently.
+
+    Attributes:
+        section: of the document: ``settings``, ``roles``, ``rules``…
+        name: which role, rule…; empty where the section has no entries, and for the order of rules.
+        path: of the attribute in it; empty for a whole entry.
+        before: what the first version says; None where it says nothing.
+        after: what the second version says; None where it says nothing.
+    """
+
+    kind: Kind
+    section: str
+    name: str
+    path: tuple[str, ...]
+    before: Any = None
+    after: Any = None
+
+
+def difference(rows: Table, before: int, after: int) -> list[Difference]:
+    """What version ``after`` says differently from version ``before``.
+
+    Raises:
+        BundleError: one of them is damaged, or of a newer format.
+        OperationError: there is no such version.
+        StoreError: DynamoDB does not answer.
+    """
+    return list(differences(_document(rows, before), _document(rows, after)))
+
+
+def _document(rows: Table, number: int) -> dict[str, Any]:
+    document = bundles.document(rows, number)
+    if document is None:
+        raise OperationError(Code.NOT_FOUND, f"There is no version {number}.")
+    return document
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
+    """What the second of two compiled documents says differently, by section and name."""
+    for section in sorted(before.keys() | after.keys()):
+        old, new = before.get(section, {}), after.get(section, {})
+        if _is_listed(old) and _is_listed(new):
+            yield from _listed(section, old or [], new or [])
+        elif _has_entries(old) and _has_entries(new):
+            yield from _entries(section, old, new)
+        else:
+            yield from _attributes(section, "", (), old, new)
+
+
+def _is_listed(section: object) -> bool:
+    """Whether a section is a list of entries with an id, as rules are; one that is absent may be."""
+    return not section or (
+        isinstance(section, list) and all(isinstance(entry, Mapping) and "id" in entry for entry in section)
+    )
+
+
+def _has_entries(section: object) -> bool:
+    return isinstance(section, Mapping) and all(isinstance(entry, Mapping | list) for entry in section.values())
+
+
+def _listed(section: str, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
+    by_id = [{str(entry["id"]): _without_id(entry) for entry in entries} for entries in (old, new)]
+    yield from _entries(section, by_id[0], by_id[1])
+    orders = [[name for name in entries if name in by_id[0] and name in by_id[1]] for entries in by_id]
+    if orders[0] != orders[1]:
+        yield Difference("changed", section, "", ("order",), orders[0], orders[1])
+
+
+def _without_id(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != "id"}
+
+
+def _entries(section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old:
+            yield Difference("added", section, name, (), None, new[name])
+        elif name not in new:
+            yield Difference("removed", section, name, (), old[name], None)
+        else:
+            yield from _attributes(section, name, (), old[name], new[name])
+
+
+def _attributes(section: str, name: str, path: tuple[str, ...], old: object, new: object) -> Iterator[Difference]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _attributes(section, name, (*path, key), old.get(key, _ABSENT), new.get(key, _ABSENT))
+    elif old is _ABSENT:
+        yield Difference("added", section, name, path, None, new)
+    elif new is _ABSENT:
+        yield Difference("removed", section, name, path, old, None)
+    elif _said(old) != _said(new):
+        yield Difference("changed", section, name, path, old, new)
+
+
+def _said(value: object) -> str:
+    """A value as JSON says it: to Python, 1 and True are the same."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
