@@ -1,0 +1,197 @@
+"""What each operator says of each type of field: the truth table of DESIGN section 4, and an oracle beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claimsmith.engine.language.conditions import BRANCHES, MAX_DEPTH, OPERATORS, compiled, fields
+from claimsmith.engine.language.paths import MISSING, Known
+from tests.property import oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: A field of each type, by the word that the table uses.
+FIELDS: dict[str, Any] = {
+    "missing": MISSING,
+    "text": "abc",
+    "empty": "",
+    "one": 1,
+    "half": 0.5,
+    "yes": True,
+    "no": False,
+    "list": ["abc", 1, True],
+    "none": [],
+    "object": {"abc": 1},
+}
+
+#: Operator and value, and the fields of which they hold.
+TABLE: list[tuple[str, Any, str]] = [
+    ("equals", "abc", "text"),
+    ("equals", "", "empty"),
+    ("equals", "1", ""),
+    ("equals", 1, "one"),
+    ("equals", 1.0, "one"),
+    ("equals", 0.5, "half"),
+    ("equals", True, "yes"),
+    ("equals", False, "no"),
+    ("equals", 0, ""),
+    ("equals", ["abc", 1, True], "list"),
+    ("equals", ["abc", True, 1], ""),
+    ("equals", [], "none"),
+    ("equals", {"abc": 1}, "object"),
+    ("equals", {"abc": True}, ""),
+    ("not_equals", "abc", "missing empty one half yes no list none object"),
+    ("not_equals", 1, "missing text empty half yes no list none object"),
+    ("not_equals", True, "missing text empty one half no list none object"),
+    ("not_equals", [], "missing text empty one half yes no list object"),
+    ("starts_with", "ab", "text"),
+    ("starts_with", "", "text empty"),
+    ("starts_with", "bc", ""),
+    ("starts_with", 1, ""),
+    ("ends_with", "bc", "text"),
+    ("ends_with", "", "text empty"),
+    ("ends_with", "ab", ""),
+    ("ends_with", 1, ""),
+    ("contains", "abc", "text list"),
+    ("contains", "b", "text"),
+    ("contains", "", "text empty"),
+    ("contains", 1, "list"),
+    ("contains", True, "list"),
+    ("contains", 0, ""),
+    ("contains", False, ""),
+    ("contains", {"abc": 1}, ""),
+    ("in", ["abc", "x"], "text"),
+    ("in", ["x"], ""),
+    ("in", [], ""),
+    ("in", [1, "abc"], "text one"),
+    ("in", [True], "yes"),
+    ("in", [0], ""),
+    ("in", [["abc", 1, True]], "list"),
+    ("in", "abc", ""),
+    ("exists", True, "text empty one half yes no list none object"),
+    ("exists", False, "missing"),
+    ("exists", 1, ""),
+    ("less_than", 1, "half"),
+    ("less_than", 0.5, ""),
+    ("less_than", "b", ""),
+    ("less_than", True, ""),
+    ("greater_than", 0.5, "one"),
+    ("greater_than", 0, "one half"),
+    ("greater_than", 1, ""),
+    ("greater_than", "a", ""),
+    ("greater_than", False, ""),
+]
+
+
+class Fields(Known):
+    """What is known, by path, and nothing behind it."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        dict.__init__(self, found)
+
+    def __missing__(self, path: str) -> object:
+        return MISSING
+
+
+@pytest.mark.parametrize(("op", "value", "holds"), TABLE, ids=repr)
+def test_an_operator_holds_of_these_fields_and_no_others(op: str, value: object, holds: str) -> None:
+    test = compiled({"field": "f", "op": op, "value": value})
+    assert {name for name, field in FIELDS.items() if test(Fields({"f": field}))} == set(holds.split())
+
+
+def test_the_table_has_every_operator() -> None:
+    assert {op for op, _, _ in TABLE} == set(OPERATORS)
+
+
+def test_a_path_that_yields_nothing_is_missing() -> None:
+    assert compiled({"field": "ghost", "op": "exists", "value": False})(Fields({}))
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({"all": []}, True),
+        ({"any": []}, False),
+        ({"all": [{"any": []}, {"all": []}]}, False),
+        ({"any": [{"any": []}, {"all": []}]}, True),
+        ({"not": {"any": []}}, True),
+        ({"not": {"not": {"any": []}}}, False),
+    ],
+    ids=repr,
+)
+def test_all_any_and_not(condition: object, holds: bool) -> None:  # noqa: FBT001 - the expectation
+    assert compiled(condition)(Fields({})) is holds
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        True,
+        "text",
+        [],
+        {},
+        {"all": {}},
+        {"all": None},
+        {"any": [1]},
+        {"not": []},
+        {"all": [], "any": []},
+        {"field": "f", "op": "equals"},
+        {"field": "f", "value": 1},
+        {"op": "equals", "value": 1},
+        {"field": "f", "op": "like", "value": 1},
+        {"field": 1, "op": "equals", "value": 1},
+        {"field": "f", "op": ["equals"], "value": 1},
+        {"field": "f", "op": "equals", "value": 1, "more": 1},
+        {"not": {"all": []}, "field": "f", "op": "equals", "value": 1},
+    ],
+    ids=repr,
+)
+def test_what_is_no_condition_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="not a condition"):
+        compiled(wrong)
+
+
+def test_conditions_stand_inside_each_other_sixteen_levels_deep_and_no_deeper() -> None:
+    condition: dict[str, Any] = {"field": "f", "op": "exists", "value": True}
+    for _ in range(MAX_DEPTH - 1):
+        condition = {"not": condition}
+    compiled(condition)
+    with pytest.raises(ValueError, match="not a condition"):
+        compiled({"not": condition})
+
+
+def test_the_fields_of_a_condition_are_those_it_reads() -> None:
+    leaves = [{"field": name, "op": "exists", "value": True} for name in "abc"]
+    assert list(fields({"all": [leaves[0], {"not": {"any": [leaves[1], leaves[2]]}}]})) == ["a", "b", "c"]
+    assert list(fields("no condition")) == []
+
+
+plain = st.one_of(
+    st.sampled_from(["", "a", "ab", "abc", "1", "true"]),
+    st.integers(-2, 2),
+    st.booleans(),
+    st.sampled_from([0.0, 0.5, 1.0]),
+)
+any_value = st.one_of(plain, st.lists(plain, max_size=3), st.dictionaries(st.sampled_from("ab"), plain, max_size=2))
+leaves = st.fixed_dictionaries(
+    {"field": st.sampled_from("fgh"), "op": st.sampled_from(sorted(OPERATORS)), "value": any_value}
+)
+any_condition = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        *(st.fixed_dictionaries({branch: st.lists(inner, max_size=3)}) for branch in BRANCHES if branch != "not"),
+        st.fixed_dictionaries({"not": inner}),
+    ),
+    max_leaves=8,
+)
+
+
+@given(any_condition, st.dictionaries(st.sampled_from("fgh"), any_value))
+def test_the_oracle_says_the_same(condition: Mapping[str, Any], known: dict[str, Any]) -> None:
+    assert compiled(condition)(Fields(known)) is oracle.holds(condition, known)
