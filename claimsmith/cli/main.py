@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from claimsmith import environment
-from claimsmith.cli import directory, policy, preview, verifier
+from claimsmith.cli import directory, policy, preview, verifier, versions
 from claimsmith.cli.places import Places, hoisted
 from claimsmith.cli.session import Session
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
@@ -68,6 +68,7 @@ def shared(
 
 
 policy.register(app)
+versions.register(app)
 preview.register(app)
 directory.register(app)
 verifier.register(app)
