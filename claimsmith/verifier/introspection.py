@@ -240,10 +240,8 @@ def _user_and_password(credentials: str) -> tuple[str, str]:
 
 def _digests(row: Mapping[str, object]) -> tuple[str, str]:
     """The digests of a row's secrets, always two; a row with more than two, or with something else, has none."""
-    secrets = row.get("secrets")
-    if not isinstance(secrets, list | tuple | set | frozenset) or len(secrets) > _MAX_SECRETS:
-        secrets = []
-    first, second, *_ = [*secrets, _NO_DIGEST, _NO_DIGEST]
+    secrets = _entries(row, "secrets")
+    first, second, *_ = (*(secrets if len(secrets) <= _MAX_SECRETS else ()), _NO_DIGEST, _NO_DIGEST)
     return _digest(first), _digest(second)
 
 
@@ -251,11 +249,15 @@ def _digest(entry: object) -> str:
     return entry if isinstance(entry, str) and _DIGEST.fullmatch(entry) else _NO_DIGEST
 
 
+def _entries(row: Mapping[str, object], attribute: str) -> tuple[object, ...]:
+    """A list or set of a row; empty where it is neither."""
+    value = row.get(attribute)
+    return tuple(value) if isinstance(value, list | tuple | set | frozenset) else ()
+
+
 def _caller(resource_id: str, row: Mapping[str, object]) -> _Caller:
     def names(attribute: str) -> frozenset[str]:
-        value = row.get(attribute)
-        entries = value if isinstance(value, list | tuple | set | frozenset) else ()
-        return frozenset(entry for entry in entries if isinstance(entry, str))
+        return frozenset(entry for entry in _entries(row, attribute) if isinstance(entry, str))
 
     return _Caller(resource_id, names("clients"), names("tenants"))
 

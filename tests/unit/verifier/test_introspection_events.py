@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from claimsmith.verifier.introspection import Answer, Introspection
 
 #: What a status may mean; a status or a code that is not here is a mistake.
-MEANING = {
+MEANING: dict[int, set[Code | None]] = {
     200: {None}
     | {code for code in Code if code.startswith("CS30") and code not in {Code.ROUTE_NOT_FOUND, Code.REQUEST_MALFORMED}}
     - {Code.CALLER_REFUSED, Code.KEYS_UNAVAILABLE, Code.REVOCATION_UNKNOWN},

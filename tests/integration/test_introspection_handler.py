@@ -1,0 +1,187 @@
+"""Introspection as Lambda runs it, with tokens that the real trigger made: answers, a log that says no secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from claimsmith.policy import from_rows
+from claimsmith.service.issue import Issuer
+from claimsmith.service.publish import apply
+from claimsmith.service.resources import Resources
+from claimsmith.store.dynamodb import Table
+from claimsmith.store.resources import StoredResources
+from claimsmith.testing import CognitoKit
+from tests.conftest import TABLE
+from tests.integration.clients import Watched
+from tests.integration.dynamodb_server import LoopbackDynamoDB
+from tests.integration.function import Ran, run
+from tests.policies import NOW, membership_row, policy_rows, tenant_row
+from tests.unit.verifier.test_introspection_events import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.testing.tokens import Tokens
+    from tests.conftest import Client
+
+MODULE = "lambdas.verifier.introspection"
+FORM = "application/x-www-form-urlencoded"
+CODES = {200: "CS30", 400: "CS3061", 401: "CS3062", 405: "CS3061", 413: "CS3061", 415: "CS3061"}
+
+
+@dataclass
+class Stage:
+    """A table, a pool whose trigger reads it, and a caller of introspection."""
+
+    rows: Table
+    kit: CognitoKit
+    server: LoopbackDynamoDB
+    environment: dict[str, str]
+    secret: str
+    sub: str
+
+    def sign_in(self) -> Tokens:
+        return self.kit.sign_in("ada", "web", scopes=["openid", "orders/read", "orders/write"], by="authorization_code")
+
+    def event(self, token: str, secret: str | None = None) -> dict[str, Any]:
+        credentials = f"orders-api:{self.secret if secret is None else secret}"
+        return {
+            "version": "2.0",
+            "headers": {
+                "authorization": "Basic " + base64.b64encode(credentials.encode()).decode(),
+                "content-type": FORM,
+            },
+            "requestContext": {"http": {"method": "POST"}},
+            "body": base64.b64encode(urlencode({"token": token}).encode()).decode(),
+            "isBase64Encoded": True,
+        }
+
+    def run(self, *events: object) -> Ran:
+        return run(MODULE, events, self.environment)
+
+
+@pytest.fixture
+def stage(dynamodb: Client, rows: Table, aws_environment: dict[str, str]) -> Iterator[Stage]:
+    roles = {"viewer": {"scopes": ["orders/read"]}, "editor": {"inherits": ["viewer"], "scopes": ["orders/write"]}}
+    apply(rows, from_rows(policy_rows(roles=roles)), by="test")
+    issuer = Issuer(rows, "deny")
+    kit = CognitoKit(lambda event, _context: issuer.issue(event).event)
+    user = kit.add_user("ada")
+    client = kit.add_client("web", scopes=["openid", "orders/read", "orders/write"])
+    rows.put(tenant_row("acme"))
+    rows.put(membership_row(user.sub, "acme", roles=["editor"]))
+    secret = Resources(rows, "test").add("orders-api", clients=["*"], tenants=["*"])
+    with LoopbackDynamoDB(dynamodb) as server, kit.serve() as keys:
+        environment = {
+            **aws_environment,
+            "AWS_ENDPOINT_URL": server.endpoint_url,
+            "CLAIMSMITH_TABLE": TABLE,
+            "CLAIMSMITH_ISSUERS": f"{kit.issuer}={keys.jwks_uri}",
+            "CLAIMSMITH_CLIENT_IDS": client.id,
+        }
+        yield Stage(rows, kit, server, environment, secret, user.sub)
+
+
+def body(answer: dict[str, Any]) -> dict[str, Any]:
+    members: dict[str, Any] = json.loads(answer["answer"]["body"])
+    return members
+
+
+def check_log(ran: Ran, *kept: str) -> None:
+    """Every line is JSON, and none holds what nobody may read in it."""
+    assert ran.entries()
+    assert "Traceback" not in ran.log
+    for secret in kept:
+        assert secret not in ran.log
+
+
+def test_a_token_that_the_trigger_made_is_told(stage: Stage) -> None:
+    tokens = stage.sign_in()
+    ran = stage.run(stage.event(tokens.access_token), stage.event(tokens.refresh_token or ""), stage.event("x"))
+    active, *others = map(body, ran.answers)
+    assert (active["active"], active["tenant_id"], active["roles"]) == (True, "acme", ["editor", "viewer"])
+    assert set(active["scope"].split()) == {"openid", "orders/read", "orders/write"}
+    assert others == [{"active": False}] * 2
+    check_log(ran, stage.secret, tokens.access_token, tokens.access["jti"], stage.sub)
+    assert ran.metrics() == {"Active": 1, "Inactive": 2}
+    assert [entry["caller"] for entry in ran.entries() if entry.get("message") == "introspection"] == ["orders-api"] * 3
+
+
+def test_a_table_that_is_down_is_503_and_the_log_says_the_code(stage: Stage) -> None:
+    token = stage.sign_in().access_token
+    stage.server.mode = "500"
+    ran = stage.run(stage.event(token))
+    assert ran.answers[0]["answer"]["statusCode"] == 503
+    assert body(ran.answers[0]) == {"error": "temporarily_unavailable"}
+    check_log(ran, stage.secret, token)
+    assert any("code" in entry for entry in ran.entries())
+
+
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large])
+@given(made=st.lists(EVENTS, min_size=100, max_size=100))
+def test_whatever_the_events_hold_the_answers_are_documented_ones_and_the_log_holds_no_secret(
+    stage: Stage, made: list[dict[str, Any]]
+) -> None:
+    """Every hundred of them in one fresh process; the last event shows that it survived the others."""
+    good = stage.sign_in().access_token
+    for event in made[::3]:
+        event["headers"] = stage.event(good)["headers"]
+    ran = stage.run(*made, stage.event(good, "wrong"), stage.event(good))
+    assert len(ran.answers) == len(made) + 2
+    assert body(ran.answers[-1])["active"] is True
+    logged = [entry for entry in ran.entries() if entry.get("message") == "introspection"]
+    for answer, entry in zip(ran.answers, logged, strict=True):
+        response = answer["answer"]
+        assert response["headers"]["Cache-Control"] == "no-store"
+        assert entry["status"] == response["statusCode"]
+        if "code" in entry:
+            assert entry["code"].startswith(CODES[response["statusCode"]])
+        else:
+            assert json.loads(response["body"])["active"] is True
+    check_log(ran, stage.secret, good, stage.event(good)["headers"]["authorization"])
+
+
+# --- The rows of callers ----------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_id_and_a_known_one_cost_dynamodb_the_same(dynamodb: Client, rows: Table) -> None:
+    Resources(rows, "test").add("known", clients=["*"], tenants=["*"])
+    asked: list[list[str]] = []
+    for resource_id in ("known", "unknown"):
+        watched = Watched(dynamodb)
+        StoredResources(Table(watched, TABLE)).row(resource_id)
+        asked.append(watched.operations)
+    assert asked == [["get_item"], ["get_item"]]
+
+
+@pytest.mark.parametrize(
+    ("ttl", "there"),
+    [(NOW + 1, True), (NOW, False), (NOW - 1, False), ((NOW + 1) * 1000, False), ("soon", False), (None, False)],
+)
+def test_a_caller_whose_row_has_expired_is_none_even_before_dynamodb_deletes_it(
+    rows: Table, ttl: object, *, there: bool
+) -> None:
+    rows.put({"pk": "PROTECTED_RESOURCE#x", "sk": "PROTECTED_RESOURCE", "secrets": [], "ttl": ttl})
+    assert (StoredResources(rows, clock=lambda: NOW).row("x") is not None) is there
+
+
+def test_a_set_of_one_secret_can_be_rotated_and_a_set_of_two_has_no_older_one(rows: Table) -> None:
+    callers = Resources(rows, "test")
+    key = {"pk": "PROTECTED_RESOURCE#x", "sk": "PROTECTED_RESOURCE"}
+    rows.put({**key, "secrets": {"a" * 64}})
+    callers.rotate("x")
+    row = rows.get(*key.values())
+    assert row is not None
+    assert row["secrets"][1:] == ["a" * 64], "the secret in use stays valid"
+    rows.put({**key, "secrets": {"a" * 64, "b" * 64}})
+    with pytest.raises(Exception, match="make them a list, the newest first"):
+        callers.rotate("x")
+    assert (rows.get(*key.values()) or {})["secrets"] == {"a" * 64, "b" * 64}, "nothing was lost"

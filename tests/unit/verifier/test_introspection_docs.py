@@ -1,0 +1,51 @@
+"""``docs/introspection.md`` names tests that exist, and every test of a clause is named there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "introspection.md").read_text(encoding="utf-8")
+CLAUSES = Path(__file__).with_name("test_introspection.py")
+CALLERS = Path(__file__).with_name("test_introspection_callers.py")
+
+
+def names_in(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def named(*, marked: bool) -> set[str]:
+    return set(re.findall(r"`(test_\w+)`" + ("°" if marked else "(?!°)"), PAGE))
+
+
+@pytest.mark.parametrize(("path", "marked"), [(CLAUSES, False), (CALLERS, True)])
+def test_every_test_that_the_page_names_is_where_it_says(path: Path, *, marked: bool) -> None:
+    assert named(marked=marked)
+    assert named(marked=marked) - names_in(path) == set()
+
+
+@pytest.mark.parametrize(("path", "marked"), [(CLAUSES, False), (CALLERS, True)])
+def test_every_test_of_a_clause_is_on_the_page(path: Path, *, marked: bool) -> None:
+    of_clauses = {name for name in names_in(path) if re.match(r"test_(section|rfc)_\d", name)}
+    assert len(of_clauses) > 10
+    assert of_clauses - named(marked=marked) == set()
+
+
+def test_the_files_that_the_page_names_exist() -> None:
+    files = re.findall(r"`(tests/[\w/]+\.py)`", PAGE)
+    assert len(files) >= 3
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+def test_every_clause_has_a_test_or_a_reason() -> None:
+    rows = re.findall(r"^\| [^|]+ \| [RSM] \| .+ \| ([^|]+) \|$", PAGE, re.MULTILINE)
+    assert len(rows) >= 30
+    assert [last for last in rows if "`test_" not in last] == [
+        "none: it is AWS's",
+        "asserted by every test that looks at one",
+    ]
