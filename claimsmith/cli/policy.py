@@ -1,19 +1,34 @@
-"""``lint`` and ``apply``."""
+"""``lint``, ``apply``, ``export`` and ``schema``."""
 
 from __future__ import annotations
 
+import json
 import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from claimsmith import policy
 from claimsmith.cli.session import Session
 from claimsmith.errors import Code, ConfigurationError, PolicyError
-from claimsmith.policy import Finding
+from claimsmith.policy import Finding, sarif
+from claimsmith.policy.yaml import FileError
 from claimsmith.service.publish import Result, apply
 from claimsmith.store import drafts
+
+if TYPE_CHECKING:
+    from claimsmith.policy import Draft
+
+
+class Format(StrEnum):
+    """How ``lint`` answers."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
 
 Variables = Annotated[
     list[str] | None,
@@ -33,6 +48,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("lint")(lint_command)
     app.command("apply")(apply_command)
+    app.command("export")(export_command)
+    app.command("schema")(schema_command)
 
 
 def lint_command(
@@ -41,14 +58,87 @@ def lint_command(
         Path | None, typer.Argument(help="A policy file; without it, the draft in the table is checked.")
     ] = None,
     var: Variables = None,
+    form: Annotated[Format | None, typer.Option("--format", help="How to answer; --json is --format json.")] = None,
 ) -> None:
-    """Check a policy: every finding has a code and a place. Exit code 1 where there is one."""
+    """Check a policy: every finding has a code and a place. Exit code 1 where one is an error; warnings are told."""
     session: Session = context.obj
-    draft = policy.load(file, variables(var)) if file else policy.from_rows(drafts.policy_rows(session.rows))
-    findings = policy.lint(draft)
-    if findings:
-        raise PolicyError(findings[0].code, f"{len(findings)} findings.", findings)
-    session.answer({"findings": []}, f"[green]Fine[/green]: {len(draft.entries)} rows, no findings.")
+    draft: Draft | None = None
+    try:
+        draft = policy.load(file, variables(var)) if file else _draft(session)
+        findings = policy.lint(draft)
+    except FileError as unreadable:
+        findings = [unreadable.finding]
+    form = form or (Format.JSON if session.as_json else Format.TEXT)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if form is Format.SARIF:
+        session.out.print_json(json.dumps(sarif.log(findings)))
+    elif form is Format.JSON:
+        session.out.print_json(json.dumps(_told(findings, errors)))
+    else:
+        _tell(session, findings, errors, rows=len(draft.entries) if draft else 0)
+    if errors:
+        raise typer.Exit(1)
+
+
+def _draft(session: Session) -> Draft:
+    return policy.from_rows(drafts.policy_rows(session.rows))
+
+
+def _told(findings: list[Finding], errors: list[Finding]) -> dict[str, Any]:
+    told: dict[str, Any] = {"findings": [finding_row(finding) for finding in findings]}
+    if errors:
+        told["error"] = {"code": errors[0].code, "message": _counted(findings, errors)}
+    return told
+
+
+def _tell(session: Session, findings: list[Finding], errors: list[Finding], *, rows: int) -> None:
+    for finding in findings:
+        session.out.print(f"{finding.severity}: {finding}", markup=False, highlight=False, soft_wrap=True)
+    if errors:
+        session.out.print(f"[red]{_counted(findings, errors)}[/red]", highlight=False)
+    else:
+        said = _counted(findings, errors) if findings else "no findings."
+        session.out.print(f"[green]Fine[/green]: {rows} rows, {said}", highlight=False)
+
+
+def _counted(findings: list[Finding], errors: list[Finding]) -> str:
+    counts = {"error": len(errors), "warning": len(findings) - len(errors)}
+    return " and ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count) + "."
+
+
+def export_command(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; without it, the policy is shown.")
+    ] = None,
+) -> None:
+    """Write the draft in the table as a policy file: applied again, it changes nothing."""
+    session: Session = context.obj
+    text = policy.dump(_draft(session))
+    _write(session, text, output)
+
+
+def schema_command(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; without it, the schema is shown.")
+    ] = None,
+) -> None:
+    """The JSON Schema of a policy file, for editors that check and complete while one writes."""
+    session: Session = context.obj
+    _write(session, policy.schema_text(), output)
+
+
+def _write(session: Session, text: str, output: Path | None) -> None:
+    if output is None:
+        # As it is: no markup, no wrapping, no colour, so that it can be piped into a file.
+        session.out.file.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{output} cannot be written.") from error
+    session.answer({"file": str(output)}, f"[green]Written[/green]: {output}")
 
 
 def apply_command(
@@ -95,6 +185,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "name": Code(finding.code).name.lower(),
+        "severity": finding.severity,
         "row": finding.row,
         "attribute": finding.attribute,
         "message": finding.message,

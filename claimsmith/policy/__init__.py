@@ -1,8 +1,10 @@
 """What admins write: documents, YAML, lint, compile."""
 
-from claimsmith.policy.compile import compile  # noqa: A004 - the field's own word
 from claimsmith.policy.draft import Draft, from_rows
-from claimsmith.policy.lint import Finding, lint
+from claimsmith.policy.dump import dump
+from claimsmith.policy.finding import Finding
+from claimsmith.policy.lint import compile, lint  # noqa: A004 - the field's own word
+from claimsmith.policy.schema import schema, schema_text
 from claimsmith.policy.yaml import load
 
-__all__ = ["Draft", "Finding", "compile", "from_rows", "lint", "load"]
+__all__ = ["Draft", "Finding", "compile", "dump", "from_rows", "lint", "load", "schema", "schema_text"]

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import accepted
-from claimsmith.engine.bundle import FORMAT, MAX_BYTES, encode
-from claimsmith.errors import Code, PolicyError
-from claimsmith.policy.draft import SETTINGS_SECTION, Draft, Entry
-from claimsmith.policy.lint import Finding, ancestors, check
+from claimsmith.engine.bundle import FORMAT
+from claimsmith.engine.language.values import LITERAL, is_expression, looks_like_expression
+from claimsmith.policy.checks.roles import ancestors
+from claimsmith.policy.checks.scopes import grants
 
 if TYPE_CHECKING:
-    from claimsmith.policy.documents import ClaimsRow, Client, Route
-    from claimsmith.policy.lint import Checked
+    from collections.abc import Iterable, Mapping
+
+    from claimsmith.policy.documents import ClaimsRow, Client, Route, Rule
+    from claimsmith.policy.reading import Policy
+
+#: What a rule does, by name, as the document lists it.
+_EFFECTS: Final = (
+    "add_scopes",
+    "suppress_scopes",
+    "suppress_access_claims",
+    "suppress_id_claims",
+    "add_groups",
+    "suppress_groups",
+)
 
 
-def compile(draft: Draft) -> dict[str, Any]:  # noqa: A001 - the field's own word; nobody calls Python's compile here
-    """The document of a draft.
-
-    Raises:
-        PolicyError: lint has findings; they are on the error.
-    """
-    policy, findings = check(draft)
-    if not findings:
-        document = _document(policy)
-        stored, _ = encode(document)
-        if len(stored) <= MAX_BYTES:
-            return document
-        row = Entry(SETTINGS_SECTION, "", {}).row
-        message = f"the compiled policy has {len(stored):,} bytes; {MAX_BYTES:,} are allowed"
-        findings = [Finding(Code.BUNDLE_TOO_LARGE, row, "", message)]
-    raise PolicyError(findings[0].code, f"The policy has {len(findings)} findings.", findings)
-
-
-def _document(policy: Checked) -> dict[str, Any]:
+def document(policy: Policy) -> dict[str, Any]:
+    """The document of a policy in which lint finds no error."""
     settings = policy.settings
     return {
         "format": FORMAT,
@@ -43,6 +38,8 @@ def _document(policy: Checked) -> dict[str, Any]:
             "unmanaged_scopes": _sorted(settings.unmanaged_scopes),
             "no_tenant": settings.no_tenant,
             "default_roles": _sorted(settings.default_roles),
+            "trusted_attributes": _sorted(settings.trusted_attributes),
+            "token_budget": settings.token_budget,
             "cache_seconds": settings.cache_seconds,
         },
         "roles": {
@@ -55,8 +52,20 @@ def _document(policy: Checked) -> dict[str, Any]:
         },
         "groups": {name: _sorted(group.roles) for name, group in policy.groups.items()},
         "clients": {name: _client(client) for name, client in policy.clients.items()},
+        "rules": [_rule(name, rule) for name, rule in in_order(policy.rules) if rule.enabled],
         "routes": {name: _route(route) for name, route in policy.routes.items()},
+        "scopes": _sorted(
+            scope
+            for entry, _, scopes in grants(policy)
+            for scope in scopes
+            if entry.section != "rules" or policy.rules[entry.name].enabled
+        ),
     }
+
+
+def in_order(rules: Mapping[str, Rule]) -> list[tuple[str, Rule]]:
+    """Rules in the order in which they apply."""
+    return sorted(rules.items(), key=lambda item: (item[1].order, item[0]))
 
 
 def _client(client: Client) -> dict[str, Any]:
@@ -74,6 +83,18 @@ def _client(client: Client) -> dict[str, Any]:
     return compiled
 
 
+def _rule(name: str, rule: Rule) -> dict[str, Any]:
+    compiled: dict[str, Any] = {"id": name, **_claims(rule)}
+    if rule.when is not None:
+        compiled["when"] = _condition(rule.when)
+    if rule.optional:
+        compiled["optional"] = True
+    for effect in _EFFECTS:
+        if value := getattr(rule, effect):
+            compiled[effect] = _sorted(value)
+    return compiled
+
+
 def _route(route: Route) -> dict[str, Any]:
     compiled: dict[str, Any] = {"method": route.method, "path": route.path}
     for name in ("api", "tenant_from"):
@@ -86,14 +107,36 @@ def _route(route: Route) -> dict[str, Any]:
     return compiled
 
 
+def _condition(condition: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition; ``exists`` alone means that it does."""
+    if "field" in condition:
+        return {"value": True, **condition} if condition["op"] == "exists" else dict(condition)
+    [(branch, inner)] = condition.items()
+    return {branch: _condition(inner) if branch == "not" else [_condition(part) for part in inner]}
+
+
 def _claims(row: ClaimsRow) -> dict[str, Any]:
     """The claims by token: what both get, and over it what one gets."""
     by_token = {
-        "access_claims": accepted({**row.claims, **row.access_claims}),
-        "id_claims": accepted({**row.claims, **row.id_claims}),
+        "access_claims": {**row.claims, **row.access_claims},
+        "id_claims": {**row.claims, **row.id_claims},
     }
-    return {name: claims for name, claims in by_token.items() if claims}
+    return {
+        attribute: {name: _value(value) for name, value in claims.items()}
+        for attribute, claims in by_token.items()
+        if claims
+    }
 
 
-def _sorted(names: list[str]) -> list[str]:
+def _value(value: Any) -> Any:  # noqa: ANN401 - a literal or an expression
+    """A literal as Cognito takes it; an expression as it is written."""
+    if not is_expression(value):
+        return accepted(value)
+    if LITERAL not in value:
+        return {key: accepted(part) if key == "default" else part for key, part in value.items()}
+    literal = accepted(value[LITERAL])
+    return {LITERAL: literal} if looks_like_expression(literal) else literal
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
     return sorted(set(names))

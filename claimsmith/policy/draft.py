@@ -19,13 +19,23 @@ SECTIONS: Final[Mapping[str, str]] = {
     "roles": table.ROLE,
     "groups": table.GROUP,
     "clients": table.CLIENT,
+    "rules": "RULE#",
     "routes": table.ROUTE,
+    "tests": "TEST#",
 }
 
-#: Sections that a file holds as a list, each entry with its name under ``id``.
-LISTED_SECTIONS: Final = frozenset({"routes"})
+#: Sections that a file holds as a list -> the attribute under which each entry has its name.
+LISTED_SECTIONS: Final[Mapping[str, str]] = {"rules": "id", "routes": "id", "tests": "name"}
 
 SETTINGS_SECTION: Final = "settings"
+
+#: The section whose list has an order; rows tell it by this attribute, with room between one and the next.
+ORDERED_SECTION: Final = "rules"
+ORDER: Final = "order"
+ORDER_STEP: Final = 10
+
+#: Who wrote a row and when: the table's business, not the policy's.
+SIGNATURES: Final = frozenset({"updated_by", "updated_at"})
 
 #: A section of rows whose kind is not known; lint refuses each.
 UNKNOWN_SECTION: Final = ""
@@ -85,14 +95,11 @@ class Draft:
     def digest(self) -> str:
         """SHA-256, hexadecimal, of what the policy says; who wrote it and when does not count."""
         said = [
-            (entry.sk, {name: value for name, value in entry.attributes.items() if name not in _SIGNATURES})
+            (entry.sk, {name: value for name, value in entry.attributes.items() if name not in SIGNATURES})
             for entry in self.entries
         ]
         canonical = json.dumps(_plain(said), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return sha256(canonical.encode(errors="surrogatepass")).hexdigest()
-
-
-_SIGNATURES: Final = frozenset({"updated_by", "updated_at"})
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> Draft:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from claimsmith.errors import Code, PolicyError
-from claimsmith.policy.draft import LISTED_SECTIONS, SECTIONS, SETTINGS_SECTION, Draft, Entry, ordered
+from claimsmith.policy.draft import (
+    LISTED_SECTIONS,
+    ORDER,
+    ORDER_STEP,
+    ORDERED_SECTION,
+    SECTIONS,
+    SETTINGS_SECTION,
+    Draft,
+    Entry,
+    ordered,
+)
+from claimsmith.policy.finding import Finding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +30,30 @@ Lines = dict[tuple[str, ...], int]
 #: What PyYAML itself raises for a tag or an escape that does not fit its content, as in ``!!bool maybe``.
 _FOREIGN: Final = (RecursionError, ValueError, LookupError, AttributeError, OverflowError, TypeError)
 
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_NAME: Final = r"\{[A-Za-z_][A-Za-z0-9_]*\}"
+
+#: ``${NAME}`` is a variable; with one more dollar before it, it is that text itself.
+_VARIABLE: Final = re.compile(rf"\$(\$+{_NAME})|\$({_NAME})")
+
+#: Levels of a file: a row nests 32, and a section and a name come before it.
+_MAX_DEPTH: Final = 40
+
+
+class FileError(PolicyError):
+    """A file that is no policy.
+
+    Attributes:
+        finding: the same with its place.
+    """
+
+    def __init__(self, code: Code, file: str, line: int | None, message: str) -> None:
+        super().__init__(code, f"{file}:{line}: {message}" if line is not None else f"{file} {message}")
+        self.finding = Finding(code, "", "", message, file, line)
+
+
+def escaped(text: str) -> str:
+    """Text as a file holds it, so that nothing in it is taken for a variable."""
+    return re.sub(rf"\$+{_NAME}", lambda found: f"${found[0]}", text)
 
 
 def load(path: Path, variables: Mapping[str, str] | None = None) -> Draft:
@@ -35,7 +69,7 @@ def load(path: Path, variables: Mapping[str, str] | None = None) -> Draft:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(Code.UNREADABLE_FILE, f"{path} cannot be read.") from error
+        raise FileError(Code.UNREADABLE_FILE, str(path), None, "cannot be read.") from error
     return parse(text, str(path), variables or {})
 
 
@@ -55,7 +89,7 @@ def parse(text: str, file: str, variables: Mapping[str, str]) -> Draft:
                 )
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
-            raise PolicyError(Code.UNREADABLE_FILE, f"{file} is empty.")
+            raise FileError(Code.UNREADABLE_FILE, file, None, "is empty.")
         lines: Lines = {}
         _prepare(root, (), lines, file, variables)
         document = yaml.constructor.SafeConstructor().construct_document(root)
@@ -63,13 +97,14 @@ def parse(text: str, file: str, variables: Mapping[str, str]) -> Draft:
         line = error.problem_mark.line if error.problem_mark else 0
         raise _wrong(file, line, error.problem or "not YAML") from error
     except (yaml.YAMLError, *_FOREIGN) as error:
-        raise PolicyError(Code.UNREADABLE_FILE, f"{file} is not YAML that can be read.") from error
+        raise FileError(Code.UNREADABLE_FILE, file, None, "is not YAML that can be read.") from error
     return _draft(document, lines, file)
 
 
 def _draft(document: object, lines: Lines, file: str) -> Draft:
     if not isinstance(document, Mapping):
         raise _wrong(file, 0, "a policy file holds sections, such as settings and roles")
+    below = _by_entry(lines)
     entries: list[Entry] = []
     for section, content in document.items():
         line = lines.get((str(section),), 1)
@@ -77,45 +112,68 @@ def _draft(document: object, lines: Lines, file: str) -> Draft:
             known = ", ".join((SETTINGS_SECTION, *SECTIONS))
             raise _wrong(file, line - 1, f"{section} is not a section of a policy; sections are {known}")
         if section == SETTINGS_SECTION:
-            entries.append(_entry(section, "", content, (section,), lines, file))
+            settings = {path[1:]: number for path, number in lines.items() if path[:1] == (section,)}
+            entries.append(_entry(section, "", content, settings, file))
             continue
         if section in LISTED_SECTIONS:
-            entries += _listed(section, content, lines, file)
+            entries += _listed(section, content, below, file, line)
             continue
         if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
             raise _wrong(file, line - 1, f"{section} holds entries by name; quote a name that looks like a number")
-        entries += [_entry(section, name, value, (section, name), lines, file) for name, value in content.items()]
+        entries += [
+            _entry(section, name, value, below.get((section, name), {}), file) for name, value in content.items()
+        ]
     return ordered(entries)
 
 
-def _listed(section: str, content: object, lines: Lines, file: str) -> list[Entry]:
+def _by_entry(lines: Lines) -> dict[tuple[str, str], Lines]:
+    """The lines below each entry of a section, by the path below it."""
+    below: dict[tuple[str, str], Lines] = {}
+    for path, line in lines.items():
+        if len(path) > 1:
+            below.setdefault((path[0], path[1]), {})[path[2:]] = line
+    return below
+
+
+def _listed(
+    section: str, content: object, below: Mapping[tuple[str, str], Lines], file: str, start: int
+) -> list[Entry]:
     """The entries of a section that is a list."""
+    key = LISTED_SECTIONS[section]
     if not isinstance(content, list):
-        raise _wrong(file, lines.get((section,), 1) - 1, f"{section} is a list of entries, each with an id")
+        raise _wrong(file, start - 1, f"{section} is a list of entries, each with its {key}")
     entries: dict[str, Entry] = {}
     for index, item in enumerate(content):
-        path = (section, str(index))
-        name = item.get("id") if isinstance(item, Mapping) else None
+        lines = below.get((section, str(index)), {})
+        line = lines.get((), start)
+        name = item.get(key) if isinstance(item, Mapping) else None
         if not isinstance(name, str) or not name:
-            raise _wrong(file, lines.get(path, 1) - 1, f"an entry of {section} needs an id, which is text")
+            raise _wrong(file, line - 1, f"an entry of {section} needs its {key}, which is text")
         if name in entries:
-            raise PolicyError(Code.DUPLICATE, f"{file}:{lines.get(path, 1)}: {section} has the id {name} twice.")
-        attributes = {key: value for key, value in item.items() if key != "id"}
-        entries[name] = _entry(section, name, attributes, path, lines, file)
+            raise FileError(Code.DUPLICATE, file, line, f"{section} has the {key} {name} twice.")
+        attributes = {attribute: value for attribute, value in item.items() if attribute != key}
+        if section == ORDERED_SECTION:
+            if ORDER in attributes:
+                message = "the order of rules in a file is that of the list; only rows say it by order."
+                raise FileError(Code.UNKNOWN_ATTRIBUTE, file, lines.get((ORDER,), line), message)
+            attributes[ORDER] = ORDER_STEP * (index + 1)
+        entries[name] = _entry(section, name, attributes, lines, file)
     return list(entries.values())
 
 
-def _entry(section: str, name: str, content: object, path: tuple[str, ...], lines: Lines, file: str) -> Entry:
+def _entry(section: str, name: str, content: object, lines: Lines, file: str) -> Entry:
     attributes: object = {} if content is None else content
     if not isinstance(attributes, Mapping) or not all(isinstance(key, str) for key in attributes):
-        raise _wrong(file, lines.get(path, 1) - 1, f"{'.'.join(path)} holds attributes by name")
-    below = {key[len(path) :]: line for key, line in lines.items() if key[: len(path)] == path}
-    return Entry(section, name, attributes, file, below)
+        place = f"{section}.{name}" if name else section
+        raise _wrong(file, lines.get((), 1) - 1, f"{place} holds attributes by name")
+    return Entry(section, name, attributes, file, lines)
 
 
 def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, variables: Mapping[str, str]) -> None:
     """Fill in variables, note lines, refuse what YAML would silently accept."""
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(path) > _MAX_DEPTH:
+        raise _wrong(file, node.start_mark.line, "nested too deeply")
     if isinstance(node, yaml.ScalarNode):
         node.value = _VARIABLE.sub(lambda found: _value(found, node, file, variables), node.value)
         if any("\ud800" <= character <= "\udfff" for character in node.value):
@@ -129,20 +187,22 @@ def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, va
             _prepare(key, path, lines, file, variables)
             name = str(key.value)
             if name in seen:
-                raise PolicyError(Code.DUPLICATE, f"{file}:{key.start_mark.line + 1}: {name} is here twice.")
+                raise FileError(Code.DUPLICATE, file, key.start_mark.line + 1, f"{name} is here twice.")
             seen.add(name)
             lines[(*path, name)] = key.start_mark.line + 1
             _prepare(value, (*path, name), lines, file, variables)
 
 
 def _value(found: re.Match[str], node: yaml.Node, file: str, variables: Mapping[str, str]) -> str:
-    if found[1] not in variables:
-        place = f"{file}:{node.start_mark.line + 1}"
-        message = f"{place}: ${{{found[1]}}} has no value; give it with --var {found[1]}=VALUE."
-        raise PolicyError(Code.UNDEFINED_VARIABLE, message)
-    return variables[found[1]]
+    if found[1] is not None:
+        return found[1]
+    name = found[2][1:-1]
+    if name not in variables:
+        message = f"${{{name}}} has no value; give it with --var {name}=VALUE."
+        raise FileError(Code.UNDEFINED_VARIABLE, file, node.start_mark.line + 1, message)
+    return variables[name]
 
 
-def _wrong(file: str, line: int, message: str) -> PolicyError:
+def _wrong(file: str, line: int, message: str) -> FileError:
     """An unreadable file; ``line`` counts from zero, as YAML's marks do."""
-    return PolicyError(Code.UNREADABLE_FILE, f"{file}:{line + 1}: {message}.")
+    return FileError(Code.UNREADABLE_FILE, file, line + 1, f"{message}.")

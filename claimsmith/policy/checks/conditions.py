@@ -1,0 +1,157 @@
+"""Conditions: of the grammar's form, of a bounded size, and able to hold on what their paths yield."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.engine.language.conditions import BRANCHES, MAX_DEPTH, MAX_NODES, OPERATORS
+from claimsmith.engine.language.paths import kind
+from claimsmith.errors import Code
+from claimsmith.policy.checks import paths, roles
+from claimsmith.policy.finding import did_you_mean, found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.engine.language.conditions import Operand
+    from claimsmith.engine.language.paths import Kind
+    from claimsmith.policy.draft import Entry
+    from claimsmith.policy.finding import Finding, Path
+    from claimsmith.policy.reading import Policy
+
+_LEAF: Final = ("field", "op", "value")
+
+#: What an operator's value must be, in words.
+_OPERANDS: Final[Mapping[Operand, str]] = {
+    "any": "a value that is not null",
+    "text": "text",
+    "number": "a number",
+    "list": "a list of values that are not null",
+    "boolean": "true or false",
+    "member": "text, a number, true or false",
+}
+
+#: The path that yields the roles of a token, all of which exist.
+_ROLES: Final = "roles"
+
+
+def check(policy: Policy) -> Iterator[Finding]:
+    """What is wrong with the conditions of rules."""
+    for name, rule in policy.rules.items():
+        if rule.when is not None:
+            entry = policy.entries["rules"][name]
+            if _nodes(rule.when, MAX_DEPTH) > MAX_NODES:
+                message = f"a condition has at most {MAX_NODES} parts, {MAX_DEPTH} levels deep"
+                yield found(Code.CONDITION_TOO_LARGE, entry, ("when",), message)
+            else:
+                yield from _condition(policy, entry, ("when",), rule.when)
+
+
+def parts(condition: object) -> Iterator[tuple[Path, object]]:
+    """The conditions directly inside a branch, with their places below it."""
+    if not isinstance(condition, Mapping):
+        return
+    for branch in BRANCHES:
+        inner = condition.get(branch)
+        if isinstance(inner, list):
+            yield from (((branch, str(index)), part) for index, part in enumerate(inner))
+        elif inner is not None:
+            yield (branch,), inner
+
+
+def _nodes(condition: object, levels: int) -> int:
+    """Branches and leaves of a condition; more than are allowed where it has more levels than that."""
+    if not levels:
+        return MAX_NODES + 1
+    return 1 + sum(_nodes(part, levels - 1) for _, part in parts(condition))
+
+
+def _condition(policy: Policy, entry: Entry, at: Path, condition: object) -> Iterator[Finding]:
+    if not isinstance(condition, Mapping):
+        yield found(Code.INVALID_CONDITION, entry, at, "a condition is all, any or not; or field, op and value")
+        return
+    branches = [key for key in condition if key in BRANCHES]
+    unknown = [key for key in condition if key not in BRANCHES and key not in _LEAF]
+    if unknown:
+        hint = did_you_mean(unknown[0], (*BRANCHES, *_LEAF))
+        yield found(Code.INVALID_CONDITION, entry, (*at, str(unknown[0])), f"no part of a condition{hint}")
+    elif not branches:
+        yield from _leaf(policy, entry, at, condition)
+    elif len(condition) > 1:
+        message = f"{branches[0]} stands alone; put what is beside it inside all"
+        yield found(Code.INVALID_CONDITION, entry, at, message)
+    elif branches[0] != "not" and not (isinstance(condition[branches[0]], list) and condition[branches[0]]):
+        message = f"{branches[0]} holds a list of at least one condition"
+        yield found(Code.INVALID_CONDITION, entry, (*at, branches[0]), message)
+    elif branches[0] == "not" and not isinstance(condition["not"], Mapping):
+        yield found(Code.INVALID_CONDITION, entry, (*at, "not"), "not holds one condition")
+    else:
+        for path, part in parts(condition):
+            yield from _condition(policy, entry, (*at, *path), part)
+
+
+def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> Iterator[Finding]:
+    path, operator = leaf.get("field"), leaf.get("op")
+    if not isinstance(path, str) or not isinstance(operator, str):
+        missing = "field" if not isinstance(path, str) else "op"
+        yield found(Code.INVALID_CONDITION, entry, at, f"{missing} is needed, and is text")
+        return
+    unknown_path = paths.unknown(entry, (*at, "field"), path)
+    if unknown_path:
+        yield unknown_path
+    if operator not in OPERATORS:
+        message = f"there is no op {operator}{did_you_mean(operator, OPERATORS)}"
+        yield found(Code.UNKNOWN_OPERATOR, entry, (*at, "op"), message)
+    elif "value" not in leaf and operator != "exists":
+        yield found(Code.INVALID_CONDITION, entry, at, f"{operator} needs a value")
+    elif "value" in leaf and not _is(OPERATORS[operator].operand, leaf["value"]):
+        message = f"the value of {operator} is {_OPERANDS[OPERATORS[operator].operand]}"
+        yield found(Code.INVALID_CONDITION, entry, (*at, "value"), message)
+    elif not unknown_path and "value" in leaf:
+        yield from _holds(policy, entry, at, path, operator, leaf["value"])
+
+
+def _is(operand: Operand, value: object) -> bool:
+    """Whether a value is what an operator takes."""
+    match operand:
+        case "any":
+            return value is not None
+        case "text":
+            return isinstance(value, str)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "list":
+            return isinstance(value, list) and None not in value
+        case "boolean":
+            return isinstance(value, bool)
+        case "member":
+            return isinstance(value, str | int | float)
+
+
+def _holds(policy: Policy, entry: Entry, at: Path, path: str, operator: str, value: Any) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
+    """Whether the operator can hold on what the path yields at all."""
+    yields = kind(path)
+    if yields is None or yields not in OPERATORS[operator].fields:
+        message = f"{path} is {_KINDS[yields or 'any']}, on which {operator} never holds"
+        yield found(Code.NEVER_HOLDS, entry, (*at, "op"), message)
+        return
+    operands = {"contains": [value], "in": value}.get(operator)
+    if operands is None:
+        operands = [value] if OPERATORS[operator].operand == "any" else []
+    needs_text = yields == "text" or operator == "contains"
+    for index, item in enumerate(operands if yields != "any" else []):
+        place = (*at, "value", str(index)) if operator == "in" else (*at, "value")
+        if needs_text and not isinstance(item, str):
+            what = "has only text in it" if yields == "list" else "is text"
+            yield found(Code.NEVER_HOLDS, entry, place, f"{path} {what}, which no other type equals")
+            return
+        if not needs_text and not (isinstance(item, list) and all(isinstance(member, str) for member in item)):
+            message = f"{path} is a list, which {operator} compares as a whole; ask for one member by contains"
+            yield found(Code.NEVER_HOLDS, entry, place, message)
+            return
+    if path == _ROLES and operator == "contains" and value not in policy.entries["roles"]:
+        yield roles.unknown(entry, (*at, "value"), value, policy.entries["roles"])
+
+
+_KINDS: Final[Mapping[Kind, str]] = {"text": "text", "list": "a list", "any": "of any type"}

@@ -1,0 +1,58 @@
+"""Names: of rows, of tenants, groups and attributes that rows name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from claimsmith.cognito.limits import CLIENT_ID
+from claimsmith.engine.language import NAME
+from claimsmith.engine.language.paths import ATTRIBUTES
+from claimsmith.errors import Code
+from claimsmith.policy.finding import found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.policy.finding import Finding
+    from claimsmith.policy.reading import Policy
+
+#: The longest group name of a user pool (CreateGroup); tests keep to the same.
+_LENGTH: Final = 128
+
+
+def check(policy: Policy) -> Iterator[Finding]:
+    """Names that are not of their form."""
+    for section, what in (("roles", "a role's name"), ("rules", "a rule's id"), ("routes", "a route's id")):
+        for name, entry in policy.entries[section].items():
+            if not NAME.fullmatch(name):
+                yield found(Code.INVALID_NAME, entry, (), f"{what} matches {NAME.pattern}")
+    for section, what in (("groups", "a group's name"), ("tests", "a test's name")):
+        for name, entry in policy.entries[section].items():
+            if not _is_title(name):
+                yield found(Code.INVALID_NAME, entry, (), f"{what} has 1 to {_LENGTH} characters, not only spaces")
+    for name, entry in policy.entries["clients"].items():
+        if not CLIENT_ID.fullmatch(name):
+            yield found(Code.INVALID_NAME, entry, (), "this is not an app client id")
+    yield from _named(policy)
+
+
+def _named(policy: Policy) -> Iterator[Finding]:
+    for index, name in enumerate(policy.settings.trusted_attributes):
+        if not name or name.startswith(ATTRIBUTES):
+            message = f"an attribute is named as in the pool, without {ATTRIBUTES}"
+            yield found(Code.INVALID_NAME, policy.settings_entry, ("trusted_attributes", str(index)), message)
+    for name, client in policy.clients.items():
+        if client.tenant is not None and not NAME.fullmatch(client.tenant):
+            entry = policy.entries["clients"][name]
+            yield found(Code.INVALID_NAME, entry, ("tenant",), f"a tenant id matches {NAME.pattern}")
+    for name, rule in policy.rules.items():
+        for attribute, groups in (("add_groups", rule.add_groups), ("suppress_groups", rule.suppress_groups)):
+            for index, group in enumerate(groups):
+                if not _is_title(group):
+                    message = f"a group's name has 1 to {_LENGTH} characters, not only spaces"
+                    entry = policy.entries["rules"][name]
+                    yield found(Code.INVALID_NAME, entry, (attribute, str(index)), message)
+
+
+def _is_title(name: str) -> bool:
+    return 0 < len(name) <= _LENGTH and not name.isspace()

@@ -1,0 +1,81 @@
+"""Scopes: characters that Cognito takes, granted only where the policy manages them, and let through by some client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claimsmith.cognito.limits import SCOPE
+from claimsmith.engine.language import is_unmanaged
+from claimsmith.errors import Code
+from claimsmith.policy.finding import found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from claimsmith.policy.draft import Entry
+    from claimsmith.policy.finding import Finding
+    from claimsmith.policy.reading import Policy
+
+
+def check(policy: Policy) -> Iterator[Finding]:
+    """Scopes that no token could carry, and grants of scopes that the policy leaves alone."""
+    for entry, attribute, scopes in _lists(policy):
+        for index, scope in enumerate(scopes):
+            if not SCOPE.fullmatch(scope):
+                message = "a scope has 1 to 256 printable ASCII characters and no space, quote or backslash"
+                yield found(Code.INVALID_SCOPE, entry, (attribute, str(index)), message)
+    for index, pattern in enumerate(policy.settings.unmanaged_scopes):
+        if "*" in pattern.removesuffix("/*"):
+            message = "a star stands only at the end, after a slash, as in legacy/*"
+            yield found(Code.INVALID_SCOPE, policy.settings_entry, ("unmanaged_scopes", str(index)), message)
+    unmanaged = frozenset(policy.settings.unmanaged_scopes)
+    for entry, attribute, scopes in grants(policy):
+        for index, scope in enumerate(scopes):
+            if is_unmanaged(scope, unmanaged):
+                message = f"the policy does not manage {scope}, so nothing in it can grant it"
+                yield found(Code.UNMANAGED_SCOPE, entry, (attribute, str(index)), message)
+
+
+def not_allowed(policy: Policy) -> Iterator[Finding]:
+    """Scopes that are granted and reach no token, because every client's row holds them back.
+
+    A client without a row has no ceiling, but where there are rows, the policy means those.
+    """
+    if not policy.clients:
+        return
+    clients = [
+        (None if client.scopes_allowed is None else set(client.scopes_allowed), set(client.suppress_scopes))
+        for client in policy.clients.values()
+    ]
+    verdicts: dict[str, bool] = {}
+    for entry, attribute, scopes in grants(policy):
+        for index, scope in enumerate(scopes):
+            if scope not in verdicts:
+                verdicts[scope] = any(
+                    scope not in never and (allowed is None or scope in allowed) for allowed, never in clients
+                )
+            if not verdicts[scope]:
+                message = f"no client's row lets {scope} through"
+                yield found(Code.SCOPE_NOT_ALLOWED, entry, (attribute, str(index)), message)
+
+
+def grants(policy: Policy) -> Iterator[tuple[Entry, str, Sequence[str]]]:
+    """Every list of scopes that a row grants."""
+    for name, role in policy.roles.items():
+        yield policy.entries["roles"][name], "scopes", role.scopes
+    for name, rule in policy.rules.items():
+        yield policy.entries["rules"][name], "add_scopes", rule.add_scopes
+
+
+def _lists(policy: Policy) -> Iterator[tuple[Entry, str, Sequence[str]]]:
+    yield policy.settings_entry, "unmanaged_scopes", policy.settings.unmanaged_scopes
+    yield policy.settings_entry, "privileged_scopes", policy.settings.privileged_scopes
+    yield from grants(policy)
+    for name, rule in policy.rules.items():
+        yield policy.entries["rules"][name], "suppress_scopes", rule.suppress_scopes
+    for name, client in policy.clients.items():
+        yield policy.entries["clients"][name], "scopes_allowed", client.scopes_allowed or ()
+        yield policy.entries["clients"][name], "suppress_scopes", client.suppress_scopes
+    for name, route in policy.routes.items():
+        yield policy.entries["routes"][name], "any_scope", route.any_scope
+        yield policy.entries["routes"][name], "all_scopes", route.all_scopes

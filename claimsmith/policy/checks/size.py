@@ -1,0 +1,117 @@
+"""How long a token could become: everything that the policy can put into it at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.cognito import size
+from claimsmith.cognito.claims import TOKENS, accepted
+from claimsmith.cognito.event import Request
+from claimsmith.cognito.limits import ADMIN_SCOPE
+from claimsmith.cognito.response import Changes
+from claimsmith.cognito.tokens import issued
+from claimsmith.engine.language.values import FROM, LITERAL, TEMPLATE, is_expression, template_parts
+from claimsmith.errors import Code
+from claimsmith.policy.checks.scopes import grants
+from claimsmith.policy.documents import Client, Rule
+from claimsmith.policy.finding import found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from claimsmith.cognito.claims import Token
+    from claimsmith.policy.documents import ClaimsRow
+    from claimsmith.policy.finding import Finding
+    from claimsmith.policy.reading import Policy
+
+#: What a value that only a sign-in knows is taken as, in characters.
+_READ: Final = "x" * 64
+
+#: A user's token before the policy: invented ids of the length of real ones.
+_REQUEST: Final = Request(
+    source="TokenGeneration_Authentication",
+    client_id="1example23456789abcdefghij",
+    sub="00000000-0000-4000-8000-000000000000",
+    username="00000000-0000-4000-8000-000000000000",
+    attributes={},
+    groups=(),
+    scopes=(ADMIN_SCOPE,),
+    metadata={},
+    pool_id="eu-central-1_Example00",
+)
+
+_NO_CLIENT: Final = Client()
+
+
+def check(policy: Policy) -> Iterator[Finding]:
+    """Tokens that would exceed the budget if a user had every role and every rule applied."""
+    for token, own in zip(TOKENS, issued(_REQUEST, Changes()), strict=True):
+        base = size.payload(own, _REQUEST)
+        roles = _length(_built_in(policy, token))
+        claims = _claims(policy, token)
+        name, scopes, of_client = max(
+            _by_client(policy, token, claims), key=lambda client: (client[1] + client[2], client[0])
+        )
+        total = size.signed(base + roles + scopes + of_client)
+        if total <= policy.settings.token_budget:
+            continue
+        summed = {"scopes": scopes, "claims of rows": of_client, "tenant and roles": roles}
+        told = "".join(f"{part} {octets * 4 // 3:,}, " for part, octets in summed.items() if octets)
+        told += f"Cognito's own {size.signed(base):,}"
+        whose = f" for client {name}" if name else ""
+        message = (
+            f"with every role and rule at once, the {token} token{whose} has about {total:,} bytes ({told}); "
+            f"a value read from a path is taken as {len(_READ)} characters, groups and attributes are not counted"
+        )
+        yield found(Code.TOKEN_MAY_EXCEED_BUDGET, policy.settings_entry, ("token_budget",), message)
+
+
+def _by_client(policy: Policy, token: Token, claims: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+    """Octets of scopes and of claims, for each client's row; for a client without one where there is none."""
+    granted = {scope for _, _, scopes in grants(policy) for scope in scopes} if token == TOKENS[0] else set()
+    length = _length(claims)
+    for name, client in policy.clients.items() or (("", _NO_CLIENT),):
+        allowed = granted if client.scopes_allowed is None else granted & {*client.scopes_allowed}
+        scopes = sum(len(scope) + 1 for scope in allowed - {*client.suppress_scopes})
+        own = _of_row(policy, client, token)
+        yield name, scopes, _length({**claims, **own}) if own else length
+
+
+def _claims(policy: Policy, token: Token) -> dict[str, Any]:
+    """The claims of roles and rules; of several values for one name, the longest."""
+    claims: dict[str, Any] = {}
+    for _, row in policy.claims_rows():
+        if isinstance(row, Client) or (isinstance(row, Rule) and not row.enabled):
+            continue
+        for name, value in _of_row(policy, row, token).items():
+            if name not in claims or _length({name: value}) > _length({name: claims[name]}):
+                claims[name] = value
+    return claims
+
+
+def _of_row(policy: Policy, row: ClaimsRow, token: Token) -> dict[str, Any]:
+    own = row.access_claims if token == TOKENS[0] else row.id_claims
+    return {name: _value(policy, value) for name, value in {**row.claims, **own}.items()}
+
+
+def _value(policy: Policy, value: Any) -> Any:  # noqa: ANN401 - a literal, or an expression
+    """The value, or one of the length that an expression is taken to have."""
+    if not is_expression(value):
+        return accepted(value)
+    if LITERAL in value:
+        return accepted(value[LITERAL])
+    if TEMPLATE in value:
+        return "".join(text + (_READ if path else "") for text, path in template_parts(value[TEMPLATE]))
+    read: Any = sorted(policy.roles) if value[FROM] == "roles" else _READ
+    default = accepted(value.get("default", ""))
+    return max(read, default, key=lambda either: _length({"": either}))
+
+
+def _built_in(policy: Policy, token: Token) -> dict[str, Any]:
+    values: dict[str, Any] = {"tenant_id": _READ, "roles": sorted(policy.roles)}
+    values |= {"policy_version": 10_000_000} if token == TOKENS[0] else {"tenant_name": _READ}
+    return {name: values[meaning] for meaning, name in policy.settings.names().items() if meaning in values}
+
+
+def _length(claims: Mapping[str, Any]) -> int:
+    return size.encoded(claims) + 1 if claims else 0

@@ -1,0 +1,86 @@
+"""Tests of the policy: what they describe can happen, and what they expect does not contradict itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from claimsmith.cognito.event import MACHINE_SOURCE, SOURCES
+from claimsmith.cognito.limits import CLIENT_ID, SUB
+from claimsmith.engine.language import NAME
+from claimsmith.errors import Code
+from claimsmith.policy.finding import did_you_mean, found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.policy.documents import Expect, Given
+    from claimsmith.policy.draft import Entry
+    from claimsmith.policy.finding import Finding, Path
+    from claimsmith.policy.reading import Policy
+
+_PREFIX: Final = "TokenGeneration_"
+
+#: The codes with which a sign-in is refused.
+_REFUSALS: Final = [code.value for code in Code if code.value.startswith("CS2")]
+
+
+def source(given: Given) -> str:
+    """The trigger source in full."""
+    return _PREFIX + given.request.source.removeprefix(_PREFIX)
+
+
+def check(policy: Policy) -> Iterator[Finding]:
+    """Tests that describe nothing that can happen."""
+    for name, test in policy.tests.items():
+        entry = policy.entries["tests"][name]
+        yield from _given(entry, test.given)
+        yield from _expect(entry, test.expect)
+
+
+def _given(entry: Entry, given: Given) -> Iterator[Finding]:
+    for path, message in (*_names(given), *_parts(given)):
+        yield found(Code.INVALID_TEST, entry, ("given", *path), message)
+
+
+def _names(given: Given) -> Iterator[tuple[Path, str]]:
+    """Ids that are not of their form, with their places."""
+    if source(given) not in SOURCES:
+        known = sorted(name.removeprefix(_PREFIX) for name in SOURCES)
+        hint = did_you_mean(given.request.source.removeprefix(_PREFIX), known)
+        yield ("request", "source"), f"there is no such source{hint}"
+    if given.user is not None and given.user.sub is not None and not SUB.fullmatch(given.user.sub):
+        yield ("user", "sub"), "this is not a subject"
+    if given.user is not None and given.user.username == "":
+        yield ("user", "username"), "a username is not empty"
+    if given.tenant is not None and not NAME.fullmatch(given.tenant.id):
+        yield ("tenant", "id"), f"a tenant id matches {NAME.pattern}"
+    if given.client is not None and not CLIENT_ID.fullmatch(given.client.id):
+        yield ("client", "id"), "this is not an app client id"
+
+
+def _parts(given: Given) -> Iterator[tuple[Path, str]]:
+    """Parts that do not go together, with their places."""
+    if given.membership is not None and given.tenant is None:
+        yield ("membership",), "a membership is one of a tenant; say which under tenant"
+    if source(given) == MACHINE_SOURCE:
+        for part in ("user", "membership"):
+            if getattr(given, part) is not None:
+                yield (part,), f"a machine has no {part}; its client's row stands in for it"
+
+
+def _expect(entry: Entry, expect: Expect) -> Iterator[Finding]:
+    if expect.refused is not None:
+        if expect.refused not in _REFUSALS:
+            hint = did_you_mean(expect.refused, _REFUSALS)
+            message = f"no sign-in is refused with this code{hint}"
+            yield found(Code.INVALID_TEST, entry, ("expect", "refused"), message)
+        elif expect.model_fields_set != {"refused"}:
+            yield found(Code.INVALID_TEST, entry, ("expect",), "a sign-in that is refused has no tokens")
+    for token, claims, absent in (
+        ("access", expect.access, expect.absent.access),
+        ("id", expect.id, expect.absent.id),
+    ):
+        for index, name in enumerate(absent):
+            if name in claims:
+                path = ("expect", "absent", token, str(index))
+                yield found(Code.INVALID_TEST, entry, path, f"{name} is expected and expected to be absent")

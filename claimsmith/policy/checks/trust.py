@@ -1,0 +1,82 @@
+"""Trust: what a user or a caller can write decides about ordinary claims, and about nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.cognito.claims import STANDARD
+from claimsmith.engine.language import conditions, values
+from claimsmith.engine.language.paths import ATTRIBUTES, METADATA, is_trusted
+from claimsmith.errors import Code
+from claimsmith.policy.checks.claims import by_attribute
+from claimsmith.policy.documents import Rule
+from claimsmith.policy.finding import found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from claimsmith.policy.documents import ClaimsRow
+    from claimsmith.policy.draft import Entry
+    from claimsmith.policy.finding import Finding
+    from claimsmith.policy.reading import Policy
+
+#: What a rule does beside setting claims.
+_AUTHORITY: Final = (
+    "add_scopes",
+    "suppress_scopes",
+    "suppress_access_claims",
+    "suppress_id_claims",
+    "add_groups",
+    "suppress_groups",
+)
+
+
+def check(policy: Policy) -> Iterator[Finding]:
+    """Rules and values in which untrusted input decides too much."""
+    trusted = frozenset(policy.settings.trusted_attributes)
+    for entry, row in policy.claims_rows():
+        yield from _standard_claims(entry, row)
+        if isinstance(row, Rule):
+            yield from _authority(entry, row, trusted)
+
+
+def _authority(entry: Entry, rule: Rule, trusted: frozenset[str]) -> Iterator[Finding]:
+    read = [*conditions.fields(rule.when)]
+    for _, claims, _ in by_attribute(rule):
+        for value in claims.values():
+            read += paths_of(value)
+    untrusted = next((path for path in read if not is_trusted(path, trusted)), None)
+    if untrusted is None:
+        return
+    name = untrusted.removeprefix(ATTRIBUTES)
+    hint = f"; if no user can write it, put {name} into trusted_attributes" if name != untrusted else ""
+    for attribute in _AUTHORITY:
+        if getattr(rule, attribute):
+            message = f"this rule reads {untrusted}, which is not trusted, so it may only set claims{hint}"
+            yield found(Code.UNTRUSTED_INPUT, entry, (attribute,), message)
+
+
+def _standard_claims(entry: Entry, row: ClaimsRow) -> Iterator[Finding]:
+    """Client metadata is what the caller says; a claim about who the user is must not come from it."""
+    read = list(conditions.fields(row.when)) if isinstance(row, Rule) else []
+    for attribute, claims, _ in by_attribute(row):
+        for name, value in claims.items():
+            if name not in STANDARD:
+                continue
+            source = _metadata((*read, *paths_of(value)))
+            if source is not None:
+                message = f"{name} says who the user is, and {source} is what the caller says"
+                yield found(Code.UNTRUSTED_INPUT, entry, (attribute, name), message)
+
+
+def _metadata(paths: Iterable[str]) -> str | None:
+    return next((path for path in paths if path.startswith(METADATA)), None)
+
+
+def paths_of(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - a literal or an expression
+    """The paths that a value reads; none where it is none."""
+    try:
+        compiled = values.compiled(value)
+    except (ValueError, TypeError):
+        return ()
+    return compiled.paths if isinstance(compiled, values.Expression) else ()

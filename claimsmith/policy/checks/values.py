@@ -1,0 +1,132 @@
+"""Values of claims: what almost is an expression and is none, and what Cognito does not take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.cognito.claims import UnacceptableError, checked
+from claimsmith.engine.language.paths import kind
+from claimsmith.engine.language.values import (
+    CONVERSIONS,
+    FROM,
+    LITERAL,
+    TEMPLATE,
+    is_expression,
+    looks_like_expression,
+    template_parts,
+)
+from claimsmith.errors import Code
+from claimsmith.policy.checks import paths
+from claimsmith.policy.finding import did_you_mean, found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from claimsmith.cognito.claims import Token
+    from claimsmith.policy.draft import Entry
+    from claimsmith.policy.finding import Finding, Path
+
+_DEFAULT: Final = "default"
+_AS: Final = "as"
+
+#: Conversions that yield something where the path yields a list; the others take one value.
+_OF_LISTS: Final = frozenset({"list", "json"})
+
+
+def check(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
+    """What is wrong with the value of a claim.
+
+    Args:
+        entry: the row.
+        at: where the value stands in it.
+        name: of the claim.
+        value: a literal or an expression.
+        tokens: those that get the claim.
+    """
+    if not looks_like_expression(value):
+        yield from _literal(entry, at, name, value, tokens)
+    elif not is_expression(value):
+        known = (FROM, _DEFAULT, _AS) if FROM in value else (TEMPLATE, LITERAL)
+        hints = [did_you_mean(key, known) for key in value if key not in known]
+        message = "an expression is {from: …, default: …, as: …}, {template: …} or {value: …}, and nothing beside"
+        yield found(Code.INVALID_EXPRESSION, entry, at, message + next(filter(None, hints), ""))
+    elif LITERAL in value:
+        yield from _accepted(entry, (*at, LITERAL), name, value[LITERAL], tokens)
+    elif TEMPLATE in value:
+        yield from _template(entry, (*at, TEMPLATE), value[TEMPLATE])
+    else:
+        yield from _from(entry, at, name, value, tokens)
+
+
+def _literal(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
+    nested = next(_nested(value, at), None)
+    if nested is not None:
+        message = "an expression stands alone, never inside a literal; a literal like this is {value: …} as a whole"
+        yield found(Code.INVALID_EXPRESSION, entry, nested, message)
+        return
+    yield from _accepted(entry, at, name, value, tokens)
+
+
+def _nested(value: object, at: Path) -> Iterator[Path]:
+    """Where expressions stand in a literal."""
+    parts = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        if looks_like_expression(part):
+            yield (*at, str(name))
+        else:
+            yield from _nested(part, (*at, str(name)))
+
+
+def _accepted(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
+    for token in tokens:
+        try:
+            checked(token, name, value)
+        except UnacceptableError as unacceptable:
+            yield found(Code.UNSUPPORTED_VALUE, entry, at, str(unacceptable))
+            return
+
+
+def _template(entry: Entry, at: Path, text: object) -> Iterator[Finding]:
+    if not isinstance(text, str):
+        yield found(Code.INVALID_EXPRESSION, entry, at, "a template is text")
+        return
+    try:
+        parts = list(template_parts(text))
+    except ValueError as error:
+        yield found(Code.INVALID_EXPRESSION, entry, at, str(error))
+        return
+    for _, path in parts:
+        if path is None:
+            continue
+        if unknown := paths.unknown(entry, at, path):
+            yield unknown
+        elif kind(path) == "list":
+            yield found(Code.INVALID_EXPRESSION, entry, at, f"{path} is a list, and no part of a text")
+
+
+def _from(entry: Entry, at: Path, name: str, value: Mapping[str, Any], tokens: Sequence[Token]) -> Iterator[Finding]:
+    path, conversion = value[FROM], value.get(_AS)
+    if not isinstance(path, str):
+        yield found(Code.INVALID_EXPRESSION, entry, (*at, FROM), "from names a path")
+        return
+    if unknown := paths.unknown(entry, (*at, FROM), path):
+        yield unknown
+    if _AS in value and (not isinstance(conversion, str) or conversion not in CONVERSIONS):
+        hint = did_you_mean(conversion, CONVERSIONS)
+        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"as is one of {', '.join(CONVERSIONS)}{hint}")
+        return
+    lists = kind(path) == "list"
+    if lists and conversion is not None and conversion not in _OF_LISTS:
+        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"{path} is a list, which is no {conversion}")
+    elif conversion == "list" or (lists and conversion is None):
+        yield from _accepted(entry, at, name, [], tokens)
+    if _DEFAULT in value:
+        yield from _default(entry, (*at, _DEFAULT), name, value[_DEFAULT], tokens)
+
+
+def _default(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
+    if looks_like_expression(value):
+        yield found(Code.INVALID_EXPRESSION, entry, at, "a default is a literal, not an expression")
+    else:
+        yield from _literal(entry, at, name, value, tokens)

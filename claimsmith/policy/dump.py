@@ -1,0 +1,133 @@
+"""A policy as a file: what is written is read back as the same policy, by any YAML reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from claimsmith.engine.language.conditions import BRANCHES
+from claimsmith.errors import Code, PolicyError
+from claimsmith.policy.documents import DOCUMENTS, Given
+from claimsmith.policy.draft import (
+    LISTED_SECTIONS,
+    ORDER,
+    ORDERED_SECTION,
+    SETTINGS_SECTION,
+    SIGNATURES,
+    UNKNOWN_SECTION,
+)
+from claimsmith.policy.finding import found
+from claimsmith.policy.literals import plain
+from claimsmith.policy.yaml import escaped
+
+if TYPE_CHECKING:
+    from claimsmith.policy.draft import Draft, Entry
+
+#: Text that no version of YAML reads as anything else, wherever it stands.
+_SAFE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+-]+)*")
+
+#: Words that some version of YAML reads as true, false or null.
+_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+
+#: Attributes that people look for first; the others follow as the documents have them.
+_EARLY: Final = ("description", "name", "inherits", "scopes", "when", "claims", "access_claims", "id_claims")
+
+#: Parts of conditions, expressions and tests in the order in which people write them; other names by the alphabet.
+_FIRST: Final = (
+    *("field", "op", "value", *BRANCHES),
+    *("from", "default", "as", "template"),
+    *Given.model_fields,
+)
+
+#: Ceilings are lists; one that is a set is refused, and stays one, so that lint can say so.
+_CEILING: Final = "_allowed"
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the same value twice is written twice
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - theirs
+        """Lists stand below their name by one step."""
+        super().increase_indent(flow, False)  # noqa: FBT003 - theirs
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    text = escaped(text)
+    safe = _SAFE.fullmatch(text) and text.lower() not in _WORDS
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if safe else '"')
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(draft: Draft) -> str:
+    """The draft as a file, in block style and a fixed order; who wrote a row and when is left out.
+
+    Raises:
+        PolicyError: a file cannot say this: a row of no known kind, or a rule without a place in the order.
+    """
+    findings = [
+        found(Code.UNKNOWN_ROW, entry, (), "a file cannot hold a row of no known kind")
+        for entry in draft.entries
+        if entry.section == UNKNOWN_SECTION
+    ] + [
+        found(Code.WRONG_TYPE, entry, (ORDER,), "the order is a whole number")
+        for entry in draft.entries
+        if entry.section == ORDERED_SECTION and type(plain(entry.attributes.get(ORDER))) is not int
+    ]
+    if findings:
+        raise PolicyError(findings[0].code, "The draft cannot be written as a file.", findings)
+    texts = []
+    for section in DOCUMENTS:
+        if entries := draft.section(section):
+            content = yaml.dump(
+                {section: _section(section, entries)},
+                Dumper=_Dumper,
+                sort_keys=False,
+                allow_unicode=True,
+                default_flow_style=False,
+                width=10**9,
+            )
+            texts.append(content)
+    return "\n".join(texts) or "{}\n"
+
+
+def _section(section: str, entries: Mapping[str, Entry]) -> Any:  # noqa: ANN401 - a map, or a list of them
+    if section == SETTINGS_SECTION:
+        return _attributes(section, entries[""])
+    if section not in LISTED_SECTIONS:
+        return {name: _attributes(section, entries[name]) for name in sorted(entries)}
+    key = LISTED_SECTIONS[section]
+    names = sorted(entries)
+    if section == ORDERED_SECTION:
+        names.sort(key=lambda name: plain(entries[name].attributes[ORDER]))
+    return [{key: name, **_attributes(section, entries[name])} for name in names]
+
+
+def _attributes(section: str, entry: Entry) -> dict[str, Any]:
+    known = list(dict.fromkeys((*_EARLY, *DOCUMENTS[section].model_fields)))
+    left_out = SIGNATURES | ({ORDER} if section == ORDERED_SECTION else frozenset())
+    names = sorted(
+        entry.attributes.keys() - left_out,
+        key=lambda name: (known.index(name) if name in known else len(known), name),
+    )
+    return {name: _value(name, entry.attributes[name]) for name in names}
+
+
+def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - any value of a row
+    if name.endswith(_CEILING) and isinstance(value, set | frozenset):
+        return set(value)
+    return _sorted(plain(value))
+
+
+def _sorted(value: Any) -> Any:  # noqa: ANN401 - any value of a row
+    if isinstance(value, list):
+        return [_sorted(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    names = sorted(value, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+    return {name: _sorted(value[name]) for name in names}

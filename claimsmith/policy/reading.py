@@ -1,0 +1,103 @@
+"""From a draft's entries to documents: the first thing that lint does, and all that the compiler reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from claimsmith.errors import Code
+from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Route, Row, Rule, Settings, Test
+from claimsmith.policy.draft import SECTIONS, SETTINGS_SECTION, UNKNOWN_SECTION, Draft, Entry
+from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.literals import unstorable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from claimsmith.policy.finding import Finding
+
+#: What pydantic puts before the text of a validator's own error.
+_OWN: Final = "Value error, "
+
+_NO_SETTINGS: Final = Entry(SETTINGS_SECTION, "", {})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A draft's documents, as far as they could be read; complete only where there is no finding.
+
+    Attributes:
+        entries: by section and name, also of documents that could not be read.
+    """
+
+    entries: Mapping[str, Mapping[str, Entry]]
+    settings: Settings = field(default_factory=Settings)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    tests: Mapping[str, Test] = field(default_factory=dict)
+
+    @property
+    def settings_entry(self) -> Entry:
+        """The entry of the settings; an empty one where there is none."""
+        return self.entries[SETTINGS_SECTION].get("", _NO_SETTINGS)
+
+    def claims_rows(self) -> Iterator[tuple[Entry, ClaimsRow]]:
+        """The documents that set claims, with their entries."""
+        for section, documents in (("roles", self.roles), ("clients", self.clients), ("rules", self.rules)):
+            for name, document in documents.items():
+                yield self.entries[section][name], document
+
+
+def read(draft: Draft) -> tuple[Policy, list[Finding]]:
+    """The documents of a draft, and what keeps entries from being one."""
+    entries: dict[str, dict[str, Entry]] = {section: {} for section in (*DOCUMENTS, UNKNOWN_SECTION)}
+    findings: list[Finding] = []
+    for entry in draft.entries:
+        entries[entry.section][entry.name] = entry
+    if not entries[SETTINGS_SECTION]:
+        message = "every policy has this row, even an empty one"
+        findings.append(found(Code.SETTINGS_MISSING, _NO_SETTINGS, (), message))
+    for entry in entries[UNKNOWN_SECTION].values():
+        known = ", ".join(f"{prefix}…" for prefix in SECTIONS.values())
+        findings.append(found(Code.UNKNOWN_ROW, entry, (), f"a policy has SETTINGS, {known}"))
+    documents: dict[str, Any] = {}
+    for section, model in DOCUMENTS.items():
+        documents[section] = {}
+        for name, entry in entries[section].items():
+            wrong = unstorable(entry.attributes)
+            if wrong is not None:
+                findings.append(found(Code.UNSUPPORTED_VALUE, entry, *wrong))
+                continue
+            try:
+                documents[section][name] = model.model_validate(dict(entry.attributes))
+            except ValidationError as error:
+                findings += _problems(entry, model, error)
+    settings = documents.pop(SETTINGS_SECTION)
+    return Policy(entries, settings.get("", Settings()), **documents), findings
+
+
+def _problems(entry: Entry, model: type[Row], error: ValidationError) -> Iterator[Finding]:
+    """Each thing that is wrong with an entry, never with the value that is."""
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        path = tuple(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            hint = did_you_mean(path[-1], _attributes(model, path[:-1]))
+            yield found(Code.UNKNOWN_ATTRIBUTE, entry, path, f"no such attribute{hint}")
+        elif problem["type"] == "missing":
+            yield found(Code.WRONG_TYPE, entry, path, "this attribute is needed")
+        else:
+            yield found(Code.WRONG_TYPE, entry, path, problem["msg"].removeprefix(_OWN).lower())
+
+
+def _attributes(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    """The attributes that a part of a row may have."""
+    for name in path:
+        annotation = model.model_fields[name].annotation
+        parts = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(part for part in parts if isinstance(part, type) and issubclass(part, BaseModel))
+    return list(model.model_fields)

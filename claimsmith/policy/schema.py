@@ -1,0 +1,136 @@
+"""The JSON Schema of a policy file, for editors: from the documents and the grammar, never written by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from pydantic.json_schema import models_json_schema
+
+from claimsmith.engine.language import BUILT_IN_CLAIMS, METHODS
+from claimsmith.engine.language.conditions import BRANCHES, OPERATORS
+from claimsmith.engine.language.paths import FIXED, OPEN
+from claimsmith.engine.language.values import CONVERSIONS, FROM, LITERAL, TEMPLATE
+from claimsmith.policy.documents import CONDITION, DOCUMENTS, VALUE
+from claimsmith.policy.draft import LISTED_SECTIONS, ORDER, ORDERED_SECTION, SETTINGS_SECTION
+
+if TYPE_CHECKING:
+    from claimsmith.engine.language.conditions import Operand
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCE: Final = "#/$defs/"
+_PATH: Final = "Path"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a policy file. It accepts every file that lint has no error for."""
+    _, generated = models_json_schema(
+        [(model, "validation") for model in DOCUMENTS.values()], ref_template=_REFERENCE + "{model}"
+    )
+    parts = {**generated["$defs"], _PATH: _path(), CONDITION: _condition(), VALUE: _value()}
+    parts["Settings"]["properties"]["claim_names"]["propertyNames"] = {"enum": list(BUILT_IN_CLAIMS)}
+    parts["Route"]["properties"]["method"]["enum"] = list(METHODS)
+    sections: dict[str, Any] = {}
+    for section, model in DOCUMENTS.items():
+        reference = {"$ref": _REFERENCE + model.__name__}
+        # What has no attribute may be left empty in a file.
+        optional = {"anyOf": [reference, {"type": "null"}]}
+        if section == SETTINGS_SECTION:
+            sections[section] = optional
+        elif section in LISTED_SECTIONS:
+            _listed(section, parts[model.__name__])
+            sections[section] = {"type": "array", "items": reference}
+        else:
+            sections[section] = {"type": "object", "additionalProperties": optional}
+    return {
+        "$schema": _DIALECT,
+        "title": "Claimsmith policy",
+        "description": "What goes into an Amazon Cognito token: roles, rules, groups, clients, routes and tests.",
+        "type": "object",
+        "properties": sections,
+        "required": [SETTINGS_SECTION],
+        "additionalProperties": False,
+        "$defs": dict(sorted(parts.items())),
+    }
+
+
+def schema_text() -> str:
+    """The schema as the file that holds it."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _listed(section: str, part: dict[str, Any]) -> None:
+    """An entry of a list has its name in it; a rule's order is its place there."""
+    key = LISTED_SECTIONS[section]
+    part["properties"] = {key: {"type": "string", "minLength": 1, "description": "Its name."}, **part["properties"]}
+    part["required"] = [key, *(name for name in part.get("required", ()) if name != ORDER)]
+    if section == ORDERED_SECTION:
+        del part["properties"][ORDER]
+
+
+def _path() -> dict[str, Any]:
+    """Every path: those that are fixed, and those that end in a name of the admin's own."""
+    opened = [{"type": "string", "pattern": f"^{re.escape(prefix)}.+"} for prefix in OPEN]
+    return {"description": "What a condition or a value reads.", "anyOf": [{"enum": list(FIXED)}, *opened]}
+
+
+def _condition() -> dict[str, Any]:
+    inner = {"$ref": _REFERENCE + CONDITION}
+    branches = {branch: {"type": "array", "minItems": 1, "items": inner} for branch in BRANCHES} | {"not": inner}
+    leaves = [
+        _closed(
+            {"field": {"$ref": _REFERENCE + _PATH}, "op": {"const": name}, "value": _operand(operator.operand)},
+            ["field", "op"] if name == "exists" else ["field", "op", "value"],
+        )
+        for name, operator in OPERATORS.items()
+    ]
+    return {
+        "description": "all, any or not of conditions; or a field, an op and a value.",
+        "anyOf": [*(_closed({branch: part}, [branch]) for branch, part in branches.items()), *leaves],
+    }
+
+
+def _operand(operand: Operand) -> dict[str, Any]:
+    some: dict[str, Any] = {"not": {"type": "null"}}
+    match operand:
+        case "any":
+            return some
+        case "text":
+            return {"type": "string"}
+        case "number":
+            return {"type": "number"}
+        case "list":
+            return {"type": "array", "items": some}
+        case "boolean":
+            return {"type": "boolean"}
+        case "member":
+            return {"type": ["string", "number", "boolean"]}
+    assert_never(operand)
+
+
+def _value() -> dict[str, Any]:
+    scalar = {"type": ["string", "number", "boolean"]}
+    literal_object = {"type": "object", "not": {"anyOf": [{"required": [key]} for key in (FROM, TEMPLATE, LITERAL)]}}
+    return {
+        "description": "A literal; or {from: PATH}, {template: …}, {value: …}.",
+        "anyOf": [
+            scalar,
+            {"type": "array", "items": scalar},
+            literal_object,
+            _closed(
+                {
+                    FROM: {"$ref": _REFERENCE + _PATH},
+                    "default": {"not": {"type": "null"}},
+                    "as": {"enum": list(CONVERSIONS)},
+                },
+                [FROM],
+            ),
+            _closed({TEMPLATE: {"type": "string"}}, [TEMPLATE]),
+            _closed({LITERAL: {"not": {"type": "null"}}}, [LITERAL]),
+        ],
+    }
+
+
+def _closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
