@@ -38,15 +38,13 @@ TokenUse: TypeAlias = Literal["access", "id"]
 
 #: Integers that every JSON reader agrees on (RFC 7493 section 2.2), and far more seconds than any clock has.
 _MAX_NUMBER: Final = 1 << 53
+_MIN_NUMBER: Final = -_MAX_NUMBER
 
 
-#: The shapes of the claims that anything here reads, where they are there: numbers; names of somebody or something,
-#: which are not empty; text, which may be; lists of strings. The policy may rename the last of the names and lists.
-_NUMBERS: Final = ("exp", "nbf", "iat", "auth_time")
+#: Of the claims that anything here reads: names of somebody or something, which are not empty, and lists of strings.
+#: The policy may give the last of each another name.
 _NAMES: Final = ("sub", "client_id", "jti", "origin_jti", "username", "cognito:username")
-_TEXTS: Final = ("scope",)
 _LISTS: Final = ("cognito:groups",)
-_REQUIRED: Final = frozenset({"exp", "sub"})
 
 
 def names(value: object, argument: str) -> frozenset[str] | Unchecked:
@@ -111,14 +109,15 @@ class ClaimChecks:
         Raises:
             VerificationError: at stage ``claims``.
         """
-        if not (claims.keys() >= _REQUIRED and self._well_formed(claims)):
+        if not self._well_formed(claims):
             raise _refused(Code.CLAIMS_MALFORMED)
         # RFC 7519 section 4.1.4: "on or after" exp the token is over. No leeway: nothing makes it live longer.
         if claims["exp"] <= now:
             raise _refused(Code.TOKEN_EXPIRED)
-        if claims.get("nbf", now) > now + self._leeway:
+        latest = now + self._leeway
+        if claims.get("nbf", now) > latest:
             raise _refused(Code.TOKEN_NOT_YET_VALID)
-        if claims.get("iat", now) > now + self._leeway:
+        if claims.get("iat", now) > latest:
             raise _refused(Code.TOKEN_FROM_FUTURE)
         use = claims.get("token_use")
         if use not in ("access", "id") or (self._token_use is not ANY and use != self._token_use):
@@ -129,21 +128,27 @@ class ClaimChecks:
             raise _refused(Code.WRONG_CLIENT)
 
     def _well_formed(self, claims: Mapping[str, Any]) -> bool:
-        for name in _NUMBERS:
-            value = claims.get(name, 0)
-            if (type(value) is not int and type(value) is not float) or not -_MAX_NUMBER <= value <= _MAX_NUMBER:
+        get = claims.get
+        for number in (get("exp"), get("nbf", 0), get("iat", 0), get("auth_time", 0)):
+            if (type(number) is not int and type(number) is not float) or not _MIN_NUMBER <= number <= _MAX_NUMBER:
                 return False
+        if "sub" not in claims:
+            return False
         for name in self._names:
-            value = claims.get(name, name)
-            if type(value) is not str or not value:
-                return False
-        for name in _TEXTS:
-            if type(claims.get(name, name)) is not str:
-                return False
+            if name in claims:
+                value = claims[name]
+                if type(value) is not str or not value:
+                    return False
+        if type(get("scope", "")) is not str:
+            return False
         for name in self._lists:
-            value = claims.get(name, [])
-            if type(value) is not list or not all(type(item) is str for item in value):
-                return False
+            if name in claims:
+                members = claims[name]
+                if type(members) is not list:
+                    return False
+                for member in members:
+                    if type(member) is not str:
+                        return False
         return True
 
 

@@ -11,6 +11,8 @@ from claimsmith.verifier.encoding import frozen
 #: The claims whose names a policy may choose (``settings.claim_names``), by what they mean.
 CLAIM_NAMES: Final[Mapping[str, str | None]] = MappingProxyType({"tenant_id": "tenant_id", "roles": "roles"})
 
+_set: Final = object.__setattr__
+
 
 class Claims(Mapping[str, Any]):
     """What a verified token says. Lists read as tuples, objects as read-only mappings.
@@ -24,8 +26,8 @@ class Claims(Mapping[str, Any]):
     _names: Mapping[str, str | None]
 
     def __init__(self, claims: dict[str, Any], names: Mapping[str, str | None] = CLAIM_NAMES) -> None:
-        object.__setattr__(self, "_claims", claims)
-        object.__setattr__(self, "_names", names)
+        _set(self, "_claims", claims)
+        _set(self, "_names", names)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("Claims cannot be changed.")

@@ -22,24 +22,29 @@ _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _PADDING: Final = {0: b"", 2: b"==", 3: b"="}
 _LAST: Final = {0: _ALPHABET, 1: b"", 2: _ALPHABET[::16], 3: _ALPHABET[::4]}
 
+#: What ordinary base64 has and base64url has not. As numbers: to look for one octet is five times as fast as for a
+#: string of one.
+_PLUS, _SLASH, _EQUALS = b"+/="
+_BACKSLASH: Final = ord("\\")
+
 
 def base64url(segment: bytes) -> bytes | None:
     """The octets of a base64url segment, without padding (RFC 7515 section 2).
 
-    Only the one canonical spelling is read: no other character, no padding, no spare bit set. Python's decoder is
-    strict about the first if told so, about the second in some versions, and not about spare bits.
+    Only the one canonical spelling is read: no other character, no padding, no spare bit set. Python's decoder leaves
+    out what it does not know, and every character left out makes the result shorter than it must be.
 
     Returns:
         ``None`` where the segment is not canonical base64url.
     """
     group = len(segment) & 3
-    if segment[-1:] not in _LAST[group] or b"+" in segment or b"/" in segment or b"=" in segment:
+    if segment[-1:] not in _LAST[group] or _PLUS in segment or _SLASH in segment or _EQUALS in segment:
         return None
-    standard = segment.replace(b"-", b"+").replace(b"_", b"/")
     try:
-        return a2b_base64(standard + _PADDING[group], strict_mode=True)
+        octets = a2b_base64(segment.replace(b"-", b"+").replace(b"_", b"/") + _PADDING[group])
     except ValueError:
         return None
+    return octets if len(octets) == len(segment) * 3 >> 2 else None
 
 
 def base64(text: str) -> bytes | None:
@@ -88,7 +93,7 @@ def json_object(octets: bytes) -> dict[str, Any] | None:
     try:
         text = octets.decode().strip(_WHITE_SPACE)
         value, end = _scan(text, 0)
-        if "\\u" in text:
+        if _BACKSLASH in octets and "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # the only way a lone surrogate could have come in
     except (ValueError, RecursionError, StopIteration):
         return None

@@ -102,7 +102,8 @@ class KeySet:
             key, known = rsa_key(jwk), keys.setdefault(kid, ())
             if key is not None and key not in known:
                 keys[kid] = (*known, key)
-        self._keys = keys
+        # An id whose keys cannot be used stays as one that is known, without keys.
+        self._keys = {kid: same if len(same) <= MAX_SAME_KID else () for kid, same in keys.items()}
 
     def find(self, kid: str) -> tuple[RSAPublicKey, ...] | None:
         """The keys of this id that a signature may be checked with, at least one, or ``None`` where the id is unknown.
@@ -111,7 +112,7 @@ class KeySet:
             VerificationError: the id is there, but none of its keys can be used, or too many of them.
         """
         found = self._keys.get(kid)
-        if found is not None and not 1 <= len(found) <= MAX_SAME_KID:
+        if found == ():
             raise VerificationError(Code.KEY_UNUSABLE, "key")
         return found
 

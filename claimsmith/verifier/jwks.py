@@ -49,10 +49,11 @@ def fetch(uri: str, timeout: float) -> bytes:
 
 
 class _Held(NamedTuple):
-    """A set and when it came, in seconds of the clock."""
+    """A set, when it came, and when it will be old, in seconds of the clock."""
 
     keys: KeySet
     at: float
+    until: float
 
 
 class _Flight:
@@ -129,7 +130,7 @@ class KeySource:
         for issuer, jwks in (preloaded or {}).items():
             if issuer not in addresses:
                 raise ConfigurationError("Keys are preloaded for an issuer that is not allowed.")
-            entry = _Held(_usable(jwks), now)
+            entry = _Held(_usable(jwks), now, now + max_age)
             held |= {name: entry for name in equivalents(issuer) if name == issuer or name not in (preloaded or {})}
         self._sources = {issuer: _Source(uri, held.get(issuer), burst, now) for issuer, uri in addresses.items()}
 
@@ -149,7 +150,7 @@ class KeySource:
             raise VerificationError(Code.ISSUER_NOT_ALLOWED, "key")
         now = self._clock()
         held = source.held
-        young = held is not None and 0 <= now - held.at < self._max_age
+        young = held is not None and held.at <= now < held.until
         found = held.keys.find(kid) if held is not None and young else None
         if found is not None:
             return found
@@ -215,7 +216,8 @@ class KeySource:
                 source.failures += 1
                 source.failed_at = self._clock()
             else:
-                source.held = _Held(keys, self._clock())
+                now = self._clock()
+                source.held = _Held(keys, now, now + self._max_age)
                 source.failures = 0
         if keys is None:
             _LOG.warning("key set not fetched: %s: %s", source.uri, reason)

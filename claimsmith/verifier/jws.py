@@ -27,6 +27,13 @@ MAX_TOKEN: Final = 16_384
 MAX_HEADER: Final = 1_024
 MAX_SIGNATURE: Final = 1_366  # of an 8192-bit key
 
+#: How many headers are remembered; with ``MAX_HEADER`` it bounds the memory that anybody can fill.
+MAX_HEADERS: Final = 128
+
+#: ``typ``, lower case (RFC 7519 section 5.1, RFC 9068 section 2.1). Cognito sends none; a token that says it is
+#: something else, a logout token for example, is not taken for one of these (RFC 8725 section 3.11).
+_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+
 _SEGMENTS: Final = 3
 _PADDING: Final = PKCS1v15()
 _HASH: Final = SHA256()
@@ -44,39 +51,53 @@ class Jws(NamedTuple):
     payload: bytes
 
 
-class Compact(NamedTuple):
-    """A token taken apart. Nothing of it is verified."""
+class Header(NamedTuple):
+    """A protected header that may stand before a signature by the key it names. It is not verified by itself.
 
-    header: Mapping[str, Any]
+    Attributes:
+        members: all of it, read-only.
+        kid: the key it names.
+        is_jwt: whether its ``typ`` is that of a JWT, or absent.
+    """
+
+    members: Mapping[str, Any]
     kid: str
-    payload: bytes
-    signed: bytes
-    signature: bytes
+    is_jwt: bool
 
 
 def _refused(code: Code) -> VerificationError:
     return VerificationError(code, "structure")
 
 
-@lru_cache(maxsize=128)
-def _header(segment: bytes) -> tuple[Mapping[str, Any], str]:
-    """The header of a segment and its key id; an issuer's tokens share a handful of headers, hence the cache."""
+@lru_cache(maxsize=MAX_HEADERS)
+def _header(segment: bytes) -> Header:
+    """The header of a segment.
+
+    An issuer's tokens share a handful of headers, and what a segment means depends on nothing but its octets: the last
+    ``MAX_HEADERS`` that were acceptable are remembered, whoever sent them. Made-up ones only cost the next genuine
+    token one reading; nothing that is refused is kept.
+    """
     octets = base64url(segment)
-    header = None if octets is None else json_object(octets)
-    if header is None:
+    members = None if octets is None else json_object(octets)
+    if members is None:
         raise _refused(Code.TOKEN_MALFORMED)
-    if header.get("alg") != "RS256":
+    if members.get("alg") != "RS256":
         raise _refused(Code.ALGORITHM_NOT_ALLOWED)
-    if "crit" in header:  # RFC 7515 section 4.1.11: no extension is understood, so none may be critical
+    if "crit" in members:  # RFC 7515 section 4.1.11: no extension is understood, so none may be critical
         raise _refused(Code.CRITICAL_HEADER)
-    kid = header.get("kid")
+    kid = members.get("kid")
     if not isinstance(kid, str) or not kid:
         raise _refused(Code.KEY_ID_MISSING)
-    return frozen(header), kid
+    kind = members.get("typ", "JWT")
+    return Header(frozen(members), kid, isinstance(kind, str) and kind.lower() in _TYPES)
 
 
-def take_apart(token: str) -> Compact:
+def take_apart(token: str) -> tuple[Header, bytes, bytes, bytes]:
     """Split a token and decode its parts, sizes first.
+
+    Returns:
+        The header, the octets of the payload, the signature, and the octets that it should cover. Nothing of it is
+        verified.
 
     Raises:
         VerificationError: at stage ``structure``.
@@ -94,14 +115,14 @@ def take_apart(token: str) -> Compact:
     first, second, third = segments
     if len(first) > MAX_HEADER or len(third) > MAX_SIGNATURE:
         raise _refused(Code.TOKEN_TOO_LARGE)
-    header, kid = _header(first)
+    header = _header(first)
     payload, signature = base64url(second), base64url(third)
     if payload is None or signature is None:
         raise _refused(Code.TOKEN_MALFORMED)
-    return Compact(header, kid, payload, octets[: len(first) + 1 + len(second)], signature)
+    return header, payload, signature, octets[: -1 - len(third)]
 
 
-def check_signature(compact: Compact, keys: tuple[RSAPublicKey, ...]) -> None:
+def check_signature(signature: bytes, signed: bytes, keys: tuple[RSAPublicKey, ...]) -> None:
     """Check RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3) against the keys of the token's key id.
 
     Raises:
@@ -109,7 +130,7 @@ def check_signature(compact: Compact, keys: tuple[RSAPublicKey, ...]) -> None:
     """
     for key in keys:
         try:
-            key.verify(compact.signature, compact.signed, _PADDING, _HASH)
+            key.verify(signature, signed, _PADDING, _HASH)
         except InvalidSignature:
             continue
         return
@@ -130,12 +151,12 @@ def verify_jws(token: str, jwks: Mapping[str, Any]) -> Jws:
         VerificationError: the token or the key it asks for is not acceptable, or the signature is not right; the stage
             is ``structure``, ``key`` or ``signature``.
     """
-    compact = take_apart(token)
+    header, payload, signature, signed = take_apart(token)
     try:
-        keys = KeySet(jwks, only=compact.kid).find(compact.kid)
+        keys = KeySet(jwks, only=header.kid).find(header.kid)
     except ValueError:
         raise VerificationError(Code.KEYS_UNAVAILABLE, "key", "not a JWK Set") from None
     if keys is None:
         raise VerificationError(Code.KEY_NOT_FOUND, "key")
-    check_signature(compact, keys)
-    return Jws(compact.header, compact.payload)
+    check_signature(signature, signed, keys)
+    return Jws(header.members, payload)
