@@ -112,7 +112,8 @@ class Settings(Row):
         default_factory=list, description="User attributes that no user can write, by their names in the pool."
     )
     privileged_scopes: Names = Field(default_factory=list, description="Scopes that a plan shows first.")
-    token_budget: Annotated[int, Field(ge=2048, le=16_384)] = Field(
+    # No signed token is shorter than the least, and no verifier here takes one longer than the most.
+    token_budget: Annotated[int, Field(ge=512, le=16_384)] = Field(
         default=6144, description="Bytes that a signed token may have."
     )
     cache_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
