@@ -103,14 +103,15 @@ def rollback(context: typer.Context, number: Number) -> None:
 def resume(context: typer.Context) -> None:
     """End the hold of a rollback and publish the draft. Exit code 1 where the draft is refused."""
     session: Session = context.obj
-    _answer(session, service.resume(session.rows, by=session.by), "The hold is over, but the draft is refused.")
+    outcome = service.resume(session.rows, by=session.by)
+    _answer(session, outcome, "The hold is over, but the draft is refused.", before="The hold is over. ")
 
 
 def stage(
     context: typer.Context,
     number: Number,
     percent: Annotated[
-        int | None, typer.Option(min=0, max=100, help="Serve this part of all users; 0 alone ends the staging.")
+        int | None, typer.Option(min=0, max=100, help="Serve this part of all users; 0 alone ends it.")
     ] = None,
     subject: Annotated[
         list[str] | None,
@@ -123,8 +124,8 @@ def stage(
     """Try a version on a part of the users before it is in force for all; says anew whom it serves, each time.
 
     The same users are served by every percentage above the one that first served them. Everybody else is served by
-    the version in force. Promoting puts the staged version in force; Staging it with --percent 0, a rollback, and a newer
-    version published for all end the staging.
+    the version in force. Promoting puts the staged version in force. A staging of 0 percent, a rollback, and a newer
+    version that is published for all end it.
     """
     session: Session = context.obj
     if percent is None and not subject and not client:
@@ -172,10 +173,10 @@ def release(context: typer.Context) -> None:
     )
 
 
-def _answer(session: Session, outcome: Outcome, refused: str) -> None:
+def _answer(session: Session, outcome: Outcome, refused: str, *, before: str = "") -> None:
     if outcome.result is Result.REFUSED:
         raise PolicyError(outcome.findings[0].code, refused, outcome.findings)
-    told = _TOLD[outcome.result].format(version=outcome.version)
+    told = before + _TOLD[outcome.result].format(version=outcome.version)
     session.answer({"result": outcome.result, "policy_version": outcome.version}, told)
     if outcome.result in (Result.WAITING, Result.HELD):
         raise typer.Exit(1)
@@ -206,20 +207,20 @@ def _lines(standing: Standing) -> list[str]:
     if pointer is None:
         lines.append("[red]No version is in force[/red]; every sign-in is refused. Apply a policy, or promote.")
     else:
-        since = "" if pointer.updated_at is None else f"; moved last at {_time(pointer.updated_at)}"
-        who = "" if pointer.updated_by is None else f" by {escape(pointer.updated_by)}"
-        lines.append(f"Version {pointer.version} is in force{since}{who}.")
+        changed = f"{_time(pointer.updated_at)} by {escape(pointer.updated_by or 'unknown')}"
+        lines.append(f"Version {pointer.version} is in force. What serves whom was changed last at {changed}.")
         if pointer.problem is not None:
             told = f"What is staged cannot be read: {pointer.problem.attribute} {pointer.problem.why}."
             lines.append(f"[red]{escape(told)}[/red]")
         if pointer.hold:
             lines.append("[yellow]Publishing is on hold[/yellow] since a rollback; claimsmith resume ends it.")
-    if standing.manual:
-        lines.append("Publishing is manual; claimsmith promote puts the draft in force.")
+    if standing.manual and not (pointer is not None and pointer.hold):
+        what = "staged version" if pointer is not None and pointer.staging is not None else "draft"
+        lines.append(f"Publishing is manual; claimsmith promote puts the {what} in force.")
     if lease is not None:
         lines.append(
-            f"[yellow]{escape(lease.by)} has been applying a policy since {_time(lease.started_at)}[/yellow]; until they "
-            "finish nothing is published. claimsmith release gives it up."
+            f"[yellow]{escape(lease.by)} has been applying a policy since {_time(lease.started_at)}[/yellow]; until "
+            "they finish, nothing is published. claimsmith release gives it up."
         )
     if problems is not None:
         count = len(_findings(problems))
@@ -276,7 +277,7 @@ def _whom(staging: Staging) -> str:
 
 
 def _difference(each: Difference) -> str:
-    what = " ".join(filter(None, (each.name, ".".join(each.path))))
+    what = " ".join(filter(None, (each.name, ".".join(each.path)))) or each.section
     if each.kind == "changed":
         gained, lost = _members(each.before, each.after), _members(each.after, each.before)
         if gained or lost:
