@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from claimsmith.cognito.claims import TOKENS
+from claimsmith.cognito.limits import ADMIN_SCOPE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,6 +26,9 @@ _MACHINES: Final = {"exp": 1_800_000_000, "iat": 1_800_000_000, "jti": _UUID}
 #: What the moment of issue adds, as long as it is.
 _USERS: Final = {**_MACHINES, "auth_time": 1_800_000_000, "event_id": _UUID, "origin_jti": _UUID}
 
+#: A sign-in with a remembered device; a later refresh of it does not tell, and its access token has the key too.
+_DEVICE_SOURCE: Final = "TokenGeneration_AuthenticateDevice"
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -34,6 +40,9 @@ def encoded(claims: Mapping[str, Any]) -> int:
 _USERS_LENGTH: Final = encoded(_USERS) + 1
 _MACHINES_LENGTH: Final = encoded(_MACHINES) + 1
 
+#: What the tokens of a managed login have besides, by ``token_use``.
+_LOGINS: Final = {"access": encoded({"version": 2}) + 1, "id": encoded({"at_hash": "0" * 22}) + 1}
+
 
 def payload(claims: Mapping[str, Any], request: Request) -> int:
     """Octets of a token's payload.
@@ -44,7 +53,15 @@ def payload(claims: Mapping[str, Any], request: Request) -> int:
     """
     region = request.pool_id.partition("_")[0]
     issuer = len(f',"iss":"https://cognito-idp.{region}.amazonaws.com/{request.pool_id}"')
-    return encoded(claims) + issuer + (_MACHINES_LENGTH if request.machine else _USERS_LENGTH) + 2
+    known = encoded(claims) + issuer + 2
+    if request.machine:
+        return known + _MACHINES_LENGTH
+    known += _USERS_LENGTH
+    if set(request.scopes) != {ADMIN_SCOPE}:  # all that an API sign-in ever has
+        return known + _LOGINS[claims["token_use"]]
+    if request.source == _DEVICE_SOURCE and claims["token_use"] == TOKENS[0]:
+        return known + encoded({"device_key": f"{region}_{_UUID}"}) + 1
+    return known
 
 
 def signed(octets: int) -> int:

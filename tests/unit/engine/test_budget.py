@@ -1,0 +1,104 @@
+"""A token that would be too long: what is left out, in which order, and when it is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claimsmith.cognito import size
+from claimsmith.cognito.event import parse
+from claimsmith.cognito.tokens import issued
+from claimsmith.engine import Decision, Reason
+from claimsmith.errors import Code
+from tests.events import SIGN_IN, SUB, event
+from tests.policies import decided, facts, membership_row, refused, tenant_row, unlinted
+
+MEMBER = [membership_row(SUB, "acme", roles=["editor"]), tenant_row("acme")]
+LONG = "x" * 300
+
+
+def policy(budget: int, *rules: dict[str, Any], **sections: Any) -> Any:  # noqa: ANN401 - passed on
+    made = unlinted(*rules, **{"roles": {"editor": {}}, **sections})
+    return made._replace(settings=made.settings._replace(token_budget=budget))
+
+
+def lengths(decision: Decision, asked: dict[str, Any]) -> list[int]:
+    request = parse(asked)
+    return [size.signed(size.payload(claims, request)) for claims in issued(request, decision.changes)]
+
+
+def test_a_token_within_its_budget_is_left_alone() -> None:
+    decision = decided(policy(6144, {"optional": True, "id_claims": {"a": LONG}}), facts(*MEMBER), event(SIGN_IN))
+    assert decision.changes.id.claims["a"] == LONG
+    assert "claims_shed" not in decision.changes.id.claims
+
+
+def test_claims_of_optional_rules_are_shed_last_first_and_the_token_says_so() -> None:
+    rules = [
+        {"optional": True, "id_claims": {"z": LONG}},
+        {"id_claims": {"kept": LONG}},
+        {"optional": True, "id_claims": {"a": LONG}},
+    ]
+    asked = event(SIGN_IN)
+    full = lengths(decided(policy(9999, *rules), facts(*MEMBER), asked), asked)[1]
+    decision = decided(policy(full - 1, *rules), facts(*MEMBER), asked)
+    assert {"z", "kept"} <= decision.changes.id.claims.keys()
+    assert decision.changes.id.claims["claims_shed"] == ["a"]
+    why = "the token would be longer than token_budget"
+    assert Reason("claim", "a", "shed", "POLICY RULE#r2", why, "id") in decision.reasons
+    assert Reason("claim", "a", "set", "POLICY RULE#r2", "", "id") not in decision.reasons
+    assert lengths(decision, asked)[1] <= full - 1
+    shorter = decided(policy(full - 420, *rules), facts(*MEMBER), asked)
+    assert shorter.changes.id.claims["claims_shed"] == ["a", "z"]
+
+
+def test_each_token_is_measured_alone() -> None:
+    rule = {"optional": True, "access_claims": {"a": "short"}, "id_claims": {"a": LONG * 5}}
+    decision = decided(policy(1800, rule), facts(*MEMBER), event(SIGN_IN))
+    assert decision.changes.access.claims["a"] == "short"
+    assert decision.changes.id.claims["claims_shed"] == ["a"]
+
+
+def test_roles_go_last() -> None:
+    roles = {f"role-{LONG[:50]}-{at}": {} for at in range(20)}
+    rows = [membership_row(SUB, "acme", roles=sorted(roles)), tenant_row("acme")]
+    optional = {"optional": True, "access_claims": {"a": LONG}}
+    decision = decided(policy(1500, optional, roles=roles), facts(*rows), event(SIGN_IN))
+    assert decision.changes.access.claims["claims_shed"] == ["a", "roles"]
+    assert "roles" not in decision.changes.access.claims
+    assert decision.changes.access.claims["tenant_id"] == "acme"
+    assert decision.roles == tuple(sorted(roles)), "they still give their scopes"
+
+
+def test_the_list_of_tenants_goes_first() -> None:
+    names = [f"tenant-{LONG[:40]}-{at}" for at in range(20)]
+    rows = [row for name in names for row in (membership_row(SUB, name), tenant_row(name))]
+    optional = {"optional": True, "id_claims": {"a": LONG}}
+    decision = decided(policy(1600, optional), facts(*rows), event(SIGN_IN))
+    assert decision.changes.id.claims["claims_shed"] == ["tenants"]
+    assert decision.changes.id.claims["a"] == LONG
+
+
+def test_a_claim_that_is_shed_does_not_come_back_as_an_earlier_rows_or_as_an_attribute() -> None:
+    rule = {"optional": True, "id_claims": {"org": LONG * 5}}
+    policy_rows = policy(1800, {"id_claims": {"org": "early"}}, rule)
+    decision = decided(policy_rows, facts(*MEMBER), event(SIGN_IN, attributes={"org": "mine"}))
+    assert "org" not in decision.changes.id.claims
+    assert decision.changes.id.suppressed == ("org",)
+
+
+def test_a_claim_that_a_later_rule_sets_for_good_is_not_shed() -> None:
+    rules = [{"optional": True, "id_claims": {"a": "x"}}, {"id_claims": {"a": LONG}}]
+    refusal = refused(policy(900, *rules), facts(*MEMBER), event(SIGN_IN))
+    assert refusal.code is Code.TOKEN_OVER_BUDGET
+
+
+def test_scopes_are_never_shed() -> None:
+    scopes = {"editor": {"scopes": [f"api/{LONG[:100]}{at}" for at in range(20)]}}
+    optional = {"optional": True, "access_claims": {"a": LONG}}
+    refusal = refused(policy(2000, optional, roles=scopes), facts(*MEMBER), event(SIGN_IN))
+    assert refusal.code is Code.TOKEN_OVER_BUDGET
+
+
+def test_an_id_token_that_is_not_issued_is_not_measured() -> None:
+    rule = {"id_claims": {"a": LONG * 30}}
+    assert decided(policy(2000, rule), facts(*MEMBER), event(scopes=["email"])).changes.id.claims["a"]

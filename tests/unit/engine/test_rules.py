@@ -1,0 +1,251 @@
+"""What rules do to a token, and what they cannot do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claimsmith.cognito.event import parse
+from claimsmith.cognito.response import Groups, build
+from claimsmith.cognito.tokens import issued
+from claimsmith.engine import Reason
+from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
+from tests.policies import decided, facts, membership_row, tenant_row, unlinted, user_row
+
+ROWS = [membership_row(SUB, "acme", roles=["editor"]), tenant_row("acme", name="Acme", plan="pro")]
+PRO = {"field": "tenant.plan", "op": "equals", "value": "pro"}
+FREE = {"field": "tenant.plan", "op": "equals", "value": "free"}
+ROLES = {"editor": {"scopes": ["orders/write"]}}
+
+
+def outcome(rule: dict[str, Any], **asked: Any) -> Any:  # noqa: ANN401 - arguments of an event
+    return decided(unlinted(rule, roles=ROLES), facts(*ROWS), event(SIGN_IN, **asked))
+
+
+def test_a_rule_applies_where_its_condition_holds_and_without_one_always() -> None:
+    policy = unlinted(
+        {"when": PRO, "access_claims": {"a": 1}},
+        {"when": FREE, "access_claims": {"b": 1}},
+        {"access_claims": {"c": 1}},
+    )
+    claims = decided(policy, facts(*ROWS), event()).changes.access.claims
+    assert {"a", "b", "c"} & claims.keys() == {"a", "c"}
+
+
+def test_the_last_rule_wins_over_earlier_ones_and_over_every_row() -> None:
+    policy = unlinted(
+        {"access_claims": {"x": "first"}},
+        {"access_claims": {"x": "second"}},
+        clients={CLIENT: {"claims": {"x": "client"}}},
+    )
+    decision = decided(policy, facts(*ROWS, user_row(SUB, claims={"x": "user"})), event())
+    assert decision.changes.access.claims["x"] == "second"
+    assert decision.changes.id.claims["x"] == "client"
+    assert Reason("claim", "x", "set", "POLICY RULE#r1", "", "access") in decision.reasons
+
+
+def test_a_value_is_worked_out_and_one_with_nothing_to_read_is_no_claim_and_said() -> None:
+    decision = outcome(
+        {"id_claims": {"plan": {"from": "tenant.plan"}, "desk": {"template": "{user.sub}@{client.name}"}}}
+    )
+    assert decision.changes.id.claims["plan"] == "pro"
+    assert "desk" not in decision.changes.id.claims
+    assert Reason("claim", "desk", "dropped", "POLICY RULE#r0", "what it reads is not there", "id") in decision.reasons
+
+
+def test_a_value_in_a_role_or_a_client_is_worked_out_too() -> None:
+    policy = unlinted(
+        roles={"editor": {"claims": {"plan": 1}}}, clients={CLIENT: {"name": "web", "claims": {"app": "x"}}}
+    )
+    assert decided(policy, facts(*ROWS), event()).changes.id.claims["app"] == "x"
+
+
+def test_an_object_that_looks_like_an_expression_is_a_literal_in_the_directory() -> None:
+    rows = [*ROWS, user_row(SUB, claims={"x": {"from": "tenant.plan"}})]
+    assert decided(unlinted(), facts(*rows), event()).changes.id.claims["x"] == {"from": "tenant.plan"}
+
+
+def test_what_a_rule_yields_is_held_to_the_contract() -> None:
+    hostile = {"x": {"from": "user.attributes.org", "as": "json"}, "sub": {"from": "tenant.id"}, "tenant_id": "other"}
+    decision = outcome({"id_claims": hostile}, attributes={"org": "[[1]]"})
+    assert "x" not in decision.changes.id.claims
+    assert "sub" not in decision.changes.id.claims
+    assert decision.changes.id.claims["tenant_id"] == "acme"
+    said = {reason.name: reason.detail for reason in decision.reasons if reason.source == "POLICY RULE#r0"}
+    assert said == {
+        "x": "an array holds only strings, numbers and booleans",
+        "sub": "Cognito alone sets this claim",
+        "tenant_id": "only Claimsmith sets this claim",
+    }
+
+
+# Scopes.
+
+
+def test_a_rule_adds_scopes_within_the_ceilings() -> None:
+    policy = unlinted(
+        {"when": PRO, "add_scopes": ["orders/read", "orders/export", "orders/admin"]},
+        clients={CLIENT: {"scopes_allowed": ["orders/read", "orders/admin"]}},
+    )
+    rows = [ROWS[0], tenant_row("acme", plan="pro", scopes_allowed=["orders/read", "orders/export"])]
+    decision = decided(policy, facts(*rows), event(SIGN_IN))
+    assert decision.changes.scopes_to_add == ("orders/read",)
+    assert Reason("scope", "orders/read", "granted", "POLICY RULE#r0", "", "access") in decision.reasons
+
+
+def test_a_scope_that_a_rule_suppresses_is_in_no_token_whoever_grants_it() -> None:
+    policy = unlinted(
+        {"add_scopes": ["orders/write"]},
+        {"suppress_scopes": ["orders/write", "openid"]},
+        {"add_scopes": ["orders/write"]},
+        roles=ROLES,
+    )
+    decision = decided(policy, facts(*ROWS), event(scopes=["orders/write", "openid", "email"]))
+    assert decision.changes.scopes_to_add == ()
+    assert decision.changes.scopes_to_suppress == ("openid", "orders/write")
+
+
+# Claims taken away.
+
+
+def test_suppression_wins_over_setting_in_the_token_it_names() -> None:
+    decision = outcome({"claims": {}, "access_claims": {"x": 1}, "id_claims": {"x": 1}, "suppress_id_claims": ["x"]})
+    assert decision.changes.access.claims["x"] == 1
+    assert "x" not in decision.changes.id.claims
+    assert decision.changes.id.suppressed == ("x",)
+    assert Reason("claim", "x", "suppressed", "POLICY RULE#r0", "", "id") in decision.reasons
+
+
+def test_an_attribute_and_a_developer_attribute_can_be_suppressed() -> None:
+    decision = outcome({"suppress_id_claims": ["email", "dev:x", "custom:y"]})
+    assert decision.changes.id.suppressed == ("custom:y", "dev:x", "email")
+
+
+@pytest.mark.parametrize(
+    "name", ["tenant_id", "claims_degraded", "claims_shed", "sub", "aud", "scope", "cognito:roles"]
+)
+def test_no_rule_takes_away_what_others_rely_on(name: str) -> None:
+    decision = outcome({"suppress_access_claims": [name]})
+    assert decision.changes.access.suppressed == ()
+    assert decision.changes.access.claims["tenant_id"] == "acme"
+    assert any(reason.name == name and reason.outcome == "dropped" for reason in decision.reasons)
+
+
+def test_the_tenant_is_protected_under_the_name_it_has() -> None:
+    policy = unlinted({"suppress_access_claims": ["org"]}, settings={"claim_names": {"tenant_id": "org"}})
+    assert decided(policy, facts(*ROWS), event()).changes.access.claims["org"] == "acme"
+
+
+# Groups.
+
+
+def test_groups_that_no_rule_changes_are_not_in_the_answer() -> None:
+    assert outcome({"add_groups": ["Staff"]}, groups=["Staff"]).changes.groups is None
+    assert outcome({"suppress_groups": ["Ghost"]}, groups=["Staff"]).changes.groups is None
+
+
+def test_a_group_that_a_rule_adds_comes_beside_the_users_own_and_their_roles_stay() -> None:
+    asked = event(SIGN_IN, groups=["Staff"])
+    asked["request"]["groupConfiguration"] |= {"iamRolesToOverride": ["arn:one"], "preferredRole": "arn:one"}
+    decision = decided(unlinted({"add_groups": ["Zeta", "Admins"]}), facts(*ROWS), asked)
+    assert decision.changes.groups == Groups(("Staff", "Admins", "Zeta"), ("arn:one",), "arn:one")
+    details = build(decision.changes, parse(asked))["claimsAndScopeOverrideDetails"]
+    assert details["groupOverrideDetails"] == {
+        "groupsToOverride": ["Staff", "Admins", "Zeta"],
+        "iamRolesToOverride": ["arn:one"],
+        "preferredRole": "arn:one",
+    }
+
+
+def test_a_group_taken_away_takes_the_roles_along() -> None:
+    asked = event(SIGN_IN, groups=["Admins", "Staff"])
+    asked["request"]["groupConfiguration"] |= {"iamRolesToOverride": ["arn:one"], "preferredRole": "arn:one"}
+    decision = decided(unlinted({"suppress_groups": ["Admins"]}, {"add_groups": ["Admins"]}), facts(*ROWS), asked)
+    assert decision.changes.groups == Groups(("Staff",))
+    _, identity = issued(parse(asked), decision.changes)
+    assert identity["cognito:groups"] == ["Staff"]
+    assert not {"cognito:roles", "cognito:preferred_role"} & identity.keys()
+
+
+def test_the_last_group_is_taken_away_by_suppressing_the_claim_and_never_by_an_empty_list() -> None:
+    asked = event(SIGN_IN, groups=["Admins"])
+    decision = decided(unlinted({"suppress_groups": ["Admins"]}), facts(*ROWS), asked)
+    details = build(decision.changes, parse(asked))["claimsAndScopeOverrideDetails"]
+    assert "groupOverrideDetails" not in details
+    assert details["accessTokenGeneration"]["claimsToSuppress"] == ["cognito:groups"]
+    assert details["idTokenGeneration"]["claimsToSuppress"] == ["cognito:groups"]
+
+
+def test_a_machine_has_no_groups() -> None:
+    decision = decided(unlinted({"add_groups": ["Staff"]}), facts(machine=True), event(MACHINE))
+    assert decision.changes.groups is None
+    assert Reason("group", "Staff", "dropped", "POLICY RULE#r0", "a machine has no groups") in decision.reasons
+
+
+# Trust: what lint refuses is withheld here as well.
+
+AUTHORITY = [
+    {"add_scopes": ["orders/export"]},
+    {"suppress_scopes": ["orders/write"]},
+    {"suppress_access_claims": ["roles"]},
+    {"suppress_id_claims": ["roles"]},
+    {"add_groups": ["Admins"]},
+    {"suppress_groups": ["Staff"]},
+]
+UNTRUSTED = [
+    {"when": {"field": "request.metadata.x", "op": "equals", "value": "1"}},
+    {"when": {"not": {"field": "request.metadata.ghost", "op": "exists", "value": True}}},
+    {"when": {"field": "user.attributes.org", "op": "equals", "value": "acme"}},
+    {"when": {"any": [PRO, {"field": "request.source", "op": "equals", "value": SIGN_IN}]}},
+    {"id_claims": {"x": {"from": "request.metadata.x"}}},
+    {"access_claims": {"x": {"template": "{user.attributes.org}"}}},
+]
+ASKED = {"groups": ["Staff"], "metadata": {"x": "1"}, "attributes": {"org": "acme"}}
+
+
+@pytest.mark.parametrize("untrusted", UNTRUSTED, ids=repr)
+@pytest.mark.parametrize("authority", AUTHORITY, ids=repr)
+def test_what_users_and_callers_write_decides_no_scope_no_group_and_no_suppression(
+    untrusted: dict[str, Any], authority: dict[str, Any]
+) -> None:
+    with_rule, without = outcome({**untrusted, **authority}, **ASKED), outcome({}, **ASKED)
+    assert with_rule.changes.scopes_to_add == without.changes.scopes_to_add == ("orders/write",)
+    assert with_rule.changes.scopes_to_suppress == without.changes.scopes_to_suppress
+    assert with_rule.changes.groups is None
+    assert (with_rule.changes.access.suppressed, with_rule.changes.id.suppressed) == ((), ())
+    [effect] = authority
+    why = "it reads what its users or callers can write"
+    assert Reason("rule", effect, "dropped", "POLICY RULE#r0", why) in with_rule.reasons
+
+
+def test_an_attribute_that_is_trusted_decides() -> None:
+    rule = {"when": {"field": "user.attributes.org", "op": "equals", "value": "acme"}, "add_scopes": ["orders/export"]}
+    policy = unlinted(rule)
+    assert decided(policy, facts(*ROWS), event(SIGN_IN, **ASKED)).changes.scopes_to_add == ()
+    document_trusts = {"trusted_attributes": ["org"]}
+    trusting = unlinted(rule, settings=document_trusts)
+    assert decided(trusting, facts(*ROWS), event(SIGN_IN, **ASKED)).changes.scopes_to_add == ("orders/export",)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"id_claims": {"email": {"from": "request.metadata.x"}}},
+        {"id_claims": {"name": {"template": "{request.metadata.x}"}}},
+        {"when": UNTRUSTED[0]["when"], "id_claims": {"email_verified": True}},
+    ],
+    ids=repr,
+)
+def test_the_caller_feeds_no_standard_claim(rule: dict[str, Any]) -> None:
+    decision = outcome(rule, **ASKED)
+    [name] = rule["id_claims"]
+    assert name not in decision.changes.id.claims
+    why = "what the caller says is not what a user is"
+    assert Reason("claim", name, "dropped", "POLICY RULE#r0", why, "id") in decision.reasons
+
+
+def test_the_caller_may_feed_an_ordinary_claim() -> None:
+    assert (
+        outcome({"id_claims": {"device": {"from": "request.metadata.x"}}}, **ASKED).changes.id.claims["device"] == "1"
+    )
