@@ -123,9 +123,10 @@ def stage(
 ) -> None:
     """Try a version on a part of the users before it is in force for all; says anew whom it serves, each time.
 
-    The same users are served by every percentage above the one that first served them. Everybody else is served by
-    the version in force. Promoting puts the staged version in force. A staging of 0 percent, a rollback, and a newer
-    version that is published for all end it.
+    Who is served by a percentage is served by every higher one; everybody else is served by the version in force.
+
+    Promoting puts the staged version in force. A staging of 0 percent, a rollback, and a version published for all end
+    it.
     """
     session: Session = context.obj
     if percent is None and not subject and not client:
@@ -147,7 +148,7 @@ def stage(
 def promote(
     context: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(metavar="[N]", min=1, max=MAX_VERSION, help="A version's number.")
+        int | None, typer.Argument(metavar="N", min=1, max=MAX_VERSION, help="A version's number.")
     ] = None,
 ) -> None:
     """Put version N in force for all; without N the staged version, or else the draft (for publish: manual).

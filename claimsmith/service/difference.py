@@ -61,7 +61,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
     for section in sorted(before.keys() | after.keys()):
         old, new = before.get(section, {}), after.get(section, {})
         if _is_listed(old) and _is_listed(new):
-            yield from _listed(section, old or [], new or [])
+            yield from _listed(section, list(old), list(new))
         elif _has_entries(old) and _has_entries(new):
             yield from _entries(section, old, new)
         else:
@@ -70,9 +70,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 
 def _is_listed(section: object) -> bool:
     """Whether a section is a list of entries with an id, as rules are; one that is absent may be."""
-    return not section or (
-        isinstance(section, list) and all(isinstance(entry, Mapping) and "id" in entry for entry in section)
-    )
+    if isinstance(section, list):
+        return all(isinstance(entry, Mapping) and "id" in entry for entry in section)
+    return section == {}
 
 
 def _has_entries(section: object) -> bool:
