@@ -28,10 +28,11 @@ def policy_rows(
     roles: Entries | None = None,
     groups: Entries | None = None,
     clients: Entries | None = None,
+    rules: Entries | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of a policy; ``SETTINGS`` is always among them."""
     rows: list[dict[str, Any]] = [{"pk": "POLICY", "sk": "SETTINGS", **(settings or {})}]
-    for prefix, entries in (("ROLE#", roles), ("GROUP#", groups), ("CLIENT#", clients)):
+    for prefix, entries in (("ROLE#", roles), ("GROUP#", groups), ("CLIENT#", clients), ("RULE#", rules)):
         rows += [{"pk": "POLICY", "sk": prefix + name, **attributes} for name, attributes in (entries or {}).items()]
     return rows
 

@@ -33,7 +33,7 @@ def test_a_token_within_its_budget_is_left_alone() -> None:
 
 
 def test_claims_of_optional_rules_are_shed_last_first_and_the_token_says_so() -> None:
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"optional": True, "id_claims": {"z": LONG}},
         {"id_claims": {"kept": LONG}},
         {"optional": True, "id_claims": {"a": LONG}},
@@ -59,7 +59,7 @@ def test_each_token_is_measured_alone() -> None:
 
 
 def test_roles_go_last() -> None:
-    roles = {f"role-{LONG[:50]}-{at}": {} for at in range(20)}
+    roles: dict[str, Any] = {f"role-{LONG[:50]}-{at}": {} for at in range(20)}
     rows = [membership_row(SUB, "acme", roles=sorted(roles)), tenant_row("acme")]
     optional = {"optional": True, "access_claims": {"a": LONG}}
     decision = decided(policy(1500, optional, roles=roles), facts(*rows), event(SIGN_IN))
@@ -87,7 +87,7 @@ def test_a_claim_that_is_shed_does_not_come_back_as_an_earlier_rows_or_as_an_att
 
 
 def test_a_claim_that_a_later_rule_sets_for_good_is_not_shed() -> None:
-    rules = [{"optional": True, "id_claims": {"a": "x"}}, {"id_claims": {"a": LONG}}]
+    rules: list[dict[str, Any]] = [{"optional": True, "id_claims": {"a": "x"}}, {"id_claims": {"a": LONG}}]
     refusal = refused(policy(900, *rules), facts(*MEMBER), event(SIGN_IN))
     assert refusal.code is Code.TOKEN_OVER_BUDGET
 

@@ -185,7 +185,7 @@ def test_a_machine_has_no_groups() -> None:
 
 # Trust: what lint refuses is withheld here as well.
 
-AUTHORITY = [
+AUTHORITY: list[dict[str, Any]] = [
     {"add_scopes": ["orders/export"]},
     {"suppress_scopes": ["orders/write"]},
     {"suppress_access_claims": ["roles"]},
@@ -193,7 +193,7 @@ AUTHORITY = [
     {"add_groups": ["Admins"]},
     {"suppress_groups": ["Staff"]},
 ]
-UNTRUSTED = [
+UNTRUSTED: list[dict[str, Any]] = [
     {"when": {"field": "request.metadata.x", "op": "equals", "value": "1"}},
     {"when": {"not": {"field": "request.metadata.ghost", "op": "exists", "value": True}}},
     {"when": {"field": "user.attributes.org", "op": "equals", "value": "acme"}},
@@ -201,7 +201,7 @@ UNTRUSTED = [
     {"id_claims": {"x": {"from": "request.metadata.x"}}},
     {"access_claims": {"x": {"template": "{user.attributes.org}"}}},
 ]
-ASKED = {"groups": ["Staff"], "metadata": {"x": "1"}, "attributes": {"org": "acme"}}
+ASKED: dict[str, Any] = {"groups": ["Staff"], "metadata": {"x": "1"}, "attributes": {"org": "acme"}}
 
 
 @pytest.mark.parametrize("untrusted", UNTRUSTED, ids=repr)
