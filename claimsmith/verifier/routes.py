@@ -7,6 +7,9 @@ absent), ``api`` (an API's id; any API if absent), ``any_scope``, ``all_scopes``
 The most specific row decides: segment by segment a literal before ``{name}`` before ``{name+}``, then the method itself
 before ``ANY``, then the API itself before any. Rows that are equally specific must all be met. A request that no row
 speaks for is refused, and so is one whose row cannot be read.
+
+Paths are read once and strictly: what two readers could read differently, or what API Gateway itself has read
+differently (``template`` and ``taken``), matches no row.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 _VARIABLE: Final = re.compile(r"\{([A-Za-z0-9_-]+)(\+?)\}")
 _TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _SEPARATOR: Final = re.compile(r"[/\\]")
 _DOTS: Final = frozenset({"", ".", ".."})
 
@@ -57,6 +61,8 @@ class Request:
         path: as it was sent, percent-encoded, without the stage.
         headers: every value of each header, names in lower case.
         query: every value of each parameter.
+        template: the path of API Gateway's own route (``/orders/{id}``), where the event tells it.
+        taken: what API Gateway has taken out of the path for the variables of that route.
     """
 
     api: str
@@ -64,6 +70,17 @@ class Request:
     path: str
     headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    template: str | None = None
+    taken: Mapping[str, str] = field(default_factory=dict)
+
+
+class TenantSource(NamedTuple):
+    """Where a row says that the tenant is named."""
+
+    kind: str
+    """``path``, ``header`` or ``query``."""
+
+    name: str
 
 
 class _Route(NamedTuple):
@@ -71,15 +88,15 @@ class _Route(NamedTuple):
 
     rank: tuple[tuple[int, ...], bool, bool]
     requirement: Requirement | None
-    tenant_from: tuple[str, str] | None
+    tenant_from: TenantSource | None
     variables: Mapping[str, str]
 
 
 def segments(path: str) -> tuple[str, ...] | None:
     """The decoded segments of a path, or ``None`` where it could mean different things to different readers.
 
-    That is: an empty segment or dots in it, plain or encoded, also behind an encoded slash; broken escapes; octets that
-    are no UTF-8; control characters. A slash at the end means nothing.
+    That is: an empty segment or dots in it, plain or encoded, also behind an encoded slash; broken escapes, and escapes
+    of escapes; octets that are no UTF-8; control characters. A slash at the end means nothing.
     """
     if not path.startswith("/") or _BROKEN_ESCAPE.search(path):
         return None
@@ -91,7 +108,7 @@ def segments(path: str) -> tuple[str, ...] | None:
     except UnicodeDecodeError:
         return None
     for segment in decoded:
-        if not segment.isprintable() or not _DOTS.isdisjoint(_SEPARATOR.split(segment)):
+        if not segment.isprintable() or not _DOTS.isdisjoint(_SEPARATOR.split(segment)) or _ESCAPE.search(segment):
             return None
     return decoded
 
@@ -135,7 +152,26 @@ def _names(row: Mapping[str, object], attribute: str) -> Names | Unchecked:
     return frozenset(value)
 
 
-def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, tuple[str, str] | None]:
+def _agrees(request: Request, path: Sequence[str]) -> bool:
+    """Whether API Gateway has read the path as it is read here, as far as the event tells.
+
+    It chooses its route, and hands its variables to the service behind it, by a reading of its own. An HTTP API decodes
+    the path before the event says it, and is reported to cut it off at an encoded question mark.
+    """
+    if not request.taken or request.template is None or not request.template.startswith("/"):
+        return True
+    match = _match(request.template, path)
+    if match is None:
+        return False
+    variables = match[1]
+    for name, value in request.taken.items():
+        taken = value.removesuffix("/")  # a slash at the end means nothing
+        if name not in variables or variables[name] not in (taken, unquote(taken)):
+            return False
+    return True
+
+
+def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSource | None]:
     """What a row demands, and where the tenant comes from."""
     tenant_from = row.get("tenant_from")
     source = _TENANT_FROM.fullmatch(tenant_from) if isinstance(tenant_from, str) else None
@@ -147,7 +183,7 @@ def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, tuple[str,
         )
     except ValueError:
         return None, None
-    return requirement, None if source is None else (source[1], source[2])
+    return requirement, None if source is None else TenantSource(source[1], source[2])
 
 
 def _read(row: Mapping[str, object], request: Request, path: Sequence[str]) -> _Route | None:
@@ -173,21 +209,25 @@ def _tenant(route: _Route, request: Request) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def check_route(rows: Iterable[Mapping[str, object]], request: Request, claims: Claims) -> None:
+def check_route(rows: Iterable[Mapping[str, object]], request: Request, claims: Claims) -> frozenset[TenantSource]:
     """Refuse a request whose route demands what the token does not grant.
+
+    Returns:
+        Where the rows that decided look for the tenant: what, beyond token, method and path, the answer hangs on.
 
     Raises:
         VerificationError: ``ROUTE_NOT_FOUND`` at stage ``route``: no row speaks for it, or none that can be read;
             otherwise as ``Requirement.check``.
     """
     path = segments(request.path)
-    routes = [] if path is None else [route for row in rows if (route := _read(row, request, path)) is not None]
+    if path is None or not _agrees(request, path):
+        raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
+    routes = [route for row in rows if (route := _read(row, request, path)) is not None]
     if not routes:
         raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
     best = min(route.rank for route in routes)
-    for route in routes:
-        if route.rank != best:
-            continue
+    deciding = [route for route in routes if route.rank == best]
+    for route in deciding:
         if route.requirement is None:
             raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
         requirement = route.requirement
@@ -197,3 +237,4 @@ def check_route(rows: Iterable[Mapping[str, object]], request: Request, claims: 
                 raise VerificationError(Code.WRONG_TENANT, "claims")
             requirement = replace(requirement, tenant=tenant)
         requirement.check(claims)
+    return frozenset(route.tenant_from for route in deciding if route.tenant_from is not None)

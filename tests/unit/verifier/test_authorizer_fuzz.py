@@ -1,0 +1,135 @@
+"""Whatever an event holds: an answer of the right shape, ``Unauthorized``, or a code. And nothing of the token."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from claimsmith.errors import ClaimsmithError
+from claimsmith.verifier.authorizer import Answer, UnauthorizedError
+from tests.unit.verifier.fuzzed_events import BAD, GOOD, KINDS, events
+from tests.unit.verifier.gateway_events import READ, authorizer
+from tests.unit.verifier.minting import access_claims
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROWS = (
+    READ,
+    {"path": "/$connect"},
+    {"path": "/{rest+}", "any_role": ["editor"]},
+    {"path": "/tenants/{tenant}/orders", "tenant_from": "path:tenant"},
+    {"path": "/tenants", "tenant_from": "query:tenant"},
+)
+
+#: What no error, no denial and no log may repeat: parts of tokens, and what their claims say of somebody.
+SECRETS = {part for token in (*GOOD, *BAD[:-1]) for part in token.split(".")} | {
+    str(access_claims()[name]) for name in ("sub", "jti", "origin_jti", "event_id")
+}
+
+ARNS = ("methodArn", "routeArn")
+
+#: The kinds of which AWS documents that an error that reads so is a 401, or whose example does it.
+BY_ERROR = {"REST REQUEST", "REST TOKEN", "WebSocket"}
+
+
+def said(act: Callable[[], object]) -> tuple[object, str]:
+    """What a call returns or raises, and everything it writes: logs, standard output and error."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
+            try:
+                result = act()
+            except (UnauthorizedError, ClaimsmithError) as error:
+                result = error
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    return result, written.getvalue()
+
+
+def check_policy(answer: dict[str, Any], asked: dict[str, Any], *, allowed: bool) -> None:
+    assert set(answer) == {"principalId", "policyDocument"} | ({"context"} if allowed else set())
+    assert isinstance(answer["principalId"], str)
+    ((effect, resource),) = (
+        (statement["Effect"], statement["Resource"]) for statement in answer["policyDocument"]["Statement"]
+    )
+    assert answer["policyDocument"] == {
+        "Version": "2012-10-17",
+        "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}],
+    }
+    assert effect == ("Allow" if allowed else "Deny")
+    named = [asked[name] for name in ARNS if name in asked]
+    assert resource in named or (not allowed and resource == "*" and max(map(len, named)) > 512)
+    assert not allowed or not re.search(r"[*?]|\$\{", resource), "a pattern would allow more than was asked for"
+
+
+def check_context(context: dict[str, Any]) -> None:
+    assert {"sub", "roles", "scope"} <= set(context) <= {"sub", "roles", "scope", "tenant_id"}
+    assert all(isinstance(value, str) for value in context.values())
+
+
+def presented(asked: object) -> bool:
+    """Whether a good token is in an event at all."""
+    text = json.dumps(asked)
+    return any(token in text for token in GOOD)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(events(), st.sampled_from(["simple", "iam"]))
+def test_the_answer_is_one_that_api_gateway_understands_and_tells_nothing(
+    drawn: tuple[str, Any], response: str
+) -> None:
+    kind, asked = drawn
+    result, written = said(lambda: authorizer(*ROWS, response=response).authorize(asked))
+    assert written == "", "the library does not log"
+    if isinstance(result, Answer):
+        answer, allowed = result.response, result.code is None
+        assert json.loads(json.dumps(answer)) == answer
+        event(f"{kind}: {'allowed' if allowed else 'denied'}")
+        if "isAuthorized" in answer:
+            assert (asked.get("version"), response) == ("2.0", "simple")
+            assert answer["isAuthorized"] is allowed
+            assert set(answer) == {"isAuthorized"} | ({"context"} if allowed else set())
+        else:
+            check_policy(answer, asked, allowed=allowed)
+        if allowed:
+            check_context(answer["context"])
+            assert presented(asked), "nobody passes without a good token"
+            return
+        told = json.dumps(answer).replace(json.dumps(asked.get("methodArn", "")), "")
+    elif isinstance(result, UnauthorizedError):
+        event(f"{kind}: unauthorized")
+        assert str(result) == "Unauthorized"
+        assert asked.get("version") not in ("1.0", "2.0"), "an HTTP API would make a 500 of it"
+        told = repr((result.args, result.__cause__, result.__context__))
+    else:
+        assert isinstance(result, ClaimsmithError)
+        event(f"{kind}: {result.code}")
+        assert str(result).endswith(f"[{result.code}]")
+        told = repr((result.args, result.__dict__, result.__cause__, result.__context__))
+    arns = [str(asked[name]) for name in ARNS if name in asked] if isinstance(asked, dict) else []
+    assert not [secret for secret in SECRETS if secret in told and not any(secret in arn for arn in arns)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("response", ["simple", "iam"])
+def test_the_fuzzed_kinds_are_answered_when_they_are_whole(kind: str, response: str) -> None:
+    """Otherwise the test above could pass by refusing everything."""
+    assert authorizer(*ROWS, response=response).authorize(KINDS[kind]()).code is None
+    assert said(lambda: authorizer(*ROWS).authorize(KINDS[kind](None)))[0].__class__ is (
+        UnauthorizedError if kind in BY_ERROR else Answer
+    )
