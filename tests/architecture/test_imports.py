@@ -34,6 +34,8 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith.cognito": set(),
     "claimsmith.engine": set(),
     "claimsmith.verifier": {"cryptography"},
+    "claimsmith.verifier.fastapi": {"fastapi"},
+    "claimsmith.verifier.powertools": {"aws_lambda_powertools"},
     "claimsmith.store": {"botocore"},
     "claimsmith.policy": {"pydantic", "yaml"},
     "claimsmith.service": set(),
@@ -110,15 +112,33 @@ def test_the_layers_have_no_cycle(package: str) -> None:
     assert package not in reached
 
 
+def libraries_of(module: str) -> str | None:
+    """The entry of ``LIBRARIES`` for a module: the innermost one, so that an adapter does not widen its package."""
+    return max((package for package in LIBRARIES if within(module, package)), key=len, default=None)
+
+
 @pytest.mark.parametrize("package", LIBRARIES)
 def test_a_package_uses_only_its_own_libraries(package: str) -> None:
     ours = {"claimsmith", "lambdas", "infra", "demo", "_typeshed"}
     wrong = [
         f"{module} imports {name}"
         for module, tree in SOURCES.items()
-        if within(module, package)
+        if libraries_of(module) == package
         for name in sorted(imported(tree))
         if (_root := name.partition(".")[0]) not in sys.stdlib_module_names | ours | LIBRARIES[package]
+    ]
+    assert wrong == []
+
+
+def test_nothing_imports_an_adapter_to_a_framework() -> None:
+    """Whoever uses one imports it; the verifier, the functions and the command line do not."""
+    adapters = ("claimsmith.verifier.fastapi", "claimsmith.verifier.powertools")
+    assert set(adapters) <= SOURCES.keys()
+    wrong = [
+        f"{module} imports {name}"
+        for module, tree in SOURCES.items()
+        for name in sorted(imported(tree))
+        if any(within(name, adapter) for adapter in adapters)
     ]
     assert wrong == []
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 #: What no sign-in and no API call should pay for.
 HEAVY = (
     "pydantic", "pydantic_core", "yaml", "boto3", "s3transfer", "aws_xray_sdk", "jwt", "jose", "joserfc", "authlib",
-    "jwcrypto", "typer", "rich", "hypothesis", "moto", "aws_lambda_powertools.event_handler",
+    "jwcrypto", "fastapi", "starlette", "typer", "rich", "hypothesis", "moto", "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.utilities.parser", "claimsmith.policy", "claimsmith.cli",
     "claimsmith.testing",
 )  # fmt: skip

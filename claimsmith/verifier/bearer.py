@@ -1,0 +1,133 @@
+"""The bearer token of a request (RFC 6750): verified, or refused with the status and the challenge to answer with.
+
+For back ends that get their requests from a framework; ``fastapi`` and ``powertools`` beside are made of this. A code
+goes to the log, where a token was refused; the client is told no more than RFC 6750 section 3.1 has words for.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Final
+
+from claimsmith.errors import Code, ConfigurationError, VerificationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from claimsmith.verifier.checks import Requirement
+    from claimsmith.verifier.claims import Claims
+    from claimsmith.verifier.verifier import Verifier
+
+_LOG: Final = logging.getLogger(__name__)
+
+#: RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
+_CREDENTIALS: Final = re.compile(r"bearer +([^\s,]+) *", re.IGNORECASE | re.ASCII)
+_SCHEME: Final = re.compile(r"bearer(?![^\s,])", re.IGNORECASE | re.ASCII)
+
+#: A quoted string (RFC 9110 section 5.6.4) that needs no escapes; and what a scope in a challenge may be made of.
+_QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]*")
+
+#: The token is good, but not for this.
+FORBIDDEN: Final = frozenset({Code.SCOPE_MISSING, Code.GROUP_MISSING, Code.ROLE_MISSING, Code.WRONG_TENANT})
+
+#: Whether the token is good cannot be known now.
+UNKNOWN: Final = frozenset({Code.KEYS_UNAVAILABLE, Code.REVOCATION_UNKNOWN})
+
+#: Seconds after which to ask again.
+_RETRY_AFTER: Final = "5"
+
+
+class BearerError(VerificationError):
+    """A request whose token is not accepted, and what to answer.
+
+    Attributes:
+        status: 400 where the request presents its token wrongly, 401 without a good one, 403 where it is good but not
+            for this, 503 where that cannot be known.
+        error: the word of RFC 6750 section 3.1; None where the request has no bearer token at all.
+        headers: of the answer: ``WWW-Authenticate`` with a challenge, at 503 ``Retry-After``.
+    """
+
+    def __init__(self, cause: VerificationError, status: int, error: str | None, headers: dict[str, str]) -> None:
+        super().__init__(cause.code, cause.stage, cause.message)
+        self.status = status
+        self.error = error
+        self.headers = headers
+
+
+class Bearer:
+    """Finds and verifies the bearer token of a request. Thread-safe; keeps nothing about requests."""
+
+    __slots__ = ("_realm", "_require", "_verifier")
+
+    def __init__(self, verifier: Verifier, *, require: Requirement | None = None, realm: str = "api") -> None:
+        """Put it together.
+
+        Args:
+            verifier: which tokens are good at all.
+            require: what a token must grant beyond what the verifier itself requires.
+            realm: of the challenge: what is protected here.
+
+        Raises:
+            ConfigurationError: the realm has a quote, a backslash or something that is not ASCII.
+        """
+        if not _QUOTABLE.fullmatch(realm):
+            raise ConfigurationError("A realm is printable ASCII without quotes and backslashes.")
+        self._verifier = verifier
+        self._require = require
+        self._realm = realm
+
+    def verify(self, authorization: Iterable[str], *, scopes: Iterable[str] = ()) -> Claims:
+        """Verify the token of a request.
+
+        Args:
+            authorization: the value of every ``Authorization`` header of the request.
+            scopes: all of which the token must have as well.
+
+        Raises:
+            BearerError: the token is not accepted.
+        """
+        values = tuple(authorization)
+        wanted = tuple(scopes)
+        try:
+            claims = self._verifier.verify(self._token(values))
+            if self._require is not None:
+                self._require.check(claims)
+            if not set(wanted).issubset(claims.scopes):
+                raise VerificationError(Code.SCOPE_MISSING, "claims")  # noqa: TRY301 - refused like everything else
+        except BearerError as error:
+            _LOG.info("bearer token refused: %s", error.code)
+            raise
+        except VerificationError as error:
+            _LOG.info("bearer token refused: %s", error.code)
+            raise self._refused(error, wanted) from None
+        return claims
+
+    def _token(self, values: tuple[str, ...]) -> str:
+        """The one token.
+
+        Raises:
+            BearerError: there is none, or more than one (RFC 6750 section 3.1, ``invalid_request``).
+        """
+        match = _CREDENTIALS.fullmatch(values[0]) if len(values) == 1 else None
+        if match is not None:
+            return match[1]
+        cause = VerificationError(Code.TOKEN_MALFORMED, "structure")
+        if len(values) > 1 or any(map(_SCHEME.match, values)):
+            raise BearerError(cause, 400, "invalid_request", self._challenge("invalid_request"))
+        # Section 3.1: who did not know that a token is needed is told no error.
+        raise BearerError(cause, 401, None, self._challenge(None))
+
+    def _refused(self, cause: VerificationError, scopes: tuple[str, ...]) -> BearerError:
+        if cause.code in UNKNOWN:
+            return BearerError(cause, 503, "temporarily_unavailable", {"Retry-After": _RETRY_AFTER})
+        if cause.code in FORBIDDEN:
+            challenge = self._challenge("insufficient_scope", scopes)
+            return BearerError(cause, 403, "insufficient_scope", challenge)
+        return BearerError(cause, 401, "invalid_token", self._challenge("invalid_token"))
+
+    def _challenge(self, error: str | None, scopes: tuple[str, ...] = ()) -> dict[str, str]:
+        """Section 3: the scheme and at least one parameter."""
+        parameters = {"realm": self._realm, "error": error, "scope": " ".join(scopes) or None}
+        told = (f'{name}="{value}"' for name, value in parameters.items() if value and _QUOTABLE.fullmatch(value))
+        return {"WWW-Authenticate": "Bearer " + ", ".join(told)}

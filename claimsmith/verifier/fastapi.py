@@ -1,0 +1,76 @@
+"""A FastAPI dependency (extra ``fastapi``): the claims of the request's bearer token, or RFC 6750's answer.
+
+::
+
+    bearer = BearerDependency(verifier)
+
+    @app.get("/orders")
+    def orders(claims: Annotated[Claims, Security(bearer, scopes=["orders/read"])]) -> list[Order]: ...
+
+It is an ordinary function, so FastAPI calls it in its thread pool, where fetching keys blocks nobody else.
+"""
+# No "from __future__ import annotations": FastAPI reads the annotations of __call__ when it runs.
+
+from typing import Final
+
+from fastapi import HTTPException, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+
+from claimsmith.verifier.bearer import Bearer, BearerError
+from claimsmith.verifier.checks import Requirement
+from claimsmith.verifier.claims import Claims
+from claimsmith.verifier.verifier import Verifier
+
+_REASON: Final = "A bearer token is needed."
+
+
+class RefusedError(HTTPException):
+    """What FastAPI answers; an exception handler of one's own may look at the code.
+
+    Attributes:
+        code: why, a ``claimsmith.errors.Code``; not part of the answer.
+    """
+
+    def __init__(self, error: BearerError) -> None:
+        super().__init__(error.status, error.error or _REASON, error.headers)
+        self.code = error.code
+
+
+class BearerDependency(SecurityBase):
+    """Depends on a good token; ``Security(…, scopes=[…])`` names scopes of which it must have all. Thread-safe."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        *,
+        require: Requirement | None = None,
+        realm: str = "api",
+        scheme_name: str = "Bearer",
+    ) -> None:
+        """Make one; several may share a verifier, whose keys are fetched once.
+
+        Args:
+            verifier: which tokens are good at all.
+            require: what a token must grant beyond that: scopes, groups, roles, a tenant.
+            realm: of the challenge.
+            scheme_name: of the security scheme in the OpenAPI document.
+
+        Raises:
+            ConfigurationError: the realm cannot be quoted.
+        """
+        self.model = HTTPBearer(bearerFormat="JWT")
+        self.scheme_name = scheme_name
+        self._bearer = Bearer(verifier, require=require, realm=realm)
+
+    def __call__(self, request: Request, scopes: SecurityScopes) -> Claims:
+        """The claims of the request's token.
+
+        Raises:
+            RefusedError: 400, 401, 403 or 503, with the challenge of RFC 6750.
+        """
+        try:
+            return self._bearer.verify(request.headers.getlist("authorization"), scopes=scopes.scopes)
+        except BearerError as error:
+            raise RefusedError(error) from error

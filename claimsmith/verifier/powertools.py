@@ -1,0 +1,79 @@
+"""A middleware for Powertools' event handler (extra ``powertools``): claims in the context, or RFC 6750's answer.
+
+::
+
+    app = APIGatewayHttpResolver()
+    app.use(middlewares=[BearerMiddleware(verifier)])
+
+    @app.get("/orders", middlewares=[BearerMiddleware(verifier, require=Requirement(all_scopes=["orders/read"]))])
+    def orders() -> dict[str, str]:
+        return {"tenant": claims_of(app).tenant_id or ""}
+
+For a function whose API has no authorizer, for example behind a function URL or a load balancer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
+
+from claimsmith.verifier.bearer import Bearer, BearerError
+
+if TYPE_CHECKING:
+    from claimsmith.verifier.checks import Requirement
+    from claimsmith.verifier.claims import Claims
+    from claimsmith.verifier.verifier import Verifier
+
+#: Where the claims are in the resolver's context.
+CONTEXT_KEY: Final = "claims"
+
+
+class BearerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
+    """Lets a request with a good token through, and puts its claims into the context; answers all others itself."""
+
+    def __init__(self, verifier: Verifier, *, require: Requirement | None = None, realm: str = "api") -> None:
+        """Make one; several may share a verifier, whose keys are fetched once.
+
+        Args:
+            verifier: which tokens are good at all.
+            require: what a token must grant beyond that: scopes, groups, roles, a tenant.
+            realm: of the challenge.
+
+        Raises:
+            ConfigurationError: the realm cannot be quoted.
+        """
+        super().__init__()
+        self._bearer = Bearer(verifier, require=require, realm=realm)
+
+    def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
+        """Verify the request's token before the route is called; 400, 401, 403 or 503 where it is not accepted."""
+        try:
+            claims = self._bearer.verify(_authorization(app.current_event.raw_event))
+        except BearerError as error:
+            members = {"error": error.error} if error.error else {}
+            return Response(error.status, "application/json", json.dumps(members), dict(error.headers))
+        app.append_context(**{CONTEXT_KEY: claims})  # type: ignore[no-untyped-call]
+        return next_middleware(app)
+
+
+def claims_of(app: ApiGatewayResolver) -> Claims:
+    """The claims of the token of the request that is being handled.
+
+    Raises:
+        KeyError: no ``BearerMiddleware`` stands before this route.
+    """
+    return cast("Claims", app.context[CONTEXT_KEY])
+
+
+def _authorization(event: Mapping[str, Any]) -> list[str]:
+    """Every value of the header, from the form of the event that has them all."""
+    headers = event.get("multiValueHeaders") or event.get("headers")
+    found: list[Any] = []
+    for name, value in headers.items() if isinstance(headers, Mapping) else ():
+        if name.lower() == "authorization":
+            found += value if isinstance(value, list) else [value]
+    return [value for value in found if isinstance(value, str)]
