@@ -1,0 +1,61 @@
+"""The recipes of ``docs/recipes`` run as they stand: their files are written down and their tests are run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RECIPES = sorted((Path(__file__).parents[3] / "docs" / "recipes").glob("*.md"))
+
+
+def files_of(recipe: Path) -> dict[str, str]:
+    """The files of a recipe, by name; each begins with a comment that says it."""
+    return dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", recipe.read_text(encoding="utf-8"), re.DOTALL))
+
+
+def test_there_is_a_recipe_for_each_way() -> None:
+    assert [recipe.stem for recipe in RECIPES] == ["fastapi", "plain", "powertools"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
+def test_a_recipe_runs_as_it_stands(recipe: Path, tmp_path: Path, aws_environment: dict[str, str]) -> None:
+    files = files_of(recipe)
+    assert len(files) == recipe.read_text(encoding="utf-8").count("```python") == 2
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", "."],
+        cwd=tmp_path,
+        env=aws_environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
+
+
+def test_a_recipe_whose_api_lets_everybody_in_would_be_noticed(tmp_path: Path, aws_environment: dict[str, str]) -> None:
+    """The recipes' own tests can fail."""
+    [plain] = [recipe for recipe in RECIPES if recipe.stem == "plain"]
+    files = files_of(plain)
+    lax = files["wsgi.py"].replace('["orders/read"]', "[]")
+    assert lax != files["wsgi.py"]
+    for name, text in {**files, "wsgi.py": lax}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", "."],
+        cwd=tmp_path,
+        env=aws_environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "insufficient_scope" in ran.stdout
