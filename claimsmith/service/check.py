@@ -5,22 +5,48 @@ The policy says what routes need, and under which names tokens carry tenant and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
+from claimsmith.errors import StoreError
 from claimsmith.service.current import CurrentBundle
 from claimsmith.store.resources import StoredResources
 from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
 from claimsmith.verifier.introspection import Introspection
+from claimsmith.verifier.revocation import CachedRevocations, UncheckedOnFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.environment import VerifierEnvironment
+    from claimsmith.errors import ClaimsmithError
     from claimsmith.store.dynamodb import Table
-    from claimsmith.verifier import authorizer, introspection
+    from claimsmith.verifier import Revocations, authorizer, introspection
+    from claimsmith.verifier.checks import Unchecked
+
+
+def _ignored(_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Who is told of what an answer does not say.
+
+    Attributes:
+        unreadable: of a revocation row that cannot be read and hence revokes; its partition key.
+        unchecked: of a token that passed although the table did not say whether it is revoked, or by a policy that
+            may be out of date, because ``CLAIMSMITH_REVOCATION_ON_FAILURE`` is ``allow``; and why it did not.
+    """
+
+    unreadable: Callable[[str], None] = _ignored
+    unchecked: Callable[[ClaimsmithError], None] = _ignored
+
+
+_NO_REPORTS: Final = Reports()
 
 
 class TokenChecks:
@@ -30,11 +56,12 @@ class TokenChecks:
     answer; introspection answers 503 by itself where only a row it needs cannot be read.
     """
 
-    def __init__(self, rows: Table, environment: VerifierEnvironment) -> None:
+    def __init__(self, rows: Table, environment: VerifierEnvironment, reports: Reports = _NO_REPORTS) -> None:
         self._rows = rows
         self._environment = environment
+        self._reports = reports
         self._keys = KeySource(environment.issuers)
-        self._revocations = StoredRevocations(rows)
+        self._revocations = _revocations(rows, environment, reports)
         self._resources = StoredResources(rows)
         self._current = CurrentBundle(rows)
 
@@ -45,11 +72,13 @@ class TokenChecks:
             UnauthorizedError: API Gateway must be told by an error.
             ClaimsmithError: it cannot be known.
         """
-        bundle = self._current.get()
-        verifier = self._verifier(bundle, client_ids=self._environment.client_ids)
+        bundle = self._bundle()
+        told = self._environment
+        verifier = self._verifier(bundle, told.client_ids, self._revocations)
         routes = tuple(bundle.routes.values())
-        response = self._environment.authorizer_response
-        return Authorizer(verifier, lambda: routes, response=response).authorize(event)
+        return Authorizer(
+            verifier, lambda: routes, response=told.authorizer_response, cached_by=told.authorizer_cached_by
+        ).authorize(event)
 
     def introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
         """Answer an introspection request.
@@ -58,18 +87,47 @@ class TokenChecks:
             ClaimsmithError: there is no usable policy.
         """
         bundle = self._current.get()
-        tokens = self._verifier(bundle, client_ids=self._environment.client_ids)
+        tokens = self._verifier(bundle, self._environment.client_ids, ANY)
         # Any client of the pool may call; its row decides.
-        callers = self._verifier(bundle, client_ids=None)
-        return Introspection(tokens, callers, self._resources).answer(event)
+        callers = self._verifier(bundle, ANY, self._revocations)
+        return Introspection(tokens, callers, self._resources, revocations=self._revocations).answer(event)
 
-    def _verifier(self, bundle: Bundle, *, client_ids: tuple[str, ...] | None) -> Verifier:
+    def _bundle(self) -> Bundle:
+        """The policy in force; where that is the choice, the last one known while the table does not answer.
+
+        Raises:
+            ClaimsmithError: there is no usable policy.
+        """
+        try:
+            return self._current.get()
+        except StoreError as error:
+            remembered = self._current.remembered
+            if self._environment.revocation_on_failure != "allow" or remembered is None:
+                raise
+            self._reports.unchecked(error)
+            return remembered
+
+    def _verifier(
+        self, bundle: Bundle, client_ids: tuple[str, ...] | Unchecked, revocations: Revocations | Unchecked
+    ) -> Verifier:
         """A verifier is little more than its key source, so one a request costs nothing worth remembering."""
         names = bundle.settings.claim_names
         return Verifier(
             issuers=self._keys,
-            client_ids=ANY if client_ids is None else client_ids,
+            client_ids=client_ids,
             token_use="access",  # noqa: S106 - a token's kind
-            revocations=self._revocations,
+            revocations=revocations,
             claim_names={meaning: names.get(meaning) for meaning in ("tenant_id", "roles")},
         )
+
+
+def _revocations(rows: Table, environment: VerifierEnvironment, reports: Reports) -> Revocations | Unchecked:
+    """What the deployment chose: whether the table is asked, how often, and what counts where it does not answer."""
+    if environment.revocation == "off":
+        return ANY
+    revocations: Revocations = StoredRevocations(rows, reports.unreadable)
+    if environment.revocation == "cached":
+        revocations = CachedRevocations(revocations, seconds=environment.revocation_cache_seconds)
+    if environment.revocation_on_failure == "allow":
+        revocations = UncheckedOnFailure(revocations, reports.unchecked)
+    return revocations

@@ -7,17 +7,12 @@ import gc
 # Collecting while a process only imports finds nothing and costs a tenth of a cold start.
 gc.disable()
 
-from typing import Any, Final
+from typing import Any
 
-from claimsmith.environment import VerifierEnvironment
 from claimsmith.errors import ClaimsmithError
-from claimsmith.service.check import TokenChecks
-from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
 from claimsmith.verifier.authorizer import UnauthorizedError
 from lambdas.telemetry import bug, count, logger, metrics
-
-_environment: Final = VerifierEnvironment.read()
-_checks: Final = TokenChecks(Table(connect(TOKEN_PATH), _environment.table), _environment)
+from lambdas.token_checks import checks
 
 gc.freeze()
 gc.enable()
@@ -31,7 +26,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         RuntimeError: whether the request may pass cannot be known; API Gateway makes a 500 of it.
     """
     try:
-        answer = _checks.authorize(event)
+        answer = checks.authorize(event)
         if answer.code is None:
             logger.info("request allowed")
             count("Allowed")

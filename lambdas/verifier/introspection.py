@@ -9,15 +9,10 @@ gc.disable()
 
 from typing import Any, Final
 
-from claimsmith.environment import VerifierEnvironment
 from claimsmith.errors import ClaimsmithError
-from claimsmith.service.check import TokenChecks
-from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
 from claimsmith.verifier.introspection import unavailable
 from lambdas.telemetry import bug, count, logger, metrics
-
-_environment: Final = VerifierEnvironment.read()
-_checks: Final = TokenChecks(Table(connect(TOKEN_PATH), _environment.table), _environment)
+from lambdas.token_checks import checks
 
 gc.freeze()
 gc.enable()
@@ -29,7 +24,7 @@ _COUNTED: Final = {200: "Inactive", 503: "Unknown"}
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer whether a token is active; 503 where that cannot be known."""
     try:
-        answer = _checks.introspect(event)
+        answer = checks.introspect(event)
         said = {"status": answer.response["statusCode"], "caller": answer.resource_id, "code": answer.code}
         logger.info("introspection", extra={name: value for name, value in said.items() if value is not None})
         count("Active" if answer.code is None else _COUNTED.get(answer.response["statusCode"], "RequestRefused"))
