@@ -1,0 +1,373 @@
+"""The authorizer on a table and a key server, with tokens that the real trigger made: revocation in each mode, keys
+that change, a tenant that is suspended, a table that is down; and the function as Lambda runs it under made-up events.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from claimsmith.environment import VerifierEnvironment
+from claimsmith.errors import ClaimsmithError, Code
+from claimsmith.policy import from_rows
+from claimsmith.service.check import Reports, TokenChecks
+from claimsmith.service.issue import Issuer
+from claimsmith.service.publish import apply
+from claimsmith.service.revoke import revoke
+from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
+from claimsmith.testing import CognitoKit
+from claimsmith.verifier.authorizer import UnauthorizedError
+from tests.conftest import REGION, TABLE
+from tests.integration.clients import Watched
+from tests.integration.dynamodb_server import LoopbackDynamoDB
+from tests.integration.function import Ran, run
+from tests.policies import membership_row, policy_rows, tenant_row
+from tests.unit.verifier.fuzzed_events import events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.testing.tokens import Tokens
+    from tests.conftest import Client
+    from tests.integration.dynamodb_server import Mode
+
+MODULE = "lambdas.verifier.authorizer"
+API = "a1b2c3d4e5"
+ROUTES = (
+    {"pk": "POLICY", "sk": "ROUTE#orders", "path": "/orders", "any_scope": ["orders/read"]},
+    {"pk": "POLICY", "sk": "ROUTE#own", "path": "/tenants/{tenant}/orders", "tenant_from": "path:tenant"},
+)
+KINDS = {"session": "origin_jti", "token": "jti", "user": "sub", "client": "client_id", "tenant": "tenant_id"}
+
+#: What DynamoDB can do instead of answering, and be noticed at once; and what that looks like.
+DOWN: dict[Mode, set[Code]] = {
+    "hang up": {Code.AWS_UNREACHABLE},
+    "500": {Code.AWS_UNREACHABLE},
+    "wrong shape": {Code.AWS_UNREACHABLE, Code.BUNDLE_UNREADABLE},
+    "garbage": {Code.NO_BUNDLE},
+    "no answer": {Code.NO_BUNDLE},
+}
+
+
+def http(path: str, token: str) -> dict[str, Any]:
+    """An HTTP API's event, payload format 2.0."""
+    return {
+        "version": "2.0",
+        "type": "REQUEST",
+        "routeArn": f"arn:aws:execute-api:{REGION}:123456789012:{API}/$default/GET{path}",
+        "routeKey": "GET /{proxy+}",
+        "rawPath": path,
+        "headers": {"authorization": f"Bearer {token}"},
+        "requestContext": {"stage": "$default", "http": {"method": "GET"}},
+    }
+
+
+def rest(path: str, token: str | None) -> dict[str, Any]:
+    """A REST API's event for a TOKEN authorizer."""
+    arn = f"arn:aws:execute-api:{REGION}:123456789012:{API}/live/GET{path}"
+    return {"type": "TOKEN", "methodArn": arn, "authorizationToken": f"Bearer {token}"}
+
+
+@dataclass
+class Stage:
+    """A table, a pool whose trigger reads it, and a server between the authorizer and both.
+
+    Attributes:
+        unreadable: the revocation rows that were reported as such.
+        unchecked: the codes for which a token was let through unchecked.
+    """
+
+    rows: Table
+    kit: CognitoKit
+    server: LoopbackDynamoDB
+    environment: dict[str, str]
+    unreadable: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    def sign_in(self) -> Tokens:
+        return self.kit.sign_in("ada", "web", scopes=["openid", "orders/read"], by="authorization_code")
+
+    def checks(self, client: Client | None = None, **variables: str) -> TokenChecks:
+        """The authorizer in a process of its own, as far as memory goes."""
+        told = {f"CLAIMSMITH_{name}": value for name, value in variables.items()}
+        environment = VerifierEnvironment.read({**self.environment, **told})
+        reports = Reports(self.unreadable.append, lambda error: self.unchecked.append(error.code))
+        if client is None:
+            client = connect(TOKEN_PATH, endpoint_url=self.server.endpoint_url)
+        return TokenChecks(Table(client, TABLE), environment, reports)
+
+    def run(self, *events: object, **variables: str) -> Ran:
+        told = {f"CLAIMSMITH_{name}": value for name, value in variables.items()}
+        return run(MODULE, events, {**self.environment, **told})
+
+
+@pytest.fixture
+def stage(dynamodb: Client, rows: Table, aws_environment: dict[str, str]) -> Iterator[Stage]:
+    policy = policy_rows(settings={"cache_seconds": 0}, roles={"viewer": {"scopes": ["orders/read"]}})
+    apply(rows, from_rows([*policy, *ROUTES]), by="test")
+    issuer = Issuer(rows, "deny")
+    kit = CognitoKit(lambda event, _context: issuer.issue(event).event)
+    user = kit.add_user("ada")
+    client = kit.add_client("web", scopes=["openid", "orders/read"])
+    rows.put(tenant_row("acme"))
+    rows.put(membership_row(user.sub, "acme", roles=["viewer"]))
+    with LoopbackDynamoDB(dynamodb) as server, kit.serve() as keys:
+        environment = {
+            **aws_environment,
+            "AWS_ENDPOINT_URL": server.endpoint_url,
+            "CLAIMSMITH_TABLE": TABLE,
+            "CLAIMSMITH_ISSUERS": f"{kit.issuer}={keys.jwks_uri}",
+            "CLAIMSMITH_CLIENT_IDS": client.id,
+        }
+        yield Stage(rows, kit, server, environment)
+
+
+def outcome(checks: TokenChecks, token: str, path: str = "/orders") -> Code | None:
+    """What becomes of a request, the same for both kinds of API; None where it passes."""
+    simple = checks.authorize(http(path, token))
+    assert simple.response["isAuthorized"] == (simple.code is None)
+    try:
+        code = checks.authorize(rest(path, token)).code
+    except UnauthorizedError as error:
+        code = error.code
+    assert code == simple.code
+    return code
+
+
+def unknown(checks: TokenChecks, token: str) -> Code:
+    """The code of a request about which nothing can be said."""
+    with pytest.raises(ClaimsmithError) as caught:
+        checks.authorize(http("/orders", token))
+    return caught.value.code
+
+
+# --- Revocation -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strict_sees_a_revocation_at_once(stage: Stage, kind: Any) -> None:  # noqa: ANN401 - a literal
+    tokens = stage.sign_in()
+    checks = stage.checks()
+    assert outcome(checks, tokens.access_token) is None
+    revoke(stage.rows, kind, tokens.access[KINDS[kind]], by="test")
+    assert outcome(checks, tokens.access_token) == Code.TOKEN_REVOKED
+
+
+def test_all_kinds_are_asked_for_in_one_request_a_token(stage: Stage, dynamodb: Client) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def before(operation: str, request: dict[str, Any]) -> None:
+        if operation == "batch_get_item":
+            asked.append(copy.deepcopy(request["RequestItems"][TABLE]))
+
+    client = Watched(dynamodb, before)
+    tokens = stage.sign_in()
+    assert stage.checks(client).authorize(http("/orders", tokens.access_token)).code is None
+    claims = tokens.access
+    [request] = asked
+    assert request["ConsistentRead"] is True
+    assert [key["pk"]["S"] for key in request["Keys"]] == [
+        f"REVOKED#{kind}#{claims[claim]}" for kind, claim in KINDS.items()
+    ]
+    assert client.operations.count("batch_get_item") == 1
+
+
+def test_cached_asks_once_for_what_it_remembers_and_off_never(stage: Stage, dynamodb: Client) -> None:
+    token = stage.sign_in().access_token
+    for mode, expected in (("strict", 3), ("cached", 1), ("off", 0)):
+        client = Watched(dynamodb)
+        checks = stage.checks(client, REVOCATION=mode)
+        for _ in range(3):
+            assert checks.authorize(http("/orders", token)).code is None
+        assert client.operations.count("batch_get_item") == expected, mode
+
+
+def test_cached_may_be_late_and_another_process_is_not(stage: Stage) -> None:
+    tokens = stage.sign_in()
+    checks = stage.checks(REVOCATION="cached", REVOCATION_CACHE_SECONDS="300")
+    assert outcome(checks, tokens.access_token) is None
+    revoke(stage.rows, "token", tokens.access["jti"], by="test")
+    assert outcome(checks, tokens.access_token) is None, "for up to 300 seconds"
+    assert outcome(stage.checks(REVOCATION="cached"), tokens.access_token) == Code.TOKEN_REVOKED
+
+
+def test_off_accepts_a_revoked_token(stage: Stage) -> None:
+    tokens = stage.sign_in()
+    revoke(stage.rows, "token", tokens.access["jti"], by="test")
+    assert outcome(stage.checks(REVOCATION="off"), tokens.access_token) is None
+
+
+def test_a_revocation_that_cannot_be_read_revokes_and_is_reported(stage: Stage) -> None:
+    token = stage.sign_in().access_token
+    checks = stage.checks()
+    for written in ("yesterday", 1_800_000_000_000, 0, True, None, [1], {"a": 1}):
+        stage.rows.put({"pk": "REVOKED#tenant#acme", "sk": "REVOKED", "revoked_at": written})
+        stage.unreadable.clear()
+        assert outcome(checks, token) == Code.TOKEN_REVOKED, written
+        assert set(stage.unreadable) == {"REVOKED#tenant#acme"}, written
+
+
+def test_a_session_is_revoked_by_its_row_whatever_that_says_and_its_id_is_not_reported(stage: Stage) -> None:
+    tokens = stage.sign_in()
+    stage.rows.put({"pk": f"REVOKED#session#{tokens.access['origin_jti']}", "sk": "REVOKED"})
+    assert outcome(stage.checks(), tokens.access_token) == Code.TOKEN_REVOKED
+    assert not stage.unreadable, "the id is a claim of a token; there is nothing to mend"
+
+
+# --- The table is down ------------------------------------------------------------------------------------------------
+
+
+def test_nobody_passes_while_the_table_is_down(stage: Stage) -> None:
+    token = stage.sign_in().access_token
+    checks = stage.checks()
+    for mode, codes in DOWN.items():
+        assert outcome(checks, token) is None, "it needs no restart"
+        stage.server.mode = mode
+        assert unknown(checks, token) in codes, mode
+        stage.server.mode = "answer"
+
+
+def test_only_revocations_are_out_of_reach(stage: Stage, dynamodb: Client) -> None:
+    def before(operation: str, _request: dict[str, Any]) -> None:
+        if operation == "batch_get_item":
+            raise ConnectionError("out of reach")
+
+    token = stage.sign_in().access_token
+    assert unknown(stage.checks(Watched(dynamodb, before)), token) == Code.REVOCATION_UNKNOWN
+    assert not stage.unchecked
+    tolerant = stage.checks(Watched(dynamodb, before), REVOCATION_ON_FAILURE="allow")
+    assert outcome(tolerant, token) is None
+    assert set(stage.unchecked) == {Code.AWS_UNREACHABLE}
+
+
+def test_to_let_tokens_pass_while_the_table_is_down_is_a_choice_that_knows_its_limits(stage: Stage) -> None:
+    good, revoked = stage.sign_in(), stage.sign_in()
+    revoke(stage.rows, "session", revoked.access["origin_jti"], by="test")
+    checks = stage.checks(REVOCATION="cached", REVOCATION_ON_FAILURE="allow")
+    assert outcome(checks, revoked.access_token) == Code.TOKEN_REVOKED
+    stage.server.mode = "500"
+    assert outcome(checks, good.access_token) is None, "by the last policy known"
+    assert outcome(checks, revoked.access_token) == Code.TOKEN_REVOKED, "what is known to be revoked stays revoked"
+    assert outcome(checks, good.access_token, "/tenants/globex/orders") == Code.WRONG_TENANT
+    assert outcome(checks, good.access_token + "x") == Code.TOKEN_MALFORMED
+    assert stage.unchecked, "and it is reported"
+    assert unknown(stage.checks(REVOCATION_ON_FAILURE="allow"), good.access_token) == Code.AWS_UNREACHABLE, (
+        "a new process knows no policy, so it lets nobody pass"
+    )
+
+
+# --- Keys and tenants that change -------------------------------------------------------------------------------------
+
+
+def test_new_keys_are_seen_at_once_and_old_tokens_count_while_their_key_is_published(stage: Stage) -> None:
+    old = stage.sign_in().access_token
+    checks = stage.checks()
+    assert outcome(checks, old) is None
+    stage.kit.rotate_keys()
+    new = stage.sign_in().access_token
+    assert outcome(checks, new) is None
+    assert outcome(checks, old) is None
+    stage.kit.rotate_keys(retire=True)
+    assert outcome(stage.checks(), old) == Code.KEY_NOT_FOUND
+    assert outcome(stage.checks(), stage.sign_in().access_token) is None
+
+
+def test_a_suspended_tenant_is_in_no_new_token_and_its_revocation_ends_the_old_ones(stage: Stage) -> None:
+    before = stage.sign_in()
+    checks = stage.checks()
+    own = "/tenants/acme/orders"
+    assert outcome(checks, before.access_token, own) is None
+    stage.rows.put(tenant_row("acme", status="suspended"))
+    after = stage.kit.refresh(before.refresh_token or "", "web")
+    assert outcome(checks, after.access_token, own) == Code.WRONG_TENANT
+    assert outcome(checks, before.access_token, own) is None, "until it expires"
+    revoke(stage.rows, "tenant", "acme", by="test")
+    assert outcome(checks, before.access_token, own) == Code.TOKEN_REVOKED
+
+
+# --- The function -----------------------------------------------------------------------------------------------------
+
+
+def check_log(ran: Ran, *tokens: str | None) -> None:
+    """Every line is JSON, and none holds a token, a part of one or what it says of somebody."""
+    assert ran.entries()
+    assert "Traceback" not in ran.log
+    parts = {part for token in tokens for part in (token or "").split(".") if len(part) > 8}
+    assert not [part for part in parts if part in ran.log]
+    assert not re.search(r"eyJ[\w-]{8}", ran.log)
+
+
+def test_the_log_says_what_came_of_a_request_and_not_whose_it_was(stage: Stage) -> None:
+    tokens = stage.sign_in()
+    claims = tokens.access
+    good, bad = tokens.access_token, tokens.access_token[:-8] + "AAAAAAAA"
+    ran = stage.run(
+        http("/orders", good),
+        http("/tenants/globex/orders", good),
+        rest("/orders", bad),
+        rest("/orders", tokens.id_token),
+        {"version": "2.0"},
+    )
+    allowed, forbidden, *unauthorized, malformed = ran.answers
+    assert allowed["answer"]["isAuthorized"] is True
+    assert forbidden["answer"] == {"isAuthorized": False}
+    assert [(answer["error"], answer["message"]) for answer in unauthorized] == [
+        ("UnauthorizedError", "Unauthorized")
+    ] * 2
+    assert (malformed["error"], malformed["message"]) == ("RuntimeError", "cannot be checked [CS3061]")
+    logged = [entry["code"] for entry in ran.entries() if "code" in entry]
+    assert logged == ["CS3039", "CS3020", "CS3034", "CS3061"]
+    assert ran.metrics() == {"Allowed": 1, "Forbidden": 1, "Unauthorized": 2, "Unknown": 1}
+    check_log(ran, good, bad, tokens.id_token)
+    assert not [name for name in ("sub", "jti", "origin_jti") if claims[name] in ran.log]
+
+
+def test_a_revocation_that_cannot_be_read_is_logged_by_its_row_and_counted(stage: Stage) -> None:
+    stage.rows.put({"pk": "REVOKED#tenant#acme", "sk": "REVOKED", "revoked_at": "yesterday"})
+    token = stage.sign_in().access_token
+    ran = stage.run(http("/orders", token))
+    assert ran.answers[0]["answer"] == {"isAuthorized": False}
+    assert [entry["row"] for entry in ran.entries() if "row" in entry] == ["REVOKED#tenant#acme REVOKED"]
+    assert ran.metrics() == {"Forbidden": 1, "UnreadableRows": 1}
+    check_log(ran, token)
+
+
+def test_a_process_that_starts_while_the_table_is_down_lets_nobody_pass(stage: Stage) -> None:
+    """Not even where tokens may pass unchecked: it has never seen a policy."""
+    token = stage.sign_in().access_token
+    stage.server.mode = "500"
+    ran = stage.run(http("/orders", token), REVOCATION_ON_FAILURE="allow")
+    assert ran.answers[0]["message"] == "cannot be checked [CS4002]"
+    assert ran.metrics() == {"Unknown": 1}
+    check_log(ran, token)
+
+
+def test_a_cache_in_front_that_would_open_other_requests_is_told_no(stage: Stage) -> None:
+    token = stage.sign_in().access_token
+    ran = stage.run(
+        http("/tenants/acme/orders", token), AUTHORIZER_CACHED_BY="$request.header.Authorization,$context.routeKey"
+    )
+    assert ran.answers[0]["message"] == "cannot be checked [CS3063]"
+    check_log(ran, token)
+
+
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(events().map(lambda drawn: drawn[1]), min_size=40, max_size=40))
+def test_the_function_answers_or_fails_with_a_code_whatever_it_is_sent(stage: Stage, sent: list[object]) -> None:
+    token = stage.sign_in().access_token
+    ran = stage.run(*sent, http("/orders", token))
+    for answer in ran.answers[:-1]:
+        if "error" in answer:
+            assert answer["message"] == "Unauthorized" or re.fullmatch(
+                r"cannot be checked \[CS\d{4}\]", answer["message"]
+            )
+        else:
+            assert answer["answer"].keys() <= {"isAuthorized", "principalId", "policyDocument", "context"}
+    assert ran.answers[-1]["answer"]["isAuthorized"] is True, "the process does not survive"
+    check_log(ran, token)
