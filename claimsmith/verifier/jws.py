@@ -83,7 +83,9 @@ def _header(segment: bytes) -> Header:
         raise _refused(Code.TOKEN_MALFORMED)
     if members.get("alg") != "RS256":
         raise _refused(Code.ALGORITHM_NOT_ALLOWED)
-    if "crit" in members:  # RFC 7515 section 4.1.11: no extension is understood, so none may be critical
+    # RFC 7515 section 4.1.11: no extension is understood, so none may be critical. RFC 7797 section 6: b64 always is,
+    # and a signer who forgot to say so signed other octets than these.
+    if "crit" in members or "b64" in members:
         raise _refused(Code.CRITICAL_HEADER)
     kid = members.get("kid")
     if not isinstance(kid, str) or not kid:

@@ -129,6 +129,13 @@ def test_a_critical_extension_is_refused_whatever_it_is(crit: object) -> None:
     assert refusal(with_header(crit=crit, b64=True)) == (Code.CRITICAL_HEADER, "structure")
 
 
+@pytest.mark.parametrize("b64", [True, False, None, 0])
+def test_an_unencoded_payload_is_such_an_extension_even_where_nobody_says_so(b64: object) -> None:
+    """RFC 7797 section 6: whoever signs with ``b64`` must list it in ``crit``; one who forgot signed other octets."""
+    token = raw_header(json.dumps({"kid": KID, "alg": "RS256", "b64": b64}).encode())
+    assert refusal(token) == (Code.CRITICAL_HEADER, "structure")
+
+
 @pytest.mark.parametrize("kid", [None, "", 1, [KID], {"kid": KID}])
 def test_a_key_id_is_required(kid: object) -> None:
     assert refusal(with_header(kid=kid)) == (Code.KEY_ID_MISSING, "structure")

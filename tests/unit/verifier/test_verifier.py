@@ -231,6 +231,10 @@ def test_null_is_no_number_either(claim: str) -> None:
         ("origin_jti", ""),
         ("username", []),
         ("client_id", 1),
+        ("aud", None),
+        ("aud", 1),
+        ("aud", {CLIENT: 1}),
+        ("aud", [1]),
     ],
 )
 def test_a_claim_of_the_wrong_type_is_malformed(claim: str, value: object) -> None:
@@ -293,10 +297,11 @@ def test_the_client_must_be_on_the_list() -> None:
 
 def test_an_access_tokens_aud_does_not_stand_in_for_its_client() -> None:
     assert refused_claims(access_claims(client_id="other", aud=CLIENT)) == Code.WRONG_CLIENT
-    assert verifier().verify(POOL.sign(access_claims(aud="https://api.example.com")))
+    for aud in ("https://api.example.com", ["https://api.example.com", "x"], []):
+        assert verifier().verify(POOL.sign(access_claims(aud=aud)))
 
 
-@pytest.mark.parametrize("aud", [None, "other", [CLIENT], [CLIENT, "other"], {CLIENT: 1}, 1, CLIENT + " "])
+@pytest.mark.parametrize("aud", [None, "other", [CLIENT], [CLIENT, "other"], CLIENT + " "])
 def test_an_id_tokens_aud_must_be_the_client_itself(aud: object) -> None:
     assert refused_claims(id_claims(aud=aud), token_use="id") == Code.WRONG_CLIENT
     assert refused_claims(id_claims(aud=aud, client_id=CLIENT), token_use="id") == Code.WRONG_CLIENT
