@@ -112,15 +112,15 @@ def unopposed(attempt: Callable[[], T]) -> T:
 def _publish(rows: Table, signature: _Signature, *, in_spite_of_manual: bool) -> Outcome:
     # The pointer is read before the draft: if the draft read here is overtaken, so is the pointer, and moving it fails.
     # The lease is read after it: who wrote a part of what was read took the lease first, and holds it still, or has
-    # moved the pointer before giving it up.
+    # made the draft whole before giving it up, and then it is not what was read.
     pointer = bundles.pointer(rows)
     draft = from_rows(drafts.policy_rows(rows))
     digest = draft.digest()
     lease = drafts.lease(rows)
-    if lease is not None and lease.digest != digest:
+    if lease is None:
+        _still(rows, draft)
+    elif lease.digest != digest:
         return Outcome(Result.WAITING, pointer.version if pointer else None)
-    if pointer is None and lease is None:
-        _still(rows, draft)  # there is no revision yet that whoever held the lease until now could have moved
     if lease is not None:
         signature = signature._replace(by=lease.by, note=lease.note)
     outcome = _put_in_force(rows, draft, pointer, signature, in_spite_of_manual=in_spite_of_manual)
@@ -161,9 +161,9 @@ def _put_in_force(
 def _still(rows: Table, draft: Draft) -> None:
     """Make sure that the draft is still what was judged.
 
-    Asked after what is told of its problems was changed: a slow publisher would else tell of problems that are mended,
-    or wipe out those of an edit it has not seen. The last one who writes has seen the draft as it is; an edit after
-    that has a publisher of its own.
+    Asked before anything is made of it, and after what is told of its problems was changed: a slow publisher would else
+    tell of problems that are mended, or wipe out those of an edit it has not seen. The last one who writes has seen the
+    draft as it is; an edit after that has a publisher of its own.
 
     Raises:
         _OvertakenError: it is not.

@@ -126,8 +126,9 @@ def _performed(client: Client, target: str, body: bytes) -> tuple[int, bytes]:
         answer = getattr(client, operation)(**_with_bytes(json.loads(body)))
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        return 400, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}"}).encode()
-    answer.pop("ResponseMetadata")
+        reasons = {name: error.response[name] for name in ("CancellationReasons",) if name in error.response}
+        return 400, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", **reasons}).encode()
+    answer.pop("ResponseMetadata", None)
     return 200, json.dumps(_without_bytes(answer)).encode()
 
 
