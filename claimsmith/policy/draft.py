@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
+from claimsmith.policy.literals import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,7 +98,7 @@ class Draft:
             (entry.sk, {name: value for name, value in entry.attributes.items() if name not in SIGNATURES})
             for entry in self.entries
         ]
-        canonical = json.dumps(_plain(said), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        canonical = json.dumps(_jsonable(plain(said)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return sha256(canonical.encode(errors="surrogatepass")).hexdigest()
 
 
@@ -123,14 +123,10 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     return Entry(UNKNOWN_SECTION, sk, attributes)
 
 
-def _plain(value: object) -> object:
-    """A value as the table gives it back: sets as sorted lists, 1.0 as 1; what JSON has not, by its type."""
+def _jsonable(value: object) -> object:
+    """A plain value; what JSON has not, by its type."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted(map(_plain, value), key=repr)
-    if isinstance(value, float) and value.is_integer():
-        return int(Decimal(repr(value)))  # the digits that are stored, not those of its binary form
+        return {str(name): _jsonable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_jsonable(item) for item in value]
     return value if value is None or isinstance(value, str | int | float) else type(value).__name__

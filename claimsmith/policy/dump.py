@@ -24,10 +24,16 @@ from claimsmith.policy.literals import plain
 from claimsmith.policy.yaml import escaped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from claimsmith.policy.draft import Draft, Entry
+    from claimsmith.policy.finding import Finding
 
 #: Text that no version of YAML reads as anything else, wherever it stands.
 _SAFE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+-]+)*")
+
+#: Several lines of text that stand as they are.
+_PROSE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?(?:\n+[!-~](?:[ -~]*[!-~])?)+\n?")
 
 #: Words that some version of YAML reads as true, false or null.
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
@@ -57,11 +63,20 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     text = escaped(text)
-    safe = _SAFE.fullmatch(text) and text.lower() not in _WORDS
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if safe else '"')
+    style: str | None = '"'
+    if _SAFE.fullmatch(text) and text.lower() not in _WORDS:
+        style = None
+    elif _PROSE.fullmatch(text):
+        style = "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _set(dumper: yaml.SafeDumper, members: set[Any]) -> yaml.MappingNode:
+    return dumper.represent_mapping("tag:yaml.org,2002:set", dict.fromkeys(plain(members)))
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(set, _set)
 
 
 def dump(draft: Draft) -> str:
@@ -70,15 +85,7 @@ def dump(draft: Draft) -> str:
     Raises:
         PolicyError: a file cannot say this: a row of no known kind, or a rule without a place in the order.
     """
-    findings = [
-        found(Code.UNKNOWN_ROW, entry, (), "a file cannot hold a row of no known kind")
-        for entry in draft.entries
-        if entry.section == UNKNOWN_SECTION
-    ] + [
-        found(Code.WRONG_TYPE, entry, (ORDER,), "the order is a whole number")
-        for entry in draft.entries
-        if entry.section == ORDERED_SECTION and type(plain(entry.attributes.get(ORDER))) is not int
-    ]
+    findings = [finding for entry in draft.entries for finding in _unwritable(entry)]
     if findings:
         raise PolicyError(findings[0].code, "The draft cannot be written as a file.", findings)
     texts = []
@@ -94,6 +101,19 @@ def dump(draft: Draft) -> str:
             )
             texts.append(content)
     return "\n".join(texts) or "{}\n"
+
+
+def _unwritable(entry: Entry) -> Iterator[Finding]:
+    """What a file cannot say of an entry; lint refuses each of these too."""
+    key = LISTED_SECTIONS.get(entry.section)
+    if entry.section == UNKNOWN_SECTION:
+        yield found(Code.UNKNOWN_ROW, entry, (), "a file cannot hold a row of no known kind")
+    if entry.section == ORDERED_SECTION and type(plain(entry.attributes.get(ORDER))) is not int:
+        yield found(Code.WRONG_TYPE, entry, (ORDER,), "the order is a whole number")
+    if key is not None and key in entry.attributes:
+        yield found(Code.UNKNOWN_ATTRIBUTE, entry, (key,), "the sort key says this; no attribute does")
+    if key is not None and not entry.name:
+        yield found(Code.INVALID_NAME, entry, (), f"an entry of a list needs its {key}")
 
 
 def _section(section: str, entries: Mapping[str, Entry]) -> Any:  # noqa: ANN401 - a map, or a list of them
