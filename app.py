@@ -21,7 +21,13 @@ def main() -> None:
         VerifierStack(app, "ClaimsmithVerifier", stateful=stateful, config=config)
     except (BundlingError, ContextError) as error:
         sys.exit(f"claimsmith: {error}")
-    app.synth()
+    try:
+        app.synth()
+    except RuntimeError as error:  # the CDK's own class does not reach Python
+        kind, _, problems = str(error).partition(": ")
+        if not kind.startswith("ValidationFailed"):
+            raise
+        sys.exit(f"claimsmith: {problems}")
 
 
 if __name__ == "__main__":

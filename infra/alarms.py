@@ -223,6 +223,14 @@ class Alarms(Construct):
             threshold=3,
         )
 
+    def watch_revocations(self) -> None:
+        """Revocation rows that cannot be read: they end tokens that may be good."""
+        self.add(
+            "RevocationsUnreadable",
+            "A revocation cannot be read: all tokens of a user, client or tenant are refused.",
+            count("verifier", "UnreadableRows"),
+        )
+
     def watch_api(self, name: str, failures: cloudwatch.IMetric) -> None:
         """What an API answers with a status of 500 or more."""
         self.add(name, "The API answers with 500 or more.", failures, threshold=3)

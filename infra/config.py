@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
+from claimsmith.environment import DEFAULT_REVOCATION_CACHE_SECONDS, MAX_REVOCATION_CACHE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,6 +20,8 @@ TriggerVersion = Literal["V2_0", "V3_0"]
 OnFailure = Literal["deny", "unenriched"]
 Switch = Literal["true", "false"]
 FeaturePlan = Literal["ESSENTIALS", "PLUS"]
+Revocation = Literal["strict", "cached", "off"]
+RevocationOnFailure = Literal["deny", "allow"]
 
 LITE_REFUSAL: Final = (
     "A pool on the LITE plan cannot customize access tokens: pre token generation events V2_0 and V3_0 need "
@@ -40,10 +44,13 @@ _PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _PREFIX_RESERVED = ("aws", "amazon", "cognito")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _EMAIL = re.compile(r"[^\s@,]{1,64}@[^\s@,]+\.[^\s@,]+")
-_IDENTITY_SOURCE = re.compile(r"\$request\.(?:header|querystring)\.[A-Za-z0-9_-]+|\$context\.(?:routeKey|path)")
+_IDENTITY_SOURCE = re.compile(
+    r"\$request\.(?:header|querystring)\.[A-Za-z0-9_-]+|\$context\.(?:routeKey|httpMethod|path)"
+)
 _ROUTE_SOURCE = "$context.routeKey"
-#: What can name a tenant: the path, a header that is not the token's, a parameter.
-_TENANT_SOURCE = re.compile(r"\$context\.path|\$request\.(?:header\.(?!authorization$)|querystring\.).+", re.IGNORECASE)
+#: What can name a tenant: the path, a header that is not the token's. A parameter may come several times, and AWS does
+#: not say by which of its values answers are kept.
+_TENANT_SOURCE = re.compile(r"\$context\.path|\$request\.header\.(?!authorization$).+", re.IGNORECASE)
 
 
 class ContextError(ValueError):
@@ -67,6 +74,9 @@ class Config:
         rest_api: whether the verifier's sample is also made as a REST API.
         authorizer_cache_seconds: how long an HTTP API may keep an answer of the authorizer; 0 to ask every time.
         authorizer_identity_sources: what an HTTP API keeps such an answer by.
+        revocation: whether the authorizers ask the table about every token, remember what it said, or do not ask.
+        revocation_cache_seconds: how long they remember, with ``cached``: so late a revocation is seen.
+        revocation_on_failure: what becomes of a token while the table cannot say whether it is revoked.
         jwks_endpoint: where a local stack serves the pool's keys, in place of Cognito.
         alarm_email: who is told of alarms; without one, whoever subscribes to the topic.
     """
@@ -83,6 +93,9 @@ class Config:
     rest_api: bool = False
     authorizer_cache_seconds: int = 0
     authorizer_identity_sources: tuple[str, ...] = IDENTITY_SOURCES
+    revocation: Revocation = "strict"
+    revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
+    revocation_on_failure: RevocationOnFailure = "deny"
     jwks_endpoint: str | None = None
     alarm_email: str | None = None
 
@@ -118,6 +131,12 @@ class Config:
             rest_api=_one_of(context, "rest_api", get_args(Switch), "false") == "true",
             authorizer_cache_seconds=(seconds := _cache_seconds(context)),
             authorizer_identity_sources=_identity_sources(context, seconds),
+            revocation=cast("Revocation", _one_of(context, "revocation", get_args(Revocation), "strict")),
+            revocation_cache_seconds=_revocation_cache_seconds(context),
+            revocation_on_failure=cast(
+                "RevocationOnFailure",
+                _one_of(context, "revocation_on_failure", get_args(RevocationOnFailure), "deny"),
+            ),
             jwks_endpoint=_jwks_endpoint(context, setting),
             alarm_email=_alarm_email(context),
         )
@@ -153,12 +172,21 @@ def _domain_prefix(context: Mapping[str, object]) -> str | None:
 
 
 def _cache_seconds(context: Mapping[str, object]) -> int:
-    value = context.get("authorizer_cache_seconds", 0)
-    seconds = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_CACHE_SECONDS:
+    return _seconds(context, "authorizer_cache_seconds", 0, least=0, most=MAX_CACHE_SECONDS)
+
+
+def _revocation_cache_seconds(context: Mapping[str, object]) -> int:
+    key = "revocation_cache_seconds"
+    return _seconds(context, key, DEFAULT_REVOCATION_CACHE_SECONDS, least=1, most=MAX_REVOCATION_CACHE_SECONDS)
+
+
+def _seconds(context: Mapping[str, object], key: str, default: int, *, least: int, most: int) -> int:
+    value = context.get(key, default)
+    digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(most))
+    seconds = int(cast("str", value)) if digits else value
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or not least <= seconds <= most:
         raise ContextError(
-            f"authorizer_cache_seconds={value!r} is not possible; use 0 to {MAX_CACHE_SECONDS}. "
-            "For so long a revoked token still works."
+            f"{key}={value!r} is not possible; use {least} to {most}. For so long a revoked token still works."
         )
     return seconds
 
@@ -171,15 +199,16 @@ def _identity_sources(context: Mapping[str, object], cache_seconds: int) -> tupl
         if not _IDENTITY_SOURCE.fullmatch(source):
             raise ContextError(
                 f"{key}: {source!r} is not possible; use $request.header.NAME, $request.querystring.NAME, "
-                "$context.routeKey and $context.path."
+                "$context.routeKey, $context.httpMethod and $context.path."
             )
     if IDENTITY_SOURCES[0] not in sources:
         raise ContextError(f"{key} must have {IDENTITY_SOURCES[0]} among them: the token decides first of all.")
     if cache_seconds and not (_ROUTE_SOURCE in sources and any(map(_TENANT_SOURCE.fullmatch, sources))):
         raise ContextError(
             f"authorizer_cache_seconds={cache_seconds} is not possible with these {key}: a kept answer for one route "
-            "or tenant would open another. Name the route and wherever your routes' tenant_from finds the tenant, as "
-            f"in -c {key}='$request.header.Authorization,$context.routeKey,$context.path'."
+            "or tenant would open another. Name the route and wherever your routes' tenant_from finds the tenant (not "
+            "in a query parameter: it may come twice), as in "
+            f"-c {key}='$request.header.Authorization,$context.routeKey,$context.path'."
         )
     return sources
 

@@ -11,12 +11,15 @@ from aws_cdk import Aws, CfnOutput, Duration, Stack
 
 from claimsmith import environment as variables
 from infra.alarms import PERIOD, Alarms
+from infra.authorizer_caches import AuthorizerCaches
 from infra.function import PythonFunction
 from infra.grants import authorizer_statements, introspection_statements
 from infra.http_api import HttpApi
 from infra.rest_api import RestApi
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
 
@@ -45,7 +48,7 @@ class VerifierStack(Stack):
             variables.ISSUERS: _issuers(stateful.pool.user_pool.user_pool_id, config.jwks_endpoint),
             variables.CLIENT_IDS: ",".join(client.user_pool_client_id for client in stateful.pool.clients),
         }
-        authorizer = self._authorizer("Authorizer", "simple")
+        authorizer = self._authorizer("Authorizer", "simple", self._cached_by())
         introspection = PythonFunction(
             self,
             "Introspection",
@@ -71,6 +74,7 @@ class VerifierStack(Stack):
         alarms.watch_verifier("Authorizer", authorizer)
         alarms.watch_verifier("Introspection", introspection)
         alarms.watch_unknown()
+        alarms.watch_revocations()
         alarms.watch_api("HttpApiFailures", http.stage.metric_server_error(statistic="sum", period=PERIOD))
         outputs = {
             "HttpApiUrl": http.stage.url,
@@ -80,7 +84,7 @@ class VerifierStack(Stack):
         }
         if config.rest_api:
             # A function of its own: how it answers is set once, for all its callers.
-            rest_authorizer = self._authorizer("RestAuthorizer", "iam")
+            rest_authorizer = self._authorizer("RestAuthorizer", "iam", {})
             rest = RestApi(self, "Rest", sample=sample, authorizer=rest_authorizer, config=config)
             alarms.watch_verifier("RestAuthorizer", rest_authorizer, raises_refusals=True)
             failures = rest.api.deployment_stage.metric_server_error(statistic="sum", period=PERIOD)
@@ -90,18 +94,42 @@ class VerifierStack(Stack):
                 "RestApiId": rest.api.rest_api_id,
                 "RestAuthorizerName": rest_authorizer.function_name,
             }
+        self.node.add_validation(AuthorizerCaches(self))
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)
 
-    def _authorizer(self, construct_id: str, response: variables.AuthorizerResponse) -> lambda_.Function:
+    def _cached_by(self) -> dict[str, str]:
+        """What the HTTP API's authorizer is told of a cache in front, to give no answer that must not be kept."""
+        if not self._config.authorizer_cache_seconds:
+            return {}
+        return {variables.AUTHORIZER_CACHED_BY: ",".join(self._config.authorizer_identity_sources)}
+
+    def _revocation(self) -> dict[str, str]:
+        """Whether the authorizers ask the table. Introspection always does: it is asked in order to know."""
+        config = self._config
+        told: dict[str, str] = {} if config.revocation == "strict" else {variables.REVOCATION: config.revocation}
+        if config.revocation == "cached":
+            told[variables.REVOCATION_CACHE_SECONDS] = str(config.revocation_cache_seconds)
+        if config.revocation != "off" and config.revocation_on_failure != "deny":
+            told[variables.REVOCATION_ON_FAILURE] = config.revocation_on_failure
+        return told
+
+    def _authorizer(
+        self, construct_id: str, response: variables.AuthorizerResponse, more: Mapping[str, str]
+    ) -> lambda_.Function:
         return PythonFunction(
             self,
             construct_id,
             module="lambdas.verifier.authorizer",
             description="Lets requests through whose token is good for their route.",
             timeout=_AUTHORIZER_TIMEOUT,
-            environment={**self._environment, variables.AUTHORIZER_RESPONSE: response},
+            environment={
+                **self._environment,
+                variables.AUTHORIZER_RESPONSE: response,
+                **self._revocation(),
+                **more,
+            },
             statements=authorizer_statements(self._table),
             config=self._config,
         ).function

@@ -12,7 +12,7 @@ import pytest
 from infra.config import Config
 from infra.stateful_stack import StatefulStack
 from infra.verifier_stack import VerifierStack
-from tests.infra.template import ROOT, cdk_app
+from tests.infra.template import ROOT, WITHOUT_ASSETS, cdk_app
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -30,6 +30,16 @@ def test_a_wrong_choice_ends_in_a_sentence_and_not_in_a_traceback() -> None:
     assert done.returncode == 1
     said = [line for line in done.stderr.splitlines() if not line.startswith("b'")]  # jsii, about Node's version
     assert said == ["claimsmith: setting='prod' is not possible; choose one with -c setting=production|development."]
+
+
+def test_a_cache_that_would_open_other_requests_ends_in_a_sentence_too() -> None:
+    sources = "$request.header.Authorization,$context.routeKey,$request.header.X-Tenant"
+    cached = {"authorizer_cache_seconds": "60", "authorizer_identity_sources": sources}
+    done = _run({**WITHOUT_ASSETS, **cached})
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    said = done.stderr[done.stderr.index("claimsmith: ") :]
+    assert "not by the path ($context.path), and ClaimsmithVerifier/Http/Api/GET--tenants--{tenant}--orders" in said
 
 
 def test_the_app_runs_in_the_projects_own_environment_before_any_other() -> None:

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from aws_cdk import Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
+from infra.authorizer_caches import AuthorizerCaches
+from infra.config import Config
 from infra.http_api import BURST, INTROSPECT_BURST, INTROSPECT_RATE, PROTECTED, RATE
+from infra.stateful_stack import StatefulStack
+from infra.verifier_stack import VerifierStack
 from tests.infra.permissions import imported
-from tests.infra.template import synthesise
+from tests.infra.template import cdk_app, synthesise
 
 if TYPE_CHECKING:
     from tests.infra.template import Template
@@ -173,6 +180,121 @@ def test_the_http_api_is_throttled_and_introspection_more(verifier: Template) ->
     assert INTROSPECT_BURST < BURST
     route, _ = verifier.named("ApiGatewayV2::Route", "introspect")
     assert route in stage["DependsOn"], "a stage cannot have settings for a route that is not there"
+
+
+def test_a_cached_authorizer_is_told_by_what_its_answers_are_kept(verifier: Template) -> None:
+    """So that it gives none that would open another request; and where nothing is kept, it is told nothing."""
+    cached = synthesise({**CACHING, "rest_api": "true"}).verifier
+    told = _environment(cached, "AuthorizerFunctionE")["CLAIMSMITH_AUTHORIZER_CACHED_BY"]
+    assert told.split(",") == cached.properties("ApiGatewayV2::Authorizer")["IdentitySource"]
+    for template, function in (
+        (verifier, "AuthorizerFunctionE"),
+        (cached, "RestAuthorizer"),
+        (cached, "Introspection"),
+    ):
+        assert "CLAIMSMITH_AUTHORIZER_CACHED_BY" not in _environment(template, function)
+
+
+#: Rules of the synth: route keys, identity sources, seconds; and what it says, or nothing where that is safe.
+TOKEN, ROUTE, METHOD, PATH = (
+    "$request.header.Authorization",
+    "$context.routeKey",
+    "$context.httpMethod",
+    "$context.path",
+)
+CACHES = [
+    (["ANY /{proxy+}"], [TOKEN], 0, ""),
+    (["GET /orders"], [TOKEN, ROUTE, PATH], 60, ""),
+    (["GET /orders/{id}", "POST /orders"], [TOKEN, ROUTE, PATH, "$request.header.X-Tenant"], 60, ""),
+    (["GET /orders"], ["$request.header.authorization", ROUTE, "$request.header.X-Tenant"], 60, ""),
+    (["ANY /orders", "$default"], [TOKEN, ROUTE, METHOD, PATH], 60, ""),
+    (["GET /orders"], [ROUTE, PATH], 60, "one caller's answer would be given to others"),
+    (["GET /orders"], [TOKEN, PATH], 60, "an answer for one route would open another"),
+    (["GET /orders"], [TOKEN, ROUTE], 60, "an answer for one tenant would open another"),
+    (["GET /orders"], [TOKEN, ROUTE, "$request.querystring.tenant"], 60, "an answer for one tenant would open another"),
+    (["GET /orders"], [TOKEN, ROUTE], None, "an answer for one route would open another|an answer for one tenant"),
+    (["GET /orders", "ANY /users"], [TOKEN, ROUTE, PATH], 60, r"not by the method .*Route1 is for any"),
+    (["$default"], [TOKEN, ROUTE, PATH], 60, r"not by the method .*Route0 is for any"),
+    (["GET /orders/{id}"], [TOKEN, ROUTE, "$request.header.X-Tenant"], 60, r"not by the path .*Route0 is for many"),
+    (["$default"], [TOKEN, ROUTE, METHOD, "$request.header.X-Tenant"], 60, r"not by the path .*Route0 is for many"),
+]
+
+
+@pytest.mark.parametrize(("keys", "sources", "seconds", "said"), CACHES)
+def test_synth_fails_where_an_answer_would_be_kept_that_opens_another_request(
+    keys: list[str], sources: list[str], seconds: int | None, said: str
+) -> None:
+    """By the resources, whoever made them."""
+    app = cdk_app({})
+    stack = Stack(app, "Own")
+    stack.node.add_validation(AuthorizerCaches(stack))
+    api = apigatewayv2.CfnApi(stack, "Api", name="own", protocol_type="HTTP")
+    authorizer = apigatewayv2.CfnAuthorizer(
+        stack,
+        "Authorizer",
+        api_id=api.ref,
+        authorizer_type="REQUEST",
+        name="own",
+        authorizer_payload_format_version="2.0",
+        authorizer_result_ttl_in_seconds=seconds,
+        identity_source=sources,
+    )
+    for number, key in enumerate(keys):
+        apigatewayv2.CfnRoute(stack, f"Route{number}", api_id=api.ref, route_key=key, authorizer_id=authorizer.ref)
+    apigatewayv2.CfnRoute(stack, "Open", api_id=api.ref, route_key="ANY /{proxy+}")
+    if not said:
+        app.synth()
+        return
+    with pytest.raises(RuntimeError, match=said):
+        app.synth()
+
+
+def test_the_stack_itself_is_looked_at_that_way() -> None:
+    """A configuration that was not read from the context, and so was not checked there."""
+    app = cdk_app({})
+    config = Config(authorizer_cache_seconds=60)
+    VerifierStack(app, "V", stateful=StatefulStack(app, "S", config=config), config=config)
+    with pytest.raises(RuntimeError, match=r"an answer for one route would open another") as caught:
+        app.synth()
+    assert "GET--tenants--{tenant}--orders/Resource is for many" in str(caught.value)
+
+
+@pytest.mark.parametrize(("seconds", "fine"), [(0, True), (60, False), (None, False)])
+def test_synth_fails_where_a_rest_apis_authorizer_keeps_answers_also_by_default(
+    seconds: int | None, *, fine: bool
+) -> None:
+    app = cdk_app({})
+    stack = Stack(app, "Own")
+    stack.node.add_validation(AuthorizerCaches(stack))
+    api = apigateway.CfnRestApi(stack, "Api", name="own")
+    apigateway.CfnAuthorizer(
+        stack, "Authorizer", rest_api_id=api.ref, type="TOKEN", name="own", authorizer_result_ttl_in_seconds=seconds
+    )
+    if fine:
+        app.synth()
+        return
+    with pytest.raises(RuntimeError, match="they would refuse every other one"):
+        app.synth()
+
+
+def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwise() -> None:
+    def told(**context: str) -> dict[str, dict[str, str]]:
+        template = synthesise({"rest_api": "true", **context}).verifier
+        return {
+            function: {name: value for name, value in _environment(template, function).items() if "_REVOCATION" in name}
+            for function in ("AuthorizerFunctionE", "RestAuthorizer", "Introspection")
+        }
+
+    cached = {"CLAIMSMITH_REVOCATION": "cached", "CLAIMSMITH_REVOCATION_CACHE_SECONDS": "10"}
+    allowing = {"CLAIMSMITH_REVOCATION_ON_FAILURE": "allow"}
+    for context, expected in (
+        ({}, {}),
+        ({"revocation": "cached", "revocation_cache_seconds": "10"}, cached),
+        ({"revocation": "off", "revocation_on_failure": "allow"}, {"CLAIMSMITH_REVOCATION": "off"}),
+        ({"revocation_on_failure": "allow"}, allowing),
+    ):
+        variables = told(**context)
+        assert variables == {"AuthorizerFunctionE": expected, "RestAuthorizer": expected, "Introspection": {}}
 
 
 # The REST API.
