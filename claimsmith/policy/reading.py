@@ -60,8 +60,10 @@ def read(draft: Draft) -> tuple[Policy, list[Finding]]:
     for entry in draft.entries:
         entries[entry.section][entry.name] = entry
     if not entries[SETTINGS_SECTION]:
+        file = next((entry.file for entry in draft.entries), None)
+        nowhere = Entry(SETTINGS_SECTION, "", {}, file, {(): 1} if file else {})
         message = "every policy has this row, even an empty one"
-        findings.append(found(Code.SETTINGS_MISSING, _NO_SETTINGS, (), message))
+        findings.append(found(Code.SETTINGS_MISSING, nowhere, (), message))
     for entry in entries[UNKNOWN_SECTION].values():
         known = ", ".join(f"{prefix}…" for prefix in SECTIONS.values())
         findings.append(found(Code.UNKNOWN_ROW, entry, (), f"a policy has SETTINGS, {known}"))

@@ -94,7 +94,9 @@ def test_a_file_stored_as_rows_and_written_again_is_the_same_file(rows: list[dic
 def test_text_is_read_as_the_same_text_by_any_yaml_reader(text: str) -> None:
     written = dump(from_rows([{"pk": "POLICY", "sk": "SETTINGS", "description": text}]))
     # Nothing but a quoted or plainly textual scalar can be mistaken by a reader of another version of YAML.
-    [(_, node)] = yaml.compose(written).value[0][1].value
+    root = yaml.compose(written)
+    assert isinstance(root, yaml.MappingNode)
+    [(_, node)] = root.value[0][1].value
     assert node.style in ('"', "|") or (node.value[0].isalpha() and node.value.isascii())
     assert "${" in text or node.value == text
 
@@ -106,7 +108,7 @@ def test_rules_are_written_in_their_order_and_numbered_anew() -> None:
 
 
 def test_a_file_is_written_for_people() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"pk": "POLICY", "sk": "RULE#plan", "order": 10, "description": "One.\nTwo.", "updated_by": "somebody",
          "claims": {"b": {"as": "number", "from": "tenant.plan"}, "a": 1},
          "when": {"all": [{"value": "pro", "op": "equals", "field": "tenant.plan"}]}},
