@@ -67,6 +67,8 @@ def _offers(case: Case) -> Iterator[tuple[str, str]]:
     if case.membership is not None:
         for scope in case.membership.scopes:
             yield scope, case.membership_row
+    if case.request.machine and case.client is None:
+        return  # a machine that the policy does not know gets no managed scope, whatever a rule says of everybody
     for rule in case.rules:
         for scope in rule.scopes:
             yield scope, rule.row

@@ -93,20 +93,122 @@ class Policy:
     roles: dict[str, dict[str, Any]]
     groups: dict[str, dict[str, Any]]
     clients: dict[str, dict[str, Any]]
+    rules: dict[str, dict[str, Any]]
 
     def sections(self) -> dict[str, Any]:
-        return {"settings": self.settings, "roles": self.roles, "groups": self.groups, "clients": self.clients}
+        return {
+            "settings": self.settings,
+            "roles": self.roles,
+            "groups": self.groups,
+            "clients": self.clients,
+            "rules": self.rules,
+        }
+
+
+# Rules that lint accepts.
+
+TRUSTED_TEXTS = ["tenant.id", "tenant.plan", "client.id", "client.name", "user.status", "user.identity_provider"]
+UNTRUSTED_TEXTS = ["user.attributes.org", "user.attributes.email", "request.metadata.other", "request.source"]
+LISTS = ["roles", "membership.roles", "user.groups"]
+OPEN = ["user.claims.plan", "tenant.claims.plan", "membership.claims.plan"]
+TEXTS = [*TENANTS, *CLIENTS, "pro", "web", "active", "Cognito", "a", ""]
+
+
+def leaf(fields: list[str], ops: list[str], values: SearchStrategy[Any]) -> SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"field": st.sampled_from(fields), "op": st.sampled_from(ops), "value": values},
+    )
+
+
+def whens(texts: list[str], lists: list[str], any_paths: list[str]) -> SearchStrategy[dict[str, Any]]:
+    """Conditions over these paths."""
+    lists_of_roles = [path for path in lists if path in ("roles", "membership.roles")]
+    other_lists = [path for path in lists if path not in lists_of_roles]
+    leaves = [
+        leaf(texts, ["equals", "not_equals", "starts_with", "ends_with", "contains"], st.sampled_from(TEXTS)),
+        leaf(texts, ["in"], st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3)),
+        leaf(texts + lists + any_paths, ["exists"], st.booleans()),
+    ]
+    for lists_of, members in ((lists_of_roles, ROLES), (other_lists, [*GROUPS, *SCOPES])):
+        if lists_of:
+            leaves.append(leaf(lists_of, ["contains"], st.sampled_from(members)))
+    if any_paths:
+        leaves.append(leaf(any_paths, ["equals", "not_equals"], st.one_of(plain, st.sampled_from(TEXTS))))
+        leaves.append(leaf(any_paths, ["less_than", "greater_than"], st.integers(-5, 5)))
+    return st.recursive(
+        st.one_of(leaves),
+        lambda inner: st.one_of(
+            st.fixed_dictionaries({"all": st.lists(inner, min_size=1, max_size=3)}),
+            st.fixed_dictionaries({"any": st.lists(inner, min_size=1, max_size=3)}),
+            st.fixed_dictionaries({"not": inner}),
+        ),
+        max_leaves=4,
+    )
+
+
+def values_of(paths: list[str]) -> SearchStrategy[Any]:
+    """Values that may be worked out from these paths."""
+    return st.one_of(
+        plain,
+        st.builds(lambda path: {"from": path}, st.sampled_from(paths)),
+        st.builds(lambda path, default: {"from": path, "default": default}, st.sampled_from(paths), plain),
+        st.builds(lambda path: {"from": path, "as": "list"}, st.sampled_from(paths)),
+        st.builds(
+            lambda path: {"template": "<{" + path + "}>"},
+            st.sampled_from([path for path in paths if path not in LISTS]),
+        ),
+    )
+
+
+ORDINARY_NAMES = ["plan", "device", "region", "https://example.com/claim"]
+
+
+def rule_claims(paths: list[str]) -> dict[str, SearchStrategy[Any]]:
+    claims = st.dictionaries(st.sampled_from(ORDINARY_NAMES), values_of(paths), max_size=2)
+    return {"claims": claims, "access_claims": claims, "id_claims": claims, "optional": st.booleans()}
+
+
+def authority(whens_of_rule: SearchStrategy[dict[str, Any]]) -> SearchStrategy[dict[str, Any]]:
+    """Rules that decide more than claims; all they read can be trusted."""
+    return attributes(
+        when=whens_of_rule,
+        **rule_claims([*TRUSTED_TEXTS, *LISTS, *OPEN]),
+        add_scopes=some(MANAGED, 2),
+        suppress_scopes=some(SCOPES, 1),
+        suppress_access_claims=some(ORDINARY_NAMES, 1),
+        suppress_id_claims=some([*ORDINARY_NAMES, "email", "dev:x"], 1),
+        add_groups=some([*GROUPS, "Ops"], 1),
+        suppress_groups=some(GROUPS, 1),
+    )
+
+
+#: Rules that read what users and callers write, and set ordinary claims.
+untrusted_rules = attributes(
+    when=whens([*TRUSTED_TEXTS, *UNTRUSTED_TEXTS], [*LISTS, "request.scopes"], OPEN),
+    **rule_claims([*UNTRUSTED_TEXTS, *TRUSTED_TEXTS]),
+)
+trusted_rules = authority(whens(TRUSTED_TEXTS, LISTS, OPEN))
 
 
 @st.composite
-def policies(draw: st.DrawFn) -> Policy:
+def rule_sections(draw: st.DrawFn, rules: SearchStrategy[dict[str, Any]], at_most: int = 4) -> dict[str, Any]:
+    """The rules of a policy, by id."""
+    drawn = draw(st.lists(rules, max_size=at_most))
+    return {f"r{at}": {**rule, "order": 10 * at} for at, rule in enumerate(drawn)}
+
+
+any_rules = rule_sections(st.one_of(trusted_rules, untrusted_rules))
+
+
+@st.composite
+def policies(draw: st.DrawFn, rules: SearchStrategy[dict[str, Any]] = any_rules) -> Policy:
     """A policy that lint accepts."""
-    names = sorted(draw(some(ROLES)))
+    names = ROLES  # all of them, since conditions may name any
     settings = draw(
         attributes(
             scope_mode=st.sampled_from(["exact", "intersect"]),
             no_tenant=st.sampled_from(["allow", "allow", "deny"]),
-            default_roles=some(names, 2) if names else st.just([]),
+            default_roles=some(names, 2),
             claim_names=attributes(tenant_id=st.sampled_from(["org", None]), roles=st.just("custom:roles")),
         )
     )
@@ -124,11 +226,12 @@ def policies(draw: st.DrawFn) -> Policy:
         )
         for index, name in enumerate(names)
     }
-    of_roles = some(names, 2) if names else st.just([])
+    of_roles = some(names, 2)
     groups = {name: {"roles": draw(of_roles)} for name in draw(some(GROUPS))}
     clients = {
         name: draw(
             attributes(
+                name=st.just("web"),
                 tenant=st.sampled_from(TENANTS),
                 roles=of_roles,
                 scopes_allowed=some(SCOPES, 6),
@@ -140,7 +243,7 @@ def policies(draw: st.DrawFn) -> Policy:
         )
         for name in draw(some(CLIENTS))
     }
-    return Policy(settings, roles, groups, clients)
+    return Policy(settings, roles, groups, clients, draw(rules))
 
 
 statuses = st.sampled_from(["active", "active", "active", "suspended"])
@@ -172,6 +275,7 @@ def directories(draw: st.DrawFn, sub: str = events.SUB) -> list[dict[str, Any]]:
         row = attributes(
             status=statuses,
             name=st.just(tenant.title()),
+            plan=st.sampled_from(["pro", "free"]),
             default_roles=some(ROLES, 2),
             roles_allowed=some(ROLES),
             scopes_allowed=some(SCOPES, 6),

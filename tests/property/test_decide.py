@@ -10,23 +10,29 @@ from hypothesis import strategies as st
 
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import build
+from claimsmith.cognito.tokens import issued
 from claimsmith.engine import Decision, Refusal, decide
 from claimsmith.engine.decide import degraded
 from claimsmith.errors import Code
-from tests.events import MACHINE
+from tests.events import HOSTED, MACHINE
 from tests.policies import NOW, bundle, facts
-from tests.property import referee
+from tests.property import oracle, referee
 from tests.property.strategies import (
     CLIENTS,
+    GROUPS,
     MANAGED,
+    ORDINARY_NAMES,
     SCOPES,
     Policy,
     any_events,
+    authority,
     directories,
     hostile_bundles,
     hostile_directories,
     policies,
+    rule_sections,
     user_events,
+    whens,
 )
 
 if TYPE_CHECKING:
@@ -140,8 +146,8 @@ def test_a_token_is_only_ever_for_a_tenant_that_is_usable(policy: Policy, rows: 
 # Scopes, against a second account of what is granted.
 
 
-def grants(policy: Policy, rows: Rows, event: Event, tenant_id: str | None) -> set[str]:
-    """What the design says is granted, told from the rows and not from the bundle."""
+def grants(policy: Policy, rows: Rows, event: Event, tenant_id: str | None) -> tuple[set[str], set[str]]:
+    """What the design says is granted, and what is never, told from the rows and not from the bundle."""
 
     def closed(names: set[str]) -> set[str]:
         known = names & policy.roles.keys()
@@ -154,6 +160,8 @@ def grants(policy: Policy, rows: Rows, event: Event, tenant_id: str | None) -> s
     client = policy.clients.get(event["callerContext"]["clientId"])
     tenant = row(f"TENANT#{tenant_id}", "TENANT")
     scopes: set[str] = set()
+    member: dict[str, Any] = {}
+    user = "USER#"
     if event["triggerSource"] == MACHINE:
         own = set() if client is None else set(client.get("roles", ()))
         elsewhere = set() if client is None else set(policy.settings.get("default_roles", ()))
@@ -172,7 +180,35 @@ def grants(policy: Policy, rows: Rows, event: Event, tenant_id: str | None) -> s
     allowed = (
         set(SCOPES) & set((client or {}).get("scopes_allowed", SCOPES)) & set(tenant.get("scopes_allowed", SCOPES))
     )
-    return scopes & allowed & set(MANAGED)
+    # Rules speak of what is left after the ceilings.
+    known = fields(event, policy, {"user": row(user, "USER"), "member": member, "tenant": tenant}, held)
+    rules = [rule for rule in policy.rules.values() if oracle.holds(rule.get("when", {"all": []}), known)]
+    if client is not None or event["triggerSource"] != MACHINE:
+        scopes |= {scope for rule in rules for scope in rule.get("add_scopes", ())}
+    never = {scope for rule in rules for scope in rule.get("suppress_scopes", ())}
+    return scopes & allowed & set(MANAGED), never
+
+
+def fields(event: Event, policy: Policy, rows: dict[str, dict[str, Any]], roles: set[str]) -> dict[str, Any]:
+    """What conditions may ask about, by path, as the rows say it."""
+    machine, request = event["triggerSource"] == MACHINE, event["request"]
+    client_id = event["callerContext"]["clientId"]
+    known: dict[str, Any] = {"roles": sorted(roles), "client.id": client_id, "request.scopes": request["scopes"]}
+    known |= {"request.source": event["triggerSource"]}
+    known |= {f"request.metadata.{name}": value for name, value in request.get("clientMetadata", {}).items()}
+    known |= {f"user.attributes.{name}": value for name, value in request["userAttributes"].items()}
+    known |= {f"client.{name}": value for name, value in policy.clients.get(client_id, {}).items() if name == "name"}
+    if not machine:
+        known |= {"user.status": "active", "user.identity_provider": "Cognito"}
+        known |= {"user.groups": request["groupConfiguration"]["groupsToOverride"]}
+    if "pk" in rows["tenant"]:
+        known |= {"tenant.id": rows["tenant"]["pk"].removeprefix("TENANT#"), "tenant.status": "active"}
+        known |= {f"tenant.{name}": rows["tenant"][name] for name in ("name", "plan") if name in rows["tenant"]}
+    if "pk" in rows["member"]:
+        known["membership.roles"] = list(rows["member"].get("roles", ()))
+    for of, path in (("user", "user"), ("tenant", "tenant"), ("member", "membership")):
+        known |= {f"{path}.claims.{name}": value for name, value in rows[of].get("claims", {}).items()}
+    return known
 
 
 @given(policies(), directories(), any_events)
@@ -181,8 +217,9 @@ def test_managed_scopes_are_those_that_the_rows_grant_and_no_others(policy: Poli
     if isinstance(decision, Refusal):
         return
     client = policy.clients.get(event["callerContext"]["clientId"], {})
-    requested, never = set(event["request"]["scopes"]), set(client.get("suppress_scopes", ()))
-    granted = grants(policy, rows, event, decision.tenant_id)
+    requested = set(event["request"]["scopes"])
+    granted, never = grants(policy, rows, event, decision.tenant_id)
+    never |= set(client.get("suppress_scopes", ()))
     mode = client.get("scope_mode", policy.settings.get("scope_mode", "intersect"))
     if mode == "intersect" and requested != {"aws.cognito.signin.user.admin"}:
         granted &= requested
@@ -214,15 +251,19 @@ def test_intersect_is_exact_cut_to_what_was_requested(policy: Policy, rows: Rows
     assert scopes_of(in_mode(policy, "intersect"), rows, event) == (exact if everything else exact & requested)
 
 
-@given(policies(), directories(), any_events, st.data())
+#: Rules that ask about nothing that a grant may give: what asks for the lack of a role gives more without it.
+lasting_rules = rule_sections(authority(whens(["client.id", "user.status"], [], [])))
+
+
+@given(policies(lasting_rules), directories(), any_events, st.data())
 def test_taking_a_grant_away_never_adds_a_scope(policy: Policy, rows: Rows, event: Event, data: st.DataObject) -> None:
     before = scopes_of(bundle(**policy.sections()), rows, event)
     # Every list that gives something: in the policy's rows and in the directory's.
     sections: dict[str, Any] = json.loads(json.dumps(policy.sections()))
     directory: Rows = json.loads(json.dumps(rows))
     holders = [sections["settings"], *directory]
-    holders += [row for name in ("roles", "groups", "clients") for row in sections[name].values()]
-    giving = ("roles", "scopes", "inherits", "default_roles", "roles_allowed", "scopes_allowed")
+    holders += [row for name in ("roles", "groups", "clients", "rules") for row in sections[name].values()]
+    giving = ("roles", "scopes", "inherits", "default_roles", "roles_allowed", "scopes_allowed", "add_scopes")
     lists = [holder[name] for holder in holders for name in giving if isinstance(holder.get(name), list)]
     lists = [given_list for given_list in lists if given_list]
     if not lists:
@@ -230,6 +271,107 @@ def test_taking_a_grant_away_never_adds_a_scope(policy: Policy, rows: Rows, even
     shortened = data.draw(st.sampled_from(lists))
     shortened.pop(data.draw(st.integers(0, len(shortened) - 1)))
     assert scopes_of(bundle(**sections), directory, event) <= before
+
+
+@given(policies(lasting_rules), directories(), user_events(), st.data())
+def test_taking_a_membership_a_group_or_a_role_away_never_adds_a_scope(
+    policy: Policy, rows: Rows, event: Event, data: st.DataObject
+) -> None:
+    compiled = bundle(**policy.sections())
+    # A tenant's ceiling holds for its own tokens: one without a tenant is not under it.
+    rows = [{name: row[name] for name in row if not name.endswith("_allowed")} for row in rows]
+    before = decided(compiled, rows, event)
+    if isinstance(before, Refusal):
+        return
+    # Without the chosen membership, and not with another one in its place: there the user may have more.
+    own = [row for row in rows if row["sk"] in (f"TENANT#{before.tenant_id}", "USER")]
+    left = [row for row in rows if row["sk"] == "TENANT" or row in own]
+    removed = data.draw(st.sampled_from([*own, None]))
+    asked = json.loads(json.dumps(event))
+    if removed is None:
+        asked["request"]["groupConfiguration"]["groupsToOverride"] = []
+    alone = scopes_of(compiled, left, event)
+    after = scopes_of(compiled, [row for row in left if row != removed], asked)
+    managed = set(MANAGED)
+    assert after & managed <= alone & managed
+
+
+# What users and callers write.
+
+
+@given(policies(), directories(), user_events(), st.text(max_size=3), st.none() | st.text(max_size=3))
+def test_untrusted_input_changes_ordinary_claims_and_nothing_else(
+    policy: Policy, rows: Rows, event: Event, written: str, said: str | None
+) -> None:
+    compiled = bundle(**policy.sections())
+    other = json.loads(json.dumps(event))
+    other["request"]["userAttributes"]["org"] = written
+    other["request"]["userAttributes"]["email"] = written
+    if other["triggerSource"] != HOSTED and said is not None:
+        other["request"]["clientMetadata"] = {**other["request"].get("clientMetadata", {}), "other": said}
+    one, two = decided(compiled, rows, event), decided(compiled, rows, other)
+    assert type(one) is type(two)
+    if isinstance(one, Refusal) or isinstance(two, Refusal):
+        return
+    assert (one.tenant_id, one.roles) == (two.tenant_id, two.roles)
+    assert one.changes.scopes_to_add == two.changes.scopes_to_add
+    assert one.changes.scopes_to_suppress == two.changes.scopes_to_suppress
+    assert one.changes.groups == two.changes.groups
+    # Only what would pass for a claim of the engine's is hidden where it appears.
+    own = set(compiled.settings.claim_names.values()) | {"claims_degraded", "claims_shed"}
+    assert set(one.changes.access.suppressed) == set(two.changes.access.suppressed)
+    assert set(one.changes.id.suppressed) - own == set(two.changes.id.suppressed) - own
+    for token in ("access", "id"):
+        before, after = (getattr(made.changes, token).claims for made in (one, two))
+        differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        assert differing <= set(ORDINARY_NAMES)
+
+
+# Denials.
+
+
+@given(policies(), directories(), any_events, st.integers(-5, 45), st.data())
+def test_what_a_rule_takes_away_is_in_no_token_wherever_the_rule_stands(
+    policy: Policy, rows: Rows, event: Event, order: int, data: st.DataObject
+) -> None:
+    scope, claim = data.draw(st.sampled_from(SCOPES)), data.draw(st.sampled_from(ORDINARY_NAMES))
+    group = data.draw(st.sampled_from(GROUPS))
+    denial = {
+        "order": order,
+        "suppress_scopes": [scope],
+        "suppress_access_claims": [claim],
+        "suppress_id_claims": [claim],
+        "suppress_groups": [group],
+    }
+    compiled = bundle(**policy.sections() | {"rules": {**policy.rules, "denial": denial}})
+    decision = decided(compiled, rows, event)
+    if isinstance(decision, Refusal):
+        return
+    assert scope not in referee.scopes_issued(event, answered(decision, event))
+    access, identity = issued(parse(event), decision.changes)
+    for claims in (access, identity):
+        assert claim not in claims
+        assert group not in claims.get("cognito:groups", ())
+
+
+@given(policies(), directories(), any_events)
+def test_a_rule_of_another_client_and_a_tenant_of_nobodys_change_nothing(
+    policy: Policy, rows: Rows, event: Event
+) -> None:
+    elsewhere = {
+        "order": 15,
+        "when": {"field": "client.id", "op": "equals", "value": "9other"},
+        "add_scopes": list(MANAGED),
+        "suppress_groups": list(GROUPS),
+        "claims": {"plan": "other"},
+    }
+    more = policy.sections() | {
+        "rules": {**policy.rules, "elsewhere": elsewhere},
+        "clients": {**policy.clients, "9other": {"scopes_allowed": [], "suppress_scopes": list(SCOPES)}},
+        "groups": {**policy.groups, "Nobodys": {"roles": []}},
+    }
+    stranger = {"pk": "TENANT#nobodys", "sk": "TENANT", "status": "suspended", "claims": {"plan": "x"}}
+    assert decided(bundle(**policy.sections()), rows, event) == decided(bundle(**more), [*rows, stranger], event)
 
 
 @given(policies(), directories(), user_events(), st.sampled_from(CLIENTS), st.sampled_from(SCOPES))
