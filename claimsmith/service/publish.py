@@ -109,7 +109,9 @@ def unopposed(attempt: Callable[[], T]) -> T:
     raise OperationError(Code.CONFLICT, "Others keep publishing at the same moment; try again.")
 
 
-def _publish(rows: Table, signature: _Signature, *, in_spite_of_manual: bool) -> Outcome:
+def _publish(
+    rows: Table, signature: _Signature, *, in_spite_of_manual: bool = False, only: str | None = None
+) -> Outcome:
     # The pointer is read before the draft: if the draft read here is overtaken, so is the pointer, and moving it fails.
     # The lease is read after it: who wrote a part of what was read took the lease first, and holds it still, or has
     # made the draft whole before giving it up, and then it is not what was read.
@@ -120,6 +122,8 @@ def _publish(rows: Table, signature: _Signature, *, in_spite_of_manual: bool) ->
     if lease is None:
         _still(rows, draft)
     elif lease.digest != digest:
+        only = lease.digest
+    if only is not None and only != digest:
         return Outcome(Result.WAITING, pointer.version if pointer else None)
     if lease is not None:
         signature = signature._replace(by=lease.by, note=lease.note)
@@ -226,7 +230,8 @@ def apply(
         message = f"{who} is applying another policy. Wait for them, or take over with --take-over."
         raise OperationError(Code.LEASE_HELD, message) from error
     unopposed(lambda: _write(rows, draft, lease))
-    return publish(rows, by=by, clock=clock)
+    # Only this draft: where somebody has taken over since, what is published is theirs, and no success of this run.
+    return unopposed(lambda: _publish(rows, _Signature(by, now, note), only=lease.digest))
 
 
 def _write(rows: Table, draft: Draft, lease: drafts.Lease) -> None:

@@ -1,0 +1,116 @@
+"""The few operations of DynamoDB that publishing uses, on a dictionary, one at a time.
+
+The in-memory AWS of the other tests copies its whole table for each transaction, which takes seconds where many
+processes write many rows. ``test_publish_processes`` compares the answers of both on the same requests.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Item = dict[str, Any]
+Key = tuple[str, str]
+
+#: Told of each row that is written: its key, what it was, and what it is.
+Watcher = "Callable[[Key, Item | None, Item | None], None]"
+
+
+class MemoryDynamoDB:
+    """One table. Its methods are those of a client; any other operation or condition than these fails.
+
+    Attributes:
+        items: the rows, by key, as DynamoDB encodes them.
+    """
+
+    def __init__(self, watcher: Callable[[Key, Item | None, Item | None], None] | None = None) -> None:
+        self.items: dict[Key, Item] = {}
+        self._watcher = watcher
+        self._lock = threading.RLock()
+
+    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> Item:  # noqa: N803 - DynamoDB's names
+        del TableName, ConsistentRead
+        with self._lock:
+            item = self.items.get(_key(Key))
+        return {} if item is None else {"Item": item}
+
+    def batch_get_item(self, *, RequestItems: Item) -> Item:  # noqa: N803 - DynamoDB's names
+        [(name, asked)] = RequestItems.items()
+        with self._lock:
+            return {"Responses": {name: [self.items[key] for key in map(_key, asked["Keys"]) if key in self.items]}}
+
+    def query(self, **request: Any) -> Item:  # noqa: ANN401 - requests of botocore have no type
+        values = request["ExpressionAttributeValues"]
+        prefix = ""
+        if request["KeyConditionExpression"] != "pk = :pk":
+            assert request["KeyConditionExpression"] == "pk = :pk AND begins_with(sk, :sk)"
+            prefix = values[":sk"]["S"]
+        with self._lock:
+            keys = sorted(key for key in self.items if key[0] == values[":pk"]["S"] and key[1].startswith(prefix))
+            if not request["ScanIndexForward"]:
+                keys.reverse()
+            limit = request.get("Limit", len(keys))
+            answer: Item = {"Items": [self.items[key] for key in keys[:limit]]}
+        if limit <= len(keys) and "Limit" in request:
+            answer["LastEvaluatedKey"] = dict(zip(("pk", "sk"), ({"S": part} for part in keys[limit - 1]), strict=True))
+        return answer
+
+    def put_item(self, **action: Any) -> Item:  # noqa: ANN401 - as above
+        return self._write(action, "ConditionalCheckFailedException")
+
+    def delete_item(self, **action: Any) -> Item:  # noqa: ANN401 - as above
+        return self._write(action, "ConditionalCheckFailedException")
+
+    def transact_write_items(self, *, TransactItems: list[Item], ClientRequestToken: str = "") -> Item:  # noqa: N803 - as above
+        del ClientRequestToken
+        actions = [next(iter(item.values())) for item in TransactItems]
+        assert len({_key(action.get("Item", action.get("Key"))) for action in actions}) == len(actions) <= 100
+        with self._lock:
+            held = [self._holds(action) for action in actions]
+            if not all(held):
+                reasons = [{"Code": "None" if holds else "ConditionalCheckFailed"} for holds in held]
+                error: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+                raise ClientError(error, "TransactWriteItems")
+            for action in actions:
+                self._write(action, "")
+        return {}
+
+    def _write(self, action: Item, refusal: str) -> Item:
+        item = action.get("Item")
+        key = _key(item if item is not None else action["Key"])
+        with self._lock:
+            if not self._holds(action):
+                raise ClientError({"Error": {"Code": refusal}}, "Write")
+            before = self.items.pop(key, None)
+            if item is not None:
+                self.items[key] = item
+            if self._watcher is not None:
+                self._watcher(key, before, item)
+        return {}
+
+    def _holds(self, action: Item) -> bool:
+        there = self.items.get(_key(action.get("Item", action.get("Key"))), {})
+        values = action.get("ExpressionAttributeValues", {})
+        match action.get("ConditionExpression"):
+            case None:
+                return True
+            case "attribute_not_exists(pk)":
+                return not there
+            case "attribute_not_exists(pk) OR digest = :digest":
+                return not there or there.get("digest") == values[":digest"]
+            case "digest = :digest":
+                return bool(there.get("digest") == values[":digest"])
+            case "revision = :revision":
+                return bool(there.get("revision") == values[":revision"])
+            case other:
+                raise AssertionError(f"nothing is known of the condition {other}")
+
+
+def _key(item: Item | None) -> Key:
+    assert item is not None
+    return item["pk"]["S"], item["sk"]["S"]

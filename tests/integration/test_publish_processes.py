@@ -1,0 +1,313 @@
+"""Publishers, appliers and admins as processes of their own against a server, killed by the system at their writes.
+
+Whatever dies when: no version is overwritten, none in force is half a policy, and the next run repairs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from botocore.exceptions import ClientError
+
+from claimsmith.errors import Code
+from claimsmith.service.publish import Result, apply, publish
+from claimsmith.service.versions import promote, resume, rollback, stage, standing
+from claimsmith.store import bundles, drafts
+from claimsmith.store.attributes import decode_row
+from claimsmith.store.dynamodb import ConditionError, Table
+from claimsmith.table import create_table
+from tests.conftest import TABLE
+from tests.integration.clients import WRITES
+from tests.integration.dynamodb_server import LoopbackDynamoDB
+from tests.integration.memory_dynamodb import MemoryDynamoDB
+from tests.integration.publishing_process import ROLES, whole, work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.conftest import Client
+    from tests.integration.memory_dynamodb import Item, Key
+
+#: Lease, two transactions, version, pointer, lease.
+APPLY_WRITES: Final = 6
+
+#: Seconds that a process may take on a busy machine.
+PATIENCE: Final = 60
+
+CONTEXT: Final = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["tests.integration.publishing_process"])
+
+
+class Rules:
+    """What must hold at every single write.
+
+    Attributes:
+        broken: what did not.
+        moves: how often the pointer was written.
+    """
+
+    def __init__(self) -> None:
+        self.broken: list[str] = []
+        self.moves = 0
+        self._policies: dict[int, str] = {}
+
+    def __call__(self, key: Key, before: Item | None, after: Item | None) -> None:
+        if key[0] != "BUNDLE":
+            return
+        if after is None:
+            self.broken.append(f"{key} is deleted")
+        elif key[1] == "CURRENT":
+            self._pointed(decode_row(before or {"revision": {"N": "0"}}), decode_row(after))
+        elif before is not None:
+            self.broken.append(f"{key} is given twice")
+        else:
+            self._stored(decode_row(after))
+
+    def policy(self, version: int) -> str:
+        """What the policy of a version was called."""
+        return self._policies[version]
+
+    def _stored(self, row: dict[str, Any]) -> None:
+        number = int(row["sk"].removeprefix("V#"))
+        roles = bundles.decoded(row, number)[0].roles
+        scopes = {role.scopes for role in roles.values()}
+        if len(roles) != ROLES or len(scopes) != 1:
+            self.broken.append(f"version {number} is half of one policy and half of another: {scopes}")
+        self._policies[number] = scopes.pop()[0].removeprefix("is/")
+
+    def _pointed(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        self.moves += 1
+        if after["revision"] != before["revision"] + 1:
+            self.broken.append(f"revision {after['revision']} follows {before['revision']}")
+        if after["version"] not in self._policies:
+            self.broken.append(f"version {after['version']} is in force and not stored")
+        if before.get("hold") and after["version"] != before["version"] and after["updated_by"] != "admin":
+            self.broken.append(f"{after['updated_by']} published in spite of the hold")
+
+
+class Deadly:
+    """A client on the server's side for one process, killed at a write: before that is done, or before it is told.
+
+    Attributes:
+        writes: how many writes the process has asked for.
+    """
+
+    def __init__(self, client: Client, kill_at: int | None, *, done: bool) -> None:
+        self.pid: int | None = None
+        self.known = threading.Event()
+        self.writes = 0
+        self._client = client
+        self._kill_at = kill_at
+        self._done = done
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def perform(**request: Any) -> Any:  # noqa: ANN401 - botocore's requests and answers have no type
+            self.writes += operation in WRITES
+            deadly = operation in WRITES and self.writes == self._kill_at
+            if deadly and not self._done:
+                self._kill()
+            answer = getattr(self._client, operation)(**request)
+            if deadly:
+                self._kill()
+            return answer
+
+        return perform
+
+    def _kill(self) -> None:
+        assert self.known.wait(PATIENCE)
+        assert self.pid is not None
+        os.kill(self.pid, signal.SIGKILL)
+        raise ClientError({"Error": {"Code": "NobodyListens"}}, "any")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended.
+
+    Attributes:
+        told: what it told; None where it was killed before.
+    """
+
+    what: str
+    tag: str
+    killed: bool
+    writes: int
+    told: tuple[str, Any] | None
+
+
+def run(client: Client, what: str, tag: str = "", *, kill_at: int | None = None, done: bool = False) -> Ended:
+    """Run a process to its end."""
+    deadly = Deadly(client, kill_at, done=done)
+    with LoopbackDynamoDB(deadly) as server:
+        receiver, sender = CONTEXT.Pipe(duplex=False)
+        process = CONTEXT.Process(target=work, args=(server.endpoint_url, what, tag, sender))
+        process.start()
+        sender.close()
+        deadly.pid = process.pid
+        deadly.known.set()
+        process.join(PATIENCE)
+        assert process.exitcode in (0, -signal.SIGKILL), f"{what} ended with {process.exitcode}"
+        told = receiver.recv() if process.exitcode == 0 else None
+        receiver.close()
+        return Ended(what, tag, process.exitcode != 0, deadly.writes, told)
+
+
+@pytest.fixture
+def rules() -> Rules:
+    return Rules()
+
+
+@pytest.fixture
+def memory(rules: Rules) -> MemoryDynamoDB:
+    """A table in which the policy "first" is in force."""
+    memory = MemoryDynamoDB(rules)
+    assert apply(Table(memory, TABLE), whole("first"), by="first").version == 1
+    return memory
+
+
+def in_force(rows: Table) -> int:
+    pointer = bundles.pointer(rows)
+    assert pointer is not None
+    return pointer.version
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before it is done", "before it is told"])
+@pytest.mark.parametrize("kill_at", range(1, APPLY_WRITES + 1))
+def test_apply_killed_at_any_write_leaves_one_whole_policy_in_force_and_the_next_run_repairs(
+    memory: MemoryDynamoDB, rules: Rules, kill_at: int, *, done: bool
+) -> None:
+    rows = Table(memory, TABLE)
+    assert run(memory, "apply", "second", kill_at=kill_at, done=done).killed
+    # The stream's publisher runs after each of the writes that happened.
+    publish(rows, by="stream")
+    assert rules.policy(in_force(rows)) in ("first", "second")
+    assert apply(rows, whole("second"), by="again").version == 2
+    assert rules.policy(in_force(rows)) == "second"
+    assert [version.number for version in bundles.versions(rows, limit=9)] == [2, 1]
+    assert (drafts.lease(rows), drafts.problems(rows), rules.broken) == (None, None, [])
+
+
+def test_apply_has_no_more_writes_than_those(memory: MemoryDynamoDB) -> None:
+    ended = run(memory, "apply", "second", kill_at=APPLY_WRITES + 1)
+    assert (ended.killed, ended.writes, ended.told) == (False, APPLY_WRITES, ("done", (Result.PUBLISHED, 2)))
+
+
+#: What processes do, more often what writes more.
+WORK: Final = (
+    *["apply"] * 4,
+    *["take over"] * 8,
+    *["publish"] * 3,
+    *("rollback", "resume", "resume", "stage", "promote"),
+)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_processes_that_come_in_between_each_other_and_die_at_random_lose_nothing(
+    memory: MemoryDynamoDB, rules: Rules, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - which process dies where, not a secret
+    kill_at = (None, None, 1, 2, 2, 3, 3, 3, 4, 5, 6)
+    plan = [
+        (chance.choice(WORK), chance.choice("abcd"), chance.choice(kill_at), chance.random() < 0.5) for _ in range(60)
+    ]
+    with ThreadPoolExecutor(5) as pool:
+        ended = list(pool.map(lambda each: run(memory, each[0], each[1], kill_at=each[2], done=each[3]), plan))
+    assert rules.broken == []
+    assert _wrong(ended, rules) == []
+    happened = Counter("killed" if each.killed else "lived" for each in ended)
+    assert min(happened["killed"], happened["lived"]) >= 5, "too few processes died, or lived, to prove anything"
+    assert rules.moves >= 8, "too little happened to prove anything"
+    # The next run repairs, whatever was left.
+    rows = Table(memory, TABLE)
+    apply(rows, whole("last"), by="last", take_over=True)
+    resume(rows, by="admin")
+    assert rules.policy(in_force(rows)) == "last"
+    told = standing(rows, limit=1)
+    assert told.pointer is not None
+    assert (told.lease, told.problems, told.pointer.hold, rules.broken) == (None, None, False, [])
+
+
+def _wrong(ended: Sequence[Ended], rules: Rules) -> list[Ended]:
+    """Those who were told something that is not so, or came to an end that nobody foresaw."""
+    wrong = []
+    for each in ended:
+        match each.told:
+            case ("done", (Result.PUBLISHED | Result.UNCHANGED, version)) if each.what in ("apply", "take over"):
+                right = rules.policy(version) == each.tag
+            case ("done", _):
+                right = True
+            case ("refused", code):
+                # A version that is no longer there to be moved to, or a lease of somebody who died.
+                right = code in (Code.LEASE_HELD, Code.LEASE_LOST, Code.BAD_ARGUMENT, Code.ON_HOLD, Code.CONFLICT)
+            case _:
+                right = each.killed
+        if not right:
+            wrong.append(each)
+    return wrong
+
+
+def test_the_table_in_memory_answers_as_the_in_memory_aws_does(dynamodb: Client) -> None:
+    """The same work on both, each request and each answer compared."""
+    name, memory, compared = "without-stream", MemoryDynamoDB(), 0
+    create_table(dynamodb, name, stream=False)
+
+    class Both:
+        def __getattr__(self, operation: str) -> Callable[..., Any]:
+            def perform(**request: Any) -> Any:  # noqa: ANN401 - botocore's requests and answers have no type
+                nonlocal compared
+                answers = [_answered(client, operation, request) for client in (dynamodb, memory)]
+                assert answers[0] == answers[1], (operation, request)
+                compared += 1
+                if isinstance(answers[0], tuple):
+                    raise ClientError(
+                        {"Error": {"Code": answers[0][0]}, "CancellationReasons": answers[0][1]}, operation
+                    )
+                return answers[0]
+
+            return perform
+
+    rows = Table(Both(), name)
+    publish(rows, by="stream")
+    for tag in "ab":
+        apply(rows, whole(tag), by="test")
+    drafts.take(rows, drafts.Lease("another", "test", 0), over=False)
+    with pytest.raises(ClientError):
+        Both().put_item(TableName=name, Item={"pk": {"S": "LEASE"}, "sk": {"S": "DRAFT"}}, **_IF_ABSENT)
+    lost = drafts.Lease("lost", "test", 0)
+    with pytest.raises(ConditionError):
+        drafts.replace(rows, lost, [{"pk": "POLICY", "sk": "ROLE#x"}], [])
+    assert not drafts.release(rows, lost)
+    publish(rows, by="stream")
+    apply(rows, whole("a"), by="test", take_over=True)
+    rollback(rows, 1, by="admin")
+    stage(rows, 2, percent=50, by="admin")
+    promote(rows, None, by="admin")
+    resume(rows, by="admin")
+    standing(rows, limit=1)
+    bundles.load_all(rows, [1, 2, 9])
+    assert compared > 60
+
+
+_IF_ABSENT: Final = {"ConditionExpression": "attribute_not_exists(pk)"}
+
+
+def _answered(client: Client, operation: str, request: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
+    try:
+        answer = getattr(client, operation)(**request)
+    except ClientError as error:
+        response: Any = error.response
+        reasons = [{"Code": reason["Code"]} for reason in response.get("CancellationReasons", ())]
+        return response["Error"]["Code"], reasons
+    kept = {name: answer[name] for name in ("Item", "Items", "Responses", "LastEvaluatedKey") if name in answer}
+    for found in kept.get("Responses", {}).values():
+        found.sort(key=lambda item: item["sk"]["S"])
+    return kept
