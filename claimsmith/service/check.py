@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.errors import StoreError
 from claimsmith.service.current import CurrentBundle
+from claimsmith.service.grants import StoredGrants
 from claimsmith.store.resources import StoredResources
 from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, KeySource, Verifier
@@ -64,6 +65,7 @@ class TokenChecks:
         self._revocations = _revocations(rows, environment, reports)
         self._resources = StoredResources(rows)
         self._current = CurrentBundle(rows)
+        self._grants = StoredGrants(rows, self._current)
 
     def authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         """Answer an API Gateway authorizer event.
@@ -90,7 +92,9 @@ class TokenChecks:
         tokens = self._verifier(bundle, self._environment.client_ids, ANY)
         # Any client of the pool may call; its row decides.
         callers = self._verifier(bundle, ANY, self._revocations)
-        return Introspection(tokens, callers, self._resources, revocations=self._revocations).answer(event)
+        return Introspection(
+            tokens, callers, self._resources, revocations=self._revocations, grants=self._grants
+        ).answer(event)
 
     def _bundle(self) -> Bundle:
         """The policy in force; where that is the choice, the last one known while the table does not answer.

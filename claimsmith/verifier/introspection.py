@@ -18,11 +18,13 @@ from urllib.parse import parse_qsl, unquote_plus
 from claimsmith.errors import ClaimsmithError, Code, VerificationError
 from claimsmith.verifier.checks import ANY
 from claimsmith.verifier.encoding import base64
+from claimsmith.verifier.freshness import freshness
 from claimsmith.verifier.revocation import check_revocation
 
 if TYPE_CHECKING:
     from claimsmith.verifier.checks import Unchecked
     from claimsmith.verifier.claims import Claims
+    from claimsmith.verifier.freshness import Freshness, Grants
     from claimsmith.verifier.revocation import Revocations
     from claimsmith.verifier.verifier import Verifier
 
@@ -59,6 +61,14 @@ _COPIED: Final = ("scope", "sub", "iss", "jti")
 #: The same, for times, which are integers there but may have fractions in a JWT (RFC 7519 section 2): rounded so that
 #: nobody takes the token for valid at a time when it is not.
 _TIMES: Final = {"exp": math.floor, "iat": math.floor, "nbf": math.ceil}
+
+#: All members that have a meaning of their own, there or here.
+_MEMBERS: Final = frozenset(
+    {
+        *("active", "client_id", "username", "token_type", "aud", *_COPIED, *_TIMES),
+        *("tenant_id", "roles", "stale", "incomplete"),
+    }
+)
 
 
 class ProtectedResources(Protocol):
@@ -126,6 +136,7 @@ class Introspection:
         resources: ProtectedResources,
         *,
         revocations: Revocations | Unchecked,
+        grants: Grants | Unchecked,
     ) -> None:
         """Put it together.
 
@@ -137,11 +148,13 @@ class Introspection:
                 client's row decides; with revocation.
             resources: the callers.
             revocations: where revocations are kept, or ``ANY`` to call revoked tokens active.
+            grants: where policy and directory are kept, or ``ANY`` to leave out whether a token is stale.
         """
         self._tokens = tokens
         self._callers = callers
         self._resources = resources
         self._revocations = revocations
+        self._grants = grants
 
     def answer(self, event: Mapping[str, Any]) -> Answer:
         """Answer an HTTP API event of payload format 2.0. Never raises on purpose: what cannot be known is a 503."""
@@ -155,6 +168,7 @@ class Introspection:
             caller.check(claims)
             if self._revocations is not ANY:
                 check_revocation(claims, self._revocations)
+            now = None if self._grants is ANY else freshness(*self._grants.of(claims), claims)
         except _RefusedError as refused:
             response = _response(refused.status, {"error": refused.error}, refused.headers)
             code = refused.code
@@ -164,7 +178,7 @@ class Introspection:
         except ClaimsmithError as error:
             code, response = error.code, unavailable()
         else:
-            return Answer(_response(200, _active(claims)), None, caller.resource_id)
+            return Answer(_response(200, _active(claims, now)), None, caller.resource_id)
         return Answer(response, code, None if caller is None else caller.resource_id)
 
     def _authenticate(self, credentials: tuple[str, ...]) -> _Caller:
@@ -318,8 +332,11 @@ def _token(event: Mapping[str, Any], body: bytes) -> str:
     return form["token"]
 
 
-def _active(claims: Claims) -> dict[str, Any]:
-    """What is said of an active token (section 2.2)."""
+def _active(claims: Claims, now: Freshness | None) -> dict[str, Any]:
+    """What is said of an active token (section 2.2), and how it stands to the directory, where that is known.
+
+    A claim that was filled in does not pass for one of the members that are said of every token.
+    """
     members: dict[str, Any] = {"active": True, "client_id": claims.client_id, "token_type": "Bearer"}
     members |= {name: claims[name] for name in _COPIED if name in claims}
     members |= {name: whole(claims[name]) for name, whole in _TIMES.items() if name in claims}
@@ -330,7 +347,16 @@ def _active(claims: Claims) -> dict[str, Any]:
         members["username"] = claims.username
     if claims.tenant_id is not None:
         members["tenant_id"] = claims.tenant_id
-    return {**members, "roles": list(claims.roles)}
+    roles = claims.roles if now is None else now.roles
+    if roles is not None:
+        members["roles"] = list(roles)
+    if now is None:
+        return members
+    members["stale"] = now.stale
+    incomplete = sorted({*now.incomplete, *(name for name in now.filled if name in _MEMBERS)})
+    if incomplete:
+        members["incomplete"] = incomplete
+    return {**{name: value for name, value in now.filled.items() if name not in _MEMBERS}, **members}
 
 
 def unavailable() -> dict[str, Any]:

@@ -115,6 +115,53 @@ def test_a_token_that_the_trigger_made_is_told(stage: Stage) -> None:
     assert [entry["caller"] for entry in ran.entries() if entry.get("message") == "introspection"] == ["orders-api"] * 3
 
 
+def test_a_token_goes_stale_as_soon_as_the_directory_takes_something_back(stage: Stage) -> None:
+    token = stage.sign_in().access_token
+    rows = [membership_row(stage.sub, "acme", roles=roles) for roles in (["editor"], ["viewer"])]
+    suspended, active = tenant_row("acme", status="suspended"), tenant_row("acme")
+    said = []
+    for row in (rows[0], rows[1], rows[0], suspended, active):
+        stage.rows.put(row)
+        said.append(body(stage.run(stage.event(token)).answers[0])["stale"])
+    assert said == [False, True, False, True, False]
+    stage.rows.put(membership_row(stage.sub, "acme", roles=["viewer"]))
+    assert body(stage.run(stage.event(stage.sign_in().access_token)).answers[0])["stale"] is False, "a new one is fresh"
+
+
+def test_what_the_trigger_left_out_for_length_is_told(stage: Stage) -> None:
+    roles: dict[str, dict[str, Any]] = {f"role-{number:02}-{'x' * 40}": {"scopes": []} for number in range(40)} | {
+        "editor": {"scopes": ["orders/read"]}
+    }
+    rule = {
+        "pk": "POLICY",
+        "sk": "RULE#plan",
+        "order": 1,
+        "optional": True,
+        "access_claims": {"plan": {"from": "tenant.plan"}},
+    }
+    device = {
+        **rule,
+        "sk": "RULE#device",
+        "order": 2,
+        "access_claims": {"device": {"from": "user.attributes.custom:device"}},
+    }
+    apply(
+        stage.rows,
+        from_rows([*policy_rows(roles=roles, settings={"token_budget": 1536}), rule, device]),
+        by="test",
+    )
+    stage.rows.put(tenant_row("acme", plan="pro"))
+    stage.rows.put(membership_row(stage.sub, "acme", roles=sorted(roles)))
+    stage.kit.users["ada"].attributes["custom:device"] = "phone"
+    fresh = CognitoKit(lambda event, _context: Issuer(stage.rows, "deny").issue(event).event)
+    fresh.users, fresh.clients = stage.kit.users, stage.kit.clients
+    tokens = fresh.sign_in("ada", "web", scopes=["openid", "orders/read"], by="authorization_code")
+    assert tokens.access["claims_shed"] == ["device", "plan", "roles"]
+    said = body(stage.run(stage.event(tokens.access_token)).answers[0])
+    assert (said["roles"], said["plan"], said["incomplete"]) == (sorted(roles), "pro", ["device"])
+    assert said["stale"] is False
+
+
 def test_a_table_that_is_down_is_503_and_the_log_says_the_code(stage: Stage) -> None:
     token = stage.sign_in().access_token
     stage.server.mode = "500"

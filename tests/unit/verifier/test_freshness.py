@@ -1,0 +1,366 @@
+"""Freshness rule by rule: what makes a token stale, what does not, and what was left out of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from claimsmith.errors import Code, StoreError
+from claimsmith.verifier import Claims
+from claimsmith.verifier.freshness import Freshness, freshness
+from tests.policies import bundle, facts, membership_row, tenant_row, user_row
+from tests.unit.verifier.introspecting import DOWN, INACTIVE, POOL, Revoked, Rows, answered, event, introspection, row
+from tests.unit.verifier.minting import CLIENT, NOW, access_claims
+
+if TYPE_CHECKING:
+    from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.facts import Facts
+
+SUB: str = access_claims()["sub"]
+ROLES: dict[str, Any] = {
+    "viewer": {"scopes": ["orders/read"]},
+    "editor": {"inherits": ["viewer"], "scopes": ["orders/write"]},
+}
+ROWS = (user_row(SUB), membership_row(SUB, "acme", roles=["editor"]), tenant_row("acme", plan="pro"))
+
+
+def policy(**sections: Any) -> Bundle:  # noqa: ANN401 - of a policy
+    """The compiled policy, with roles; its rules apply in the order in which they are written."""
+    rules = {name: {"order": at, **rule} for at, (name, rule) in enumerate(sections.pop("rules", {}).items())}
+    return bundle(**{"roles": ROLES, **sections, "rules": rules})
+
+
+def token(**changes: object) -> Claims:
+    return Claims(access_claims(**changes))
+
+
+def machine(**changes: object) -> Claims:
+    own: dict[str, object] = {"sub": CLIENT, "username": None, "cognito:groups": None, "policy_version": 7}
+    return token(**{**own, **changes})
+
+
+def stale(*rows: dict[str, Any], claims: Claims | None = None, **sections: Any) -> bool:  # noqa: ANN401 - of a policy
+    said = token() if claims is None else claims
+    return freshness(policy(**sections), facts(*rows), said).stale
+
+
+def without(*names: str) -> tuple[dict[str, Any], ...]:
+    """The rows but for those of these kinds."""
+    kinds = {"user": ROWS[0], "membership": ROWS[1], "tenant": ROWS[2]}
+    return tuple(row for name, row in kinds.items() if name not in names)
+
+
+def test_a_token_that_the_rows_still_give_is_fresh() -> None:
+    assert not stale(*ROWS)
+    assert not stale(*without("user")), "a user needs no row"
+
+
+# --- The user, the membership and the tenant --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (*without("user"), user_row(SUB, status="suspended")),
+        (*without("user"), user_row(SUB, roles="unreadable")),
+        without("membership"),
+        (*without("membership"), membership_row(SUB, "acme", roles=["editor"], status="suspended")),
+        (*without("membership"), membership_row(SUB, "acme", roles=["editor"], expires_at=NOW)),
+        (*without("membership"), membership_row(SUB, "acme", roles="unreadable")),
+        (*without("membership"), membership_row(SUB, "globex", roles=["editor"])),
+        without("tenant"),
+        (*without("tenant"), tenant_row("acme", status="suspended")),
+        (*without("tenant"), tenant_row("acme", plan=7)),
+    ],
+)
+def test_where_user_membership_or_tenant_is_no_longer_usable_it_is_stale(rows: tuple[dict[str, Any], ...]) -> None:
+    assert stale(*rows)
+    assert stale(*rows, claims=token(roles=None, scope="openid")), "whatever else the token says"
+
+
+def test_a_token_without_a_tenant_stands_on_the_user_alone() -> None:
+    plain = token(tenant_id=None, roles=["viewer"], scope="orders/read")
+    assert not stale(user_row(SUB, roles=["viewer"]), claims=plain)
+    assert stale(user_row(SUB), claims=plain)
+    assert stale(user_row(SUB, roles=["viewer"], status="suspended"), claims=plain)
+
+
+def test_where_tokens_do_not_say_their_tenant_only_the_user_is_looked_at() -> None:
+    settings = {"claim_names": {"tenant_id": None}}
+    assert not stale(claims=token(), settings=settings)
+    assert stale(user_row(SUB, status="suspended"), settings=settings)
+
+
+# --- Roles ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_role_that_is_no_longer_given_makes_it_stale() -> None:
+    assert stale(*without("membership"), membership_row(SUB, "acme", roles=["viewer"]))
+    assert not stale(
+        *without("membership"), membership_row(SUB, "acme", roles=["viewer"]), user_row(SUB, roles=["editor"])
+    )
+    assert not stale(*ROWS, claims=token(roles=["viewer"])), "that a token could have more does not matter"
+
+
+def test_a_role_that_the_tenant_no_longer_allows_makes_it_stale() -> None:
+    assert stale(*without("tenant"), tenant_row("acme", roles_allowed=["viewer"]))
+
+
+def test_a_role_that_the_policy_no_longer_has_makes_it_stale() -> None:
+    assert stale(*ROWS, roles={"viewer": {"scopes": ["orders/read", "orders/write"]}})
+
+
+def test_roles_of_groups_go_by_the_groups_of_the_token() -> None:
+    rows = (*without("membership"), membership_row(SUB, "acme"))
+    groups = {"Staff": {"roles": ["editor"]}}
+    assert not stale(*rows, groups=groups)
+    assert stale(*rows, groups=groups, claims=token(**{"cognito:groups": ["Others"]}))
+    assert stale(*rows, groups={"Staff": {"roles": ["viewer"]}}), "the policy took the role from the group"
+
+
+@pytest.mark.parametrize("rule", [{"suppress_groups": ["Staff"]}, {"suppress_access_claims": ["cognito:groups"]}])
+def test_a_group_that_a_rule_takes_out_of_the_token_may_have_given_its_roles(rule: dict[str, Any]) -> None:
+    rows = (*without("membership"), membership_row(SUB, "acme"))
+    hidden = token(**{"cognito:groups": None})
+    groups = {"Staff": {"roles": ["editor"]}}
+    assert stale(*rows, claims=hidden, groups=groups)
+    assert not stale(*rows, claims=hidden, groups=groups, rules={"r": rule})
+
+
+# --- Scopes -----------------------------------------------------------------------------------------------------------
+
+
+def scoped(*scopes: str) -> Claims:
+    return token(roles=None, scope=" ".join(scopes))
+
+
+def test_a_managed_scope_that_nothing_gives_makes_it_stale() -> None:
+    assert not stale(*ROWS, claims=scoped("orders/read", "orders/write", "openid", "aws.cognito.signin.user.admin"))
+    assert stale(*ROWS, claims=scoped("orders/delete"))
+    assert not stale(*ROWS, claims=scoped("legacy/x"), settings={"unmanaged_scopes": ["legacy/*"]})
+
+
+def test_a_scope_of_the_membership_counts() -> None:
+    rows = (*without("membership"), membership_row(SUB, "acme", roles=["editor"], scopes=["orders/delete"]))
+    assert not stale(*rows, claims=scoped("orders/delete"))
+
+
+@pytest.mark.parametrize("allowed", [{"clients": {CLIENT: {"scopes_allowed": ["orders/read"]}}}, None])
+def test_a_scope_beyond_a_ceiling_is_given_by_nothing(allowed: dict[str, Any] | None) -> None:
+    rows = ROWS if allowed else (*without("tenant"), tenant_row("acme", scopes_allowed=["orders/read"]))
+    assert stale(*rows, claims=scoped("orders/write"), **(allowed or {}))
+    assert not stale(*rows, claims=scoped("orders/read"), **(allowed or {}))
+
+
+def test_a_scope_that_the_client_never_gets_is_given_by_nothing() -> None:
+    clients = {CLIENT: {"suppress_scopes": ["orders/write"]}}
+    assert stale(*ROWS, claims=scoped("orders/write"), clients=clients)
+
+
+PLAN = {"field": "tenant.plan", "op": "equals", "value": "pro"}
+ATTRIBUTE = {"field": "user.attributes.org", "op": "equals", "value": "x"}
+TRUSTED = {"trusted_attributes": ["org"]}
+
+
+@pytest.mark.parametrize(
+    ("when", "plan", "is_stale"),
+    [
+        (None, "free", False),
+        (PLAN, "pro", False),
+        (PLAN, "free", True),
+        (ATTRIBUTE, "free", False),
+        ({"all": [PLAN, ATTRIBUTE]}, "pro", False),
+        ({"all": [PLAN, ATTRIBUTE]}, "free", True),
+        ({"any": [PLAN, ATTRIBUTE]}, "free", False),
+        ({"not": PLAN}, "pro", True),
+        ({"field": "roles", "op": "contains", "value": "editor"}, "free", False),
+        ({"not": {"field": "roles", "op": "contains", "value": "editor"}}, "free", True),
+        ({"field": "user.groups", "op": "contains", "value": "Staff"}, "free", False),
+        ({"field": "user.groups", "op": "contains", "value": "Others"}, "free", True),
+    ],
+)
+def test_a_rule_gives_its_scopes_where_it_could_apply(
+    when: dict[str, Any] | None, plan: str, *, is_stale: bool
+) -> None:
+    """What the token does not tell, an attribute for example, may be as the rule wants it."""
+    rule = {"add_scopes": ["reports/read"], **({"when": when} if when else {})}
+    rows = (*without("tenant"), tenant_row("acme", plan=plan))
+    said = stale(*rows, claims=scoped("reports/read"), rules={"r": rule}, settings=TRUSTED)
+    assert said is is_stale
+
+
+def test_a_rule_that_is_not_enabled_gives_nothing() -> None:
+    rule = {"add_scopes": ["reports/read"], "enabled": False}
+    assert stale(*ROWS, claims=scoped("reports/read"), rules={"r": rule})
+
+
+# --- Machines ---------------------------------------------------------------------------------------------------------
+
+PINNED = {CLIENT: {"tenant": "acme", "roles": ["editor"]}}
+
+
+def of_machine(claims: Claims, *rows: dict[str, Any], **sections: Any) -> bool:  # noqa: ANN401 - of a policy
+    return freshness(policy(**sections), facts(*rows, machine=True), claims).stale
+
+
+def test_a_machines_token_stands_on_its_clients_row() -> None:
+    assert not of_machine(machine(), tenant_row("acme"), clients=PINNED)
+    assert of_machine(machine(), tenant_row("acme", status="suspended"), clients=PINNED)
+    assert of_machine(machine(), tenant_row("acme"), clients={CLIENT: {"tenant": "globex", "roles": ["editor"]}})
+    assert of_machine(machine(), tenant_row("acme"), clients={CLIENT: {"tenant": "acme", "roles": ["viewer"]}})
+    assert of_machine(machine(), tenant_row("acme"))
+
+
+def test_scopes_that_no_trigger_has_seen_are_cognitos() -> None:
+    """Below version 3 the trigger is not asked about machines; its mark, the policy's version, is then missing."""
+    bare = {"tenant_id": None, "roles": None, "scope": "claimsmith/introspect"}
+    assert not of_machine(machine(**bare, policy_version=None))
+    assert of_machine(machine(**bare))
+
+
+# --- What was left out for length -------------------------------------------------------------------------------------
+
+OPTIONAL = {"optional": True}
+
+
+def shed(*names: str, claims: dict[str, Any] | None = None, **sections: Any) -> Freshness:  # noqa: ANN401 - of a policy
+    said = token(**{**dict.fromkeys(names), "claims_shed": list(names), **(claims or {})})
+    return freshness(policy(**sections), facts(*ROWS), said)
+
+
+def test_roles_that_were_left_out_are_filled_in() -> None:
+    assert shed("roles") == Freshness(stale=False, roles=("editor", "viewer"))
+    named = shed("app_roles", claims={"roles": None}, settings={"claim_names": {"roles": "app_roles"}})
+    assert named == Freshness(stale=False, roles=("editor", "viewer"))
+
+
+def test_roles_that_may_depend_on_groups_that_a_rule_hides_are_not_guessed() -> None:
+    said = shed("roles", rules={"r": {"suppress_groups": ["Staff"]}}, groups={"Staff": {"roles": ["viewer"]}})
+    assert said == Freshness(stale=False, roles=None, incomplete=("roles",))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("a literal", "a literal"),
+        ({"from": "tenant.plan"}, "pro"),
+        ({"template": "{tenant.id}/{tenant.plan}"}, "acme/pro"),
+        ({"from": "roles", "as": "list"}, ["editor", "viewer"]),
+    ],
+)
+def test_a_claim_whose_inputs_are_known_is_filled_in(value: object, told: object) -> None:
+    said = shed("note", rules={"r": {**OPTIONAL, "access_claims": {"note": value}}})
+    assert said == Freshness(stale=False, roles=("editor", "viewer"), filled={"note": told})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"access_claims": {"note": {"from": "user.attributes.org"}}},
+        {"access_claims": {"note": {"from": "user.attributes.org", "default": "none"}}},
+        {"access_claims": {"note": {"template": "{tenant.id} {request.metadata.device}"}}},
+        {"access_claims": {"note": "x"}, "when": ATTRIBUTE},
+    ],
+)
+def test_a_claim_that_depends_on_what_a_token_does_not_tell_is_named(rule: dict[str, Any]) -> None:
+    said = shed("note", rules={"r": {**OPTIONAL, **rule}})
+    assert said == Freshness(stale=False, roles=("editor", "viewer"), incomplete=("note",))
+
+
+def test_a_rule_that_could_take_a_claim_away_makes_it_unknown() -> None:
+    rules = {
+        "a": {**OPTIONAL, "access_claims": {"note": "x"}},
+        "b": {"when": ATTRIBUTE, "suppress_access_claims": ["note"]},
+    }
+    assert shed("note", rules=rules, settings=TRUSTED).incomplete == ("note",)
+
+
+def test_a_claim_that_would_not_be_there_now_is_neither_told_nor_missed() -> None:
+    rule = {
+        **OPTIONAL,
+        "when": {"field": "tenant.plan", "op": "equals", "value": "free"},
+        "access_claims": {"note": "x"},
+    }
+    assert shed("note", rules={"r": rule}) == Freshness(stale=False, roles=("editor", "viewer"))
+
+
+def test_where_nothing_holds_any_more_nothing_is_filled_in() -> None:
+    said = freshness(policy(), facts(), token(claims_shed=["roles", "note"], roles=None))
+    assert said == Freshness(stale=True, roles=None, incomplete=("note", "roles"))
+
+
+@pytest.mark.parametrize("odd", ["roles", 7, {"a": 1}, [7, None]])
+def test_a_mark_of_the_wrong_shape_is_none(odd: object) -> None:
+    said = freshness(policy(), facts(*ROWS), token(claims_shed=odd))
+    assert said == Freshness(stale=False, roles=("editor", "viewer"))
+
+
+# --- In an introspection response -------------------------------------------------------------------------------------
+
+
+class Told:
+    """Grants in memory; counts look-ups."""
+
+    def __init__(self, *rows: dict[str, Any], error: StoreError | None = None, **sections: Any) -> None:  # noqa: ANN401 - of a policy
+        self.policy = policy(**sections)
+        self.known: Facts = facts(*rows)
+        self.error = error
+        self.asked = 0
+
+    def of(self, _claims: Claims, /) -> Any:  # noqa: ANN401 - a bundle and facts
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return self.policy, self.known
+
+
+def members(grants: Told, **changes: object) -> dict[str, Any]:
+    status, said = answered(event(POOL.sign(access_claims(**changes))), introspection(grants=grants))
+    assert status == 200
+    assert said["active"] is True
+    made: dict[str, Any] = said
+    return made
+
+
+def test_the_response_says_whether_a_token_is_stale() -> None:
+    fresh, old = members(Told(*ROWS)), members(Told(*without("membership")))
+    assert (fresh["stale"], old["stale"]) == (False, True)
+    assert {**fresh, "stale": True} == old, "and what the token says is said all the same"
+    assert "incomplete" not in fresh
+
+
+def test_the_response_has_what_was_left_out_and_names_what_it_cannot_have() -> None:
+    rules = {
+        "a": {**OPTIONAL, "access_claims": {"note": {"from": "tenant.plan"}}},
+        "b": {**OPTIONAL, "access_claims": {"device": {"from": "user.attributes.device"}}},
+    }
+    said = members(Told(*ROWS, rules=rules), roles=None, claims_shed=["device", "note", "roles"])
+    assert (said["note"], said["roles"], said["incomplete"]) == ("pro", ["editor", "viewer"], ["device"])
+    unknown = members(Told(*ROWS, rules={"r": {"add_groups": ["Ops"]}}), roles=None, claims_shed=["roles"])
+    assert "roles" not in unknown, "no roles and unknown roles are not the same"
+    assert unknown["incomplete"] == ["roles"]
+
+
+@pytest.mark.parametrize("name", ["active", "stale", "incomplete", "token_type"])
+def test_a_claim_that_was_left_out_never_passes_for_a_member(name: str) -> None:
+    rules = {"r": {**OPTIONAL, "access_claims": {name: "forged"}}}
+    said = members(Told(*ROWS, rules=rules), claims_shed=[name])
+    assert "forged" not in json.dumps(said)
+    assert said["incomplete"] == [name]
+
+
+def test_where_the_directory_is_out_of_reach_it_is_503() -> None:
+    service = introspection(grants=Told(error=DOWN))
+    answer = service.answer(event())
+    assert (answer.response["statusCode"], answer.code) == (503, Code.AWS_UNREACHABLE)
+
+
+def test_the_directory_is_not_asked_about_tokens_that_are_not_active_or_not_the_callers() -> None:
+    grants = Told(error=DOWN)
+    assert answered(event("x"), introspection(grants=grants)) == INACTIVE
+    assert answered(event(), introspection(Rows({"orders-api": row(tenants=["globex"])}), grants=grants)) == INACTIVE
+    revoked = Revoked({f"REVOKED#user#{SUB}": NOW})
+    assert answered(event(), introspection(revoked=revoked, grants=grants)) == INACTIVE
+    assert grants.asked == 0
