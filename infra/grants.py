@@ -56,9 +56,15 @@ def authorizer_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
 
 
 def introspection_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
-    """Introspection reads what the authorizer reads, and who may ask."""
-    callers = (f"{names.PROTECTED_RESOURCE_PREFIX}*",)
-    return [*authorizer_statements(table), by_leading_keys("ReadCallers", table, ("dynamodb:GetItem",), callers)]
+    """Introspection reads what the authorizer reads, who may ask, and what the directory grants the token's subject."""
+    callers, users = (f"{names.PROTECTED_RESOURCE_PREFIX}*",), (f"{names.USER_PREFIX}*",)
+    tenants_and_staged = (names.BUNDLE, f"{names.TENANT_PREFIX}*")
+    return [
+        *authorizer_statements(table),
+        by_leading_keys("ReadCallers", table, ("dynamodb:GetItem",), callers),
+        by_leading_keys("ReadUsers", table, ("dynamodb:Query",), users),
+        by_leading_keys("ReadTenants", table, ("dynamodb:BatchGetItem",), tenants_and_staged),
+    ]
 
 
 def by_leading_keys(

@@ -88,7 +88,9 @@ def _trigger(requests: Requests) -> list[dict[str, Any]]:
 
 def _verifier(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: ANN401 - a botocore client
     """A good token through the authorizer and introspection, by both ways for callers to authenticate."""
-    kit = CognitoKit(pool_id=f"{REGION}_example")
+    tenant = {"accessTokenGeneration": {"claimsToAddOrOverride": {"tenant_id": "acme"}}}
+    answer = {"claimsAndScopeOverrideDetails": tenant}
+    kit = CognitoKit(lambda event, _: {**event, "response": answer}, pool_id=f"{REGION}_example")
     kit.add_user("someone", sub=SUB)
     kit.add_client(CLIENT)
     machine = kit.add_client(flows=["client_credentials"], scopes=["claimsmith/introspect"], secret="invented")

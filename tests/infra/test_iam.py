@@ -105,6 +105,8 @@ def test_a_function_may_do_nothing_to_tables_that_it_never_does(
         ("Introspection", "GetItem", "Table", ["USER#1"]),
         ("Introspection", "BatchGetItem", "Table", ["PROTECTED_RESOURCE#api"]),
         ("Introspection", "Query", "Table", ["PROTECTED_RESOURCE#api"]),
+        ("Introspection", "Query", "Table", ["POLICY"]),
+        ("Introspection", "BatchGetItem", "Table", ["USER#1"]),
         ("Introspection", "PutItem", "Table", ["PROTECTED_RESOURCE#api"]),
         ("Introspection", "DeleteItem", "Table", ["REVOKED#token#1"]),
         ("Introspection", "Scan", "Table", []),
