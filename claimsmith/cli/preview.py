@@ -75,7 +75,10 @@ def _request(
         raise OperationError(Code.BAD_ARGUMENT, f"There is no such source; sources are {known}.")
     metadata = {} if tenant is None else {TENANT_HINT: tenant}
     if source == MACHINE_SOURCE:
-        return Request(source, client, None, "ClientCredentials", {}, (), tuple(scopes or ()), metadata)
+        pool_id = session.pool.id if session.pool else ""
+        return Request(
+            source, client, None, "ClientCredentials", {}, (), tuple(scopes or ()), metadata, pool_id=pool_id
+        )
     if user is None:
         raise OperationError(Code.BAD_ARGUMENT, "Whose token? Give --user, or --source ClientCredentials.")
     found = session.user(user)
@@ -93,6 +96,7 @@ def _request(
         metadata=metadata,
         iam_roles=found.iam_roles if groups is None else (),
         preferred_role=found.preferred_role if groups is None else None,
+        pool_id=session.pool.id if session.pool else "",
     )
 
 

@@ -39,7 +39,10 @@ from tests.property.strategies import (
     directories,
     good_claims,
     policies,
+    rule_sections,
     some,
+    trusted_rules,
+    untrusted_rules,
 )
 from tests.property.strategies import attributes as row_attributes
 
@@ -49,6 +52,9 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 Rows = list[dict[str, Any]]
+
+#: The version that is staged.
+STAGED = VERSION + 1
 
 USERNAME = "ada"
 IAM_ROLES = ("arn:aws:iam::111122223333:role/one", "arn:aws:iam::111122223333:role/two")
@@ -144,6 +150,11 @@ sequences = st.tuples(
 # Policies and directories in which much is granted; those of ``strategies`` are often nearly empty.
 
 
+#: Some tokens have to leave something out.
+budgets = st.sampled_from([1_000, 2_048, 4_096, 6_144, 6_144])
+bulk = st.sampled_from(["x", "x" * 1_000, ["y" * 100] * 20, "z" * 3_500])
+
+
 @st.composite
 def full_policies(draw: st.DrawFn) -> Policy:
     """A policy with every role, group and app client, each with something in it."""
@@ -161,10 +172,16 @@ def full_policies(draw: st.DrawFn) -> Policy:
         claims=good_claims,
     )
     return Policy(
-        settings={"scope_mode": draw(st.sampled_from(["exact", "intersect"])), "unmanaged_scopes": ["legacy/*"]},
+        settings={
+            "scope_mode": draw(st.sampled_from(["exact", "intersect"])),
+            "unmanaged_scopes": ["legacy/*"],
+            "token_budget": draw(budgets),
+        },
         roles=roles,
         groups={name: {"roles": [draw(st.sampled_from(ROLES))]} for name in GROUPS},
         clients={name: draw(client) for name in CLIENTS},
+        rules=draw(rule_sections(trusted_rules | untrusted_rules, 2))
+        | {"bulk": {"order": 99, "optional": True, "claims": {"bulk": draw(bulk)}}},
     )
 
 
@@ -190,23 +207,47 @@ def full_directories(draw: st.DrawFn) -> Rows:
     return rows + [tenant_row(name, **draw(tenant)) for name in TENANTS[:2]]
 
 
+#: The policy in force, the one that is staged and for whom, the directory, and the user's status.
+Situation = tuple[Policy, tuple[Policy, dict[str, Any]] | None, Rows, str | None]
+
 #: Of five users, one is suspended.
 statuses = st.sampled_from([None, None, None, None, "suspended"])
-situations = st.one_of(
-    st.tuples(policies(), directories(), statuses),
-    st.tuples(full_policies(), full_directories(), statuses),
-    st.tuples(full_policies(), full_directories(), statuses),
+
+#: Of three policies, one has a newer version staged for some.
+stagings = st.one_of(
+    st.none(),
+    st.none(),
+    st.fixed_dictionaries(
+        {"percent": st.sampled_from([0, 50, 100]), "subjects": st.sampled_from([[], [SUB], CLIENTS[:1]])}
+    ),
 )
 
 
-def table_of(policy: Policy, directory: Rows, status: str | None) -> Table:
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    """A policy, what is staged beside it, and a directory."""
+    full = draw(st.sampled_from([True, True, False]))
+    policy = draw(full_policies() if full else policies())
+    directory = draw(full_directories() if full else directories())
+    staging = draw(stagings)
+    newer = None if staging is None else (draw(policies(st.just({}))), staging)
+    return policy, newer, directory, draw(statuses)
+
+
+def table_of(policy: Policy, newer: tuple[Policy, dict[str, Any]] | None, directory: Rows, status: str | None) -> Table:
     """A table with the policy in force and these rows; a user's status is added to the row there is."""
     document, digest = encode(compile_policy(from_rows(policy_rows(**policy.sections()))))
+    pointer = {"version": VERSION, "digest": digest, "revision": 1, "hold": False}
     rows: Rows = [
-        {"pk": table.BUNDLE, "sk": table.CURRENT, "version": VERSION, "digest": digest, "revision": 1, "hold": False},
         {"pk": table.BUNDLE, "sk": table.version_sk(VERSION), "digest": digest, "document": document},
         *directory,
     ]
+    if newer is not None:
+        staged, staging = newer
+        pointer |= {"candidate": STAGED, **staging}
+        document, digest = encode(compile_policy(from_rows(policy_rows(**staged.sections()))))
+        rows.append({"pk": table.BUNDLE, "sk": table.version_sk(STAGED), "digest": digest, "document": document})
+    rows.append({"pk": table.BUNDLE, "sk": table.CURRENT, **pointer})
     if status is not None:
         there = next((row for row in directory if row["sk"] == table.USER), {"pk": f"USER#{SUB}", "sk": table.USER})
         rows = [row for row in rows if row is not there] + [{**there, "status": status}]
@@ -229,6 +270,7 @@ def previewed(rows: Table, asked: Asked, issuer: str) -> Preview:
         metadata=(asked.metadata or {}) if flow.passes_metadata else {},
         iam_roles=IAM_ROLES if asked.groups else (),
         preferred_role=IAM_ROLES[0] if asked.groups else None,
+        pool_id=issuer.rpartition("/")[2],
     )
     return preview(rows, request, issuer=issuer, readable=READABLE, clock=lambda: NOW)
 
@@ -306,12 +348,14 @@ def kinds(asked: Asked, shown: Preview) -> set[str]:
     """What a case is an example of."""
     found = {"machine"} if asked.machine else {"refresh"} if asked.by in REFRESHES else {"sign-in"}
     if isinstance(shown.outcome, Refusal):
-        return found | {"refused", "suspended" if shown.outcome.code == Code.USER_SUSPENDED else "tenant refused"}
+        return found | {"refused", KINDS_OF_REFUSAL[shown.outcome.code]}
     found |= {f"{reason.kind} {reason.outcome}" for reason in shown.outcome.reasons}
     if any(reason.detail.endswith("does not allow it") for reason in shown.outcome.reasons):
         found.add("cut by a ceiling")
     if shown.outcome.tenant_id is not None:
         found.add("in a tenant")
+    if shown.version == STAGED:
+        found.add("staged")
     return found
 
 
@@ -325,9 +369,20 @@ SHARES = {
     "scope suppressed": 0.1,
     "role granted": 0.15,
     "claim set": 0.4,
+    "claim shed": 0.03,
+    "group granted": 0.02,
+    "staged": 0.05,
     "cut by a ceiling": 0.1,
     "tenant refused": 0.05,
     "suspended": 0.02,
+    "too long": 0.005,
+}
+
+KINDS_OF_REFUSAL = {
+    Code.USER_SUSPENDED: "suspended",
+    Code.TENANT_NOT_PERMITTED: "tenant refused",
+    Code.TENANT_REQUIRED: "tenant refused",
+    Code.TOKEN_OVER_BUDGET: "too long",
 }
 
 
@@ -336,8 +391,8 @@ def test_preview_equals_what_is_issued() -> None:
     seen: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES)
-    @given(situations, sequences)
-    def compare_all(situation: tuple[Policy, Rows, str | None], many: list[Asked]) -> None:
+    @given(situations(), sequences)
+    def compare_all(situation: Situation, many: list[Asked]) -> None:
         rows = table_of(*situation)
         issuer = Issuer(rows, "deny", clock=lambda: NOW, monotonic=lambda: 0.0)
         for asked in many:
@@ -345,6 +400,7 @@ def test_preview_equals_what_is_issued() -> None:
             seen.update({"request", *kinds(asked, shown)})
 
     compare_all()
+
     asked = seen["request"]
     assert asked >= 8 * EXAMPLES
     # A short run is too small a sample for a share.
