@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,11 +15,13 @@ from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, check
 from claimsmith.cognito.event import Request, parse
 from claimsmith.engine.bundle import Bundle, BundleError, decode, encode
 from claimsmith.engine.facts import Problem, Tenant, read_tenant, read_user
-from claimsmith.errors import EventError, PolicyError
+from claimsmith.errors import Code, EventError, PolicyError, VerificationError
 from claimsmith.policy import Draft, from_rows, lint
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy.yaml import parse as parse_yaml
 from claimsmith.store.attributes import decode_row, encode_row
+from claimsmith.verifier import ANY, Claims, KeySource, Verifier, verify_jws
+from claimsmith.verifier.jwk import KeySet
 from tests.policies import NOW, bundle, policy_rows
 from tests.property.strategies import (
     Policy,
@@ -32,6 +35,7 @@ from tests.property.strategies import (
     plain,
     policies,
 )
+from tests.unit.verifier.minting import ISSUER, Pool, access_claims, b64, compact
 
 # Events.
 
@@ -154,6 +158,111 @@ def test_a_document_with_any_part_replaced_is_a_bundle_or_a_bundle_error(
 def test_a_policy_survives_being_stored(policy: Policy) -> None:
     document = compile_policy(from_rows(policy_rows(**policy.sections())))
     assert decode(*encode(document), 7) == bundle(**policy.sections())
+
+
+# Tokens.
+
+POOL = Pool()
+KEYS = KeySource([ISSUER], preloaded={ISSUER: POOL.jwks}, clock=lambda: NOW)
+VERIFIER = Verifier(issuers=KEYS, client_ids=ANY, token_use=ANY, revocations=ANY, clock=lambda: NOW)
+STAGES = {"structure", "key", "signature", "claims"}
+
+
+def verified(token: Any) -> Claims | None:  # noqa: ANN401 - anything at all is offered
+    """The claims of a token, or ``None`` after a refusal that has a code and a stage; anything else is raised."""
+    refusal: VerificationError | None = None
+    claims: Claims | None = None
+    try:
+        claims = VERIFIER.verify(token)
+    except VerificationError as error:
+        refusal = error
+    if refusal is not None:
+        assert refusal.code.startswith("CS30")
+        assert refusal.stage in STAGES
+        assert refusal.__context__ is None, "what could not be read must not travel on below the refusal"
+    return claims
+
+
+@given(st.one_of(st.text(), st.binary(), json_values, st.text(alphabet="eyJ.ab-_=+/ \n", max_size=80)))
+def test_anything_at_all_is_a_token_or_a_coded_refusal(value: object) -> None:
+    assert verified(value) is None
+
+
+@given(st.lists(st.binary(max_size=60), min_size=2, max_size=4))
+def test_any_octets_in_the_segments_are_a_coded_refusal(segments: list[bytes]) -> None:
+    assert verified(".".join(b64(segment) for segment in segments)) is None
+
+
+_json_text = st.one_of(
+    st.binary(max_size=40),
+    json_values.map(lambda value: json.dumps(value).encode()),
+    st.dictionaries(st.sampled_from(["alg", "kid", "crit", "typ", "b64", "x"]), json_values, max_size=4).map(
+        lambda members: json.dumps({"alg": "RS256", "kid": "key-1", **members}).encode()
+    ),
+)
+
+
+@given(_json_text, _json_text)
+def test_any_header_over_any_payload_signed_for_real_is_a_coded_refusal_or_claims(
+    header: bytes, payload: bytes
+) -> None:
+    verified(compact(header, payload, POOL.key))
+    with suppress(VerificationError):
+        assert verify_jws(compact(header, payload, POOL.key), POOL.jwks).payload == payload
+
+
+_claim_names = st.sampled_from([*access_claims(), "aud", "nbf", "cognito:username", "other"])
+
+
+@given(st.dictionaries(_claim_names, json_values, max_size=4), st.sets(_claim_names, max_size=2))
+def test_claims_of_any_shape_are_refused_or_have_the_types_they_promise(
+    changes: dict[str, Any], absent: set[str]
+) -> None:
+    told = {name: value for name, value in {**access_claims(), **changes}.items() if name not in absent}
+    claims = verified(POOL.sign(told))
+    if claims is None:
+        return
+    assert dict(claims).keys() == told.keys()
+    for text in (claims.issuer, claims.sub, claims.client_id, claims.token_use):
+        assert isinstance(text, str)
+    for optional in (claims.username, claims.tenant_id, claims.jti, claims.origin_jti):
+        assert optional is None or (isinstance(optional, str) and optional)
+    for listed in (claims.scopes, claims.groups, claims.roles):
+        assert isinstance(listed, tuple)
+        assert all(isinstance(text, str) for text in listed)
+    for number in (claims.exp, claims.iat, claims.auth_time):
+        assert number is None or (isinstance(number, int | float) and not isinstance(number, bool))
+
+
+@given(st.data())
+def test_a_token_with_anything_cut_out_or_put_in_is_refused(data: st.DataObject) -> None:
+    token = POOL.sign()
+    begin = data.draw(st.integers(0, len(token)))
+    end = data.draw(st.integers(begin, len(token)))
+    changed = token[:begin] + data.draw(st.text(max_size=5)) + token[end:]
+    assert (verified(changed) is None) == (changed != token)
+
+
+@given(json_values)
+def test_any_json_is_a_key_set_or_none(jwks: object) -> None:
+    """What a host may answer: the lookup ends in a coded refusal."""
+    source = KeySource([ISSUER], fetch=lambda _uri, _timeout: json.dumps(jwks).encode(), clock=lambda: NOW)
+    with pytest.raises(VerificationError) as caught:
+        source.find(ISSUER, "key-1")
+    assert caught.value.code == Code.KEYS_UNAVAILABLE
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["kty", "kid", "use", "alg", "key_ops", "n", "e", "x5c"]),
+        st.one_of(json_values, st.sampled_from(["RSA", "sig", "RS256", "AQAB", "key-1", ["verify"]])),
+        max_size=8,
+    )
+)
+def test_a_key_of_any_shape_is_usable_or_not_and_never_breaks_the_set(key: dict[str, Any]) -> None:
+    good = POOL.jwks["keys"][0]
+    keys = KeySet({"keys": [{**good, **key}, key, {**good, "kid": "good"}]})
+    assert keys.find("good") == (POOL.key.public_key(),)
 
 
 # Rows and claims.

@@ -236,7 +236,7 @@ def test_keys_that_the_token_brings_along_are_ignored() -> None:
 
 
 def test_the_public_key_is_no_hmac_secret() -> None:
-    """CVE-2015-9235, CVE-2016-5431, CVE-2016-10555, CVE-2022-29217: RS256 to HS256 confusion."""
+    """CVE-2016-10555, CVE-2022-29217: RS256 to HS256 confusion."""
     public = POOL.key.public_key()
     spellings = [
         public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
