@@ -223,15 +223,14 @@ def test_claims_of_any_shape_are_refused_or_have_the_types_they_promise(
     if claims is None:
         return
     assert dict(claims).keys() == told.keys()
-    for text in (claims.issuer, claims.sub, claims.client_id, claims.token_use):
-        assert isinstance(text, str)
-    for optional in (claims.username, claims.tenant_id, claims.jti, claims.origin_jti):
-        assert optional is None or (isinstance(optional, str) and optional)
-    for listed in (claims.scopes, claims.groups, claims.roles):
-        assert isinstance(listed, tuple)
-        assert all(isinstance(text, str) for text in listed)
-    for number in (claims.exp, claims.iat, claims.auth_time):
-        assert number is None or (isinstance(number, int | float) and not isinstance(number, bool))
+    texts: list[object] = [claims.issuer, claims.sub, claims.client_id, claims.token_use]
+    optional: list[object] = [claims.username, claims.tenant_id, claims.jti, claims.origin_jti]
+    lists: list[object] = [claims.scopes, claims.groups, claims.roles]
+    numbers: list[object] = [claims.exp, claims.iat, claims.auth_time]
+    assert all(isinstance(text, str) for text in texts)
+    assert all(text is None or (isinstance(text, str) and text) for text in optional)
+    assert all(isinstance(some, tuple) and all(isinstance(text, str) for text in some) for some in lists)
+    assert all(type(number) in {int, float, type(None)} for number in numbers)
 
 
 @given(st.data())
