@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -52,31 +53,11 @@ _FIRST: Final = (
 _CEILING: Final = "_allowed"
 
 
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the same value twice is written twice
-        return True
+#: Characters that stand in no YAML file as they are, or that an editor would hide.
+_HIDDEN: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010fffd]|[\u2028\u2029]")
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - theirs
-        """Lists stand below their name by one step."""
-        super().increase_indent(flow, False)  # noqa: FBT003 - theirs
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    text = escaped(text)
-    style: str | None = '"'
-    if _SAFE.fullmatch(text) and text.lower() not in _WORDS:
-        style = None
-    elif _PROSE.fullmatch(text):
-        style = "|"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-def _set(dumper: yaml.SafeDumper, members: set[Any]) -> yaml.MappingNode:
-    return dumper.represent_mapping("tag:yaml.org,2002:set", dict.fromkeys(plain(members)))
-
-
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(set, _set)
+_STEP: Final = "  "
+_END: Final = "\n"
 
 
 def dump(draft: Draft) -> str:
@@ -88,19 +69,10 @@ def dump(draft: Draft) -> str:
     findings = [finding for entry in draft.entries for finding in _unwritable(entry)]
     if findings:
         raise PolicyError(findings[0].code, "The draft cannot be written as a file.", findings)
-    texts = []
-    for section in DOCUMENTS:
-        if entries := draft.section(section):
-            content = yaml.dump(
-                {section: _section(section, entries)},
-                Dumper=_Dumper,
-                sort_keys=False,
-                allow_unicode=True,
-                default_flow_style=False,
-                width=10**9,
-            )
-            texts.append(content)
-    return "\n".join(texts) or "{}\n"
+    sections = {name: entries for name in DOCUMENTS if (entries := draft.section(name))}
+    # An empty line stands between two sections.
+    texts = (_END.join([*_block({name: _section(name, entries)}, ""), ""]) for name, entries in sections.items())
+    return _END.join(texts) or "{}\n"
 
 
 def _unwritable(entry: Entry) -> Iterator[Finding]:
@@ -151,3 +123,51 @@ def _sorted(value: Any) -> Any:  # noqa: ANN401 - any value of a row
         return value
     names = sorted(value, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
     return {name: _sorted(value[name]) for name in names}
+
+
+def _block(value: Mapping[str, Any] | list[Any], indent: str) -> Iterator[str]:
+    """The lines of a map or list that is not empty."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _item(f"{indent}{_text(name)}:", item, indent)
+        return
+    for item in value:
+        if isinstance(item, Mapping | list) and item:
+            first, *rest = _block(item, indent + _STEP)
+            yield f"{indent}- {first[len(indent + _STEP) :]}"
+            yield from rest
+        else:
+            yield from _item(f"{indent}-", item, indent)
+
+
+def _item(head: str, value: Any, indent: str) -> Iterator[str]:  # noqa: ANN401 - any value of a row
+    """The lines of a value after a name or a dash."""
+    if isinstance(value, Mapping | list) and value:
+        yield head
+        yield from _block(value, indent + _STEP)
+    elif isinstance(value, str) and _PROSE.fullmatch(text := escaped(value)):
+        yield f"{head} {'|' if text.endswith(_END) else '|-'}"
+        yield from (indent + _STEP + line if line else "" for line in text.removesuffix(_END).split(_END))
+    else:
+        yield f"{head} {_scalar(value)}"
+
+
+def _scalar(value: Any) -> str:  # noqa: ANN401 - any value of a row
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, set):
+        return "!!set {" + ", ".join(f"{_scalar(member)}: null" for member in plain(value)) + "}"
+    # The rest is rare, and a line of a list in PyYAML's own words.
+    return yaml.safe_dump([value], default_flow_style=True, width=10**9)[1:-2]
+
+
+def _text(text: str) -> str:
+    text = escaped(text)
+    if _SAFE.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _HIDDEN.sub(lambda found: f"\\U{ord(found[0]):08X}", quoted)

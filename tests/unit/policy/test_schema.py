@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cfnlint.jsonschema import StandardValidator  # a validator of JSON Schema that is here already
+from cfnlint.jsonschema import StandardValidator  # type: ignore[import-untyped]  # it ships no types
 from hypothesis import given
 
 from claimsmith.policy import dump, from_rows, lint, schema, schema_text
