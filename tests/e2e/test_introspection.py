@@ -51,6 +51,7 @@ def test_an_active_token_is_told_with_its_tenant_and_its_roles(
         "token_type": "Bearer",
         "tenant_id": tenant,
         "roles": ["viewer"],
+        "stale": False,
         "username": person.username,
         **copied,
     }
@@ -88,6 +89,30 @@ def test_a_caller_learns_nothing_of_other_tenants_and_clients(
         assert stack.http_api.introspect(another, credentials).body == INACTIVE
 
 
+def test_a_token_goes_stale_when_a_role_or_the_tenant_is_taken_back(
+    stack: LocalStack, caller: str, person: Person, tenant: str
+) -> None:
+    person.join(tenant, "editor")
+    old = person.sign_in().access
+
+    def told(token: str) -> tuple[bool, bool]:
+        body = stack.http_api.introspect(token, caller).body
+        return body["active"], body["stale"]
+
+    assert told(old) == (True, False)
+    person.join(tenant, "viewer")
+    new = person.sign_in().access
+    assert (told(old), told(new)) == ((True, True), (True, False))
+    assert stack.cli("tenants", "suspend", tenant).code == 0
+    assert told(new) == (True, True)
+
+
+def test_a_machines_token_that_the_trigger_has_not_seen_is_not_called_stale(stack: LocalStack, caller: str) -> None:
+    """Its scopes are Cognito's doing, not the policy's."""
+    token = stack.pool.machine_token(stack.outputs["MachineClientId"], ["orders/read"])
+    assert stack.http_api.introspect(token, caller).body["stale"] is False
+
+
 def test_a_machine_authenticates_by_its_own_token_if_it_has_the_scope_and_a_row(stack: LocalStack, token: str) -> None:
     machine = stack.outputs["MachineClientId"]
     own = stack.pool.machine_token(machine, ["claimsmith/introspect"])
@@ -104,6 +129,10 @@ def test_a_machine_authenticates_by_its_own_token_if_it_has_the_scope_and_a_row(
 
 def test_a_users_token_authenticates_nobody(stack: LocalStack, token: str) -> None:
     assert is_unauthorized(stack.http_api.introspect(token, f"Bearer {token}"), "Bearer ")
+
+
+def test_the_scheme_is_read_in_any_case(stack: LocalStack, caller: str, token: str) -> None:
+    assert stack.http_api.introspect(token, caller.replace("Basic", "bAsIc")).body["active"] is True
 
 
 @pytest.mark.parametrize("authorization", [basic("nobody", "a guess"), basic("", ""), "Basic ?", "Digest x", ""])
@@ -147,6 +176,7 @@ def test_a_rotated_secret_stays_valid_until_the_next_rotation(stack: LocalStack,
         (FORM, "", 400),
         (FORM, "other={token}", 400),
         (FORM, "token=%FF", 400),
+        (FORM, "token={token}&client_secret=x", 400),
         (FORM, "token={token}" + 17 * "&hint=x", 400),
         (FORM, "token=" + 32_768 * "x", 413),
     ],
