@@ -74,10 +74,12 @@ class Role(NamedTuple):
     """A role, closed under ``inherits``.
 
     Attributes:
+        row: its key, as reasons name it.
         scopes: its own scopes, without those it inherits.
         closure: itself and every role it inherits, at any depth; sorted.
     """
 
+    row: str
     scopes: tuple[str, ...]
     closure: tuple[str, ...]
     claims: Claims = NO_CLAIMS
@@ -206,7 +208,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     unmanaged = frozenset(settings["unmanaged_scopes"])
     reader = _Reader(settings)
     roles = {
-        name: Role(tuple(role["scopes"]), tuple(role["closure"]), reader.claims(role))
+        name: Role(f"POLICY ROLE#{name}", tuple(role["scopes"]), tuple(role["closure"]), reader.claims(role))
         for name, role in document["roles"].items()
     }
     # Format 1 has no rules.
@@ -312,7 +314,10 @@ class _Reader:
             return Withheld(ONLY_US)
         try:
             value = values.compiled(written)
-            if not isinstance(value, Expression):
+            if isinstance(value, Expression):
+                # What it will yield is checked then; that the claim may be set at all is known now.
+                checked(token, name, "")
+            else:
                 value = checked(token, name, value)
         except UnacceptableError as unacceptable:
             return Withheld(str(unacceptable))

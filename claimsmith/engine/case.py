@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from claimsmith.engine.facts import Facts, Membership, Tenant, User
     from claimsmith.engine.tenancy import Choice
 
+#: Makes a reason in half the time; a decision gives a hundred.
+_new = tuple.__new__
+
 
 class Case:
     """What a decision is about, once its tenant is chosen.
@@ -69,4 +72,4 @@ class Case:
 
     def say(self, kind: str, name: str, outcome: str, source: str, detail: str = "", token: str = "") -> None:
         """Give a reason."""
-        self.reasons.append(Reason(kind, name, outcome, source, detail, token))
+        self.reasons.append(_new(Reason, (kind, name, outcome, source, detail, token)))

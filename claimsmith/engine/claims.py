@@ -72,8 +72,9 @@ class _Making:
         if case.tenant is not None:
             self.directory(case.tenant_row, case.tenant.claims[at])
         for name in case.roles:
-            if (claims := case.bundle.roles[name].claims) is not NO_CLAIMS:
-                self.policy(f"POLICY ROLE#{name}", claims[at], known)
+            role = case.bundle.roles[name]
+            if role.claims is not NO_CLAIMS:
+                self.policy(role.row, role.claims[at], known)
         if case.user is not None:
             self.directory(case.user_row, case.user.claims[at])
         if case.membership is not None:
@@ -106,7 +107,12 @@ class _Making:
             found = value.evaluate(known)
             if found is MISSING:
                 self.drop(name, row, "what it reads is not there")
-            elif self.set(name, found, row):
+                continue
+            if type(found) is str and found.isascii():  # most are, and any claim that a policy may set takes such text
+                self.claims[name], self.rows[name] = found, row
+            elif not self.set(name, found, row):
+                continue
+            if may_go or self.optional:
                 self.may_go((name,), may_go=may_go)
 
     def may_go(self, names: Iterable[str], *, may_go: bool) -> None:

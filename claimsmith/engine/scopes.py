@@ -8,8 +8,6 @@ from claimsmith.cognito.limits import ADMIN_SCOPE, SCOPE
 from claimsmith.engine.language import is_unmanaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from claimsmith.engine.case import Case
 
 
@@ -57,21 +55,17 @@ def _suppressed(case: Case) -> dict[str, str]:
     return never
 
 
-def _offers(case: Case) -> Iterator[tuple[str, str]]:
-    roles = case.bundle.roles
-    for name in case.roles:
-        if scopes := roles[name].scopes:
-            source = f"POLICY ROLE#{name}"
-            for scope in scopes:
-                yield scope, source
-    if case.membership is not None:
-        for scope in case.membership.scopes:
-            yield scope, case.membership_row
+def _offers(case: Case) -> list[tuple[tuple[str, ...], str]]:
+    """Scopes that roles, the membership and rules give, with the row of each."""
     if case.request.machine and case.client is None:
-        return  # a machine that the policy does not know gets no managed scope, whatever a rule says of everybody
-    for rule in case.rules:
-        for scope in rule.scopes:
-            yield scope, rule.row
+        # A machine that the policy does not know gets no managed scope, whatever a rule says of everybody.
+        return []
+    held = [case.bundle.roles[name] for name in case.roles]
+    offers = [(role.scopes, role.row) for role in held if role.scopes]
+    if case.membership is not None:
+        offers.append((case.membership.scopes, case.membership_row))
+    offers += [(rule.scopes, rule.row) for rule in case.rules if rule.scopes]
+    return offers
 
 
 def _granted(case: Case) -> dict[str, str]:
@@ -81,18 +75,19 @@ def _granted(case: Case) -> dict[str, str]:
     tenant_allows = case.tenant.scopes_allowed if case.tenant else None
     granted: dict[str, str] = {}
     seen: set[str] = set()
-    for scope, source in _offers(case):
-        if scope in seen:
-            continue
-        seen.add(scope)
-        if scope not in managed and not SCOPE.fullmatch(scope):
-            case.say("scope", scope, "dropped", source, "Cognito does not take these characters", "access")
-        elif scope not in managed and is_unmanaged(scope, unmanaged):
-            case.say("scope", scope, "dropped", source, "the policy does not manage it", "access")
-        elif client_allows is not None and scope not in client_allows:
-            case.say("scope", scope, "dropped", case.client_row, "the client does not allow it", "access")
-        elif tenant_allows is not None and scope not in tenant_allows:
-            case.say("scope", scope, "dropped", case.tenant_row, "the tenant does not allow it", "access")
-        else:
-            granted[scope] = source
+    for scopes, source in _offers(case):
+        for scope in scopes:
+            if scope in seen:
+                continue
+            seen.add(scope)
+            if scope not in managed and not SCOPE.fullmatch(scope):
+                case.say("scope", scope, "dropped", source, "Cognito does not take these characters", "access")
+            elif scope not in managed and is_unmanaged(scope, unmanaged):
+                case.say("scope", scope, "dropped", source, "the policy does not manage it", "access")
+            elif client_allows is not None and scope not in client_allows:
+                case.say("scope", scope, "dropped", case.client_row, "the client does not allow it", "access")
+            elif tenant_allows is not None and scope not in tenant_allows:
+                case.say("scope", scope, "dropped", case.tenant_row, "the tenant does not allow it", "access")
+            else:
+                granted[scope] = source
     return granted

@@ -1,0 +1,125 @@
+"""Bundles that are stored stay readable: one document per format, as the code of its day wrote it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claimsmith.engine.bundle import FORMAT, Bundle, decode, encode
+from claimsmith.policy import compile as compile_policy
+from claimsmith.policy import from_rows
+from tests.events import MACHINE, SIGN_IN, SUB, event
+from tests.policies import decided, facts, membership_row, policy_rows, tenant_row
+
+BUNDLES = Path(__file__).parents[2] / "fixtures" / "bundles"
+
+ROWS = [membership_row(SUB, "acme", roles=["editor"]), tenant_row("acme", name="Acme", plan="pro")]
+
+#: What all formats have in common.
+SECTIONS: dict[str, Any] = {
+    "settings": {
+        "scope_mode": "exact",
+        "unmanaged_scopes": ["legacy/*"],
+        "no_tenant": "deny",
+        "default_roles": ["viewer"],
+        "claim_names": {"tenant_id": "org", "policy_version": None},
+        "cache_seconds": 60,
+    },
+    "roles": {
+        "viewer": {"scopes": ["orders/read"], "claims": {"level": 1}},
+        "editor": {
+            "inherits": ["viewer"],
+            "scopes": ["orders/write"],
+            "access_claims": {"limits": {"orders": 7}},
+            "id_claims": {"nick": ["a", "b"]},
+        },
+    },
+    "groups": {"Staff": {"roles": ["viewer"]}},
+    "clients": {
+        "1example": {
+            "name": "web",
+            "scopes_allowed": ["orders/read"],
+            "suppress_scopes": ["openid"],
+            "audience": True,
+            "scope_mode": "intersect",
+        },
+        "2example": {"name": "batch", "tenant": "acme", "roles": ["editor"], "claims": {"kind": "machine"}},
+    },
+}
+ROUTE = {
+    "pk": "POLICY",
+    "sk": "ROUTE#orders",
+    "method": "GET",
+    "path": "/orders/{id}",
+    "any_scope": ["orders/read"],
+    "tenant_from": "path:id",
+}
+
+#: What format 2 has besides.
+SINCE_2: dict[str, Any] = {
+    "settings": SECTIONS["settings"] | {"trusted_attributes": ["custom:plan"], "token_budget": 4096},
+    "rules": {
+        "plan": {
+            "order": 10,
+            "when": {"all": [{"field": "tenant.plan", "op": "in", "value": ["pro"]}]},
+            "claims": {"plan": {"from": "tenant.plan"}, "like": {"value": {"from": "tenant.plan"}}},
+            "optional": True,
+            "add_scopes": ["orders/export"],
+            "add_groups": ["Pro"],
+        },
+        "off": {"order": 20, "enabled": False},
+        "quiet": {
+            "order": 30,
+            "when": {"field": "user.attributes.custom:plan", "op": "exists", "value": True},
+            "suppress_scopes": ["openid"],
+            "suppress_access_claims": ["level"],
+            "suppress_id_claims": ["email"],
+            "suppress_groups": ["Staff"],
+        },
+    },
+}
+
+
+def stored(written: int) -> Bundle:
+    document = json.loads((BUNDLES / f"format-{written}.json").read_text(encoding="utf-8"))
+    assert document["format"] == written
+    return decode(*encode(document), 7)
+
+
+@pytest.mark.parametrize("written", range(1, FORMAT + 1))
+def test_a_document_of_every_format_decides_as_it_did(written: int) -> None:
+    policy = stored(written)
+    web = decided(policy, facts(*ROWS), event(client_id="1example", scopes=["openid", "orders/read", "legacy/a"]))
+    assert web.tenant_id == "acme"
+    assert web.roles == ("editor", "viewer")
+    access = web.changes.access.claims
+    assert access.items() >= {"org": "acme", "level": 1, "limits": {"orders": 7}, "aud": "1example"}.items()
+    assert "policy_version" not in access
+    assert web.changes.id.claims["nick"] == ["a", "b"]
+    assert web.changes.scopes_to_suppress == ("openid",)
+    batch = decided(policy, facts(ROWS[1], machine=True), event(MACHINE, client_id="2example", scopes=["orders/write"]))
+    assert batch.changes.access.claims["kind"] == "machine"
+    assert {"orders/read"} <= set(batch.changes.scopes_to_add)
+    assert policy.routes["orders"]["tenant_from"] == "path:id"
+
+
+def test_the_rules_of_format_2_decide_as_they_did() -> None:
+    asked = event(SIGN_IN, groups=["Staff"], attributes={"custom:plan": "x"})
+    decision = decided(stored(2), facts(*ROWS), asked)
+    assert decision.changes.access.claims["like"] == {"from": "tenant.plan"}
+    assert decision.changes.id.claims["plan"] == "pro"
+    assert "orders/export" in decision.changes.scopes_to_add
+    assert decision.changes.access.suppressed == ("level",)
+    assert decision.changes.id.suppressed == ("email",)
+    assert decision.changes.groups is not None
+    assert decision.changes.groups.groups == ("Pro",)
+
+
+def test_what_is_compiled_today_is_the_document_of_the_newest_format() -> None:
+    """A change of the document's form needs a new format, and a new fixture beside the old ones."""
+    rows = [*policy_rows(**SECTIONS | SINCE_2), ROUTE]
+    newest = json.loads((BUNDLES / f"format-{FORMAT}.json").read_text(encoding="utf-8"))
+    assert compile_policy(from_rows(rows)) == newest
