@@ -114,3 +114,22 @@ def test_a_revocation_of_before_a_sign_in_does_not_concern_it(
     person.join(tenant, "viewer")
     wait_out(revoke(stack, "user", person.sub))
     assert is_good(stack, caller, person.sign_in().access)
+
+
+def test_a_suspended_tenant_is_in_no_new_token_and_its_revocation_ends_the_old_ones(
+    stack: LocalStack, caller: str, person: Person, tenant: str
+) -> None:
+    person.join(tenant, "viewer")
+    before = person.sign_in()
+    own = f"/tenants/{tenant}/orders"
+    assert stack.http_api.get(own, before.access).status == 200
+    assert stack.cli("tenants", "suspend", tenant).code == 0
+    after = stack.pool.refresh(stack.public_client, before)
+    assert "tenant_id" not in stack.pool.verified(after.access)
+    for api in (stack.http_api, stack.rest_api):
+        assert api.get(own, after.access).status == 403
+        assert api.get("/orders", after.access).status == 403, "the tenant's roles are gone, and their scopes with them"
+    assert stack.http_api.get(own, before.access).status == 200, "a token stays what it is until it expires"
+    revoked_at = revoke(stack, "tenant", tenant)
+    assert not is_good(stack, caller, before.access)
+    wait_out(revoked_at)
