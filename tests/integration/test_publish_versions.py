@@ -328,6 +328,19 @@ def test_who_is_overtaken_by_the_same_apply_goes_on_as_if_nothing_had_been(dynam
     assert (version.created_by, version.note) == ("faster", "by the faster one")
 
 
+def test_an_apply_that_somebody_took_over_when_all_was_written_is_no_success(dynamodb: Client, three: Table) -> None:
+    overtaken = threading.Event()
+
+    def before(operation: str, request: dict[str, Any]) -> None:
+        if operation == "get_item" and request["Key"]["sk"] == {"S": "CURRENT"} and not overtaken.is_set():
+            overtaken.set()
+            apply(three, draft("orders/v4"), by="other", take_over=True, clock=clock)
+
+    outcome = apply(Table(Watched(dynamodb, before), TABLE), draft("orders/slow"), by="slow", clock=clock)
+    assert overtaken.is_set()
+    assert outcome == Outcome(Result.WAITING, 4)
+
+
 # Notes.
 
 
