@@ -160,7 +160,9 @@ def _listed(
         line = lines.get((), start)
         name = item.get(key) if isinstance(item, Mapping) else None
         if not isinstance(name, str) or not name:
-            raise _wrong(file, line - 1, f"an entry of {section} needs its {key}, which is text")
+            raise _wrong(
+                file, line - 1, f"an entry of {section} needs its {key}, which is text; quote a word like off or 1"
+            )
         if name in entries:
             raise FileError(Code.DUPLICATE, file, line, f"{section} has the {key} {name} twice.")
         attributes = {attribute: value for attribute, value in item.items() if attribute != key}

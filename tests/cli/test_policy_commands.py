@@ -94,3 +94,91 @@ def test_a_variable_without_a_value_is_a_usage_error(claimsmith: Command, policy
     done = claimsmith("lint", str(policy_file), "--var", "WEB")
     assert done.code == 2
     assert "NAME=VALUE" in done.err
+
+
+GOOD = """\
+settings: {}
+roles:
+  viewer: {scopes: [orders/read]}
+rules:
+  - id: plan
+    when: {field: tenant.plan, op: in, value: [pro, enterprise]}
+    access_claims: {plan: {from: tenant.plan}}
+tests:
+  - name: a viewer may read
+    given: {tenant: {id: acme, plan: pro}, membership: {roles: [viewer]}}
+    expect: {access: {plan: pro}, scopes: [orders/read]}
+"""
+
+
+def test_a_policy_with_only_warnings_is_fine_and_the_warnings_are_told(claimsmith: Command, policy_file: Path) -> None:
+    policy_file.write_text("settings: {}\nrules:\n  - {id: later, enabled: false}\n")
+    done = claimsmith("lint", str(policy_file))
+    assert done.code == 0
+    assert f"warning: {policy_file}:3: enabled: the rule is not enabled [CS1040]" in done.out
+    assert "1 warning" in done.out
+    told = claimsmith("lint", str(policy_file), "--json").data
+    assert [(finding["code"], finding["severity"]) for finding in told["findings"]] == [("CS1040", "warning")]
+    assert "error" not in told
+    assert claimsmith("apply", str(policy_file)).code == 0
+
+
+def test_findings_as_text_name_file_line_attribute_and_code(claimsmith: Command, policy_file: Path) -> None:
+    policy_file.write_text(GOOD.replace("plan: pro}, scopes", "plan: free}, scopes"))
+    done = claimsmith("lint", str(policy_file))
+    assert done.code == 1
+    assert f'error: {policy_file}:11: expect.access.plan: expected "free", got "pro" [CS1026]' in done.out
+    assert "1 error." in done.out
+
+
+@pytest.mark.usefixtures("applied")
+def test_findings_of_the_draft_as_text_name_row_attribute_and_code(claimsmith: Command, rows: Table) -> None:
+    rows.put({"pk": "POLICY", "sk": "RULE#x", "order": 10, "claims": {"sub": "me"}})
+    assert "error: POLICY RULE#x claims.sub: Cognito alone sets this claim [CS1007]" in claimsmith("lint").out
+
+
+@pytest.mark.parametrize(("text", "code"), [(GOOD, 0), ("settings: {}\nroles: {A: {}}", 1), ("rolls: {}", 1)])
+def test_findings_as_sarif_whatever_is_wrong(claimsmith: Command, policy_file: Path, text: str, code: int) -> None:
+    policy_file.write_text(text)
+    done = claimsmith("lint", str(policy_file), "--format", "sarif")
+    assert done.code == code
+    assert done.data["version"] == "2.1.0"
+    assert len(done.data["runs"][0]["results"]) == code
+
+
+def test_a_format_that_does_not_exist_is_a_usage_error(claimsmith: Command, policy_file: Path) -> None:
+    assert claimsmith("lint", str(policy_file), "--format", "xml").code == 2
+
+
+def test_an_exported_policy_is_the_one_in_the_table_and_applied_again_changes_nothing(
+    claimsmith: Command, policy_file: Path, tmp_path: Path
+) -> None:
+    policy_file.write_text(GOOD)
+    assert claimsmith("apply", str(policy_file)).code == 0
+    shown = claimsmith("export")
+    assert shown.code == 0
+    assert "updated_by" not in shown.out
+    exported = tmp_path / "exported.yaml"
+    assert claimsmith("export", "--output", str(exported)).code == 0
+    assert exported.read_text() == shown.out
+    assert claimsmith("apply", str(exported), "--json").data == {"result": "unchanged", "policy_version": 1}
+
+
+def test_a_row_that_no_file_can_hold_is_not_left_out_of_an_export(claimsmith: Command, rows: Table) -> None:
+    rows.put({"pk": "POLICY", "sk": "ROLES#a"})
+    done = claimsmith("export", "--json")
+    assert (done.code, done.data["error"]["code"]) == (1, "CS1004")
+
+
+def test_a_file_that_cannot_be_written_is_told(claimsmith: Command, tmp_path: Path) -> None:
+    done = claimsmith("export", "--output", str(tmp_path / "no" / "such.yaml"))
+    assert done.code == 2
+    assert "cannot be written" in done.err
+
+
+def test_the_schema_is_shown_and_written(claimsmith: Command, tmp_path: Path) -> None:
+    shown = claimsmith("schema")
+    assert shown.data["title"] == "Claimsmith policy"
+    file = tmp_path / "policy.schema.json"
+    assert claimsmith("schema", "-o", str(file)).code == 0
+    assert file.read_text() == shown.out

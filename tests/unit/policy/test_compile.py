@@ -102,7 +102,7 @@ def test_settings_have_what_the_engine_needs_of_trust_and_budget() -> None:
 def as_others_write(value: Any, draw: st.DrawFn, *, names: bool = False) -> Any:  # noqa: ANN401 - any value of a row
     """The same value, written another way: other orders, sets for lists of names, 1.0 for 1."""
     if isinstance(value, dict):
-        items = draw(st.permutations(list(value.items())))
+        items: list[tuple[str, Any]] = draw(st.permutations(list(value.items())))
         as_names = {"scopes", "inherits", "roles", "add_scopes", "suppress_scopes", "add_groups", "any_scope"}
         return {key: as_others_write(item, draw, names=key in as_names) for key, item in items}
     if isinstance(value, list):
