@@ -8,17 +8,24 @@ says 401 by raising ``Unauthorized`` and 403 by a policy that denies. A Lambda e
 
 from __future__ import annotations
 
+import http.client
+import secrets
+from base64 import b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from claimsmith.errors import Code
+from demo import aws
+from demo.emulator import REGION
 from tests.e2e.conftest import string_list, wait_until
 from tests.e2e.forgeries import FORGERIES
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterator
 
     from demo.api import Api, Reply
     from demo.local_stack import LocalStack
@@ -127,6 +134,43 @@ def test_a_token_that_is_no_good_is_refused(protected: Protected, person: Person
     assert protected.refused("/orders", make(person, tokens)) == (protected.unauthorized, code)
 
 
+@pytest.mark.parametrize("first", ["{}", "%{:x}"])
+def test_a_path_means_the_same_however_it_is_spelt(
+    stack: LocalStack, person: Person, tenant: str, other_tenant: str, first: str
+) -> None:
+    """An HTTP API decodes the path before its authorizer is told of it: ``%74`` is the ``t`` of these tenants' ids."""
+    person.join(tenant, "viewer")
+    token = person.sign_in().access
+
+    def get(name: str) -> Reply:
+        spelt = first.format(ord(name[0])) if "%" in first else name[0]
+        return stack.http_api.get(f"/tenants/{spelt}{name[1:]}/orders", token)
+
+    own = get(tenant)
+    assert (own.status, own.body["tenant"]) == (200, tenant)
+    assert get(other_tenant).status == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tenants/{own}%2f..%2f{other}/orders",
+        "/tenants/{own}/../{other}/orders",
+        "/tenants/{own}%3f/orders",
+        "/tenants/%252e%252e/orders",
+        "/tenants/{own},{other}/orders",
+        "//tenants/{other}/orders",
+        "/tenants/{other}%00/orders",
+    ],
+)
+def test_a_path_that_could_be_read_in_two_ways_opens_nothing(
+    protected: Protected, person: Person, tenant: str, other_tenant: str, path: str
+) -> None:
+    person.join(tenant, "viewer")
+    reply = protected.get(path.format(own=tenant, other=other_tenant), person.sign_in().access)
+    assert reply.status in {400, 403, 404}, reply
+
+
 def test_without_a_token_the_authorizer_is_not_even_asked(protected: Protected) -> None:
     asked = protected.stack.invocations(protected.authorizer)
     assert protected.get("/orders", None).status == 401
@@ -142,6 +186,200 @@ def test_a_token_that_is_not_presented_as_a_bearer_token_is_refused(
     reply = stack.http_api.send("GET", "/orders", {"Authorization": scheme + token})
     assert reply.status == 403
     assert stack.http_api.send("GET", "/orders", {"Authorization": f"bearer {token}"}).status == 200
+
+
+# A cache in front. The stack has none, so these turn one on.
+
+TOKEN, ROUTE, PATH = "$request.header.Authorization", "$context.routeKey", "$context.path"
+CACHED_BY = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
+
+
+class Cache:
+    """The HTTP API's cache of its authorizer's answers, and what the authorizer is told of it."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._api: Any = aws.client("apigatewayv2", stack.endpoint)
+        self._lambda: Any = aws.client("lambda", stack.endpoint)
+        self._function = stack.outputs["AuthorizerName"]
+        self._id = stack.outputs["HttpApiId"]
+        [self._authorizer] = self._api.get_authorizers(ApiId=self._id)["Items"]
+        described = self._lambda.get_function_configuration(FunctionName=self._function)
+        self._variables: dict[str, str] = described["Environment"]["Variables"]
+
+    def keep(self, *sources: str, told: bool = True) -> None:
+        """Keep answers for a minute by these."""
+        self._set(60, list(sources), {CACHED_BY: ",".join(sources)} if told else {})
+
+    def restore(self) -> None:
+        """Keep none, as it was deployed."""
+        self._set(self._authorizer["AuthorizerResultTtlInSeconds"], self._authorizer["IdentitySource"], {})
+
+    def _set(self, seconds: int, sources: list[str], more: dict[str, str]) -> None:
+        self._api.update_authorizer(
+            ApiId=self._id,
+            AuthorizerId=self._authorizer["AuthorizerId"],
+            AuthorizerResultTtlInSeconds=seconds,
+            IdentitySource=sources,
+        )
+        self._lambda.update_function_configuration(
+            FunctionName=self._function, Environment={"Variables": self._variables | more}
+        )
+
+
+@pytest.fixture
+def cache(stack: LocalStack) -> Iterator[Cache]:
+    made = Cache(stack)
+    yield made
+    made.restore()
+
+
+def test_a_kept_answer_is_used_again_and_opens_no_other_route_or_tenant(
+    stack: LocalStack, cache: Cache, person: Person, tenant: str, other_tenant: str
+) -> None:
+    person.join(tenant, "viewer")
+    person.join(other_tenant, "editor")
+    token = person.sign_in({"tenant_id": tenant}).access
+    cache.keep(TOKEN, ROUTE, PATH)
+    authorizer = stack.outputs["AuthorizerName"]
+    own, other = f"/tenants/{tenant}/orders", f"/tenants/{other_tenant}/orders"
+    asked = stack.invocations(authorizer)
+    assert [stack.http_api.get(own, token).status for _ in range(3)] == [200, 200, 200]
+    assert stack.invocations(authorizer) == asked + 1, "the second and third are answered from the cache"
+    assert stack.http_api.get(other, token).status == 403
+    assert stack.http_api.get("/orders", token).status == 200
+    assert stack.invocations(authorizer) == asked + 3, "another route and another tenant are asked about"
+    another = person.sign_in({"tenant_id": other_tenant}).access
+    assert [stack.http_api.get(path, another).status for path in (own, other)] == [403, 200]
+
+
+def test_a_cache_by_too_little_is_refused_by_the_authorizer_and_would_open_another_tenant(
+    stack: LocalStack, cache: Cache, person: Person, tenant: str, other_tenant: str
+) -> None:
+    person.join(tenant, "viewer")
+    own, other = f"/tenants/{tenant}/orders", f"/tenants/{other_tenant}/orders"
+    cache.keep(TOKEN)
+    assert stack.http_api.get(own, person.sign_in().access).status == 500
+    assert stack.codes(stack.outputs["AuthorizerName"])[Code.ANSWER_NOT_CACHEABLE]
+    cache.keep(TOKEN, told=False)
+    token = person.sign_in().access
+    statuses = [stack.http_api.get(path, token).status for path in (own, other)]
+    assert statuses == [200, 200], "this is what synth and authorizer refuse: a kept answer opens another tenant"
+
+
+def test_a_kept_policy_opens_the_one_method_that_it_names(
+    stack: LocalStack, person: Person, tenant: str, other_tenant: str
+) -> None:
+    """A REST API's authorizer is not cached here, because a kept policy refuses every other method; it opens none."""
+    person.join(tenant, "viewer")
+    token = person.sign_in().access
+    rest: Any = aws.client("apigateway", stack.endpoint)
+    api = stack.outputs["RestApiId"]
+    [authorizer] = rest.get_authorizers(restApiId=api)["items"]
+
+    def keep(seconds: int) -> None:
+        operation = {"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": str(seconds)}
+        rest.update_authorizer(restApiId=api, authorizerId=authorizer["id"], patchOperations=[operation])
+
+    own = f"/tenants/{tenant}/orders"
+    asked = stack.invocations(stack.outputs["RestAuthorizerName"])
+    keep(60)
+    try:
+        statuses = [
+            stack.rest_api.get(path, token).status for path in (own, own, "/orders", f"/tenants/{other_tenant}/orders")
+        ]
+    finally:
+        keep(authorizer["authorizerResultTtlInSeconds"])
+    assert statuses == [200, 200, 403, 403]
+    assert stack.invocations(stack.outputs["RestAuthorizerName"]) == asked + 1
+
+
+# A WebSocket API. The stack has none, so this makes one, with the authorizer that answers with policies.
+
+
+@dataclass
+class Socket:
+    """A WebSocket API whose ``$connect`` asks the authorizer; the token is named in the query."""
+
+    stack: LocalStack
+    api: str
+
+    def connect(self, token: str | None, header: str | None = None) -> int:
+        """The status of a handshake (RFC 6455 section 4.1); 101 opens the socket."""
+        headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": b64encode(secrets.token_bytes(16)).decode(),
+        } | ({} if header is None else {"Authorization": f"Bearer {header}"})
+        connection = http.client.HTTPConnection(urlsplit(self.stack.endpoint).netloc, timeout=60)
+        try:
+            query = "" if token is None else f"?access_token={token}"
+            connection.request("GET", f"/_aws/execute-api/{self.api}/live{query}", headers=headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def socket(edited_policy: LocalStack) -> Iterator[Socket]:
+    stack = edited_policy
+    version = stack.policy_version()
+    row = {"path": {"S": "/$connect"}, "any_scope": string_list(["orders/read"])}
+    stack.put_item({"pk": {"S": "POLICY"}, "sk": {"S": "ROUTE#socket"}, **row})
+    wait_until(stack, "a new version is in force", lambda: stack.policy_version() != version)
+    functions: Any = aws.client("lambda", stack.endpoint)
+    api: Any = aws.client("apigatewayv2", stack.endpoint)
+
+    def uri(name: str) -> str:
+        arn = functions.get_function_configuration(FunctionName=name)["FunctionArn"]
+        return f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations"
+
+    [sample] = [
+        function["FunctionName"]
+        for page in functions.get_paginator("list_functions").paginate()
+        for function in page["Functions"]
+        if function["Handler"] == "lambdas.sample.handler.handler"
+    ]
+    made = {
+        "ApiId": api.create_api(Name="socket", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.a")[
+            "ApiId"
+        ]
+    }
+    authorizer = api.create_authorizer(
+        **made,
+        Name="socket",
+        AuthorizerType="REQUEST",
+        AuthorizerUri=uri(stack.outputs["RestAuthorizerName"]),
+        IdentitySource=["route.request.querystring.access_token"],
+    )["AuthorizerId"]
+    answer = api.create_integration(**made, IntegrationType="AWS_PROXY", IntegrationUri=uri(sample))["IntegrationId"]
+    api.create_route(
+        **made,
+        RouteKey="$connect",
+        AuthorizationType="CUSTOM",
+        AuthorizerId=authorizer,
+        Target=f"integrations/{answer}",
+    )
+    api.create_stage(**made, StageName="live", AutoDeploy=True)
+    yield Socket(stack, made["ApiId"])
+    api.delete_api(**made)
+
+
+def test_a_websocket_opens_with_a_good_token_in_its_query_and_with_no_other(
+    socket: Socket, person: Person, tenant: str
+) -> None:
+    person.join(tenant, "viewer")
+    tokens = person.sign_in()
+    assert socket.connect(tokens.access) == 101
+    assert socket.connect(None) == 401, "API Gateway does not even ask"
+    # At AWS, whose example does the same, an error that reads "Unauthorized"; the emulator makes a 500 of any error.
+    assert socket.connect(tokens.id) in {401, 500}
+    assert socket.connect(tokens.access, header=tokens.access) in {401, 500}, "a token in two places"
+    assert socket.stack.cli("members", "revoke", person.sub, tenant).code == 0
+    assert socket.connect(person.sign_in().access) == 403, "without the scope"
+
+
+# Rows.
 
 
 def test_what_a_route_needs_is_a_row_that_an_edit_changes_at_once(
