@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from claimsmith.store.attributes import encode_row
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
 Item = dict[str, Any]
 Key = tuple[str, str]
@@ -109,6 +111,13 @@ class MemoryDynamoDB:
                 return bool(there.get("revision") == values[":revision"])
             case other:
                 raise AssertionError(f"nothing is known of the condition {other}")
+
+
+def holding(rows: Iterable[Mapping[str, Any]]) -> MemoryDynamoDB:
+    """A table with these rows in it."""
+    made = MemoryDynamoDB()
+    made.items = {(row["pk"], row["sk"]): encode_row(row) for row in rows}
+    return made
 
 
 def _key(item: Item | None) -> Key:

@@ -23,10 +23,10 @@ from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.service.issue import Issuer
 from claimsmith.service.preview import Preview, preview
-from claimsmith.store.attributes import encode_row
 from claimsmith.store.dynamodb import Table
 from claimsmith.testing import MACHINES, REFRESHES, SIGN_INS, CognitoKit, Tokens, UserLambdaValidationException
 from tests.events import API_SCOPES, SUB
+from tests.integration.memory_dynamodb import holding
 from tests.policies import NOW, VERSION, membership_row, policy_rows, tenant_row, user_row
 from tests.property.strategies import (
     CLIENTS,
@@ -69,27 +69,6 @@ EXAMPLES = 1_250 if IN_CI else 60
 
 #: Claims that only the moment of issue decides.
 UNPREDICTABLE = {"at_hash", "auth_time", "device_key", "event_id", "exp", "iat", "jti", "origin_jti", "version"}
-
-
-class MemoryDynamoDB:
-    """The three reads of the token path, answered from a dictionary of attribute values."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.items = {(row["pk"], row["sk"]): encode_row(row) for row in rows}
-
-    def query(self, *, ExpressionAttributeValues: Mapping[str, Any], **_: object) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
-        pk = ExpressionAttributeValues[":pk"]["S"]
-        return {"Items": [item for key, item in sorted(self.items.items()) if key[0] == pk]}
-
-    def get_item(self, *, Key: Mapping[str, Any], **_: object) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
-        return {"Item": item} if (item := self.item(Key)) else {}
-
-    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803 - DynamoDB's
-        found = {name: map(self.item, asked["Keys"]) for name, asked in RequestItems.items()}
-        return {"Responses": {name: [item for item in items if item] for name, items in found.items()}}
-
-    def item(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
-        return self.items.get((key["pk"]["S"], key["sk"]["S"]))
 
 
 @dataclass(frozen=True)
@@ -251,7 +230,7 @@ def table_of(policy: Policy, newer: tuple[Policy, dict[str, Any]] | None, direct
     if status is not None:
         there = next((row for row in directory if row["sk"] == table.USER), {"pk": f"USER#{SUB}", "sk": table.USER})
         rows = [row for row in rows if row is not there] + [{**there, "status": status}]
-    return Table(MemoryDynamoDB(rows), "claimsmith")
+    return Table(holding(rows), "claimsmith")
 
 
 def previewed(rows: Table, asked: Asked, issuer: str) -> Preview:
