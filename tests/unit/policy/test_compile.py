@@ -134,13 +134,14 @@ def test_equal_policies_are_equal_bytes(policy: Policy, rules: list[dict[str, An
     sections.pop("rules", None)
     rows = policy_rows(**sections)
     rows += [{"pk": "POLICY", "sk": f"RULE#r{at}", "order": 0, **rule} for at, rule in enumerate(rules)]
-    written = []
+    written: list[dict[str, Any]] = []
     for row in data.draw(st.permutations(rows)):
         keep = {name: row[name] for name in ("pk", "sk", "order") if name in row}
         # Ceilings are lists and stay lists; everything else may be written in several ways.
         rest = {name: item for name, item in row.items() if name not in keep and name != "scopes_allowed"}
         ceiling = {name: row[name] for name in row if name == "scopes_allowed"}
-        written.append({**data.draw(_rewritten(rest)), **ceiling, **keep, "updated_by": "somebody"})
+        others: dict[str, Any] = data.draw(_rewritten(rest))
+        written.append(others | ceiling | keep | {"updated_by": "somebody"})
     assert encode(compile_policy(from_rows(rows))) == encode(compile_policy(from_rows(written)))
 
 
