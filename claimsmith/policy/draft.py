@@ -19,9 +19,9 @@ SECTIONS: Final[Mapping[str, str]] = {
     "roles": table.ROLE,
     "groups": table.GROUP,
     "clients": table.CLIENT,
-    "rules": "RULE#",
+    "rules": table.RULE,
     "routes": table.ROUTE,
-    "tests": "TEST#",
+    "tests": table.TEST,
 }
 
 #: Sections that a file holds as a list -> the attribute under which each entry has its name.

@@ -194,7 +194,7 @@ trusted_rules = authority(whens(TRUSTED_TEXTS, LISTS, OPEN))
 def rule_sections(draw: st.DrawFn, rules: SearchStrategy[dict[str, Any]], at_most: int = 4) -> dict[str, Any]:
     """The rules of a policy, by id."""
     drawn = draw(st.lists(rules, max_size=at_most))
-    return {f"r{at}": {**rule, "order": 10 * at} for at, rule in enumerate(drawn)}
+    return {f"r{at}": {**rule, "order": 10 + 10 * at} for at, rule in enumerate(drawn)}
 
 
 any_rules = rule_sections(st.one_of(trusted_rules, untrusted_rules))
