@@ -198,7 +198,7 @@ def _serves(standing: Standing, version: Version) -> str:
     if version.number == pointer.version:
         return "[green]in force[/green]"
     staging = pointer.staging
-    return f"[yellow]staged[/yellow]: {_whom(staging)}" if staging and staging.candidate == version.number else ""
+    return "[yellow]staged[/yellow]" if staging is not None and staging.candidate == version.number else ""
 
 
 def _lines(standing: Standing) -> list[str]:
@@ -210,6 +210,8 @@ def _lines(standing: Standing) -> list[str]:
     else:
         changed = f"{_time(pointer.updated_at)} by {escape(pointer.updated_by or 'unknown')}"
         lines.append(f"Version {pointer.version} is in force. What serves whom was changed last at {changed}.")
+        if pointer.staging is not None:
+            lines.append(f"Version {pointer.staging.candidate} is staged: it serves {_whom(pointer.staging)}.")
         if pointer.problem is not None:
             told = f"What is staged cannot be read: {pointer.problem.attribute} {pointer.problem.why}."
             lines.append(f"[red]{escape(told)}[/red]")

@@ -1,0 +1,180 @@
+"""The commands about versions, as a user runs and reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from claimsmith.store.dynamodb import Table
+    from tests.cli.conftest import Ran
+
+    Command = Callable[..., Ran]
+
+MANUAL = """\
+settings: {publish: manual}
+roles:
+  viewer: {scopes: [orders/read, orders/list]}
+"""
+
+
+@pytest.fixture
+def staged(claimsmith: Command, policy_file: Path) -> Path:
+    """Version 1 is in force; version 2 is stored and waits for somebody to promote it."""
+    assert claimsmith("apply", str(policy_file), "--var", "WEB=web1").code == 0
+    policy_file.write_text(MANUAL)
+    assert claimsmith("apply", str(policy_file)).code == 0
+    return policy_file
+
+
+def told(ran: Ran) -> str:
+    """What was said, without the line breaks of a narrow screen."""
+    return " ".join(ran.out.split())
+
+
+def test_before_anything_is_published_versions_says_what_that_means(claimsmith: Command) -> None:
+    done = claimsmith("versions")
+    assert done.code == 0
+    assert "No version is in force" in done.out
+    assert claimsmith("versions", "--json").data["in_force"] is None
+
+
+@pytest.mark.usefixtures("staged")
+def test_versions_says_who_made_each_and_which_one_is_in_force(claimsmith: Command) -> None:
+    data = claimsmith("versions", "--json").data
+    assert [version["version"] for version in data["versions"]] == [2, 1]
+    assert data["versions"][0]["created_by"].startswith("cli")
+    assert (data["in_force"], data["staged"], data["hold"], data["manual"]) == (1, None, False, True)
+    text = told(claimsmith("versions"))
+    assert "in force" in text
+    assert "Publishing is manual; claimsmith promote puts the draft in force." in text
+    assert (
+        len(claimsmith("versions", "--limit", "1", "--json").data["versions"]) == 2
+    )  # the one in force is always told
+
+
+@pytest.mark.usefixtures("staged")
+def test_diff_names_what_came_went_and_changed(claimsmith: Command) -> None:
+    done = claimsmith("diff", "1", "2")
+    assert done.code == 0
+    assert "  - editor: " in done.out
+    assert "  ~ viewer scopes: +orders/list" in done.out
+    differences = claimsmith("diff", "1", "2", "--json").data["differences"]
+    changed = [(each["kind"], each["section"], each["name"], each["path"]) for each in differences]
+    assert ("removed", "roles", "editor", []) in changed
+    assert ("changed", "roles", "viewer", ["scopes"]) in changed
+    assert "say the same" in claimsmith("diff", "2", "2").out
+
+
+@pytest.mark.usefixtures("staged")
+def test_a_version_is_staged_promoted_rolled_back_and_resumed(claimsmith: Command) -> None:
+    done = claimsmith("stage", "2", "--percent", "10", "--subject", "user-1", "--client", "m2m", "--json")
+    assert (done.code, done.data) == (
+        0,
+        {"in_force": 1, "staged": {"version": 2, "percent": 10, "subjects": ["m2m", "user-1"]}},
+    )
+    assert "Version 2 is staged: it serves 10 % of all subjects and 2 by name." in told(claimsmith("versions"))
+    assert claimsmith("promote", "--json").data == {"result": "published", "policy_version": 2}
+    back = claimsmith("rollback", "1")
+    assert "Version 1 is in force for all" in back.out
+    assert "on hold" in back.out
+    assert "Publishing is on hold since a rollback; claimsmith resume ends it." in told(claimsmith("versions"))
+    refused = claimsmith("promote")
+    assert refused.code == 1
+    assert "CS4011" in refused.err
+    assert "The hold is over." in claimsmith("resume").out
+    assert claimsmith("promote", "2", "--json").data == {"result": "published", "policy_version": 2}
+
+
+@pytest.mark.usefixtures("applied", "staged")
+def test_preview_is_by_the_staged_version_for_those_it_serves(claimsmith: Command) -> None:
+    claimsmith("stage", "2", "--subject", "user-1")
+    versions = [claimsmith("preview", "--user", user, "--json").data["policy_version"] for user in ("user-1", "user-2")]
+    assert versions == [2, 1]
+
+
+@pytest.mark.usefixtures("staged")
+def test_a_staged_user_may_be_given_by_name_where_the_pool_is_known(claimsmith: Command, pool: tuple[str, str]) -> None:
+    pool_id, sub = pool
+    done = claimsmith("stage", "2", "--subject", "alice", "--user-pool-id", pool_id, "--json")
+    assert done.data["staged"]["subjects"] == [sub]
+
+
+def test_staging_says_that_the_next_publication_ends_it_where_publishing_is_automatic(
+    claimsmith: Command, staged: Path
+) -> None:
+    staged.write_text(MANUAL.replace("manual", "auto"))
+    assert claimsmith("apply", str(staged)).code == 0
+    assert "Publishing is automatic" in told(claimsmith("stage", "1", "--percent", "10"))
+    assert "Nothing is staged; version 2 serves all." in told(claimsmith("stage", "1", "--percent", "0"))
+
+
+@pytest.mark.usefixtures("staged")
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code"),
+    [
+        (("stage", "2"), 2, "CS4007"),
+        (("stage", "1", "--percent", "10"), 2, "CS4007"),
+        (("stage", "9", "--percent", "10"), 1, "CS4004"),
+        (("stage", "2", "--percent", "101"), 2, "less than or equal to 100"),
+        (("stage", "2", "--percent", "0.5"), 2, "valid integer"),
+        (("rollback", "9"), 1, "CS4004"),
+        (("rollback", "2"), 2, "CS4007"),
+        (("rollback", "0"), 2, "greater than or equal to 1"),
+        (("rollback",), 2, "N"),
+        (("promote", "9"), 1, "CS4004"),
+        (("diff", "1", "9"), 1, "CS4004"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_a_code(
+    claimsmith: Command, arguments: tuple[str, ...], exit_code: int, code: str
+) -> None:
+    done = claimsmith(*arguments)
+    assert (done.code, code in done.err) == (exit_code, True), done.err
+    assert claimsmith("versions", "--json").data["in_force"] == 1
+
+
+@pytest.mark.usefixtures("staged")
+def test_a_red_draft_is_not_promoted_and_its_findings_are_shown(claimsmith: Command, rows: Table) -> None:
+    rows.put({"pk": "POLICY", "sk": "ROLE#x", "inherits": ["veiwer"]})
+    for command in ("promote", "resume"):
+        done = claimsmith(command)
+        assert done.code == 1
+        assert "CS1005" in done.err
+    assert "The draft was refused at" in told(claimsmith("versions"))
+    assert claimsmith("versions", "--json").data["problems"]["findings"][0]["row"] == "POLICY ROLE#x"
+
+
+@pytest.mark.usefixtures("staged")
+def test_an_unfinished_apply_is_told_and_given_up_by_command(claimsmith: Command, rows: Table) -> None:
+    rows.put({"pk": "LEASE", "sk": "DRAFT", "digest": "another", "by": "cli:bob", "started_at": 1_800_000_000})
+    assert "cli:bob has been applying a policy since 2027-01-15 08:00:00 UTC" in told(claimsmith("versions"))
+    waiting = claimsmith("promote")
+    assert waiting.code == 1
+    assert "claimsmith release" in told(waiting)
+    released = claimsmith("release")
+    assert released.code == 0
+    assert "What cli:bob began" in told(released)
+    assert claimsmith("release", "--json").data == {"released": None}
+    assert claimsmith("promote").code == 0
+
+
+@pytest.mark.usefixtures("staged")
+def test_a_staging_edited_by_hand_is_told_and_ended(claimsmith: Command, rows: Table) -> None:
+    rows.update("BUNDLE", "CURRENT", {"candidate": "two"})
+    assert "What is staged cannot be read: candidate is not the number of a version" in told(claimsmith("versions"))
+    assert claimsmith("versions", "--json").data["staging_problem"]["attribute"] == "candidate"
+    assert claimsmith("promote").code == 1
+    assert claimsmith("stage", "2", "--percent", "0").code == 0
+    assert claimsmith("versions", "--json").data["staging_problem"] is None
+
+
+@pytest.mark.parametrize("command", ["versions", "diff", "rollback", "resume", "stage", "promote", "release"])
+def test_every_command_explains_itself(claimsmith: Command, command: str) -> None:
+    done = claimsmith(command, "--help")
+    assert done.code == 0
+    assert "Usage" in done.out
