@@ -52,11 +52,15 @@ class Part(NamedTuple):
     """What a row of the policy sets in one token, looked at once when the bundle is read and not at every sign-in.
 
     Attributes:
+        row: its key, as reasons name it.
         literals: values that Cognito takes under their names.
+        rows: the row, by the names of these.
         others: those that a decision works out, and those that are withheld.
     """
 
+    row: str = ""
     literals: Mapping[str, Any] = _NOTHING
+    rows: Mapping[str, str] = _NOTHING
     others: tuple[tuple[str, Expression | Withheld], ...] = ()
 
 
@@ -207,10 +211,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     settings = document["settings"]
     unmanaged = frozenset(settings["unmanaged_scopes"])
     reader = _Reader(settings)
-    roles = {
-        name: Role(f"POLICY ROLE#{name}", tuple(role["scopes"]), tuple(role["closure"]), reader.claims(role))
-        for name, role in document["roles"].items()
-    }
+    roles = {name: reader.role(f"POLICY ROLE#{name}", role) for name, role in document["roles"].items()}
     # Format 1 has no rules.
     rules = tuple(map(reader.rule, document.get("rules", ())))
     offered = {scope for role in roles.values() for scope in role.scopes}
@@ -228,7 +229,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
         ),
         roles=roles,
         groups={name: tuple(given) for name, given in document["groups"].items()},
-        clients={name: reader.client(client) for name, client in document["clients"].items()},
+        clients={name: reader.client(f"POLICY CLIENT#{name}", client) for name, client in document["clients"].items()},
         rules=rules,
         scopes=frozenset(scope for scope in offered if SCOPE.fullmatch(scope) and not is_unmanaged(scope, unmanaged)),
         routes=document["routes"],
@@ -253,7 +254,10 @@ class _Reader:
         self.trusted = frozenset(settings.get("trusted_attributes", ()))
         self.own = frozenset((DEGRADED_CLAIM, SHED_CLAIM, *settings["claim_names"].values()))
 
-    def client(self, client: Mapping[str, Any]) -> Client:
+    def role(self, row: str, role: Mapping[str, Any]) -> Role:
+        return Role(row, tuple(role["scopes"]), tuple(role["closure"]), self.claims(row, role))
+
+    def client(self, row: str, client: Mapping[str, Any]) -> Client:
         allowed = client.get("scopes_allowed")
         return Client(
             name=client.get("name"),
@@ -263,15 +267,15 @@ class _Reader:
             suppress_scopes=frozenset(client.get("suppress_scopes", ())),
             scope_mode=client.get("scope_mode"),
             audience=client.get("audience", False),
-            claims=self.claims(client),
+            claims=self.claims(row, client),
         )
 
     def rule(self, rule: Mapping[str, Any]) -> Rule:
-        condition = rule.get("when")
+        row, condition = f"POLICY RULE#{rule['id']}", rule.get("when")
         read = tuple(conditions.fields(condition))
-        claims = self.claims(rule, read)
+        claims = self.claims(row, rule, read)
         made = Rule(
-            row=f"POLICY RULE#{rule['id']}",
+            row=row,
             when=None if condition is None else conditions.compiled(condition),
             optional=rule.get("optional", False),
             claims=claims,
@@ -291,14 +295,14 @@ class _Reader:
             suppress_groups=effects.get("suppress_groups", ()),
         )
 
-    def claims(self, row: Mapping[str, Any], read: tuple[str, ...] = ()) -> Claims:
+    def claims(self, row: str, written: Mapping[str, Any], read: tuple[str, ...] = ()) -> Claims:
         """The claims of a row whose condition reads these paths."""
-        access, identity = row.get("access_claims"), row.get("id_claims")
+        access, identity = written.get("access_claims"), written.get("id_claims")
         if not access and not identity:
             return NO_CLAIMS
-        return Claims(self.part(TOKENS[0], access or {}, read), self.part(TOKENS[1], identity or {}, read))
+        return Claims(self.part(row, TOKENS[0], access or {}, read), self.part(row, TOKENS[1], identity or {}, read))
 
-    def part(self, token: Token, written: Mapping[str, Any], read: tuple[str, ...]) -> Part:
+    def part(self, row: str, token: Token, written: Mapping[str, Any], read: tuple[str, ...]) -> Part:
         literals: dict[str, Any] = {}
         others: list[tuple[str, Expression | Withheld]] = []
         for name, value in written.items():
@@ -307,7 +311,7 @@ class _Reader:
                 others.append((name, vetted))
             else:
                 literals[name] = vetted
-        return Part(literals, tuple(others))
+        return Part(row, literals, dict.fromkeys(literals, row), tuple(others))
 
     def vetted(self, token: Token, name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
         if name in self.own:

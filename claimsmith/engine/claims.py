@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refused_suppression
-from claimsmith.engine.bundle import NO_CLAIMS, Withheld
+from claimsmith.engine.bundle import Withheld
 from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.reasons import SETTINGS_ROW
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
     from claimsmith.cognito.claims import Token
     from claimsmith.cognito.event import Request
-    from claimsmith.engine.bundle import Part
+    from claimsmith.engine.bundle import Part, Rule
     from claimsmith.engine.case import Case
     from claimsmith.engine.language.paths import Known
+    from claimsmith.engine.language.values import Expression
 
 
 class Made(NamedTuple):
@@ -68,22 +70,18 @@ class _Making:
 
     def rows_of_all(self, known: Known, at: int) -> None:
         """What every row sets that concerns this case; later ones win."""
-        case = self.case
+        case, roles = self.case, self.case.bundle.roles
         if case.tenant is not None:
             self.directory(case.tenant_row, case.tenant.claims[at])
-        for name in case.roles:
-            role = case.bundle.roles[name]
-            if role.claims is not NO_CLAIMS:
-                self.policy(role.row, role.claims[at], known)
+        self.policy([roles[name].claims[at] for name in case.roles], known)
         if case.user is not None:
             self.directory(case.user_row, case.user.claims[at])
         if case.membership is not None:
             self.directory(case.membership_row, case.membership.claims[at])
         if case.client is not None:
-            self.policy(case.client_row, case.client.claims[at], known)
-        for rule in case.rules:
-            if rule.claims is not NO_CLAIMS:
-                self.policy(rule.row, rule.claims[at], known, may_go=rule.optional)
+            self.policy([case.client.claims[at]], known)
+        for may_go, rules in groupby(case.rules, key=_is_optional):
+            self.policy([rule.claims[at] for rule in rules], known, may_go=may_go)
 
     def directory(self, row: str, claims: Mapping[str, Any]) -> None:
         """A row of the directory: literals that nobody has looked at."""
@@ -93,27 +91,31 @@ class _Making:
             else:
                 self.set(name, value, row)
 
-    def policy(self, row: str, part: Part, known: Known, *, may_go: bool = False) -> None:
-        """A row of the policy: literals are fit to be set, the rest is worked out; ``may_go`` if it may be shed."""
-        if literals := part.literals:
-            self.claims.update(literals)
-            self.rows.update(dict.fromkeys(literals, row))
-            if may_go or self.optional:
-                self.may_go(literals, may_go=may_go)
-        for name, value in part.others:
-            if isinstance(value, Withheld):
-                self.drop(name, row, value.why)
-                continue
-            found = value.evaluate(known)
-            if found is MISSING:
-                self.drop(name, row, "what it reads is not there")
-                continue
-            if type(found) is str and found.isascii():  # most are, and any claim that a policy may set takes such text
-                self.claims[name], self.rows[name] = found, row
-            elif not self.set(name, found, row):
-                continue
-            if may_go or self.optional:
-                self.may_go((name,), may_go=may_go)
+    def policy(self, parts: Iterable[Part], known: Known, *, may_go: bool = False) -> None:
+        """Rows of the policy: literals are fit to be set, the rest is worked out; ``may_go`` if they may be shed."""
+        for row, literals, rows, others in parts:
+            if literals:
+                self.claims.update(literals)
+                self.rows.update(rows)
+                if may_go or self.optional:
+                    self.may_go(literals, may_go=may_go)
+            for name, value in others:
+                if self.worked_out(name, value, row, known) and (may_go or self.optional):
+                    self.may_go((name,), may_go=may_go)
+
+    def worked_out(self, name: str, value: Expression | Withheld, row: str, known: Known) -> bool:
+        """Set what a value yields, if it yields anything."""
+        if isinstance(value, Withheld):
+            self.drop(name, row, value.why)
+            return False
+        found = value.evaluate(known)
+        if found is MISSING:
+            self.drop(name, row, "what it reads is not there")
+            return False
+        if type(found) is str and found.isascii():  # most are, and any claim that a policy may set takes such text
+            self.claims[name], self.rows[name] = found, row
+            return True
+        return self.set(name, found, row)
 
     def may_go(self, names: Iterable[str], *, may_go: bool) -> None:
         """Note for each claim whether the rule that has set it last is optional."""
@@ -146,6 +148,10 @@ class _Making:
 
     def drop(self, name: str, row: str, why: str) -> None:
         self.case.say("claim", name, "dropped", row, why, self.token)
+
+
+def _is_optional(rule: Rule) -> bool:
+    return rule.optional
 
 
 def impostors(names: AbstractSet[str], request: Request) -> AbstractSet[str]:
