@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 #: By the length of the last group, one to four characters: the padding that Python's decoder wants, and the last
 #: characters that leave no spare bit set. A group of one character is no base64.
-_PADDING: Final = {0: b"", 2: b"==", 3: b"="}
-_LAST: Final = {0: _ALPHABET, 1: b"", 2: _ALPHABET[::16], 3: _ALPHABET[::4]}
+_PADDING: Final = (b"", b"", b"==", b"=")
+_LAST: Final = (_ALPHABET, b"", _ALPHABET[::16], _ALPHABET[::4])
 
 #: What ordinary base64 has and base64url has not. As numbers: to look for one octet is five times as fast as for a
 #: string of one.
@@ -28,23 +28,46 @@ _PLUS, _SLASH, _EQUALS = b"+/="
 _BACKSLASH: Final = ord("\\")
 
 
-def base64url(segment: bytes) -> bytes | None:
-    """The octets of a base64url segment, without padding (RFC 7515 section 2).
-
-    Only the one canonical spelling is read: no other character, no padding, no spare bit set. Python's decoder leaves
-    out what it does not know, and every character left out makes the result shorter than it must be.
+def ordinary(text: bytes) -> bytes | None:
+    """Base64url, dots between segments allowed, in the alphabet of ordinary base64 without padding.
 
     Returns:
-        ``None`` where the segment is not canonical base64url.
+        ``None`` where the text has what only ordinary base64 has.
     """
+    if _PLUS in text or _SLASH in text or _EQUALS in text:
+        return None
+    return text.replace(b"-", b"+").replace(b"_", b"/")
+
+
+def unpadded(segment: bytes) -> bytes | None:
+    """The octets of a segment that ``ordinary`` returned.
+
+    Only the one canonical spelling is read: no other character and no spare bit set. Python's decoder leaves out what
+    it does not know, and every character left out makes the result shorter than it must be.
+
+    Returns:
+        ``None`` where the segment is not canonical.
+    """
+    if not segment:
+        return b""
     group = len(segment) & 3
-    if segment[-1:] not in _LAST[group] or _PLUS in segment or _SLASH in segment or _EQUALS in segment:
+    if segment[-1] not in _LAST[group]:
         return None
     try:
-        octets = a2b_base64(segment.replace(b"-", b"+").replace(b"_", b"/") + _PADDING[group])
+        octets = a2b_base64(segment + _PADDING[group])
     except ValueError:
         return None
     return octets if len(octets) == len(segment) * 3 >> 2 else None
+
+
+def base64url(segment: bytes) -> bytes | None:
+    """The octets of a base64url segment, without padding (RFC 7515 section 2).
+
+    Returns:
+        ``None`` where the segment is not base64url in its one canonical spelling.
+    """
+    text = ordinary(segment)
+    return None if text is None else unpadded(text)
 
 
 def base64(text: str) -> bytes | None:

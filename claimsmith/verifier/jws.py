@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from claimsmith.errors import Code, VerificationError
-from claimsmith.verifier.encoding import base64url, frozen, json_object
+from claimsmith.verifier.encoding import frozen, json_object, ordinary, unpadded
 from claimsmith.verifier.jwk import KeySet
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def _refused(code: Code) -> VerificationError:
 
 @lru_cache(maxsize=MAX_HEADERS)
 def _header(segment: bytes) -> Header:
-    """The header of a segment.
+    """The header of a segment, which is in the alphabet of ordinary base64 by now.
 
     An issuer's tokens share a handful of headers, and what a segment means depends on nothing but its octets: the last
     ``MAX_HEADERS`` that were acceptable are remembered, whoever sent them. Made-up ones only cost the next genuine
     token one reading; nothing that is refused is kept.
     """
-    octets = base64url(segment)
+    octets = unpadded(segment)
     members = None if octets is None else json_object(octets)
     if members is None:
         raise _refused(Code.TOKEN_MALFORMED)
@@ -111,14 +111,15 @@ def take_apart(token: str) -> tuple[Header, bytes, bytes, bytes]:
     if not token.isascii():
         raise _refused(Code.TOKEN_MALFORMED)
     octets = token.encode()
-    segments = octets.split(b".", _SEGMENTS)
+    text = ordinary(octets)
+    segments = () if text is None else text.split(b".", _SEGMENTS)
     if len(segments) != _SEGMENTS:
         raise _refused(Code.TOKEN_MALFORMED)
     first, second, third = segments
     if len(first) > MAX_HEADER or len(third) > MAX_SIGNATURE:
         raise _refused(Code.TOKEN_TOO_LARGE)
     header = _header(first)
-    payload, signature = base64url(second), base64url(third)
+    payload, signature = unpadded(second), unpadded(third)
     if payload is None or signature is None:
         raise _refused(Code.TOKEN_MALFORMED)
     return header, payload, signature, octets[: -1 - len(third)]
