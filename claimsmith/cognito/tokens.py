@@ -115,6 +115,10 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 def _changed(claims: dict[str, Any], changes: TokenChanges) -> dict[str, Any]:
     """Suppression wins over setting, as it does at Cognito, and takes the roles along with the groups."""
-    merged = {**claims, **changes.claims}
-    gone = {*changes.suppressed, *(_ROLE_CLAIMS if GROUPS_CLAIM in changes.suppressed else ())}
-    return {name: merged[name] for name in sorted(merged) if name not in gone}
+    claims.update(changes.claims)
+    for name in changes.suppressed:
+        claims.pop(name, None)
+    if GROUPS_CLAIM in changes.suppressed:
+        for name in _ROLE_CLAIMS:
+            claims.pop(name, None)
+    return claims

@@ -72,4 +72,4 @@ def preview(
     if isinstance(outcome, Refusal):
         return Preview(outcome, {}, {}, bundle.version)
     access, identity = issued(request, outcome.changes, issuer=issuer, readable=readable)
-    return Preview(outcome, access, identity, bundle.version)
+    return Preview(outcome, dict(sorted(access.items())), dict(sorted(identity.items())), bundle.version)
