@@ -597,6 +597,18 @@ TOO_LENIENT: dict[str, tuple[str, dict[str, Any], Code]] = {
         Code.TOKEN_MALFORMED,
     ),
     "a 5 MB payload": (POOL.sign(access_claims(filler="x" * 5_000_000)), {}, Code.TOKEN_TOO_LARGE),
+    "an RS256 signature by the name of ES256, where the key has no alg": (
+        POOL.sign(alg="ES256"),
+        {"issuers": published(jwk(POOL.key, alg=None))},
+        Code.ALGORITHM_NOT_ALLOWED,
+    ),
+    "a number that reads as infinity": (
+        signed(json.dumps(access_claims(x="?")).replace('"?"', "1e400").encode()),
+        {},
+        Code.TOKEN_MALFORMED,
+    ),
+    "a token of nobody": (POOL.sign(access_claims(sub=None)), {}, Code.CLAIMS_MALFORMED),
+    "roles that are no list of names": (POOL.sign(access_claims(roles="admin")), {}, Code.CLAIMS_MALFORMED),
     "one of the scopes where all are needed": (
         POOL.sign(),
         {"require": Requirement(all_scopes=["orders/read", "x/y"])},
