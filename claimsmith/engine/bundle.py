@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked
 from claimsmith.cognito.limits import SCOPE
-from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM, conditions, is_unmanaged, values
+from claimsmith.engine.language import AUTHORITY, DEGRADED_CLAIM, ONLY_US, SHED_CLAIM, conditions, is_unmanaged, values
 from claimsmith.engine.language.paths import METADATA, is_trusted
 from claimsmith.engine.language.values import Expression
 from claimsmith.errors import ClaimsmithError, Code
@@ -236,17 +236,6 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     )
 
 
-#: What a rule may do only if all that it reads can be trusted.
-_AUTHORITY: Final = (
-    "add_scopes",
-    "suppress_scopes",
-    "suppress_access_claims",
-    "suppress_id_claims",
-    "add_groups",
-    "suppress_groups",
-)
-
-
 class _Reader:
     """Reads what a document says of clients and rules, and of claims, under its settings."""
 
@@ -280,7 +269,7 @@ class _Reader:
             optional=rule.get("optional", False),
             claims=claims,
         )
-        effects = {name: tuple(rule[name]) for name in _AUTHORITY if rule.get(name)}
+        effects = {name: tuple(rule[name]) for name in AUTHORITY if rule.get(name)}
         if not effects:
             return made
         worked = (value for part in claims for _, value in part.others if isinstance(value, Expression))

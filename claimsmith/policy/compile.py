@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from claimsmith.cognito.claims import accepted
 from claimsmith.engine.bundle import FORMAT
+from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.values import LITERAL, is_expression, looks_like_expression
 from claimsmith.policy.checks.roles import ancestors
 from claimsmith.policy.checks.scopes import grants
@@ -15,16 +16,6 @@ if TYPE_CHECKING:
 
     from claimsmith.policy.documents import ClaimsRow, Client, Route, Rule
     from claimsmith.policy.reading import Policy
-
-#: What a rule does, by name, as the document lists it.
-_EFFECTS: Final = (
-    "add_scopes",
-    "suppress_scopes",
-    "suppress_access_claims",
-    "suppress_id_claims",
-    "add_groups",
-    "suppress_groups",
-)
 
 
 def document(policy: Policy) -> dict[str, Any]:
@@ -89,7 +80,7 @@ def _rule(name: str, rule: Rule) -> dict[str, Any]:
         compiled["when"] = _condition(rule.when)
     if rule.optional:
         compiled["optional"] = True
-    for effect in _EFFECTS:
+    for effect in AUTHORITY:
         if value := getattr(rule, effect):
             compiled[effect] = _sorted(value)
     return compiled

@@ -42,6 +42,16 @@ ROUTE_PATH: Final = re.compile(r"/|(?:/(?:[^/{}?#\s]+|\{[A-Za-z0-9_-]+\}))*(?:/\
 #: Where a request names its tenant: ``path:NAME``, ``header:NAME`` or ``query:NAME``.
 TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
 
+#: What a rule does beside setting claims: only where all that it reads can be trusted.
+AUTHORITY: Final = (
+    "add_scopes",
+    "suppress_scopes",
+    "suppress_access_claims",
+    "suppress_id_claims",
+    "add_groups",
+    "suppress_groups",
+)
+
 #: Tenants listed in an ID token whose user has still to choose one.
 MAX_TENANTS_LISTED: Final = 100
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from claimsmith.cognito.claims import STANDARD
-from claimsmith.engine.language import conditions, values
+from claimsmith.engine.language import AUTHORITY, conditions, values
 from claimsmith.engine.language.paths import ATTRIBUTES, METADATA, is_trusted
 from claimsmith.errors import Code
 from claimsmith.policy.checks.claims import by_attribute
@@ -19,16 +19,6 @@ if TYPE_CHECKING:
     from claimsmith.policy.draft import Entry
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
-
-#: What a rule does beside setting claims.
-_AUTHORITY: Final = (
-    "add_scopes",
-    "suppress_scopes",
-    "suppress_access_claims",
-    "suppress_id_claims",
-    "add_groups",
-    "suppress_groups",
-)
 
 
 def check(policy: Policy) -> Iterator[Finding]:
@@ -50,7 +40,7 @@ def _authority(entry: Entry, rule: Rule, trusted: frozenset[str]) -> Iterator[Fi
         return
     name = untrusted.removeprefix(ATTRIBUTES)
     hint = f"; if no user can write it, put {name} into trusted_attributes" if name != untrusted else ""
-    for attribute in _AUTHORITY:
+    for attribute in AUTHORITY:
         if getattr(rule, attribute):
             message = f"this rule reads {untrusted}, which is not trusted, so it may only set claims{hint}"
             yield found(Code.UNTRUSTED_INPUT, entry, (attribute,), message)
