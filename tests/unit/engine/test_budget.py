@@ -9,7 +9,7 @@ from claimsmith.cognito.event import parse
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine import Decision, Reason
 from claimsmith.errors import Code
-from tests.events import SIGN_IN, SUB, event
+from tests.events import MACHINE, SIGN_IN, SUB, event
 from tests.policies import decided, facts, membership_row, refused, tenant_row, unlinted
 
 MEMBER = [membership_row(SUB, "acme", roles=["editor"]), tenant_row("acme")]
@@ -102,3 +102,63 @@ def test_scopes_are_never_shed() -> None:
 def test_an_id_token_that_is_not_issued_is_not_measured() -> None:
     rule = {"id_claims": {"a": LONG * 30}}
     assert decided(policy(2000, rule), facts(*MEMBER), event(scopes=["email"])).changes.id.claims["a"]
+
+
+def test_a_token_of_exactly_its_budget_is_left_alone_and_one_octet_less_is_too_little() -> None:
+    rules: list[dict[str, Any]] = [{"optional": True, "id_claims": {"a": "x", "b": "yy"}}]
+    asked = event(SIGN_IN, attributes={"pad": LONG})
+    full = decided(policy(9999, *rules), facts(*MEMBER), asked)
+    exact = lengths(full, asked)[1]
+    assert decided(policy(exact, *rules), facts(*MEMBER), asked) == full
+    short = decided(policy(exact - 1, *rules), facts(*MEMBER), asked)
+    assert "b" not in short.changes.id.claims
+
+
+def test_no_more_is_shed_than_is_needed() -> None:
+    rules: list[dict[str, Any]] = [
+        {"optional": True, "id_claims": {name: name * 40}} for name in ("a", "b", "c", "d", "e")
+    ]
+    asked = event(SIGN_IN)
+    full = decided(policy(9999, *rules), facts(*MEMBER), asked)
+    short = decided(policy(lengths(full, asked)[1] - 70, *rules), facts(*MEMBER), asked)
+    gone = short.changes.id.claims["claims_shed"]
+    exact = lengths(short, asked)[1]
+    assert gone == ["d", "e"]
+    assert decided(policy(exact, *rules), facts(*MEMBER), asked).changes.id.claims["claims_shed"] == gone
+    shorter = decided(policy(exact - 1, *rules), facts(*MEMBER), asked).changes.id.claims["claims_shed"]
+    assert shorter == ["c", "d", "e"]
+
+
+def test_an_attribute_is_hidden_only_in_the_id_token_and_only_where_its_claim_was_shed() -> None:
+    rule = {"optional": True, "access_claims": {"org": LONG * 5}, "id_claims": {"dept": LONG * 5}}
+    asked = event(SIGN_IN, attributes={"org": "mine", "team": "mine"})
+    decision = decided(policy(1800, rule), facts(*MEMBER), asked)
+    assert decision.changes.access.claims["claims_shed"] == ["org"]
+    assert decision.changes.id.claims["claims_shed"] == ["dept"]
+    assert (decision.changes.access.suppressed, decision.changes.id.suppressed) == ((), ())
+
+
+def test_what_rules_suppress_stays_suppressed_beside_what_is_shed() -> None:
+    rules: list[dict[str, Any]] = [
+        {"optional": True, "id_claims": {"org": LONG * 5}},
+        {"suppress_id_claims": ["zip", "email"], "suppress_access_claims": ["x"]},
+    ]
+    decision = decided(policy(1800, *rules), facts(*MEMBER), event(SIGN_IN, attributes={"org": "mine"}))
+    assert decision.changes.id.suppressed == ("email", "org", "zip")
+    assert list(decision.changes.id.claims) == sorted(decision.changes.id.claims)
+
+
+def test_roles_are_shed_in_each_token_and_built_in_claims_under_the_names_they_have() -> None:
+    roles: dict[str, Any] = {f"role-{LONG[:50]}-{at}": {} for at in range(30)}
+    rows = [membership_row(SUB, "acme", roles=sorted(roles)), tenant_row("acme")]
+    names = {"claim_names": {"roles": "custom:r", "tenants": None}}
+    decision = decided(policy(1500, roles=roles, settings=names), facts(*rows), event(SIGN_IN))
+    for changes in (decision.changes.access, decision.changes.id):
+        assert changes.claims["claims_shed"] == ["custom:r"]
+
+
+def test_a_machines_token_is_measured_too() -> None:
+    rule = {"optional": True, "access_claims": {"a": LONG * 9}}
+    decision = decided(policy(1500, rule), facts(machine=True), event(MACHINE))
+    assert decision.changes.access.claims["claims_shed"] == ["a"]
+    assert decision.changes.id.claims == {}
