@@ -136,7 +136,7 @@ def test_the_policies_of_the_readme_have_no_findings(block: Block) -> None:
     assert [str(finding) for finding in lint(parse(text, "README.md", {"WEB_CLIENT": "1example23456789"}))] == []
 
 
-@pytest.mark.parametrize("page", [PAGE, README], ids=lambda page: page.path.name)
+@pytest.mark.parametrize("page", [PAGE, README, Page("docs/claims.md")], ids=lambda page: page.path.name)
 def test_links_lead_somewhere(page: Page) -> None:
     assert page.broken_links() == []
 
