@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 Key = tuple[str, str]
 
-#: Told of each row that is written: its key, what it was, and what it is.
-Watcher = "Callable[[Key, Item | None, Item | None], None]"
-
 
 class MemoryDynamoDB:
     """One table. Its methods are those of a client; any other operation or condition than these fails.
+
+    A watcher is told of each row that is written: its key, what it was, and what it is.
 
     Attributes:
         items: the rows, by key, as DynamoDB encodes them.
@@ -103,6 +102,8 @@ class MemoryDynamoDB:
                 return True
             case "attribute_not_exists(pk)":
                 return not there
+            case "attribute_exists(pk)":
+                return bool(there)
             case "attribute_not_exists(pk) OR digest = :digest":
                 return not there or there.get("digest") == values[":digest"]
             case "digest = :digest":

@@ -26,9 +26,9 @@ _SESSION = botocore.session.get_session()
 _SESSION.create_client("dynamodb", region_name=REGION, **_CREDENTIALS)  # reads what the next ones then have in memory
 
 
-def whole(tag: str) -> Draft:
+def whole(tag: str, roles: int = ROLES) -> Draft:
     """A policy in which every role has the same scope, so that a mixture of two is easily told."""
-    return from_rows(policy_rows(roles={f"r{number:03d}": {"scopes": [f"is/{tag}"]} for number in range(ROLES)}))
+    return from_rows(policy_rows(roles={f"r{number:03d}": {"scopes": [f"is/{tag}"]} for number in range(roles)}))
 
 
 def work(endpoint_url: str, what: str, tag: str, told: Connection) -> None:

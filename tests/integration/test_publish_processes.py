@@ -240,7 +240,7 @@ def test_processes_that_come_in_between_each_other_and_die_at_random_lose_nothin
     memory: MemoryDynamoDB, rules: Rules, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - which process dies where, not a secret
-    plan = [(chance.choice(WORK), chance.choice("abcd"), chance.choice(FATES), chance.choice(WRITE)) for _ in range(50)]
+    plan = [(chance.choice(WORK), chance.choice("abcd"), chance.choice(FATES), chance.choice(WRITE)) for _ in range(40)]
     with ThreadPoolExecutor(5) as pool:
         ended = list(pool.map(lambda each: run(memory, each[0], each[1], fate=each[2], at=each[3]), plan))
     assert rules.broken == []
@@ -299,7 +299,7 @@ def test_the_table_in_memory_answers_as_the_in_memory_aws_does(dynamodb: Client)
     rows = Table(Both(), name)
     publish(rows, by="stream")
     for tag in "ab":
-        apply(rows, whole(tag), by="test")
+        apply(rows, whole(tag, roles=3), by="test")
     drafts.take(rows, drafts.Lease("another", "test", 0), over=False)
     with pytest.raises(ClientError):
         Both().put_item(TableName=name, Item={"pk": {"S": "LEASE"}, "sk": {"S": "DRAFT"}}, **_IF_ABSENT)
@@ -308,7 +308,8 @@ def test_the_table_in_memory_answers_as_the_in_memory_aws_does(dynamodb: Client)
         drafts.replace(rows, lost, [{"pk": "POLICY", "sk": "ROLE#x"}], [])
     assert not drafts.release(rows, lost)
     publish(rows, by="stream")
-    apply(rows, whole("a"), by="test", take_over=True)
+    assert drafts.release(rows, drafts.Lease("", "test", 0))
+    apply(rows, whole("a", roles=5), by="test", take_over=True)
     rollback(rows, 1, by="admin")
     stage(rows, 2, percent=50, by="admin")
     promote(rows, None, by="admin")

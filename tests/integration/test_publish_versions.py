@@ -19,13 +19,13 @@ from claimsmith.store.dynamodb import Table
 from claimsmith.table import version_sk
 from tests.conftest import TABLE
 from tests.integration.clients import KilledError, Watched, dying
+from tests.integration.memory_dynamodb import MemoryDynamoDB
 from tests.policies import NOW, policy_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from claimsmith.store.bundles import Pointer
-    from tests.conftest import Client
 
 
 def clock() -> float:
@@ -40,6 +40,24 @@ def pointer(rows: Table) -> Pointer:
     there = bundles.pointer(rows)
     assert there is not None
     return there
+
+
+@pytest.fixture
+def dynamodb() -> MemoryDynamoDB:
+    """Publishing needs few operations, and ``test_publish`` runs on all of an in-memory AWS."""
+    return MemoryDynamoDB()
+
+
+@pytest.fixture
+def rows(dynamodb: MemoryDynamoDB) -> Table:
+    return Table(dynamodb, TABLE)
+
+
+def edit(rows: Table, **attributes: object) -> None:
+    """Edit the pointer by hand."""
+    row = rows.get("BUNDLE", "CURRENT")
+    assert row is not None
+    rows.put({**row, **attributes})
 
 
 @pytest.fixture
@@ -136,7 +154,7 @@ def test_serving_nobody_ends_the_staging_and_leaves_no_trace(manual: Table) -> N
 
 def test_a_staging_that_cannot_be_read_can_be_ended(manual: Table) -> None:
     stage(manual, 2, percent=10, by="admin")
-    manual.update("BUNDLE", "CURRENT", {"percent": "10"})
+    edit(manual, percent="10")
     assert stage(manual, 2, percent=0, by="admin").problem is None
     assert pointer(manual).problem is None
 
@@ -232,7 +250,7 @@ def test_another_staging_is_not_ended_by_mistake(three: Table) -> None:
 
 
 def test_promote_does_not_guess_what_is_staged(manual: Table) -> None:
-    manual.update("BUNDLE", "CURRENT", {"candidate": "2"})
+    edit(manual, candidate="2")
     with pytest.raises(OperationError) as refused:
         promote(manual, None, by="admin")
     assert refused.value.code is Code.ROW_UNREADABLE
@@ -286,7 +304,9 @@ def test_a_lease_made_by_hand_can_be_given_up_too(three: Table) -> None:
 
 
 @pytest.mark.parametrize("how", ["taken over", "given up"])
-def test_who_was_stopped_and_lost_the_lease_writes_no_row_any_more(dynamodb: Client, three: Table, how: str) -> None:
+def test_who_was_stopped_and_lost_the_lease_writes_no_row_any_more(
+    dynamodb: MemoryDynamoDB, three: Table, how: str
+) -> None:
     """Two transactions: between them the process sleeps, and somebody else applies another policy, or ends this one."""
     big = from_rows(policy_rows(roles={f"r{number:03d}": {"scopes": ["orders/big"]} for number in range(101)}))
     transactions = []
@@ -312,7 +332,9 @@ def test_who_was_stopped_and_lost_the_lease_writes_no_row_any_more(dynamodb: Cli
     assert apply(three, big, by="again", take_over=True, clock=clock).result is Result.PUBLISHED
 
 
-def test_who_is_overtaken_by_the_same_apply_goes_on_as_if_nothing_had_been(dynamodb: Client, three: Table) -> None:
+def test_who_is_overtaken_by_the_same_apply_goes_on_as_if_nothing_had_been(
+    dynamodb: MemoryDynamoDB, three: Table
+) -> None:
     wanted = draft("orders/v4")
     overtaken = threading.Event()
 
@@ -328,7 +350,9 @@ def test_who_is_overtaken_by_the_same_apply_goes_on_as_if_nothing_had_been(dynam
     assert (version.created_by, version.note) == ("faster", "by the faster one")
 
 
-def test_an_apply_that_somebody_took_over_when_all_was_written_is_no_success(dynamodb: Client, three: Table) -> None:
+def test_an_apply_that_somebody_took_over_when_all_was_written_is_no_success(
+    dynamodb: MemoryDynamoDB, three: Table
+) -> None:
     overtaken = threading.Event()
 
     def before(operation: str, request: dict[str, Any]) -> None:
@@ -344,7 +368,9 @@ def test_an_apply_that_somebody_took_over_when_all_was_written_is_no_success(dyn
 # Notes.
 
 
-def test_a_version_keeps_its_note_and_who_applied_it_whoever_publishes_it(dynamodb: Client, three: Table) -> None:
+def test_a_version_keeps_its_note_and_who_applied_it_whoever_publishes_it(
+    dynamodb: MemoryDynamoDB, three: Table
+) -> None:
     """The stream's publisher may be faster than whoever applies."""
     overtaken = threading.Event()
 
@@ -375,7 +401,7 @@ def mend(rows: Table) -> None:
 
 @pytest.mark.parametrize("last", ["mended", "broken"])
 def test_what_a_slow_publisher_read_never_outlives_what_a_faster_one_knows(
-    dynamodb: Client, three: Table, last: str
+    dynamodb: MemoryDynamoDB, three: Table, last: str
 ) -> None:
     """It is stopped before it tells of problems that are mended, or before it wipes out those of a newer edit."""
     red(three)
@@ -398,7 +424,7 @@ def test_what_a_slow_publisher_read_never_outlives_what_a_faster_one_knows(
 
 
 def test_a_half_written_first_policy_is_not_published_though_there_is_no_revision_yet(
-    dynamodb: Client, rows: Table
+    dynamodb: MemoryDynamoDB, rows: Table
 ) -> None:
     """The lease is gone and the draft whole when the slow publisher, which read half of it, asks for the lease."""
     big = from_rows(
@@ -433,7 +459,7 @@ ACTS: dict[str, Callable[[Table], object]] = {
 @pytest.mark.parametrize("name", ACTS)
 @pytest.mark.parametrize("writes", range(3))
 def test_killed_at_any_write_a_command_has_done_all_or_can_be_repeated(
-    dynamodb: Client, three: Table, name: str, writes: int
+    dynamodb: MemoryDynamoDB, three: Table, name: str, writes: int
 ) -> None:
     rollback(three, 2, by="admin", clock=clock)
     act = ACTS[name]
@@ -457,7 +483,9 @@ def test_killed_at_any_write_a_command_has_done_all_or_can_be_repeated(
 
 
 @pytest.mark.parametrize("name", ["rollback", "stage"])
-def test_a_command_wins_against_a_publisher_that_comes_in_between(dynamodb: Client, three: Table, name: str) -> None:
+def test_a_command_wins_against_a_publisher_that_comes_in_between(
+    dynamodb: MemoryDynamoDB, three: Table, name: str
+) -> None:
     overtaken = threading.Event()
 
     def before(operation: str, _request: dict[str, Any]) -> None:
