@@ -38,8 +38,10 @@ Variables = Annotated[
 _TOLD = {
     Result.PUBLISHED: "[green]Published[/green]: version {version} is in force; the next tokens see it.",
     Result.UNCHANGED: "Nothing changed: version {version} says the same already.",
-    Result.HELD: "[yellow]Stored, not in force[/yellow]: somebody rolled back, and publishing is on hold.",
-    Result.MANUAL: "[yellow]Stored, not in force[/yellow]: the settings say publish: manual.",
+    Result.HELD: "[yellow]Stored, not in force[/yellow]: somebody rolled back, and publishing is on hold. "
+    "claimsmith resume ends the hold and publishes it.",
+    Result.MANUAL: "[yellow]Stored, not in force[/yellow]: the settings say publish: manual. "
+    "claimsmith promote puts it in force.",
     Result.WAITING: "[yellow]Not published[/yellow]: somebody changed the draft at the same moment. Apply again.",
 }
 
@@ -146,13 +148,16 @@ def apply_command(
     file: Annotated[Path, typer.Argument(help="The policy file.")],
     var: Variables = None,
     *,
+    note: Annotated[
+        str | None, typer.Option(help="What there is to say about the version; kept with it, and shown by versions.")
+    ] = None,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Go on although somebody else began to apply another policy.")
     ] = False,
 ) -> None:
     """Make a file the policy: check it, write its rows, publish. Rows that it does not name are removed."""
     session: Session = context.obj
-    outcome = apply(session.rows, policy.load(file, variables(var)), by=session.by, take_over=take_over)
+    outcome = apply(session.rows, policy.load(file, variables(var)), by=session.by, note=note, take_over=take_over)
     if outcome.result is Result.REFUSED:
         raise PolicyError(
             outcome.findings[0].code, "The draft was changed meanwhile, and is refused.", outcome.findings

@@ -116,6 +116,7 @@ def _show(session: Session, shown: Preview) -> None:
     outcome = shown.outcome
     if isinstance(outcome, Refusal):
         session.out.print(f"[red]Refused[/red] with {outcome.code} ({outcome.code.name.lower()}).", highlight=False)
+    session.out.print(f"Decided by version {shown.version} of the policy.", highlight=False)
     for title, token, claims in (("Access token", "access", shown.access), ("ID token", "id", shown.id)):
         if claims:
             session.out.print(_token(title, token, claims, outcome.reasons))

@@ -92,6 +92,10 @@ def test_preview_shows_claims_with_their_rows_and_why_not(claimsmith: Command) -
     assert (dropped["source"], dropped["detail"]) == ("POLICY CLIENT#web1", "the client does not allow it")
 
 
+def test_preview_says_which_version_of_the_policy_decided(claimsmith: Command) -> None:
+    assert "Decided by version 1 of the policy." in claimsmith("preview", "--user", "u1").out
+
+
 def test_preview_of_a_refused_sign_in_ends_with_one_and_the_code(claimsmith: Command) -> None:
     done = claimsmith("preview", "--user", "u1", "--tenant", "globex", "--json")
     assert done.code == 1

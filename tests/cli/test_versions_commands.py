@@ -43,6 +43,22 @@ def test_before_anything_is_published_versions_says_what_that_means(claimsmith: 
     assert claimsmith("versions", "--json").data["in_force"] is None
 
 
+def test_what_apply_stores_without_putting_it_in_force_names_the_command_that_does(
+    claimsmith: Command, staged: Path
+) -> None:
+    staged.write_text(MANUAL.replace("orders/list", "orders/export"))
+    assert "claimsmith promote puts it in force" in told(claimsmith("apply", str(staged)))
+    claimsmith("rollback", "1")
+    staged.write_text(MANUAL.replace("publish: manual", "publish: auto"))
+    assert "claimsmith resume ends the hold" in told(claimsmith("apply", str(staged)))
+
+
+def test_a_note_of_apply_is_kept_with_the_version(claimsmith: Command, policy_file: Path) -> None:
+    claimsmith("apply", str(policy_file), "--var", "WEB=web1", "--note", "editors may write")
+    assert claimsmith("versions", "--json").data["versions"][0]["note"] == "editors may write"
+    assert "editors may write" in told(claimsmith("versions"))
+
+
 @pytest.mark.usefixtures("staged")
 def test_versions_says_who_made_each_and_which_one_is_in_force(claimsmith: Command) -> None:
     data = claimsmith("versions", "--json").data
