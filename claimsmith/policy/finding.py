@@ -64,3 +64,10 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, if any is near."""
     close = get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def unquoted(value: object) -> str:
+    """The end of a message about something that should be text: how a file's author may have meant it to be."""
+    if isinstance(value, bool):
+        return "; a file's yes, no, on and off are true or false unless they are quoted"
+    return "; quote a number that is text" if isinstance(value, int | float) else ""

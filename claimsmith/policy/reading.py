@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from claimsmith.errors import Code
 from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Route, Row, Rule, Settings, Test
 from claimsmith.policy.draft import SECTIONS, SETTINGS_SECTION, UNKNOWN_SECTION, Draft, Entry
-from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.finding import did_you_mean, found, unquoted
 from claimsmith.policy.literals import unstorable
 
 if TYPE_CHECKING:
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 #: What pydantic puts before the text of a validator's own error.
 _OWN: Final = "Value error, "
+
+#: What a policy's author would call what pydantic names by Python's types.
+_NEEDED: Final[Mapping[str, str]] = {
+    "list_type": "must be a list, even of one: [...]",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "dict_type": "must hold values by name",
+    "model_type": "must hold attributes by name",
+}
 
 _NO_SETTINGS: Final = Entry(SETTINGS_SECTION, "", {})
 
@@ -62,7 +73,7 @@ def read(draft: Draft) -> tuple[Policy, list[Finding]]:
     if not entries[SETTINGS_SECTION]:
         file = next((entry.file for entry in draft.entries), None)
         nowhere = Entry(SETTINGS_SECTION, "", {}, file, {(): 1} if file else {})
-        message = "every policy has this row, even an empty one"
+        message = "every policy has settings, even empty ones" + (": settings: {}" if file else "")
         findings.append(found(Code.SETTINGS_MISSING, nowhere, (), message))
     for entry in entries[UNKNOWN_SECTION].values():
         known = ", ".join(f"{prefix}…" for prefix in SECTIONS.values())
@@ -84,8 +95,8 @@ def read(draft: Draft) -> tuple[Policy, list[Finding]]:
 
 
 def _problems(entry: Entry, model: type[Row], error: ValidationError) -> Iterator[Finding]:
-    """Each thing that is wrong with an entry, never with the value that is."""
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+    """Each thing that is wrong with an entry; of the value that is, at most the type is told."""
+    for problem in error.errors(include_url=False, include_context=False):
         path = tuple(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             hint = did_you_mean(path[-1], _attributes(model, path[:-1]))
@@ -93,7 +104,13 @@ def _problems(entry: Entry, model: type[Row], error: ValidationError) -> Iterato
         elif problem["type"] == "missing":
             yield found(Code.WRONG_TYPE, entry, path, "this attribute is needed")
         else:
-            yield found(Code.WRONG_TYPE, entry, path, problem["msg"].removeprefix(_OWN).lower())
+            needed = _NEEDED.get(problem["type"]) or problem["msg"].removeprefix(_OWN).lower()
+            yield found(
+                Code.WRONG_TYPE,
+                entry,
+                path,
+                needed + (unquoted(problem["input"]) if problem["type"] == "string_type" else ""),
+            )
 
 
 def _attributes(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:

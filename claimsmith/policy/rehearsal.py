@@ -23,15 +23,18 @@ from claimsmith.policy.finding import found
 from claimsmith.policy.literals import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
     from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.reasons import Reason
     from claimsmith.policy.documents import Expect, Given, Test
     from claimsmith.policy.draft import Entry
     from claimsmith.policy.finding import Finding, Path
     from claimsmith.policy.reading import Policy
+
+    Reasons = tuple[Reason, ...]
 
 #: Who signs in where a test does not say.
 _SUB: Final = "00000000-0000-4000-8000-000000000000"
@@ -86,10 +89,10 @@ def _rehearsed(entry: Entry, test: Test, bundle: Bundle) -> Iterator[Finding]:
         yield _red(entry, ("expect", "refused"), f"a refusal with {expect.refused}", "tokens")
     else:
         access, identity = issued(request, outcome.changes)
-        yield from _claims(entry, expect, access, identity)
-        yield from _scopes(entry, expect, access, bundle)
+        yield from _claims(entry, expect, access, identity, outcome.reasons)
+        yield from _scopes(entry, expect, access, bundle, outcome.reasons)
         if expect.groups is not None:
-            yield from _names(entry, "groups", expect.groups, access.get(GROUPS_CLAIM, ()))
+            yield from _names(entry, "group", expect.groups, access.get(GROUPS_CLAIM, ()), outcome.reasons)
 
 
 def _event(given: Given) -> dict[str, Any]:
@@ -139,7 +142,9 @@ def _attributes(part: BaseModel) -> dict[str, Any]:
     return part.model_dump(exclude_unset=True, exclude=_NOT_OF_THE_ROW)
 
 
-def _claims(entry: Entry, expect: Expect, access: Mapping[str, Any], identity: Mapping[str, Any]) -> Iterator[Finding]:
+def _claims(
+    entry: Entry, expect: Expect, access: Mapping[str, Any], identity: Mapping[str, Any], reasons: Reasons
+) -> Iterator[Finding]:
     for token, claims, wanted, absent in (
         (TOKENS[0], access, expect.access, expect.absent.access),
         (TOKENS[1], identity, expect.id, expect.absent.id),
@@ -149,24 +154,42 @@ def _claims(entry: Entry, expect: Expect, access: Mapping[str, Any], identity: M
             if not claims:
                 yield _red(entry, ("expect", token, name), _told(value), "no ID token at all")
             elif got is _ABSENT or not same(plain(got), value):
-                yield _red(entry, ("expect", token, name), _told(value), _told(got))
+                yield _red(
+                    entry, ("expect", token, name), _told(value), _told(got) + _why(reasons, "claim", [name], token)
+                )
         for index, name in enumerate(absent):
             if name in claims:
                 at = ("expect", "absent", token, str(index))
-                yield _red(entry, at, f"no claim {name}", _told(claims[name]))
+                yield _red(entry, at, f"no claim {name}", _told(claims[name]) + _why(reasons, "claim", [name], token))
 
 
-def _scopes(entry: Entry, expect: Expect, access: Mapping[str, Any], bundle: Bundle) -> Iterator[Finding]:
+def _scopes(
+    entry: Entry, expect: Expect, access: Mapping[str, Any], bundle: Bundle, reasons: Reasons
+) -> Iterator[Finding]:
     if expect.scopes is None:
         return
     unmanaged = bundle.settings.unmanaged_scopes
     managed = [scope for scope in access.get("scope", "").split() if not is_unmanaged(scope, unmanaged)]
-    yield from _names(entry, "scopes", expect.scopes, managed)
+    yield from _names(entry, "scope", expect.scopes, managed, reasons)
 
 
-def _names(entry: Entry, attribute: str, wanted: list[str], got: list[str] | tuple[str, ...]) -> Iterator[Finding]:
-    if set(wanted) != set(got):
-        yield _red(entry, ("expect", attribute), _told(sorted(set(wanted))), _told(sorted(set(got))))
+def _names(
+    entry: Entry, kind: str, wanted: list[str], got: list[str] | tuple[str, ...], reasons: Reasons
+) -> Iterator[Finding]:
+    differing = sorted(set(wanted) ^ set(got))
+    if differing:
+        told = _told(sorted(set(got))) + _why(reasons, kind, differing)
+        yield _red(entry, ("expect", f"{kind}s"), _told(sorted(set(wanted))), told)
+
+
+def _why(reasons: Reasons, kind: str, names: Iterable[str], token: str = TOKENS[0]) -> str:
+    """What the decision says last of claims, scopes or groups; nothing of one that no row speaks of."""
+    last = {reason.name: reason for reason in reasons if reason.kind == kind and reason.token in (token, "")}
+    told = (last[name] for name in names if name in last)
+    return "".join(
+        f"; {reason.name} {reason.outcome} by {reason.source}" + (f": {reason.detail}" if reason.detail else "")
+        for reason in told
+    )
 
 
 def _told(value: object) -> str:
@@ -174,4 +197,4 @@ def _told(value: object) -> str:
 
 
 def _red(entry: Entry, at: Path, wanted: str, got: str) -> Finding:
-    return found(Code.TEST_FAILED, entry, at, f"expected {wanted}, got {got}")
+    return found(Code.TEST_FAILED, entry, at, f"{entry.name}: expected {wanted}, got {got}")

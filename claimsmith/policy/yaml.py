@@ -71,8 +71,11 @@ def load(path: Path, variables: Mapping[str, str] | None = None) -> Draft:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(Code.UNREADABLE_FILE, str(path), None, "cannot be read.") from error
+    except OSError as error:
+        why = (error.strerror or "the system does not say why").lower()
+        raise FileError(Code.UNREADABLE_FILE, str(path), None, f"cannot be read: {why}.") from error
+    except UnicodeDecodeError as error:
+        raise FileError(Code.UNREADABLE_FILE, str(path), None, "cannot be read: it is not UTF-8.") from error
     return parse(text, str(path), variables or {})
 
 
@@ -92,7 +95,9 @@ def parse(text: str, file: str, variables: Mapping[str, str]) -> Draft:
         document = yaml.constructor.SafeConstructor().construct_document(root)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        raise _wrong(file, line, error.problem or "not YAML") from error
+        tab = "\t" in "".join(text.splitlines()[line : line + 1])
+        problem = "YAML is indented by spaces, and here is a tab" if tab else error.problem
+        raise _wrong(file, line, problem or "not YAML") from error
     except (yaml.YAMLError, *_FOREIGN) as error:
         raise FileError(Code.UNREADABLE_FILE, file, None, "is not YAML that can be read.") from error
     return _draft(document, lines, file)
@@ -126,6 +131,8 @@ def _draft(document: object, lines: Lines, file: str) -> Draft:
         if section == SETTINGS_SECTION:
             settings = {path[1:]: number for path, number in lines.items() if path[:1] == (section,)}
             entries.append(_entry(section, "", content, settings, file))
+            continue
+        if content is None:  # a heading with nothing below it
             continue
         if section in LISTED_SECTIONS:
             entries += _listed(section, content, below, file, line)

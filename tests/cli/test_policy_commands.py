@@ -127,7 +127,7 @@ def test_findings_as_text_name_file_line_attribute_and_code(claimsmith: Command,
     policy_file.write_text(GOOD.replace("plan: pro}, scopes", "plan: free}, scopes"))
     done = claimsmith("lint", str(policy_file))
     assert done.code == 1
-    assert f'error: {policy_file}:11: expect.access.plan: expected "free", got "pro" [CS1026]' in done.out
+    assert f'error: {policy_file}:11: expect.access.plan: a viewer may read: expected "free", got "pro"; ' in done.out
     assert "1 error." in done.out
 
 

@@ -9,7 +9,7 @@ from claimsmith.engine.language.conditions import BRANCHES, MAX_DEPTH, MAX_NODES
 from claimsmith.engine.language.paths import kind
 from claimsmith.errors import Code
 from claimsmith.policy.checks import paths, roles
-from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.finding import did_you_mean, found, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,9 @@ def _condition(policy: Policy, entry: Entry, at: Path, condition: object) -> Ite
     branches = [key for key in condition if key in BRANCHES]
     unknown = [key for key in condition if key not in BRANCHES and key not in _LEAF]
     if unknown:
-        hint = did_you_mean(unknown[0], (*BRANCHES, *_LEAF))
+        hint = (
+            did_you_mean(unknown[0], (*BRANCHES, *_LEAF)) or "; a condition is all, any or not; or field, op and value"
+        )
         yield found(Code.INVALID_CONDITION, entry, (*at, str(unknown[0])), f"no part of a condition{hint}")
     elif not branches:
         yield from _leaf(policy, entry, at, condition)
@@ -143,8 +145,9 @@ def _holds(policy: Policy, entry: Entry, at: Path, path: str, operator: str, val
     for index, item in enumerate(operands if yields != "any" else []):
         place = (*at, "value", str(index)) if operator == "in" else (*at, "value")
         if needs_text and not isinstance(item, str):
-            what = "has only text in it" if yields == "list" else "is text"
-            yield found(Code.NEVER_HOLDS, entry, place, f"{path} {what}, which no other type equals")
+            what = "holds only text" if yields == "list" else "is text"
+            message = f"{path} {what} and this value is not, so {operator} never holds{unquoted(item)}"
+            yield found(Code.NEVER_HOLDS, entry, place, message)
             return
         if not needs_text and not (isinstance(item, list) and all(isinstance(member, str) for member in item)):
             message = f"{path} is a list, which {operator} compares as a whole; ask for one member by contains"

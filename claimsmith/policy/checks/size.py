@@ -59,10 +59,7 @@ def check(policy: Policy) -> Iterator[Finding]:
         told = "".join(f"{part} {octets * 4 // 3:,}, " for part, octets in summed.items() if octets)
         told += f"Cognito's own {size.signed(base):,}"
         whose = f" for client {name}" if name else ""
-        message = (
-            f"with every role and rule at once, the {token} token{whose} has about {total:,} bytes ({told}); "
-            f"a value read from a path is taken as {len(_READ)} characters, groups and attributes are not counted"
-        )
+        message = f"with every role and rule at once, the {token} token{whose} has about {total:,} bytes ({told})"
         yield found(Code.TOKEN_MAY_EXCEED_BUDGET, policy.settings_entry, ("token_budget",), message)
 
 

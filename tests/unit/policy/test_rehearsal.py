@@ -32,7 +32,8 @@ def red(given: dict[str, Any], expect: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [*policy_rows(roles=ROLES, clients=CLIENTS, groups=GROUPS), *RULES, test]
     findings = [finding for finding in lint(from_rows(rows)) if finding.severity == "error"]
     assert {(finding.code, finding.row) for finding in findings} <= {(Code.TEST_FAILED, "POLICY TEST#t")}
-    return [(finding.attribute, finding.message) for finding in findings]
+    assert all(finding.message.startswith("t: ") for finding in findings)
+    return [(finding.attribute, finding.message.removeprefix("t: ")) for finding in findings]
 
 
 @pytest.mark.parametrize(
@@ -84,12 +85,48 @@ def test_what_is_so_is_green(given: dict[str, Any], expect: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("given", "expect", "attribute", "message"),
     [
-        (MEMBER, {"access": {"plan": "free"}}, "expect.access.plan", 'expected "free", got "pro"'),
+        (
+            MEMBER,
+            {"access": {"plan": "free"}},
+            "expect.access.plan",
+            'expected "free", got "pro"; plan set by POLICY RULE#plan',
+        ),
         (MEMBER, {"access": {"level": 1}}, "expect.access.level", "expected 1, got no such claim"),
         (MEMBER, {"id": {"plan": "pro"}}, "expect.id.plan", 'expected "pro", got no such claim'),
-        (MEMBER, {"scopes": []}, "expect.scopes", 'expected [], got ["orders/read", "orders/write"]'),
+        (
+            MEMBER,
+            {"scopes": []},
+            "expect.scopes",
+            (
+                'expected [], got ["orders/read", "orders/write"]; '
+                "orders/read granted by POLICY ROLE#viewer; orders/write granted by POLICY ROLE#editor"
+            ),
+        ),
         (MEMBER, {"groups": ["Staff"]}, "expect.groups", 'expected ["Staff"], got []'),
-        (MEMBER, {"absent": {"access": ["x", "plan"]}}, "expect.absent.access.1", 'expected no claim plan, got "pro"'),
+        (
+            MEMBER,
+            {"absent": {"access": ["x", "plan"]}},
+            "expect.absent.access.1",
+            'expected no claim plan, got "pro"; plan set by POLICY RULE#plan',
+        ),
+        (
+            {**MEMBER, "client": {"id": "web"}},
+            {"scopes": ["orders/read", "orders/write"]},
+            "expect.scopes",
+            (
+                'expected ["orders/read", "orders/write"], got ["orders/read"]; '
+                "orders/write dropped by POLICY CLIENT#web: the client does not allow it"
+            ),
+        ),
+        (
+            {"user": {"groups": ["Leavers"]}},
+            {"groups": ["Leavers", "Everybody"]},
+            "expect.groups",
+            (
+                'expected ["Everybody", "Leavers"], got ["Everybody"]; '
+                "Leavers suppressed by POLICY RULE#leave: suppress_groups names it"
+            ),
+        ),
         (MEMBER, {"refused": "CS2007"}, "expect.refused", "expected a refusal with CS2007, got tokens"),
         ({"user": {"status": "x"}}, {"scopes": []}, "expect", "expected tokens, got a refusal with CS2009"),
         (
@@ -104,7 +141,12 @@ def test_what_is_so_is_green(given: dict[str, Any], expect: dict[str, Any]) -> N
             "expect.id.tenant_id",
             'expected "acme", got no ID token at all',
         ),
-        ({"user": {"claims": {"n": True}}}, {"access": {"n": 1}}, "expect.access.n", "expected 1, got true"),
+        (
+            {"user": {"claims": {"n": True}}},
+            {"access": {"n": 1}},
+            "expect.access.n",
+            "expected 1, got true; n set by USER#00000000-0000-4000-8000-000000000000 USER",
+        ),
     ],
 )
 def test_what_is_not_so_is_red_with_what_was_expected_and_what_came(

@@ -182,3 +182,44 @@ def test_a_large_whole_number_has_the_digest_it_will_have_in_the_table() -> None
     from_file = draft("settings: {}\nroles: {a: {claims: {x: 5.786750970155526e+16}}}")
     stored = [decode_row(encode_row(row)) for row in from_file.rows()]
     assert from_rows(stored).digest() == from_file.digest()
+
+
+def test_a_heading_with_nothing_below_it_is_an_empty_section() -> None:
+    headings = "settings:\nroles:\ngroups:\nclients:\nrules:\nroutes:\ntests:\n"
+    assert draft(headings).digest() == draft("settings: {}").digest()
+
+
+def test_why_a_file_cannot_be_read_is_said(tmp_path: Path) -> None:
+    def why(path: Path) -> str:
+        with pytest.raises(PolicyError) as raised:
+            load(path)
+        return raised.value.message.removeprefix(str(path))
+
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"settings: {} # \xe4")
+    assert why(latin) == " cannot be read: it is not UTF-8."
+    assert why(tmp_path / "none.yaml") == " cannot be read: no such file or directory."
+    assert why(tmp_path) == " cannot be read: is a directory."
+
+
+def test_a_tab_is_named() -> None:
+    assert refused("roles:\n\tviewer: {}\n").message == "policy.yaml:2: YAML is indented by spaces, and here is a tab."
+    assert "tab" not in refused("roles: [viewer\n").message
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("roles: {viewer: {scopes: orders/read}}", "must be a list, even of one: [...]"),
+        ("roles: {viewer: {scopes: [1]}}", "must be text; quote a number that is text"),
+        (
+            "roles: {viewer: {scopes: [yes]}}",
+            "must be text; a file's yes, no, on and off are true or false unless they are quoted",
+        ),
+        ("clients: {web: {audience: 1}}", "must be true or false"),
+        ("roles: {viewer: {claims: [a]}}", "must hold values by name"),
+    ],
+)
+def test_a_wrong_type_is_told_in_the_words_of_a_file(row: str, message: str) -> None:
+    (finding,) = lint(draft("settings: {}\n" + row))
+    assert (finding.code, finding.message) == (Code.WRONG_TYPE, message)
