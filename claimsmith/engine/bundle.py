@@ -12,7 +12,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked
+from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, refused_name
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine.language import AUTHORITY, DEGRADED_CLAIM, ONLY_US, SHED_CLAIM, conditions, is_unmanaged, values
 from claimsmith.engine.language.paths import METADATA, is_trusted
@@ -210,7 +210,8 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     """
     settings = document["settings"]
     unmanaged = frozenset(settings["unmanaged_scopes"])
-    reader = _Reader(settings)
+    named = _claim_names(settings["claim_names"])
+    reader = _Reader(settings, named)
     roles = {name: reader.role(f"POLICY ROLE#{name}", role) for name, role in document["roles"].items()}
     # Format 1 has no rules.
     rules = tuple(map(reader.rule, document.get("rules", ())))
@@ -219,7 +220,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     return Bundle(
         version=version,
         settings=Settings(
-            claim_names=settings["claim_names"],
+            claim_names=named,
             scope_mode=settings["scope_mode"],
             unmanaged_scopes=unmanaged,
             no_tenant=settings["no_tenant"],
@@ -236,12 +237,22 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     )
 
 
+def _claim_names(written: Mapping[str, str]) -> dict[str, str]:
+    """The built-in claims under names that a token can have, each once: what a verifier reads there, the engine set."""
+    named: dict[str, str] = {}
+    for meaning, name in written.items():
+        taken = (DEGRADED_CLAIM, SHED_CLAIM, *named.values())
+        if name not in taken and not any(refused_name(token, name) for token in TOKENS):
+            named[meaning] = name
+    return named
+
+
 class _Reader:
     """Reads what a document says of clients and rules, and of claims, under its settings."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], named: Mapping[str, str]) -> None:
         self.trusted = frozenset(settings.get("trusted_attributes", ()))
-        self.own = frozenset((DEGRADED_CLAIM, SHED_CLAIM, *settings["claim_names"].values()))
+        self.own = frozenset((DEGRADED_CLAIM, SHED_CLAIM, *named.values()))
 
     def role(self, row: str, role: Mapping[str, Any]) -> Role:
         return Role(row, tuple(role["scopes"]), tuple(role["closure"]), self.claims(row, role))
