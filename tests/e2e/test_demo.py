@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from demo.local_stack import LocalStack
 from demo.screen import Screen
 from demo.stage import Stage, UnexpectedError, check_preview
 from demo.story import STEPS, seed
@@ -20,12 +21,11 @@ from tests.e2e.conftest import Person, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from demo.local_stack import LocalStack
-
 
 def test_the_story_is_told_to_the_end_and_may_be_told_again(edited_policy: LocalStack, tmp_path: Path) -> None:
     shown = io.StringIO()
-    stage = Stage(edited_policy, Screen(Console(file=shown, width=120)))
+    stack = LocalStack(edited_policy.endpoint, edited_policy.outputs)  # whose commands are the installed program
+    stage = Stage(stack, Screen(Console(file=shown, width=120)))
     seed(stage, tmp_path)
     for step in STEPS:
         step(stage)
