@@ -6,11 +6,13 @@ Each changes only the attributes it is about; whatever else an admin wrote in a 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from claimsmith import table
+from claimsmith.engine.bundle import BundleError
 from claimsmith.engine.facts import Tenant, read_tenant, read_user
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code, OperationError
@@ -115,9 +117,12 @@ class Editor:
         pointer = bundles.pointer(self.rows)
         if pointer is None:
             raise OperationError(Code.NOT_FOUND, "No policy is published yet, so no role exists; apply one first.")
-        known = bundles.load(self.rows, pointer.version, pointer.digest).roles
+        known = set(bundles.load(self.rows, pointer.version, pointer.digest).roles)
+        if pointer.staging is not None:
+            with suppress(BundleError):  # then it serves nobody
+                known.update(bundles.load(self.rows, pointer.staging.candidate).roles)
         for role in roles:
             if role not in known:
-                close = get_close_matches(role, list(known), n=1)
+                close = get_close_matches(role, sorted(known), n=1)
                 hint = f" Did you mean {close[0]}?" if close else ""
                 raise OperationError(Code.NOT_FOUND, f"There is no role {role}.{hint}")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claimsmith import table
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -84,6 +86,20 @@ def test_diff_names_what_came_went_and_changed(claimsmith: Command) -> None:
     assert ("removed", "roles", "editor", []) in changed
     assert ("changed", "roles", "viewer", ["scopes"]) in changed
     assert "say the same" in claimsmith("diff", "2", "2").out
+
+
+def test_a_role_of_a_staged_version_can_be_granted_to_those_who_try_it(
+    claimsmith: Command, rows: Table, staged: Path
+) -> None:
+    staged.write_text(MANUAL.replace("viewer", "auditor"))
+    assert claimsmith("apply", str(staged)).code == 0
+    claimsmith("tenants", "add", "acme")
+    assert "There is no role auditor." in claimsmith("members", "grant", "u1", "acme", "--role", "auditor").err
+    claimsmith("stage", "3", "--subject", "u1")
+    assert claimsmith("members", "grant", "u1", "acme", "--role", "auditor").code == 0
+    rows.put({"pk": "BUNDLE", "sk": table.version_sk(3), "document": "damaged"})
+    assert "There is no role auditor." in claimsmith("members", "grant", "u2", "acme", "--role", "auditor").err
+    assert claimsmith("members", "grant", "u2", "acme", "--role", "viewer").code == 0
 
 
 @pytest.mark.usefixtures("staged")
