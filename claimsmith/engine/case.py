@@ -57,7 +57,7 @@ class Case:
         self.client_row = f"POLICY CLIENT#{request.client_id}"
         self.tenant_row = f"TENANT#{tenant_id} TENANT"
         self.user_row = f"USER#{request.sub} USER"
-        self.membership_row = self.client_row if request.machine else f"USER#{request.sub} TENANT#{tenant_id}"
+        self.membership_row = f"USER#{request.sub} TENANT#{tenant_id}"
         self.membership: Membership | None = (
             facts.user.memberships.get(tenant_id) if choice.tenant and not request.machine else None
         )

@@ -115,10 +115,7 @@ MACHINE: Final = UserFacts(user=User())
 
 
 class _UnreadableError(Exception):
-    def __init__(self, attribute: str, why: str) -> None:
-        super().__init__(attribute, why)
-        self.attribute = attribute
-        self.why = why
+    """The attribute that cannot be read, and why."""
 
 
 def read_user(rows: Iterable[Row], now: int) -> UserFacts:
@@ -171,7 +168,8 @@ def read_tenant(row: Row, now: int) -> Tenant | Problem | None:
 
 
 def _problem(row: Row, unreadable: _UnreadableError) -> Problem:
-    return Problem(f"{row.get(table.PK)} {row.get(table.SK)}", unreadable.attribute, unreadable.why)
+    attribute, why = unreadable.args
+    return Problem(f"{row.get(table.PK)} {row.get(table.SK)}", attribute, why)
 
 
 def _user(row: Row) -> User:

@@ -27,9 +27,6 @@ class Missing:
     def __repr__(self) -> str:
         return "MISSING"
 
-    def __bool__(self) -> bool:
-        return False
-
 
 MISSING: Final = Missing()
 
@@ -102,11 +99,8 @@ def _of_user(known: Known, value: Any) -> Any:  # noqa: ANN401 - any claim value
 
 def _claim(claims: Literals, name: str) -> Any:  # noqa: ANN401 - any claim value
     """A claim as a token would hold it; one that no token can hold is missing."""
-    value = claims.access.get(name, MISSING)
-    if value is MISSING:
-        value = claims.id.get(name, MISSING)
     try:
-        return value if value is MISSING else accepted(value)
+        return accepted(claims.access.get(name, claims.id.get(name)))
     except UnacceptableError:
         return MISSING
 
@@ -117,8 +111,7 @@ def identity_provider(attributes: Mapping[str, str]) -> str:
     The event's ``identities`` is JSON text: a list of objects with ``providerName``. Users cannot write it.
     """
     try:
-        identities = json.loads(attributes.get("identities", "[]"))
-        return str(identities[0]["providerName"]) if identities else "Cognito"
+        return str(json.loads(attributes["identities"])[0]["providerName"])
     except (ValueError, LookupError, TypeError, RecursionError):
         return "Cognito"
 

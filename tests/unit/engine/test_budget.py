@@ -162,3 +162,21 @@ def test_a_machines_token_is_measured_too() -> None:
     decision = decided(policy(1500, rule), facts(machine=True), event(MACHINE))
     assert decision.changes.access.claims["claims_shed"] == ["a"]
     assert decision.changes.id.claims == {}
+
+
+def test_which_token_it_was_left_out_of_is_said() -> None:
+    rule = {"optional": True, "access_claims": {"a": LONG * 5}, "id_claims": {"a": LONG * 5}}
+    decision = decided(policy(1500, rule), facts(*MEMBER), event(SIGN_IN))
+    assert [reason.token for reason in decision.reasons if reason.outcome == "shed"] == ["access", "id"]
+
+
+def test_a_claim_that_an_optional_rule_works_out_is_shed_and_one_that_it_fails_to_is_nobodys() -> None:
+    worked_out = {"optional": True, "id_claims": {"a": {"template": "{tenant.id}" + LONG * 5}}}
+    odd = {"optional": True, "id_claims": {"b": {"template": "{tenant.id}Ä" + LONG * 5}}}
+    fitted = decided(policy(3000, worked_out, odd), facts(*MEMBER), event(SIGN_IN)).changes.id.claims
+    assert fitted["claims_shed"] == ["a", "b"]
+    # The optional rules set nothing, so the claim is that of the rule before them, which is not optional.
+    for nothing in ({"from": "tenant.claims.ghost"}, {"from": "tenant.claims.bad"}, {"from": 7}):
+        rules = ({"id_claims": {"a": LONG * 5}}, {"optional": True, "id_claims": {"a": nothing}})
+        rows = (MEMBER[0], tenant_row("acme", claims={"bad": [[1]]}))
+        assert refused(policy(1500, *rules), facts(*rows), event(SIGN_IN)).code is Code.TOKEN_OVER_BUDGET

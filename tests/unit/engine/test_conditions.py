@@ -153,17 +153,22 @@ def test_all_any_and_not(condition: object, holds: bool) -> None:  # noqa: FBT00
     ids=repr,
 )
 def test_what_is_no_condition_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError, match="not a condition"):
+    with pytest.raises(ValueError, match=r"^not a condition$"):
         compiled(wrong)
 
 
 def test_conditions_stand_inside_each_other_sixteen_levels_deep_and_no_deeper() -> None:
-    condition: dict[str, Any] = {"field": "f", "op": "exists", "value": True}
-    for _ in range(MAX_DEPTH - 1):
-        condition = {"not": condition}
-    compiled(condition)
-    with pytest.raises(ValueError, match="not a condition"):
-        compiled({"not": condition})
+    def wrapped(inner: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        return {"not": inner}, {"all": [inner]}, {"any": [inner]}
+
+    for branch in range(3):
+        condition: dict[str, Any] = {"field": "f", "op": "exists", "value": True}
+        for _ in range(MAX_DEPTH - 1):
+            condition = wrapped(condition)[branch]
+        compiled(condition)
+        for deeper in wrapped(condition):
+            with pytest.raises(ValueError, match=r"^not a condition$"):
+                compiled(deeper)
 
 
 def test_the_fields_of_a_condition_are_those_it_reads() -> None:

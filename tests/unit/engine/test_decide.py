@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.limits import MAX_CHANGES
+from claimsmith.cognito.response import TokenChanges, count
 from claimsmith.engine.decide import Decision, degraded
 from claimsmith.engine.reasons import Reason
 from claimsmith.errors import Code
 from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
 from tests.policies import VERSION, bundle, decided, facts, membership_row, refused, tenant_row, user_row
+
+if TYPE_CHECKING:
+    from claimsmith.engine.facts import Facts
 
 ROLES = {
     "viewer": {"scopes": ["orders/read"]},
@@ -160,6 +164,12 @@ def test_a_membership_grants_scopes_of_its_own_under_the_same_ceilings() -> None
     assert scopes_of(decided(bundle(), facts(acme, member), given), given) == {"reports/read"}
 
 
+def test_a_scope_that_is_granted_twice_hides_none_after_it() -> None:
+    member = membership_row(SUB, "acme", roles=["viewer"], scopes=["orders/read", "orders/list"])
+    decision = decided(bundle(settings={"scope_mode": "exact"}, roles=ROLES), facts(ACME, member), event())
+    assert {"orders/list", "orders/read"} <= scopes_of(decision, event())
+
+
 @pytest.mark.parametrize("scope", ["two words", 'quo"te', "back\\slash", "", "ü", "x" * 257, "openid"])
 def test_a_membership_cannot_add_what_cognito_or_the_policy_does_not_take(scope: str) -> None:
     member = membership_row(SUB, "acme", scopes=[scope])
@@ -299,6 +309,18 @@ def test_more_changes_than_cognito_takes_refuse_instead_of_failing_there() -> No
     assert refused(bundle(), facts(ACME, editor(claims=many)), event()).code is Code.TOO_MANY_CHANGES
 
 
+def test_as_many_changes_as_cognito_takes_are_made_and_one_more_is_refused() -> None:
+    made = bundle()
+    roomy = made._replace(settings=made.settings._replace(token_budget=10**6))
+
+    def rows(extra: int) -> Facts:
+        return facts(ACME, editor(access_claims={f"c{number}": 1 for number in range(extra)}))
+
+    most = MAX_CHANGES - count(decided(roomy, rows(0), event()).changes, parse(event()))
+    assert len(decided(roomy, rows(most), event()).changes.access.claims) > most
+    assert refused(roomy, rows(most + 1), event()).code is Code.TOO_MANY_CHANGES
+
+
 def test_a_degraded_token_has_no_groups_no_managed_scopes_and_says_so() -> None:
     policy = bundle(
         settings={"unmanaged_scopes": ["legacy/*"], "claim_names": {"tenant_id": "custom:tenant"}}, roles=ROLES
@@ -316,6 +338,11 @@ def test_without_a_bundle_a_degraded_token_keeps_only_what_is_never_managed() ->
     given = event(scopes=["openid", "legacy/x", "orders/read", "aws.cognito.signin.user.admin"])
     decision = degraded(None, parse(given), Code.NO_BUNDLE)
     assert scopes_of(decision, given) == {"openid", "aws.cognito.signin.user.admin"}
+
+
+def test_a_degraded_machine_gets_no_id_token() -> None:
+    made = degraded(None, parse(event(MACHINE)), Code.NO_BUNDLE).changes
+    assert (made.access.claims, made.id) == ({"claims_degraded": "CS2002"}, TokenChanges())
 
 
 # Reasons.

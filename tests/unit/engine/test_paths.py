@@ -61,6 +61,10 @@ def test_every_path_is_among_these() -> None:
     assert all(any(path.startswith(prefix) for path in YIELDED) for prefix in OPEN)
 
 
+def test_what_is_missing_says_so() -> None:
+    assert repr(MISSING) == "MISSING"
+
+
 @pytest.mark.parametrize("path", sorted(set(YIELDED) - {"client.id", "roles", "request.scopes", "request.source"}))
 def test_a_machine_without_a_tenant_has_nothing_there(path: str) -> None:
     assert NOTHING[path] is MISSING

@@ -249,3 +249,39 @@ def test_the_caller_may_feed_an_ordinary_claim() -> None:
     assert (
         outcome({"id_claims": {"device": {"from": "request.metadata.x"}}}, **ASKED).changes.id.claims["device"] == "1"
     )
+
+
+def test_a_rule_reads_the_rows_that_the_decision_is_about() -> None:
+    reads = {
+        "user": {"from": "user.claims.level"},
+        "tenant": {"from": "tenant.claims.tier"},
+        "membership": {"from": "membership.claims.team"},
+        "roles": {"from": "roles"},
+        "client": {"from": "client.name"},
+        "request": {"from": "request.source"},
+    }
+    rows = (
+        user_row(SUB, claims={"level": 3}),
+        membership_row(SUB, "acme", roles=["editor"], claims={"team": "red"}),
+        tenant_row("acme", claims={"tier": "gold"}),
+    )
+    policy = unlinted({"access_claims": reads}, roles=ROLES, clients={CLIENT: {"name": "web"}})
+    claims = decided(policy, facts(*rows), event(SIGN_IN)).changes.access.claims
+    assert {name: claims[name] for name in reads} == {
+        "user": 3,
+        "tenant": "gold",
+        "membership": "red",
+        "roles": ["editor"],
+        "client": "web",
+        "request": SIGN_IN,
+    }
+
+
+def test_a_machine_is_no_user_and_no_member_whatever_rows_there_are() -> None:
+    rule = {"access_claims": {"is": {"from": "user.status"}, "of": {"from": "membership.roles"}}}
+    policy = unlinted(rule, roles=ROLES, clients={CLIENT: {"tenant": "acme"}})
+    rows = (user_row(SUB, claims={"a": 1}), membership_row(SUB, "acme", roles=["editor"], scopes=["orders/write"]))
+    known = facts(*rows, tenant_row("acme"))._replace(user=facts(*rows).user)
+    made = decided(policy, known, event(MACHINE, client_id=CLIENT))
+    assert not {"is", "of", "a"} & made.changes.access.claims.keys()
+    assert (made.roles, made.changes.scopes_to_add) == ((), ())

@@ -39,6 +39,7 @@ def yielded(value: object) -> object:
         ({"template": "{text}-{number}-{yes}-{half}"}, "abc-7-true-0.5"),
         ({"template": "{{{text}}}"}, "{abc}"),
         ({"template": "no part"}, "no part"),
+        ({"template": "a {{b}} c"}, "a {b} c"),
         ({"template": ""}, ""),
         ({"template": "{ text }"}, "abc"),
         ({"template": "{text}{ghost}"}, MISSING),
@@ -128,7 +129,9 @@ def test_every_conversion_is_among_these() -> None:
     ids=repr,
 )
 def test_what_is_no_value_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError, match=r"not a|a brace"):
+    with pytest.raises(
+        ValueError, match=r"^(not a (value|conversion)|a brace stands alone; two of them stand for one)$"
+    ):
         compiled(wrong)
 
 
@@ -136,5 +139,11 @@ def test_an_expression_says_what_it_reads() -> None:
     assert compiled({"template": "{a}{{b}}{c}"}).paths == ("a", "c")
     assert compiled({"from": "a", "default": 1}).paths == ("a",)
     assert is_expression({"from": "a"})
-    assert not is_expression({"a": 1})
+    assert (
+        list(map(is_expression, ({"from": "a", "as": "list", "default": 1}, {"template": ""}, {"value": 1})))
+        == [True] * 3
+    )
+    assert not any(
+        map(is_expression, ({"a": 1}, {}, {"as": "list"}, {"from": "a", "more": 1}, {"template": "", "default": 1}))
+    )
     assert list(template_parts("x{a}y")) == [("x", "a"), ("y", None)]
