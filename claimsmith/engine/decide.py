@@ -103,7 +103,8 @@ def _changes(case: Case) -> Changes | Code:
     if fitted is None:
         return Code.TOKEN_OVER_BUDGET
     for token, made, settled in ((TOKENS[0], access, fitted.access), (TOKENS[1], identity, fitted.id)):
-        case.reasons += [Reason("claim", name, "set", made.rows[name], "", token) for name in settled.claims]
+        for name in settled.claims:
+            case.say("claim", name, "set", made.rows[name], "", token)
     return fitted
 
 
