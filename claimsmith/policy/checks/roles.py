@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code
 from claimsmith.policy.finding import did_you_mean, found
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding, Path
     from claimsmith.policy.reading import Policy
 
+#: Where a test gives roles: a typo there would leave it green for the wrong reason.
+_GIVEN: Final = (("user", "roles"), ("tenant", "default_roles"), ("tenant", "roles_allowed"), ("membership", "roles"))
+
 
 def check(policy: Policy) -> Iterator[Finding]:
     """Unknown roles and circles of inheritance."""
     # A role whose row is wrong exists all the same; one finding for it is enough.
     known = policy.entries["roles"]
-    for entry, attribute, names in _lists(policy):
+    for entry, path, names in _lists(policy):
         for index, name in enumerate(names):
             if name not in known:
-                yield unknown(entry, (attribute, str(index)), name, known)
+                yield unknown(entry, (*path, str(index)), name, known)
     for name in in_circles(policy.roles):
         message = "this role inherits itself, at some depth"
         yield found(Code.INHERITANCE_CYCLE, known[name], ("inherits",), message)
@@ -34,16 +37,20 @@ def unknown(entry: Entry, path: Path, name: str, known: Mapping[str, object]) ->
     return found(Code.UNKNOWN_ROLE, entry, path, f"there is no role {name}{did_you_mean(name, known)}")
 
 
-def _lists(policy: Policy) -> Iterator[tuple[Entry, str, Sequence[str]]]:
-    yield policy.settings_entry, "default_roles", policy.settings.default_roles
+def _lists(policy: Policy) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
+    yield policy.settings_entry, ("default_roles",), policy.settings.default_roles
     for name, role in policy.roles.items():
-        yield policy.entries["roles"][name], "inherits", role.inherits
+        yield policy.entries["roles"][name], ("inherits",), role.inherits
     for name, group in policy.groups.items():
-        yield policy.entries["groups"][name], "roles", group.roles
+        yield policy.entries["groups"][name], ("roles",), group.roles
     for name, client in policy.clients.items():
-        yield policy.entries["clients"][name], "roles", client.roles
+        yield policy.entries["clients"][name], ("roles",), client.roles
     for name, route in policy.routes.items():
-        yield policy.entries["routes"][name], "any_role", route.any_role
+        yield policy.entries["routes"][name], ("any_role",), route.any_role
+    for name, test in policy.tests.items():
+        for part, attribute in _GIVEN:
+            row = getattr(test.given, part)
+            yield policy.entries["tests"][name], ("given", part, attribute), getattr(row, attribute, None) or ()
 
 
 def ancestors(name: str, roles: Mapping[str, Role]) -> set[str]:

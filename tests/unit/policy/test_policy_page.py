@@ -100,7 +100,9 @@ def test_an_example_is_a_policy_in_which_lint_finds_nothing_but_what_it_says(blo
 def test_an_examples_tests_are_red_without_the_rest_of_it(block: Block) -> None:
     """So that they show what the example does, and not what is so anyway."""
     rest = {"settings": {}} if block in WHOLE else {**yaml.safe_load(WHOLE[0].text)}
-    found = findings({**rest, "tests": merged(block)["tests"]})
+    # A test that gives a role needs it, if only by name.
+    roles = {**{name: {} for name in merged(block).get("roles", ())}, **rest.get("roles", {})}
+    found = findings({**rest, "roles": roles, "tests": merged(block)["tests"]})
     assert Code.TEST_FAILED in {finding.code for finding in found}
 
 

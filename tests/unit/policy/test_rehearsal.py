@@ -171,6 +171,21 @@ def test_a_red_test_keeps_a_policy_from_being_compiled() -> None:
     assert refused.value.code is Code.TEST_FAILED
 
 
+@pytest.mark.parametrize(
+    ("part", "attribute"),
+    [("user", "roles"), ("tenant", "default_roles"), ("tenant", "roles_allowed"), ("membership", "roles")],
+)
+def test_a_test_gives_no_role_that_does_not_exist(part: str, attribute: str) -> None:
+    """It would be green for the wrong reason."""
+    given: dict[str, Any] = {**MEMBER, "user": {}}
+    given[part] = {**given[part], attribute: ["viewer", "edtor"]}
+    rows = [*policy_rows(roles=ROLES), {"pk": "POLICY", "sk": "TEST#t", "given": given, "expect": {}}]
+    [finding] = lint(from_rows(rows))
+    assert (finding.code, finding.row) == (Code.UNKNOWN_ROLE, "POLICY TEST#t")
+    assert finding.attribute == f"given.{part}.{attribute}.1"
+    assert finding.message == "there is no role edtor; did you mean editor?"
+
+
 def test_tests_are_not_run_while_something_else_is_wrong() -> None:
     test = {"pk": "POLICY", "sk": "TEST#t", "expect": {"scopes": ["orders/read"]}}
     findings = lint(from_rows([*policy_rows(groups={"Staff": {"roles": ["ghost"]}}), test]))
