@@ -160,7 +160,8 @@ def full_policies(draw: st.DrawFn) -> Policy:
         groups={name: {"roles": [draw(st.sampled_from(ROLES))]} for name in GROUPS},
         clients={name: draw(client) for name in CLIENTS},
         rules=draw(rule_sections(trusted_rules | untrusted_rules, 2))
-        | {"bulk": {"order": 99, "optional": True, "claims": {"bulk": draw(bulk)}}},
+        | {"bulk": {"order": 99, "optional": True, "claims": {"bulk": draw(bulk)}}}
+        | draw(st.sampled_from([{}, {}, {"crew": {"order": 98, "add_groups": GROUPS[:1]}}])),
     )
 
 
