@@ -33,7 +33,11 @@ _TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _SEPARATOR: Final = re.compile(r"[/\\]")
-_DOTS: Final = frozenset({"", ".", ".."})
+
+#: Of a decoded segment, taken apart again where a slash or backslash was encoded: parts that are empty; that end in a
+#: dot or begin or end with a blank, which file systems and some servers drop; parameters (RFC 3986 section 3.3), which
+#: others drop; and what would be a query or a fragment.
+_AMBIGUOUS: Final = re.compile(r"(?:^|[/\\])[ ]|(?:^|[/\\. ])(?:[/\\]|\Z)|[;?#]")
 
 _LITERAL: Final = 0
 _ONE: Final = 1
@@ -95,8 +99,8 @@ class _Route(NamedTuple):
 def segments(path: str) -> tuple[str, ...] | None:
     """The decoded segments of a path, or ``None`` where it could mean different things to different readers.
 
-    That is: an empty segment or dots in it, plain or encoded, also behind an encoded slash; broken escapes, and escapes
-    of escapes; octets that are no UTF-8; control characters. A slash at the end means nothing.
+    That is: what is ``_AMBIGUOUS``, plain or encoded, also behind an encoded slash; broken escapes, and escapes of
+    escapes; octets that are no UTF-8; control characters. A slash at the end means nothing.
     """
     if not path.startswith("/") or _BROKEN_ESCAPE.search(path):
         return None
@@ -108,7 +112,7 @@ def segments(path: str) -> tuple[str, ...] | None:
     except UnicodeDecodeError:
         return None
     for segment in decoded:
-        if not segment.isprintable() or not _DOTS.isdisjoint(_SEPARATOR.split(segment)) or _ESCAPE.search(segment):
+        if not segment.isprintable() or _AMBIGUOUS.search(segment) or _ESCAPE.search(segment):
             return None
     return decoded
 
