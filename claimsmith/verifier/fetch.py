@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from claimsmith.verifier.issuers import is_loopback
+from claimsmith.verifier.issuers import NotPublishedError, is_loopback
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 MAX_RESPONSE: Final = 150_000
 
 _OK: Final = 200
+
+#: Refusals that are about the moment and not about what was asked for (RFC 9110 section 15.5.9, RFC 8470 section 5.2,
+#: RFC 6585 section 4).
+_LATER: Final = frozenset({408, 425, 429})
 
 
 class FetchError(OSError):
@@ -98,6 +102,7 @@ def fetch(uri: str, timeout: float) -> bytes:
         timeout: seconds for all of it.
 
     Raises:
+        NotPublishedError: the host answered 4xx: what was asked for is not there, or not for us.
         OSError: it could not be reached, took too long, was larger than ``MAX_RESPONSE``, or did not answer 200 (a
             redirect is not followed).
     """
@@ -112,7 +117,9 @@ def fetch(uri: str, timeout: float) -> bytes:
         connection.request("GET", parts.path or "/", headers={"Host": parts.netloc, "Accept": "application/json"})
         response: HTTPResponse = connection.getresponse()
         if response.status != _OK:
-            raise FetchError(f"the key set's host answered {response.status}")
+            not_there = response.status // 100 == 4 and response.status not in _LATER  # noqa: PLR2004 - 4xx
+            kind = NotPublishedError if not_there else FetchError
+            raise kind(f"the key set's host answered {response.status}")
         with response:
             body = response.read(MAX_RESPONSE + 1)
             missing = response.length

@@ -26,6 +26,10 @@ _COGNITO: Final = re.compile(
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "::1"})
 
 
+class NotPublishedError(OSError):
+    """The host of a key address was asked and answered that there is nothing."""
+
+
 def is_loopback(host: str | None) -> bool:
     """Whether a host, as written in an address, is this machine."""
     return host is not None and (
@@ -63,6 +67,14 @@ def _well_known(issuer: str) -> str:
     return issuer.removesuffix("/") + "/.well-known/jwks.json"
 
 
+def allow_list(issuers: Issuers) -> dict[str, str | None]:
+    """The issuers that a deployment names, each with the key address that it gives, if any."""
+    entries: Iterable[str | tuple[str, str | None]] = (issuers,) if isinstance(issuers, str) else issuers
+    if isinstance(issuers, Mapping):
+        entries = issuers.items()
+    return dict((entry, None) if isinstance(entry, str) else entry for entry in entries)
+
+
 def key_addresses(issuers: Issuers) -> dict[str, str]:
     """Where the keys of each allowed issuer are, by the exact ``iss`` of its tokens.
 
@@ -74,11 +86,8 @@ def key_addresses(issuers: Issuers) -> dict[str, str]:
         ConfigurationError: it is empty, or an address is not https (http is accepted on this machine only), or a key
             address is neither the issuer's own nor on this machine.
     """
-    entries: Iterable[str | tuple[str, str | None]] = (issuers,) if isinstance(issuers, str) else issuers
-    if isinstance(issuers, Mapping):
-        entries = issuers.items()
     addresses: dict[str, str] = {}
-    named: dict[str, str | None] = dict((entry, None) if isinstance(entry, str) else entry for entry in entries)
+    named = allow_list(issuers)
     for issuer, jwks_uri in named.items():
         _address(issuer)
         if jwks_uri is not None and jwks_uri != _well_known(issuer):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.encoding import json_object
-from claimsmith.verifier.issuers import equivalents, key_addresses
+from claimsmith.verifier.issuers import NotPublishedError, allow_list, equivalents, key_addresses
 from claimsmith.verifier.jwk import KeySet
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from claimsmith.verifier.issuers import Issuers
 
-    #: Address and seconds to the body there; raises whatever it likes.
+    #: Address and seconds to the body there; raises ``NotPublishedError`` where the host says that there is none, and
+    #: otherwise whatever it likes.
     Fetch: TypeAlias = Callable[[str, float], bytes]
 
 _LOG: Final = logging.getLogger(__name__)
@@ -67,12 +68,19 @@ class _Flight:
 
 
 class _Source:
-    """What is known about one issuer's keys. ``held`` is replaced whole, so that reading it needs no lock."""
+    """What is known about one issuer's keys. ``held`` is replaced whole, so that reading it needs no lock.
 
-    __slots__ = ("failed_at", "failures", "flight", "held", "permits", "permits_at", "uri")
+    Attributes:
+        implied: nobody listed this issuer; it is the other name of a pool that is listed.
+        absent: it is implied, and when last asked the host said that it has no keys.
+    """
 
-    def __init__(self, uri: str, held: _Held | None, permits: float, now: float) -> None:
+    __slots__ = ("absent", "failed_at", "failures", "flight", "held", "implied", "permits", "permits_at", "uri")
+
+    def __init__(self, uri: str, held: _Held | None, permits: float, now: float, *, implied: bool) -> None:
         self.uri = uri
+        self.implied = implied
+        self.absent = False
         self.held = held
         self.flight: _Flight | None = None
         self.failures = 0
@@ -125,14 +133,18 @@ class KeySource:
         self._fetch = fetch
         self._lock = threading.Lock()
         now = clock()
-        addresses = key_addresses(issuers)
+        listed = allow_list(issuers)
+        addresses = key_addresses(listed)
         held: dict[str, _Held] = {}
         for issuer, jwks in (preloaded or {}).items():
             if issuer not in addresses:
                 raise ConfigurationError("Keys are preloaded for an issuer that is not allowed.")
             entry = _Held(_usable(jwks), now, now + max_age)
             held |= {name: entry for name in equivalents(issuer) if name == issuer or name not in (preloaded or {})}
-        self._sources = {issuer: _Source(uri, held.get(issuer), burst, now) for issuer, uri in addresses.items()}
+        self._sources = {
+            issuer: _Source(uri, held.get(issuer), burst, now, implied=issuer not in listed)
+            for issuer, uri in addresses.items()
+        }
 
     def find(self, issuer: object, kid: str) -> tuple[RSAPublicKey, ...]:
         """The keys that a token's signature may be checked with.
@@ -142,7 +154,8 @@ class KeySource:
             kid: the key id of the token's header, not verified either.
 
         Raises:
-            VerificationError: ``ISSUER_NOT_ALLOWED``; ``KEY_NOT_FOUND``: the issuer has no such key; ``KEY_UNUSABLE``;
+            VerificationError: ``ISSUER_NOT_ALLOWED``; ``KEY_NOT_FOUND``: the issuer has no such key, or, implied by the
+                one that is listed, none at all; ``KEY_UNUSABLE``;
                 ``KEYS_UNAVAILABLE``: it cannot be known at present.
         """
         source = self._sources.get(issuer) if isinstance(issuer, str) else None
@@ -157,11 +170,11 @@ class KeySource:
         servable = held is not None and kid in held.keys and now - held.at < self._max_stale
         self._refresh(source, held, now, due=not young, servable=servable)
         held = source.held
-        if held is None or self._clock() - held.at >= self._max_stale:
-            raise VerificationError(Code.KEYS_UNAVAILABLE, "key")
-        found = held.keys.find(kid)
+        keys = held.keys if held is not None and self._clock() - held.at < self._max_stale else None
+        found = None if keys is None else keys.find(kid)
         if found is None:
-            raise VerificationError(Code.KEYS_UNAVAILABLE if source.failures else Code.KEY_NOT_FOUND, "key")
+            known = source.absent or (keys is not None and not source.failures)
+            raise VerificationError(Code.KEY_NOT_FOUND if known else Code.KEYS_UNAVAILABLE, "key")
         return found
 
     def _refresh(self, source: _Source, seen: _Held | None, now: float, *, due: bool, servable: bool) -> None:
@@ -202,16 +215,22 @@ class KeySource:
         try:
             keys = _usable(json_object(self._fetch(source.uri, self._timeout)))
         except Exception as error:  # noqa: BLE001 - whatever a fetcher raises is a set that did not come
-            self._end(source, flight, None, type(error).__name__)
+            # Cognito answers 403 for the name that a pool does not use. Anybody may write that name into a token: it
+            # is the token's fault then and no outage. Of a listed issuer it would be one.
+            absent = source.implied and isinstance(error, NotPublishedError)
+            self._end(source, flight, None, type(error).__name__, absent=absent)
         else:
             self._end(source, flight, keys, "")
 
-    def _end(self, source: _Source, flight: _Flight, keys: KeySet | None, reason: str) -> None:
+    def _end(
+        self, source: _Source, flight: _Flight, keys: KeySet | None, reason: str, *, absent: bool = False
+    ) -> None:
         """Take the result of a request, unless it was given up before."""
         with self._lock:
             if source.flight is not flight:
                 return
             source.flight = None
+            source.absent = absent
             if keys is None:
                 source.failures += 1
                 source.failed_at = self._clock()
@@ -220,7 +239,7 @@ class KeySource:
                 source.held = _Held(keys, now, now + self._max_age)
                 source.failures = 0
         if keys is None:
-            _LOG.warning("key set not fetched: %s: %s", source.uri, reason)
+            _LOG.log(logging.INFO if absent else logging.WARNING, "key set not fetched: %s: %s", source.uri, reason)
         flight.ended.set()
 
 

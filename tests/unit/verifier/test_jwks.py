@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.fetch import MAX_RESPONSE, FetchError, fetch
+from claimsmith.verifier.issuers import NotPublishedError
 from claimsmith.verifier.jwks import KeySource
 from tests.unit.verifier.minting import ISSUER, KID, NOW, UPDATED_ISSUER, Pool, jwk, private_key
 
@@ -86,6 +87,59 @@ def test_the_updated_issuer_of_an_allowed_pool_is_asked_under_its_own_name() -> 
     host = Host(OLD)
     assert source(host, Clock()).find(UPDATED_ISSUER, KID)
     assert host.requests == [f"{UPDATED_ISSUER}/.well-known/jwks.json"]
+
+
+def test_a_name_that_the_pool_does_not_use_is_the_tokens_fault_and_causes_few_requests() -> None:
+    """Cognito answers 403 for it, and anybody may write it into a token: that must not look like an outage."""
+    host, clock = Host(OLD), Clock()
+    host.error = NotPublishedError()
+    keys, asked = source(host, clock), []
+    for second in range(60):
+        clock.now = NOW + second
+        before = len(host.requests)
+        for number in range(5):
+            assert refusal(keys, f"made-up-{number}", UPDATED_ISSUER) == Code.KEY_NOT_FOUND
+        asked += [second] * (len(host.requests) - before)
+    assert asked == [0, 1, 3, 7, 15, 25, 35, 45, 55]
+    host.error = None
+    assert keys.find(ISSUER, KID), "the listed name goes on"
+    clock.now += 10
+    assert keys.find(UPDATED_ISSUER, KID), "and so does the other one as soon as the pool uses it"
+
+
+def test_of_a_listed_issuer_the_same_answer_is_an_outage() -> None:
+    host = Host(OLD)
+    host.error = NotPublishedError()
+    assert refusal(source(host, Clock())) == Code.KEYS_UNAVAILABLE
+    both = KeySource([ISSUER, UPDATED_ISSUER], fetch=host, clock=Clock())
+    assert refusal(both, issuer=UPDATED_ISSUER) == Code.KEYS_UNAVAILABLE
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), FetchError("the key set's host answered 500")])
+def test_a_host_that_fails_is_an_outage_of_an_implied_issuer_too(error: Exception) -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    host.error = NotPublishedError()
+    assert refusal(keys, issuer=UPDATED_ISSUER) == Code.KEY_NOT_FOUND
+    host.error = error
+    clock.now += 10
+    assert refusal(keys, issuer=UPDATED_ISSUER) == Code.KEYS_UNAVAILABLE, "the last answer counts"
+
+
+def test_an_implied_issuer_that_works_is_not_hidden_by_an_answer_that_it_has_no_keys() -> None:
+    host, clock = Host(OLD), Clock()
+    keys = source(host, clock)
+    assert keys.find(UPDATED_ISSUER, KID)
+    host.error = NotPublishedError()
+    assert refusal(keys, "made-up", UPDATED_ISSUER) == Code.KEY_NOT_FOUND
+    for age in (0, 99, 100, 999):
+        clock.now = NOW + age
+        assert keys.find(UPDATED_ISSUER, KID)
+    clock.now = NOW + 1000
+    assert refusal(keys, issuer=UPDATED_ISSUER) == Code.KEY_NOT_FOUND
+    host.error = None
+    clock.now += 10
+    assert keys.find(UPDATED_ISSUER, KID)
 
 
 def test_several_pools_do_not_share_keys() -> None:
@@ -261,6 +315,15 @@ def test_a_failure_is_logged_with_its_kind_and_nothing_of_a_token(caplog: pytest
     assert "ConnectionRefusedError" in caplog.text
     assert "kid-of-the-token" not in caplog.text
     assert "secret detail" not in caplog.text
+
+
+def test_what_anybody_can_cause_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    host = Host()
+    host.error = NotPublishedError()
+    with caplog.at_level(logging.INFO):
+        refusal(source(host, Clock()), issuer=UPDATED_ISSUER)
+        refusal(source(host, Clock()))
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
 
 
 def test_many_threads_cause_one_request_and_all_get_the_key() -> None:
@@ -470,6 +533,29 @@ def test_garbage_errors_and_huge_answers_are_no_keys(octets: bytes) -> None:
     with serving(writing(octets)) as server:
         assert refusal(KeySource([(ISSUER, server.uri)])) == Code.KEYS_UNAVAILABLE
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("400 Bad Request", Code.KEY_NOT_FOUND),
+        ("403 Forbidden", Code.KEY_NOT_FOUND),
+        ("404 Not Found", Code.KEY_NOT_FOUND),
+        ("410 Gone", Code.KEY_NOT_FOUND),
+        ("204 No Content", Code.KEYS_UNAVAILABLE),
+        ("302 Found", Code.KEYS_UNAVAILABLE),
+        ("408 Request Timeout", Code.KEYS_UNAVAILABLE),
+        ("425 Too Early", Code.KEYS_UNAVAILABLE),
+        ("429 Too Many Requests", Code.KEYS_UNAVAILABLE),
+        ("500 Internal Server Error", Code.KEYS_UNAVAILABLE),
+        ("503 Service Unavailable", Code.KEYS_UNAVAILABLE),
+    ],
+)
+def test_only_an_answer_that_there_is_nothing_makes_it_the_tokens_fault(status: str, code: Code) -> None:
+    with serving(writing(http(BODY, status))) as server:
+        keys = KeySource([(ISSUER, server.uri)])
+        assert refusal(keys, issuer=UPDATED_ISSUER) == code
+        assert refusal(keys) == Code.KEYS_UNAVAILABLE
 
 
 def trickling(octets: bytes, pause: float) -> Callable[[Any], None]:
