@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from claimsmith.cli.session import Session
-from claimsmith.cognito.event import MACHINE_SOURCE, SOURCES, Request
+from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, SOURCES, Request
 from claimsmith.cognito.limits import ADMIN_SCOPE, SUB
 from claimsmith.engine.decide import Refusal
 from claimsmith.engine.language import TENANT_HINT
@@ -38,7 +38,7 @@ def preview_command(  # noqa: PLR0913 - the options of a request
         str, typer.Option(help="The trigger source, with or without TokenGeneration_.")
     ] = "Authentication",
     tenant: Annotated[str | None, typer.Option(help="The tenant that client metadata asks for.")] = None,
-    scope: Annotated[Many, typer.Option(help="A requested scope; default: what an API sign-in has.")] = None,
+    scope: Annotated[Many, typer.Option(help="A requested scope; default: what an API sign-in has, or openid.")] = None,
     group: Annotated[Many, typer.Option(help="A group; default: the user's groups in the pool.")] = None,
     attribute: Annotated[Many, typer.Option(metavar="NAME=VALUE", help="A user attribute, over the pool's.")] = None,
     version: Annotated[int | None, typer.Option(help="A bundle version other than the one in force.")] = None,
@@ -92,7 +92,7 @@ def _request(
         username=found.username,
         attributes={**found.attributes, **given, "sub": found.sub},
         groups=found.groups if groups is None else tuple(groups),
-        scopes=(ADMIN_SCOPE,) if scopes is None else tuple(scopes),
+        scopes=(("openid",) if source == MANAGED_LOGIN else (ADMIN_SCOPE,)) if scopes is None else tuple(scopes),
         metadata=metadata,
         iam_roles=found.iam_roles if groups is None else (),
         preferred_role=found.preferred_role if groups is None else None,

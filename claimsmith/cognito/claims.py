@@ -196,14 +196,16 @@ def _accepted(value: object, depth: int) -> Any:  # noqa: ANN401 - a JSON value
 
 
 def _array(values: Collection[Any], depth: int) -> list[Any]:
-    if isinstance(values, set | frozenset):
-        values = sorted(values, key=lambda item: (type(item).__name__, item))
     kinds = set(map(type, values))
     if kinds <= _PLAIN and (str not in kinds or all(_is_text(item) for item in values if type(item) is str)):
-        return list(values)
-    if any(issubclass(kind, dict | list | tuple | set | frozenset) for kind in kinds):
+        array = list(values)
+    elif any(issubclass(kind, dict | list | tuple | set | frozenset) for kind in kinds):
         raise UnacceptableError("an array holds only strings, numbers and booleans")
-    return [_accepted(item, depth + 1) for item in values]
+    else:
+        array = [_accepted(item, depth + 1) for item in values]
+    if isinstance(values, set | frozenset):
+        array.sort(key=lambda item: (type(item).__name__, item))
+    return array
 
 
 def _is_text(value: str) -> bool:
@@ -215,7 +217,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _number(value: Decimal | float) -> int | float:
-    if not isfinite(value):
+    if not (value.is_finite() if isinstance(value, Decimal) else isfinite(value)):
         raise UnacceptableError("not a number that JSON has")
     if isinstance(value, float):
         return value

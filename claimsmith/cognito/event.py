@@ -14,11 +14,12 @@ from claimsmith.cognito import limits
 from claimsmith.errors import Code, EventError
 
 MACHINE_SOURCE: Final = "TokenGeneration_ClientCredentials"
+MANAGED_LOGIN: Final = "TokenGeneration_HostedAuth"
 
 #: Every source of the page. An unknown one is refused: what it means for a token is not known.
 SOURCES: Final = frozenset(
     {
-        "TokenGeneration_HostedAuth",
+        MANAGED_LOGIN,
         "TokenGeneration_Authentication",
         "TokenGeneration_NewPasswordChallenge",
         "TokenGeneration_AuthenticateDevice",
@@ -64,6 +65,14 @@ class Request(NamedTuple):
     def machine(self) -> bool:
         """Whether this is a client credentials request: no user, no ID token."""
         return self.sub is None
+
+    @property
+    def api(self) -> bool:
+        """Whether this is a sign-in by API, which can request no scope and always has this one.
+
+        The refresh of a managed login that asked for this scope alone looks the same.
+        """
+        return self.source != MANAGED_LOGIN and set(self.scopes) == {limits.ADMIN_SCOPE}
 
 
 def parse(event: object) -> Request:

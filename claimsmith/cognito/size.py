@@ -10,7 +10,6 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import TOKENS
-from claimsmith.cognito.limits import ADMIN_SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +56,7 @@ def payload(claims: Mapping[str, Any], request: Request) -> int:
     if request.machine:
         return known + _MACHINES_LENGTH
     known += _USERS_LENGTH
-    if set(request.scopes) != {ADMIN_SCOPE}:  # all that an API sign-in ever has
+    if not request.api:
         return known + _LOGINS[claims["token_use"]]
     if request.source == _DEVICE_SOURCE and claims["token_use"] == TOKENS[0]:
         return known + encoded({"device_key": f"{region}_{_UUID}"}) + 1

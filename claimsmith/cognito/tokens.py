@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM, Groups
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ UNPREDICTABLE: Final = frozenset(
     ],
 )
 
-_MANAGED_LOGIN: Final = "TokenGeneration_HostedAuth"
 _IDENTITIES: Final = "identities"
 _ROLE_CLAIMS: Final = ("cognito:preferred_role", "cognito:roles")
 
@@ -70,8 +68,7 @@ def issued(
     if request.machine:
         return _changed(access, changes.access), {}
     access["username"] = request.username
-    api = request.source != _MANAGED_LOGIN and set(request.scopes) == {ADMIN_SCOPE}
-    if not api and "openid" not in request.scopes:
+    if not request.api and "openid" not in request.scopes:
         return _changed(access, changes.access), {}
     roles: dict[str, Any] = {"cognito:roles": list(held.iam_roles)} if held.iam_roles else {}
     if held.preferred_role is not None:

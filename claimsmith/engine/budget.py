@@ -45,6 +45,9 @@ def _fit(case: Case, token: Token, claims: Mapping[str, Any], changes: TokenChan
         octets -= size.encoded({name: made.claims[name]}) + 1
         if size.signed(octets + size.encoded({SHED_CLAIM: gone}) + 1) <= budget:
             return _without(case, token, changes, made, gone)
+    left = "even without what may be left out" if gone else "and nothing in it may be left out"
+    why = f"it has about {size.signed(octets):,} bytes, {left}; token_budget is {budget:,}"
+    case.say("token", token, "refused", SETTINGS_ROW, why, token)
     return None
 
 

@@ -98,6 +98,7 @@ def _changes(case: Case) -> Changes | Code:
         TokenChanges(access.claims, hidden_access), TokenChanges(identity.claims, hidden_id), to_add, to_suppress, held
     )
     if count(changes, request) > MAX_CHANGES:
+        case.say("token", "", "refused", "Cognito", f"it takes {MAX_CHANGES:,} claims and scopes in both tokens")
         return Code.TOO_MANY_CHANGES
     fitted = budget.fit(case, changes, access, identity)
     if fitted is None:

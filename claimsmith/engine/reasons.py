@@ -12,8 +12,8 @@ class Reason(NamedTuple):
     """Why something is in a token, or is not.
 
     Attributes:
-        kind: ``tenant``, ``role``, ``scope``, ``claim``, ``group`` or ``rule``.
-        name: of the role, scope, claim, group or rule.
+        kind: ``tenant``, ``role``, ``scope``, ``claim``, ``group``, ``rule`` or ``token``.
+        name: of the role, scope, claim, group, rule or token.
         outcome: ``set``, ``granted``, ``kept``, ``suppressed``, ``shed``, ``dropped`` or ``refused``.
         source: the row it comes from (``POLICY ROLE#editor``), or ``request``.
         detail: in a few words; never a claim's value.

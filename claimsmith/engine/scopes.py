@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from claimsmith.cognito.limits import ADMIN_SCOPE, SCOPE
+from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine.language import is_unmanaged
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def settle(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     requested = frozenset(case.request.scopes)
     mode = (case.client.scope_mode if case.client else None) or settings.scope_mode
     # An API sign-in can request nothing, so there is nothing to intersect with.
-    everything = mode == "exact" or requested == {ADMIN_SCOPE}
+    everything = mode == "exact" or case.request.api
     never = _suppressed(case)
     to_add: list[str] = []
     for scope in sorted(granted):

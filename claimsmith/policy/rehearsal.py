@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.cognito.claims import TOKENS
-from claimsmith.cognito.event import MACHINE_SOURCE, parse
+from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, parse
 from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.cognito.tokens import issued
@@ -44,7 +44,6 @@ _POOL: Final = "eu-central-1_Invented0"
 #: The version of a bundle that has none yet; what ``policy_version`` says in a test.
 _VERSION: Final = 0
 
-_MANAGED_LOGIN: Final = "TokenGeneration_HostedAuth"
 
 #: Of a test's own words, those that are no attributes of a row.
 _NOT_OF_THE_ROW: Final = {"id", "sub", "username", "groups", "attributes"}
@@ -101,7 +100,7 @@ def _event(given: Given) -> dict[str, Any]:
     sub = user.sub if user and user.sub is not None else _SUB
     scopes = given.request.scopes
     if scopes is None:
-        scopes = [] if machine else ["openid"] if source(given) == _MANAGED_LOGIN else [ADMIN_SCOPE]
+        scopes = [] if machine else ["openid"] if source(given) == MANAGED_LOGIN else [ADMIN_SCOPE]
     username = user.username if user and user.username is not None else sub
     return {
         "version": "3" if machine else "2",

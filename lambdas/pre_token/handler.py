@@ -91,7 +91,9 @@ def _tell_refused(refused: SignInRefusedError) -> None:
             "source": refused.request.source,
             "client_id": refused.request.client_id,
             "policy_version": refused.version,
-            "reasons": [f"{reason.source}: {reason.detail}" for reason in refused.refusal.reasons],
+            "reasons": [
+                f"{reason.source}: {reason.detail}" for reason in refused.refusal.reasons if reason.outcome == "refused"
+            ],
         }
         _tell_problems(refused.refusal.problems)
     elif isinstance(refused, EventError):

@@ -6,6 +6,7 @@ Names come from small pools, so that rows of one example speak of one another.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -51,6 +52,12 @@ good_values = st.one_of(
     plain,
     st.lists(plain, max_size=3),
     st.dictionaries(st.text(min_size=1, max_size=3), st.one_of(plain, st.lists(plain, max_size=2)), max_size=2),
+)
+
+#: Numbers as boto3 has them; the store gives others.
+decimals = st.one_of(
+    st.decimals(),
+    st.frozensets(st.sampled_from([Decimal("NaN"), Decimal("Infinity"), Decimal("0.5"), Decimal(1)]), max_size=3),
 )
 
 #: Anything that a row read from DynamoDB can hold.
@@ -291,7 +298,9 @@ ATTRIBUTES = [
 ]  # fmt: skip
 
 hostile_attributes = st.dictionaries(
-    st.sampled_from(ATTRIBUTES), st.one_of(any_value, hostile_claims, some(ROLES), some(SCOPES)), max_size=5
+    st.sampled_from(ATTRIBUTES),
+    st.one_of(any_value, hostile_claims, some(ROLES), some(SCOPES), st.dictionaries(st.text(max_size=4), decimals)),
+    max_size=5,
 )
 
 

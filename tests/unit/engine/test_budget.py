@@ -180,3 +180,21 @@ def test_a_claim_that_an_optional_rule_works_out_is_shed_and_one_that_it_fails_t
         rules = ({"id_claims": {"a": LONG * 5}}, {"optional": True, "id_claims": {"a": nothing}})
         rows = (MEMBER[0], tenant_row("acme", claims={"bad": [[1]]}))
         assert refused(policy(1500, *rules), facts(*rows), event(SIGN_IN)).code is Code.TOKEN_OVER_BUDGET
+
+
+def test_a_refusal_says_which_token_is_too_long_and_whether_something_was_left_out() -> None:
+    for rule, left in (
+        ({"id_claims": {"a": LONG * 5}}, "even without what may be left out"),
+        ({"access_claims": {"a": LONG * 5}}, "even without what may be left out"),
+    ):
+        refusal = refused(policy(1500, rule), facts(*MEMBER), event(SIGN_IN))
+        [why] = [reason for reason in refusal.reasons if reason.outcome == "refused"]
+        token = "id" if "id_claims" in rule else "access"
+        assert (why.kind, why.name, why.token, why.source) == ("token", token, token, "POLICY SETTINGS")
+        assert left in why.detail
+        assert why.detail.endswith("token_budget is 1,500")
+    nothing = refused(policy(100), facts(), event(SIGN_IN))
+    assert {reason.token for reason in nothing.reasons if "nothing in it may be left out" in reason.detail} == {
+        "access",
+        "id",
+    }

@@ -12,7 +12,7 @@ from claimsmith.cognito.response import TokenChanges, count
 from claimsmith.engine.decide import Decision, degraded
 from claimsmith.engine.reasons import Reason
 from claimsmith.errors import Code
-from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
+from tests.events import CLIENT, HOSTED, MACHINE, SIGN_IN, SUB, event
 from tests.policies import VERSION, bundle, decided, facts, membership_row, refused, tenant_row, user_row
 
 if TYPE_CHECKING:
@@ -120,6 +120,13 @@ def test_an_api_sign_in_can_request_nothing_and_gets_all_that_is_granted() -> No
     given = event(SIGN_IN)
     decision = decided(bundle(roles=ROLES), facts(ACME, editor()), given)
     assert scopes_of(decision, given) == {"aws.cognito.signin.user.admin", "orders/read", "orders/write"}
+
+
+def test_a_managed_login_that_asked_for_one_scope_gets_no_other() -> None:
+    given = event(HOSTED, scopes=["aws.cognito.signin.user.admin"])
+    assert scopes_of(decided(bundle(roles=ROLES), facts(ACME, editor()), given), given) == {
+        "aws.cognito.signin.user.admin"
+    }
 
 
 def test_a_user_without_any_grant_keeps_only_what_no_policy_manages() -> None:
@@ -318,7 +325,10 @@ def test_as_many_changes_as_cognito_takes_are_made_and_one_more_is_refused() -> 
 
     most = MAX_CHANGES - count(decided(roomy, rows(0), event()).changes, parse(event()))
     assert len(decided(roomy, rows(most), event()).changes.access.claims) > most
-    assert refused(roomy, rows(most + 1), event()).code is Code.TOO_MANY_CHANGES
+    too_many = refused(roomy, rows(most + 1), event())
+    assert too_many.code is Code.TOO_MANY_CHANGES
+    said = Reason("token", "", "refused", "Cognito", "it takes 5,000 claims and scopes in both tokens")
+    assert too_many.reasons[-1] == said
 
 
 def test_a_degraded_token_has_no_groups_no_managed_scopes_and_says_so() -> None:
