@@ -1,14 +1,18 @@
 """Checks tokens for others: the authorizer and introspection, on the table and on the policy in force.
 
 The policy says what routes need, and under which names tokens carry tenant and roles.
+
+Every answer has a deadline, for the same reason as a sign-in (``service.calls``): a function that Lambda ends says no
+code. What an answer may do without (``CLAIMSMITH_REVOCATION_ON_FAILURE``) has an earlier one of its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from claimsmith.errors import StoreError
+from claimsmith.service.calls import Calls, DeadlineError
 from claimsmith.service.current import CurrentBundle
 from claimsmith.service.grants import StoredGrants
 from claimsmith.store.resources import StoredResources
@@ -19,7 +23,7 @@ from claimsmith.verifier.introspection import Introspection
 from claimsmith.verifier.revocation import CachedRevocations, UncheckedOnFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.environment import VerifierEnvironment
@@ -27,6 +31,14 @@ if TYPE_CHECKING:
     from claimsmith.store.dynamodb import Table
     from claimsmith.verifier import Revocations, authorizer, introspection
     from claimsmith.verifier.checks import Unchecked
+
+T = TypeVar("T")
+
+#: Seconds for an answer, keys included. Lambda ends the authorizer after five (``infra/verifier_stack.py``).
+ANSWER_SECONDS: Final = 4.0
+
+#: Seconds for the policy, and for the revocations of a token: both together leave time to answer without them.
+READ_SECONDS: Final = 1.8
 
 
 def _ignored(_: object) -> None:
@@ -51,10 +63,11 @@ _NO_REPORTS: Final = Reports()
 
 
 class TokenChecks:
-    """Answers authorizer and introspection events. Safe to use from several threads.
+    """Answers authorizer and introspection events. Safe to use from several threads, up to sixteen at once.
 
-    Both methods raise ``BundleError`` where there is no usable policy and ``StoreError`` where DynamoDB does not
-    answer; introspection answers 503 by itself where only a row it needs cannot be read.
+    Both methods raise ``BundleError`` where there is no usable policy, ``StoreError`` where DynamoDB does not answer
+    and ``DeadlineError`` where it is too slow; introspection answers 503 by itself where only a row it needs cannot be
+    read.
     """
 
     def __init__(self, rows: Table, environment: VerifierEnvironment, reports: Reports = _NO_REPORTS) -> None:
@@ -62,7 +75,10 @@ class TokenChecks:
         self._environment = environment
         self._reports = reports
         self._keys = KeySource(environment.issuers)
-        self._revocations = _revocations(rows, environment, reports)
+        self._answers = Calls()
+        # Not the same: what is stuck there must not take the threads that could answer without it.
+        self._reads = Calls()
+        self._revocations = _revocations(rows, environment, reports, self._reads)
         self._resources = StoredResources(rows)
         self._current = CurrentBundle(rows)
         self._grants = StoredGrants(rows, self._current)
@@ -74,6 +90,17 @@ class TokenChecks:
             UnauthorizedError: API Gateway must be told by an error.
             ClaimsmithError: it cannot be known.
         """
+        return self._answers.start(lambda: self._authorize(event)).result(ANSWER_SECONDS)
+
+    def introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
+        """Answer an introspection request.
+
+        Raises:
+            ClaimsmithError: there is no usable policy, or no answer in time.
+        """
+        return self._answers.start(lambda: self._introspect(event)).result(ANSWER_SECONDS)
+
+    def _authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         bundle = self._bundle()
         told = self._environment
         verifier = self._verifier(bundle, told.client_ids, self._revocations)
@@ -82,12 +109,7 @@ class TokenChecks:
             verifier, lambda: routes, response=told.authorizer_response, cached_by=told.authorizer_cached_by
         ).authorize(event)
 
-    def introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
-        """Answer an introspection request.
-
-        Raises:
-            ClaimsmithError: there is no usable policy.
-        """
+    def _introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
         bundle = self._current.get()
         tokens = self._verifier(bundle, self._environment.client_ids, ANY)
         # Any client of the pool may call; its row decides.
@@ -102,9 +124,12 @@ class TokenChecks:
         Raises:
             ClaimsmithError: there is no usable policy.
         """
+        fresh = self._current.fresh
+        if fresh is not None:
+            return fresh
         try:
-            return self._current.get()
-        except StoreError as error:
+            return _in_time(self._reads, self._current.get)
+        except (StoreError, DeadlineError) as error:
             remembered = self._current.remembered
             if self._environment.revocation_on_failure != "allow" or remembered is None:
                 raise
@@ -125,11 +150,29 @@ class TokenChecks:
         )
 
 
-def _revocations(rows: Table, environment: VerifierEnvironment, reports: Reports) -> Revocations | Unchecked:
+def _in_time(reads: Calls, read: Callable[[], T]) -> T:
+    """What a read returns, or ``DeadlineError``."""
+    return reads.start(read).result(READ_SECONDS)
+
+
+class _InTime:
+    """Revocations, or ``DeadlineError``."""
+
+    def __init__(self, revocations: Revocations, reads: Calls) -> None:
+        self._revocations = revocations
+        self._reads = reads
+
+    def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
+        return _in_time(self._reads, lambda: self._revocations.revoked_at(keys))
+
+
+def _revocations(
+    rows: Table, environment: VerifierEnvironment, reports: Reports, reads: Calls
+) -> Revocations | Unchecked:
     """What the deployment chose: whether the table is asked, how often, and what counts where it does not answer."""
     if environment.revocation == "off":
         return ANY
-    revocations: Revocations = StoredRevocations(rows, reports.unreadable)
+    revocations: Revocations = _InTime(StoredRevocations(rows, reports.unreadable), reads)
     if environment.revocation == "cached":
         revocations = CachedRevocations(revocations, seconds=environment.revocation_cache_seconds)
     if environment.revocation_on_failure == "allow":

@@ -65,6 +65,12 @@ class CurrentBundle:
         """The last bundle in force that was read, whatever its age."""
         return self._read.bundle if self._read is not None else None
 
+    @property
+    def fresh(self) -> Bundle | None:
+        """The bundle in force, from memory; None where it must be read first."""
+        last = self._fresh()
+        return None if last is None else last.bundle
+
     def get(self) -> Bundle:
         """The bundle in force, from memory where that may be.
 
@@ -72,8 +78,7 @@ class CurrentBundle:
             BundleError: there is no usable bundle.
             StoreError: DynamoDB does not answer.
         """
-        last = self._fresh()
-        return last.bundle if last is not None else self._refresh(lambda _: False).bundle
+        return self.fresh or self._refresh(lambda _: False).bundle
 
     def peek(self, subject: str) -> Serving | None:
         """The bundle that serves a subject, from memory; None where something must be read first."""

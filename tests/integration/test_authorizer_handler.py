@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import copy
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 from claimsmith.environment import VerifierEnvironment
 from claimsmith.errors import ClaimsmithError, Code
 from claimsmith.policy import from_rows
-from claimsmith.service.check import Reports, TokenChecks
+from claimsmith.service.check import ANSWER_SECONDS, READ_SECONDS, Reports, TokenChecks
 from claimsmith.service.issue import Issuer
 from claimsmith.service.publish import apply
 from claimsmith.service.revoke import revoke
@@ -53,6 +56,12 @@ DOWN: dict[Mode, set[Code]] = {
     "garbage": {Code.NO_BUNDLE},
     "no answer": {Code.NO_BUNDLE},
 }
+
+#: What DynamoDB can do instead of answering, and not be noticed but by waiting.
+SLOW: list[Mode] = ["stall", "trickle"]
+
+#: Lambda ends the authorizer after five seconds.
+IN_TIME = 5.0
 
 
 def http(path: str, token: str) -> dict[str, Any]:
@@ -260,6 +269,69 @@ def test_to_let_tokens_pass_while_the_table_is_down_is_a_choice_that_knows_its_l
     assert unknown(stage.checks(REVOCATION_ON_FAILURE="allow"), good.access_token) == Code.AWS_UNREACHABLE, (
         "a new process knows no policy, so it lets nobody pass"
     )
+
+
+@pytest.mark.parametrize("mode", SLOW)
+def test_nobody_passes_while_the_table_is_slow_and_everybody_is_told_in_time(stage: Stage, mode: Mode) -> None:
+    token = stage.sign_in().access_token
+    checks = stage.checks()
+    assert outcome(checks, token) is None
+    stage.server.mode = mode
+    started = time.monotonic()
+    assert unknown(checks, token) in {Code.AWS_UNREACHABLE, Code.DEADLINE_EXCEEDED}
+    assert time.monotonic() - started < IN_TIME
+    stage.server.mode = "answer"
+    assert outcome(checks, token) is None
+
+
+@pytest.mark.parametrize(("mode", "revocation"), [("stall", "strict"), ("trickle", "cached")])
+def test_tokens_that_may_pass_while_the_table_is_slow_pass_in_time(stage: Stage, mode: Mode, revocation: str) -> None:
+    good, revoked = stage.sign_in(), stage.sign_in()
+    revoke(stage.rows, "session", revoked.access["origin_jti"], by="test")
+    checks = stage.checks(REVOCATION=revocation, REVOCATION_CACHE_SECONDS="1", REVOCATION_ON_FAILURE="allow")
+    assert outcome(checks, revoked.access_token) == Code.TOKEN_REVOKED
+    time.sleep(1.1)
+    stage.server.mode = mode
+    started = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(checks.authorize, http("/orders", tokens.access_token)) for tokens in (good, revoked)]
+    codes = [answer.result().code for answer in asked]
+    assert time.monotonic() - started < IN_TIME
+    assert codes == [None, Code.TOKEN_REVOKED if revocation == "cached" else None]
+    assert len(stage.unchecked) == 4, "of each: the policy may be out of date, and nobody said whether it is revoked"
+
+
+def test_a_revocation_that_is_not_told_in_time_is_not_known(stage: Stage, dynamodb: Client) -> None:
+    def before(operation: str, _request: dict[str, Any]) -> None:
+        if operation == "batch_get_item":
+            stage.server.ended.wait(READ_SECONDS + 1)
+
+    token = stage.sign_in().access_token
+    started = time.monotonic()
+    assert unknown(stage.checks(Watched(dynamodb, before)), token) == Code.REVOCATION_UNKNOWN
+    assert time.monotonic() - started < ANSWER_SECONDS
+
+
+def test_however_many_requests_wait_for_the_table_each_is_told_in_time_and_few_threads_are_left(stage: Stage) -> None:
+    token = stage.sign_in().access_token
+    checks = stage.checks(REVOCATION_ON_FAILURE="allow")
+    assert outcome(checks, token) is None
+    stage.server.mode = "trickle"
+    before = threading.active_count()
+
+    def passes(_: int) -> bool:
+        started = time.monotonic()
+        code = checks.authorize(http("/orders", token)).code
+        return code is None and time.monotonic() - started < IN_TIME
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(passes, range(40)))
+    # Sixteen that are stuck, each with one in the server, and those that answered.
+    assert threading.active_count() - before <= 2 * 16 + 8
+
+
+def test_what_answers_without_the_table_has_the_time_to() -> None:
+    assert 2 * READ_SECONDS < ANSWER_SECONDS < IN_TIME
 
 
 # --- Keys and tenants that change -------------------------------------------------------------------------------------

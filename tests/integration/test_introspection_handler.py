@@ -162,6 +162,24 @@ def test_what_the_trigger_left_out_for_length_is_told(stage: Stage) -> None:
     assert said["stale"] is False
 
 
+@pytest.mark.parametrize("mode", ["stall", "trickle"])
+def test_a_table_that_is_slow_is_503_in_time_from_the_first_request_on(
+    stage: Stage,
+    mode: Any,  # noqa: ANN401 - one of the server's modes
+) -> None:
+    token = stage.sign_in().access_token
+    stage.server.mode = mode
+    ran = stage.run(stage.event(token))
+    [answer] = ran.answers
+    assert answer["answer"]["statusCode"] == 503
+    assert body(answer) == {"error": "temporarily_unavailable"}
+    # Lambda ends the function after ten seconds, and the caller may be waiting to answer somebody else.
+    assert answer["seconds"] < 5.0
+    check_log(ran, stage.secret, token)
+    assert [entry["code"] for entry in ran.entries() if "code" in entry] in (["CS2004"], ["CS4002"])
+    assert ran.metrics() == {"Unknown": 1}
+
+
 def test_a_table_that_is_down_is_503_and_the_log_says_the_code(stage: Stage) -> None:
     token = stage.sign_in().access_token
     stage.server.mode = "500"
