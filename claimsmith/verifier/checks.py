@@ -6,17 +6,18 @@ digits and not ``true``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.claims import CLAIM_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from claimsmith.verifier.claims import Claims
+
+_F = TypeVar("_F")
 
 
 class Unchecked(Enum):
@@ -35,6 +36,9 @@ ANY: Final = Unchecked.ANY
 Names: TypeAlias = "list[str] | tuple[str, ...] | set[str] | frozenset[str]"
 
 TokenUse: TypeAlias = Literal["access", "id"]
+
+#: Seconds. Clocks that are further apart are broken, and more would as good as turn off ``nbf`` and ``iat``.
+MAX_LEEWAY: Final = 300
 
 #: Integers that every JSON reader agrees on (RFC 7493 section 2.2), and far more seconds than any clock has.
 _MAX_NUMBER: Final = 1 << 53
@@ -58,6 +62,47 @@ def names(value: object, argument: str) -> frozenset[str] | Unchecked:
     if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in value):
         raise ConfigurationError(f"{argument} must be several names, or ANY.")
     return frozenset(value)
+
+
+def number(value: float, argument: str, least: float, most: float) -> float:
+    """A number as it is: a bound that is none would turn off what it bounds.
+
+    Raises:
+        ConfigurationError: it is no number, or not in this range.
+    """
+    given: object = value
+    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= most:
+        raise ConfigurationError(f"{argument} must be a number from {least:,} to {most:,}.")
+    return value
+
+
+def function(value: _F, argument: str) -> _F:
+    """A function as it is.
+
+    Raises:
+        ConfigurationError: it cannot be called.
+    """
+    if not callable(value):
+        raise ConfigurationError(f"{argument} must be a function.")
+    return value
+
+
+def named(claim_names: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The names of all the claims whose names can be chosen, by what they mean.
+
+    Raises:
+        ConfigurationError: it has something else, or a name that no claim can have.
+    """
+    given: object = claim_names
+    if (
+        not isinstance(given, Mapping)
+        or not given.keys() <= CLAIM_NAMES.keys()
+        or not all(name is None or (isinstance(name, str) and name) for name in given.values())
+    ):
+        raise ConfigurationError(
+            "claim_names may name tenant_id and roles, each by a text, or None where it is absent."
+        )
+    return {meaning: claim_names.get(meaning, name) for meaning, name in CLAIM_NAMES.items()}
 
 
 def _refused(code: Code) -> VerificationError:
@@ -91,7 +136,7 @@ class ClaimChecks:
         Args:
             client_ids: the app clients whose tokens are accepted.
             token_use: which kind of token is.
-            leeway: seconds by which the issuer's clock may be ahead of this one's.
+            leeway: seconds by which the issuer's clock may be ahead of this one's, ``MAX_LEEWAY`` at most.
             claim_names: the claims' names by meaning, as in ``settings.claim_names``.
 
         Raises:
@@ -100,10 +145,8 @@ class ClaimChecks:
         self._client_ids = names(client_ids, "client_ids")
         if token_use not in ("access", "id", ANY):
             raise ConfigurationError("token_use must be 'access', 'id', or ANY.")
-        if not 0 <= leeway < float("inf"):
-            raise ConfigurationError("leeway must be a number of seconds.")
         self._token_uses: tuple[object, ...] = ("access", "id") if token_use is ANY else (token_use,)
-        self._leeway = leeway
+        self._leeway = number(leeway, "leeway", 0, MAX_LEEWAY)
         tenant_id, roles = claim_names.get("tenant_id"), claim_names.get("roles")
         self._names = _NAMES if tenant_id is None else (*_NAMES, tenant_id)
         self._lists = _LISTS if roles is None else (*_LISTS, roles)

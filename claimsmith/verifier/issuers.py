@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from claimsmith.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import TypeAlias
 
     #: An issuer; or several, each with the address of its keys or without.
@@ -68,11 +67,22 @@ def _well_known(issuer: str) -> str:
 
 
 def allow_list(issuers: Issuers) -> dict[str, str | None]:
-    """The issuers that a deployment names, each with the key address that it gives, if any."""
-    entries: Iterable[str | tuple[str, str | None]] = (issuers,) if isinstance(issuers, str) else issuers
-    if isinstance(issuers, Mapping):
-        entries = issuers.items()
-    return dict((entry, None) if isinstance(entry, str) else entry for entry in entries)
+    """The issuers that a deployment names, each with the key address that it gives, if any.
+
+    Raises:
+        ConfigurationError: they are not given in any of these ways.
+    """
+    entries: object = issuers.items() if isinstance(issuers, Mapping) else issuers
+    named: dict[str, str | None] = {}
+    for entry in entries if isinstance(entries, Iterable) and not isinstance(entries, str) else (entries,):
+        match entry:
+            case str():
+                named[entry] = None
+            case (str() as issuer, (str() | None) as jwks_uri):
+                named[issuer] = jwks_uri
+            case _:
+                raise ConfigurationError("issuers must be addresses, or pairs of one and its key address; not ANY.")
+    return named
 
 
 def key_addresses(issuers: Issuers) -> dict[str, str]:

@@ -20,6 +20,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.verifier.checks import function, number
 from claimsmith.verifier.encoding import json_object
 from claimsmith.verifier.issuers import NotPublishedError, allow_list, equivalents, key_addresses
 from claimsmith.verifier.jwk import KeySet
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     Fetch: TypeAlias = Callable[[str, float], bytes]
 
 _LOG: Final = logging.getLogger(__name__)
+
+#: Seconds. How long keys that nobody vouches for any more may be trusted at most, whatever a caller says.
+_LONGEST_STALE: Final = 7 * 86_400
 
 _FIRST_PAUSE: Final = 1.0
 _MAX_DOUBLINGS: Final = 16
@@ -110,11 +114,12 @@ class KeySource:
         Args:
             issuers: the allow-list, see ``claimsmith.verifier.issuers.key_addresses``.
             preloaded: JWK Sets by issuer, as if they had been fetched just now.
-            max_age: seconds after which a set is fetched again: how long a withdrawn key is still trusted.
-            max_stale: seconds after which a set that could not be fetched again is not used any more.
-            cooldown: seconds between requests that unknown key ids or failures cause, in the long run.
-            burst: how many requests unknown key ids may cause before that holds.
-            timeout: seconds that a lookup waits at most.
+            max_age: seconds after which a set is fetched again: how long a withdrawn key is still trusted. From 1 to
+                ``max_stale``.
+            max_stale: seconds after which a set that could not be fetched again is not used any more, 7 days at most.
+            cooldown: seconds between requests that unknown key ids or failures cause, in the long run. From 1 to 3,600.
+            burst: how many requests unknown key ids may cause before that holds. From 1 to 100.
+            timeout: seconds that a lookup waits, 60 at most.
             clock: epoch seconds. The wall clock on purpose: a frozen Lambda environment's monotonic clock may stand
                 still while a set ages.
             fetch: gets a body.
@@ -122,15 +127,13 @@ class KeySource:
         Raises:
             ConfigurationError: an address or a bound is not acceptable, or a preloaded set has no usable key.
         """
-        if not 0 < max_age <= max_stale or not (timeout > 0 and cooldown > 0 and burst >= 1):
-            raise ConfigurationError("The key cache's bounds must be positive, and max_age at most max_stale.")
-        self._max_age = max_age
-        self._max_stale = max_stale
-        self._cooldown = cooldown
-        self._burst = burst
-        self._timeout = timeout
-        self._clock = clock
-        self._fetch = fetch
+        self._max_stale = number(max_stale, "max_stale", 1, _LONGEST_STALE)
+        self._max_age = number(max_age, "max_age", 1, max_stale)
+        self._cooldown = number(cooldown, "cooldown", 1, 3600)
+        self._burst = number(burst, "burst", 1, 100)
+        self._timeout = number(timeout, "timeout", 0.001, 60)
+        self._clock = function(clock, "clock")
+        self._fetch = function(fetch, "fetch")
         self._lock = threading.Lock()
         now = clock()
         listed = allow_list(issuers)
@@ -154,9 +157,8 @@ class KeySource:
             kid: the key id of the token's header, not verified either.
 
         Raises:
-            VerificationError: ``ISSUER_NOT_ALLOWED``; ``KEY_NOT_FOUND``: the issuer has no such key, or, implied by the
-                one that is listed, none at all; ``KEY_UNUSABLE``;
-                ``KEYS_UNAVAILABLE``: it cannot be known at present.
+            VerificationError: ``ISSUER_NOT_ALLOWED``; ``KEY_NOT_FOUND``: the issuer has no such key, or none at all;
+                ``KEY_UNUSABLE``; ``KEYS_UNAVAILABLE``: it cannot be known at present.
         """
         source = self._sources.get(issuer) if isinstance(issuer, str) else None
         if source is None:
@@ -222,9 +224,7 @@ class KeySource:
         else:
             self._end(source, flight, keys, "")
 
-    def _end(
-        self, source: _Source, flight: _Flight, keys: KeySet | None, reason: str, *, absent: bool = False
-    ) -> None:
+    def _end(self, source: _Source, flight: _Flight, keys: KeySet | None, reason: str, *, absent: bool = False) -> None:
         """Take the result of a request, unless it was given up before."""
         with self._lock:
             if source.flight is not flight:

@@ -6,7 +6,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
-from claimsmith.verifier.checks import ANY, ClaimChecks, Requirement
+from claimsmith.verifier.checks import ANY, ClaimChecks, Requirement, function, named
 from claimsmith.verifier.claims import CLAIM_NAMES, Claims
 from claimsmith.verifier.encoding import json_object
 from claimsmith.verifier.jwks import KeySource
@@ -47,23 +47,23 @@ class Verifier:
             require: what every token must grant, for example a scope.
             claim_names: how the policy names the tenant (``tenant_id``) and the ``roles``; ``None`` for a name: such
                 a claim is not emitted.
-            leeway: seconds by which ``nbf`` and ``iat`` may be ahead of the clock. ``exp`` gets none.
+            leeway: seconds by which ``nbf`` and ``iat`` may be ahead of the clock, 300 at most. ``exp`` gets none.
             clock: epoch seconds.
 
         Raises:
             ConfigurationError: an argument is not one of these.
         """
+        self._clock = function(clock, "clock")
         self._keys = issuers if isinstance(issuers, KeySource) else KeySource(issuers, clock=clock)
-        unknown = claim_names.keys() - CLAIM_NAMES.keys()
-        self._names = {meaning: claim_names.get(meaning, name) for meaning, name in CLAIM_NAMES.items()}
-        if unknown or "" in self._names.values():
-            raise ConfigurationError("claim_names may name tenant_id and roles.")
+        self._names = named(claim_names)
         self._checks = ClaimChecks(client_ids=client_ids, token_use=token_use, leeway=leeway, claim_names=self._names)
         if revocations is not ANY and not callable(getattr(revocations, "revoked_at", None)):
             raise ConfigurationError("revocations must have revoked_at, or be ANY.")
         self._revocations = revocations
+        given: object = require
+        if given is not None and not isinstance(given, Requirement):
+            raise ConfigurationError("require must be a Requirement; to require nothing, leave it out.")
         self._require = require
-        self._clock = clock
 
     def verify(self, token: str) -> Claims:
         """Verify a token.

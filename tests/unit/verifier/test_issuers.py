@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from claimsmith.errors import ConfigurationError
+from claimsmith.verifier import ANY
 from claimsmith.verifier.issuers import equivalents, key_addresses
 from tests.unit.verifier.minting import ISSUER, UPDATED_ISSUER
 
@@ -89,6 +90,19 @@ def test_what_is_said_of_a_name_holds_for_it_even_if_its_twin_is_listed_too() ->
         ["https://user:password@login.example.com"],
         ["https://"],
         ["https://[::1"],
+        None,
+        5,
+        ANY,
+        b"https://login.example.com",
+        [None],
+        [5],
+        [()],
+        [(ISSUER,)],
+        [(ISSUER, 5)],
+        [(None, ISSUER + JWKS)],
+        [(ISSUER, ISSUER + JWKS, "more")],
+        {ISSUER: 5},
+        {5: None},
     ],
 )
 def test_an_address_that_keys_must_not_come_from_is_refused_at_once(issuers: Any) -> None:  # noqa: ANN401 - as above

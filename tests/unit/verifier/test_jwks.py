@@ -294,17 +294,31 @@ def test_preloaded_keys_need_no_request_until_they_are_old() -> None:
         {"preloaded": {"https://other.example": OLD.jwks}},
         {"preloaded": {ISSUER: {"keys": []}}},
         {"preloaded": {ISSUER: {}}},
-        {"max_age": 0},
-        {"max_age": 2000},
-        {"timeout": 0},
-        {"timeout": float("nan")},
-        {"cooldown": 0},
-        {"burst": 0},
+        {"clock": None},
+        {"fetch": None},
     ],
 )
 def test_a_source_that_cannot_work_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
-        source(Host(OLD), Clock(), **arguments)
+        KeySource(**{"issuers": [ISSUER], "fetch": Host(OLD), "clock": Clock(), **arguments})
+
+
+@pytest.mark.parametrize(
+    ("bound", "least", "most"),
+    [
+        ("max_age", 1, 1000),
+        ("max_stale", 100, 604_800),
+        ("timeout", 0.001, 60),
+        ("cooldown", 1, 3600),
+        ("burst", 1, 100),
+    ],
+)
+def test_a_bound_that_bounds_nothing_is_refused(bound: str, least: float, most: float) -> None:
+    for good in (least, most):
+        source(Host(OLD), Clock(), **{bound: good})
+    for bad in (0, -1, least / 2, most + 1, 1e300, float("inf"), float("-inf"), float("nan"), True, None, str(least)):
+        with pytest.raises(ConfigurationError, match="must be a number from"):
+            source(Host(OLD), Clock(), **{bound: bad})
 
 
 def test_a_failure_is_logged_with_its_kind_and_nothing_of_a_token(caplog: pytest.LogCaptureFixture) -> None:
