@@ -38,6 +38,12 @@ _NAME: Final = r"\{[A-Za-z_][A-Za-z0-9_]*\}"
 #: ``${NAME}`` is a variable; with one more dollar before it, it is that text itself.
 _VARIABLE: Final = re.compile(rf"\$(\$+{_NAME})|\$({_NAME})")
 
+_MERGE: Final = "tag:yaml.org,2002:merge"
+_NUMBERS: Final = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+#: Octal without an ``o``, and base 60: 010 is 8, 1:30 is 90.
+_AMBIGUOUS: Final = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9_]+(?::[0-9_.]+)+")
+
 #: Levels of a file: a row nests 32, and a section and a name come before it.
 _MAX_DEPTH: Final = 40
 
@@ -194,6 +200,10 @@ def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, va
     """Fill in variables, note lines, refuse what YAML would silently accept."""
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.ScalarNode):
+        if node.tag in _NUMBERS and _AMBIGUOUS.fullmatch(node.value):
+            raise _wrong(
+                file, node.start_mark.line, f"{node.value} is another number in YAML 1.1 than it seems; quote it"
+            )
         node.value = _VARIABLE.sub(lambda found: _value(found, node, file, variables), node.value)
         if any("\ud800" <= character <= "\udfff" for character in node.value):
             raise _wrong(file, node.start_mark.line, "half a character, written as an escape, is no text")
@@ -203,6 +213,8 @@ def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, va
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if key.tag == _MERGE:
+                raise _wrong(file, key.start_mark.line, "merge keys are not supported; write the values out")
             _prepare(key, path, lines, file, variables)
             name = str(key.value)
             if name in seen:

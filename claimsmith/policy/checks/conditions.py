@@ -146,15 +146,28 @@ def _holds(policy: Policy, entry: Entry, at: Path, path: str, operator: str, val
         place = (*at, "value", str(index)) if operator == "in" else (*at, "value")
         if needs_text and not isinstance(item, str):
             what = "holds only text" if yields == "list" else "is text"
-            message = f"{path} {what} and this value is not, so {operator} never holds{unquoted(item)}"
+            when = "always" if operator == "not_equals" else "never"
+            message = f"{path} {what} and this value is not, so {operator} {when} holds{unquoted(item)}"
             yield found(Code.NEVER_HOLDS, entry, place, message)
             return
         if not needs_text and not (isinstance(item, list) and all(isinstance(member, str) for member in item)):
             message = f"{path} is a list, which {operator} compares as a whole; ask for one member by contains"
             yield found(Code.NEVER_HOLDS, entry, place, message)
             return
-    if path == _ROLES and operator == "contains" and value not in policy.entries["roles"]:
-        yield roles.unknown(entry, (*at, "value"), value, policy.entries["roles"])
+    if path == _ROLES:
+        known = policy.entries["roles"]
+        for place, name in _texts(value, (*at, "value")):
+            if name not in known:
+                yield roles.unknown(entry, place, name, known)
+
+
+def _texts(value: object, at: Path) -> Iterator[tuple[Path, str]]:
+    """The texts in a value, at any depth of lists, with their places."""
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*at, str(index)))
 
 
 _KINDS: Final[Mapping[Kind, str]] = {"text": "text", "list": "a list", "any": "of any type"}

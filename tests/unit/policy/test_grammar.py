@@ -76,7 +76,10 @@ def leaf(field: str, op: str, value: Any, /) -> dict[str, Any]:  # noqa: ANN401 
         (leaf("user.groups", "contains", 5), Code.NEVER_HOLDS, "when.value", "only text"),
         (leaf("user.groups", "in", ["Staff"]), Code.NEVER_HOLDS, "when.value.0", "by contains"),
         (leaf("user.groups", "not_equals", "Staff"), Code.NEVER_HOLDS, "when.value", "by contains"),
+        (leaf("tenant.plan", "not_equals", 5), Code.NEVER_HOLDS, "when.value", "so not_equals always holds"),
         (leaf("roles", "contains", "edtor"), Code.UNKNOWN_ROLE, "when.value", "did you mean editor?"),
+        (leaf("roles", "not_equals", ["editor", "edtor"]), Code.UNKNOWN_ROLE, "when.value.1", "did you mean editor?"),
+        (leaf("roles", "in", [["editor"], ["edtor"]]), Code.UNKNOWN_ROLE, "when.value.1.0", "did you mean editor?"),
         ({"not": {"any": [PRO, {"all": [leaf("x", "in", [])]}]}}, Code.UNKNOWN_PATH, "when.not.any.1.all.0.field", ""),
     ],
 )  # fmt: skip
@@ -97,6 +100,7 @@ def test_a_condition_that_is_none_is_refused_where_it_is_wrong(
         leaf("user.claims.n", "contains", 5),
         leaf("tenant.plan", "in", frozenset({"pro", "free"})),
         leaf("roles", "contains", "editor"),
+        leaf("roles", "in", [["editor"], []]),
         {"field": "tenant.id", "op": "exists"},
         {"field": "tenant.id", "op": "exists", "value": False},
         leaf("user.attributes.custom:x y.z", "starts_with", ""),

@@ -223,3 +223,20 @@ def test_a_tab_is_named() -> None:
 def test_a_wrong_type_is_told_in_the_words_of_a_file(row: str, message: str) -> None:
     (finding,) = lint(draft("settings: {}\n" + row))
     assert (finding.code, finding.message) == (Code.WRONG_TYPE, message)
+
+
+@pytest.mark.parametrize("number", ["010", "-010000", "1:30", "1:30.5", "0_7"])
+def test_a_number_that_yaml_reads_as_another_is_refused(number: str) -> None:
+    message = f"policy.yaml:2: {number} is another number in YAML 1.1 than it seems; quote it."
+    assert refused(f"settings:\n  cache_seconds: {number}").message == message
+    assert draft(f"settings: {{description: '{number}'}}").rows()[0]["description"] == number
+
+
+@pytest.mark.parametrize("number", ["0", "10", "-7", "1_000", "0.5", "1e3", "0x1F", "0o10"])
+def test_and_one_that_it_does_not_is_not(number: str) -> None:
+    assert draft(f"settings: {{cache_seconds: {number}}}")
+
+
+def test_a_merge_key_cannot_hide_a_name_that_is_there_twice() -> None:
+    text = "roles:\n  <<: {viewer: {scopes: [a/b]}}\n  viewer: {scopes: [c/d]}"
+    assert refused(text).message == "policy.yaml:2: merge keys are not supported; write the values out."
