@@ -91,17 +91,18 @@ class CurrentBundle:
         candidate = self._known(last.pointer, number)
         return None if candidate is None else _staged(last, candidate)
 
-    def serve(self, subject: str) -> Serving:
+    def serve(self, subject: str, *, since: float | None = None) -> Serving:
         """The bundle that serves a subject, from memory where that may be.
 
         Args:
             subject: a user's ``sub``, or the id of an app client that gets a machine token.
+            since: what was read before this time (``now``) is not believed, however young it is.
 
         Raises:
             BundleError: there is no usable bundle in force.
             StoreError: DynamoDB does not answer.
         """
-        last = self._fresh() or self._refresh(lambda staging: staging.serves(subject))
+        last = self._fresh(since) or self._refresh(lambda staging: staging.serves(subject))
         number = _candidate_for(last.pointer, subject)
         if number is None:
             return _in_force(last)
@@ -119,12 +120,18 @@ class CurrentBundle:
         """
         self._refresh(lambda _: True)
 
-    def _fresh(self) -> _Read | None:
-        """What was read last, unless its ``cache_seconds`` are over."""
+    def now(self) -> float:
+        """The time by which it is judged what is young."""
+        return self._monotonic()
+
+    def _fresh(self, since: float | None = None) -> _Read | None:
+        """What was read last, unless its ``cache_seconds`` are over; or where ``since`` is given, if read since."""
         last = self._read
-        if last is None or self._monotonic() - last.at >= last.bundle.settings.cache_seconds:
+        if last is None:
             return None
-        return last
+        if since is not None:
+            return last if last.at >= since else None
+        return last if self._monotonic() - last.at < last.bundle.settings.cache_seconds else None
 
     def _refresh(self, wants: Callable[[Staging], bool]) -> _Read:
         """Read the pointer, and a document only where the version moved: with the staged one's, where it is wanted."""

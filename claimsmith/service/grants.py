@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant, read_user
 from claimsmith.store import directory
+from claimsmith.verifier.freshness import freshness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 class StoredGrants:
     """The ``Grants`` of introspection: one query for the user, one request for the tenant, neither remembered.
+
+    The policy is, and a token may be of a newer version than the one remembered, which would call it stale. So before a
+    token of another version is called stale, the pointer is read once more; whatever version the token names, once.
 
     Safe to use from several threads.
     """
@@ -36,14 +40,31 @@ class StoredGrants:
             BundleError: there is no usable bundle.
             StoreError: DynamoDB does not answer.
         """
+        began = self._current.now()
         bundle = self._current.serve(claims.sub).bundle
         now = int(self._clock())
         machine = claims.username is None and claims.sub == claims.client_id
         user = MACHINE if machine else read_user(directory.user_rows(self._rows, claims.sub), now)
+        facts = Facts(user, self._tenants(bundle, claims, now))
+        if _is_of(bundle, claims) or not freshness(bundle, facts, claims).stale:
+            return bundle, facts
+        newest = self._current.serve(claims.sub, since=began).bundle
+        if newest is not bundle:
+            # It may name the tenant's claim otherwise.
+            facts = Facts(user, self._tenants(newest, claims, now))
+        return newest, facts
+
+    def _tenants(self, bundle: Bundle, claims: Claims, now: int) -> dict[str, Tenant | None]:
+        """The token's tenant, where it has one."""
         name = bundle.settings.claim_names.get("tenant_id")
         tenant_id = claims.get(name) if name is not None else None
-        tenants: dict[str, Tenant | None] = {}
-        if isinstance(tenant_id, str):
-            found = [read_tenant(row, now) for row in directory.tenant_rows(self._rows, [tenant_id])]
-            tenants = {tenant.id: tenant for tenant in found if tenant is not None and not isinstance(tenant, Problem)}
-        return bundle, Facts(user, tenants)
+        if not isinstance(tenant_id, str):
+            return {}
+        found = [read_tenant(row, now) for row in directory.tenant_rows(self._rows, [tenant_id])]
+        return {tenant.id: tenant for tenant in found if tenant is not None and not isinstance(tenant, Problem)}
+
+
+def _is_of(bundle: Bundle, claims: Claims) -> bool:
+    """Whether a token says that this version made it."""
+    name = bundle.settings.claim_names.get("policy_version")
+    return name is not None and claims.get(name) == bundle.version

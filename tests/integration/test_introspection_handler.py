@@ -12,10 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from claimsmith.environment import VerifierEnvironment
 from claimsmith.policy import from_rows
+from claimsmith.service.check import TokenChecks
 from claimsmith.service.issue import Issuer
 from claimsmith.service.publish import apply
 from claimsmith.service.resources import Resources
+from claimsmith.service.versions import rollback
 from claimsmith.store.dynamodb import Table
 from claimsmith.store.resources import StoredResources
 from claimsmith.testing import CognitoKit
@@ -126,6 +129,76 @@ def test_a_token_goes_stale_as_soon_as_the_directory_takes_something_back(stage:
     assert said == [False, True, False, True, False]
     stage.rows.put(membership_row(stage.sub, "acme", roles=["viewer"]))
     assert body(stage.run(stage.event(stage.sign_in().access_token)).answers[0])["stale"] is False, "a new one is fresh"
+
+
+# --- A policy that is remembered --------------------------------------------------------------------------------------
+
+
+def publish(stage: Stage, settings: dict[str, Any], *roles: str) -> None:
+    """Put a version in force that knows these roles, and give them all to the user."""
+    made = {role: {"scopes": ["orders/write"]} for role in roles}
+    apply(stage.rows, from_rows(policy_rows(roles=made, settings={"cache_seconds": 300, **settings})), by="test")
+    stage.rows.put(membership_row(stage.sub, "acme", roles=list(roles)))
+
+
+def issued_now(stage: Stage) -> str:
+    """A token of the version in force; the trigger of a new process made it."""
+    issuer = Issuer(stage.rows, "deny")
+    stage.kit.trigger = lambda event, _context: issuer.issue(event).event
+    return stage.sign_in().access_token
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"claim_names": {"policy_version": None}},
+        {"claim_names": {"policy_version": "pv"}},
+        {"claim_names": {"tenant_id": "tid"}},
+    ],
+)
+def test_a_token_of_a_version_newer_than_the_one_remembered_is_fresh(
+    stage: Stage, dynamodb: Client, settings: dict[str, Any]
+) -> None:
+    checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read(stage.environment))
+    publish(stage, {}, "editor")
+    assert said(checks, stage, issued_now(stage))["stale"] is False
+    publish(stage, settings, "boss", "editor")
+    assert said(checks, stage, issued_now(stage))["stale"] is False
+
+
+def test_a_token_of_a_version_that_is_in_force_again_is_fresh(stage: Stage, dynamodb: Client) -> None:
+    checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read(stage.environment))
+    publish(stage, {}, "boss")
+    publish(stage, {}, "editor")
+    assert said(checks, stage, issued_now(stage))["stale"] is False
+    rollback(stage.rows, 2, by="test")
+    stage.rows.put(membership_row(stage.sub, "acme", roles=["boss"]))
+    assert said(checks, stage, issued_now(stage))["stale"] is False
+
+
+def test_a_token_that_is_stale_costs_at_most_one_more_request_each_time_it_is_asked_about(
+    stage: Stage, dynamodb: Client
+) -> None:
+    watched = Watched(dynamodb)
+    checks = TokenChecks(Table(watched, TABLE), VerifierEnvironment.read(stage.environment))
+    publish(stage, {}, "boss")
+    old = issued_now(stage)
+    publish(stage, {}, "editor")
+    new = issued_now(stage)
+    for token, stale, more in ((new, False, 0), (old, True, 1)):
+        said(checks, stage, token)
+        before = len(watched.operations)
+        for _ in range(3):
+            assert said(checks, stage, token)["stale"] is stale
+        # Who asks, whether it is revoked, the user, the tenant.
+        assert len(watched.operations) - before == 3 * (4 + more)
+
+
+def said(checks: TokenChecks, stage: Stage, token: str) -> dict[str, Any]:
+    members: dict[str, Any] = json.loads(checks.introspect(stage.event(token)).response["body"])
+    assert members["active"] is True
+    return members
 
 
 def test_what_the_trigger_left_out_for_length_is_told(stage: Stage) -> None:
