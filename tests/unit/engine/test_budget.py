@@ -9,7 +9,7 @@ from claimsmith.cognito.event import parse
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine import Decision, Reason
 from claimsmith.errors import Code
-from tests.events import MACHINE, SIGN_IN, SUB, event
+from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
 from tests.policies import decided, facts, membership_row, refused, tenant_row, unlinted
 
 MEMBER = [membership_row(SUB, "acme", roles=["editor"]), tenant_row("acme")]
@@ -90,6 +90,21 @@ def test_a_claim_that_a_later_rule_sets_for_good_is_not_shed() -> None:
     rules: list[dict[str, Any]] = [{"optional": True, "id_claims": {"a": "x"}}, {"id_claims": {"a": LONG}}]
     refusal = refused(policy(900, *rules), facts(*MEMBER), event(SIGN_IN))
     assert refusal.code is Code.TOKEN_OVER_BUDGET
+
+
+def test_a_claim_goes_with_the_last_optional_rule_that_sets_it() -> None:
+    rules = [{"optional": True, "id_claims": {name: LONG + name}} for name in "aba"]
+    asked = event(SIGN_IN)
+    full = lengths(decided(policy(9999, *rules), facts(*MEMBER), asked), asked)[1]
+    assert decided(policy(full - 1, *rules), facts(*MEMBER), asked).changes.id.claims["claims_shed"] == ["a"]
+
+
+def test_claims_of_roles_and_clients_are_not_shed() -> None:
+    for sections in (
+        {"roles": {"editor": {"claims": {"a": LONG * 5}}}},
+        {"clients": {CLIENT: {"claims": {"a": LONG * 5}}}},
+    ):
+        assert refused(policy(1500, **sections), facts(*MEMBER), event(SIGN_IN)).code is Code.TOKEN_OVER_BUDGET
 
 
 def test_scopes_are_never_shed() -> None:
@@ -176,9 +191,10 @@ def test_a_claim_that_an_optional_rule_works_out_is_shed_and_one_that_it_fails_t
     fitted = decided(policy(3000, worked_out, odd), facts(*MEMBER), event(SIGN_IN)).changes.id.claims
     assert fitted["claims_shed"] == ["a", "b"]
     # The optional rules set nothing, so the claim is that of the rule before them, which is not optional.
-    for nothing in ({"from": "tenant.claims.ghost"}, {"from": "tenant.claims.bad"}, {"from": 7}):
-        rules = ({"id_claims": {"a": LONG * 5}}, {"optional": True, "id_claims": {"a": nothing}})
-        rows = (MEMBER[0], tenant_row("acme", claims={"bad": [[1]]}))
+    rows = (MEMBER[0], tenant_row("acme", claims={"object": {"a": 1}}))
+    for nothing in ({"from": "tenant.claims.ghost"}, {"from": "tenant.claims.object"}, {"from": 7}):
+        # The ID token takes no object as address.
+        rules = ({"id_claims": {"address": LONG * 5}}, {"optional": True, "id_claims": {"address": nothing}})
         assert refused(policy(1500, *rules), facts(*rows), event(SIGN_IN)).code is Code.TOKEN_OVER_BUDGET
 
 

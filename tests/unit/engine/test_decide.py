@@ -358,6 +358,11 @@ def test_a_degraded_machine_gets_no_id_token() -> None:
 # Reasons.
 
 
+def test_the_tenants_claim_has_the_row_that_chose_it() -> None:
+    hinted = decided(bundle(roles=ROLES), facts(ACME, editor()), event(SIGN_IN, metadata={"tenant_id": "acme"}))
+    assert {why.source for why in hinted.reasons if (why.kind, why.name) == ("claim", "tenant_id")} == {"request"}
+
+
 def test_everything_in_the_token_and_everything_dropped_has_its_row() -> None:
     policy = bundle(roles=ROLES, clients={CLIENT: {"claims": {"app": "web"}}})
     given = event(scopes=["openid", "orders/read", "billing/read"], groups=["Staff"])

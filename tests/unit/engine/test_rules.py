@@ -56,9 +56,11 @@ def test_a_value_is_worked_out_and_one_with_nothing_to_read_is_no_claim_and_said
 
 def test_a_value_in_a_role_or_a_client_is_worked_out_too() -> None:
     policy = unlinted(
-        roles={"editor": {"claims": {"plan": 1}}}, clients={CLIENT: {"name": "web", "claims": {"app": "x"}}}
+        roles={"editor": {"claims": {"plan": {"from": "tenant.plan"}}}},
+        clients={CLIENT: {"name": "web", "claims": {"app": {"template": "{client.name} for {tenant.id}"}}}},
     )
-    assert decided(policy, facts(*ROWS), event()).changes.id.claims["app"] == "x"
+    claims = decided(policy, facts(*ROWS), event()).changes.id.claims
+    assert (claims["plan"], claims["app"]) == ("pro", "web for acme")
 
 
 def test_an_object_that_looks_like_an_expression_is_a_literal_in_the_directory() -> None:
@@ -256,7 +258,7 @@ def test_a_rule_reads_the_rows_that_the_decision_is_about() -> None:
         "user": {"from": "user.claims.level"},
         "tenant": {"from": "tenant.claims.tier"},
         "membership": {"from": "membership.claims.team"},
-        "roles": {"from": "roles"},
+        "held": {"from": "roles"},
         "client": {"from": "client.name"},
         "request": {"from": "request.source"},
     }
@@ -271,7 +273,7 @@ def test_a_rule_reads_the_rows_that_the_decision_is_about() -> None:
         "user": 3,
         "tenant": "gold",
         "membership": "red",
-        "roles": ["editor"],
+        "held": ["editor"],
         "client": "web",
         "request": SIGN_IN,
     }
