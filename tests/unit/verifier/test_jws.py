@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import logging
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from claimsmith.errors import Code, VerificationError
 from claimsmith.verifier.encoding import base64url, json_object
 from claimsmith.verifier.jwk import MAX_SAME_KID
-from claimsmith.verifier.jws import MAX_HEADER, MAX_TOKEN, verify_jws
+from claimsmith.verifier.jws import MAX_HEADER, MAX_HEADERS, MAX_TOKEN, take_apart, verify_jws
 from tests.unit.verifier.minting import KID, Pool, access_claims, b64, b64_int, compact, jwk, private_key
 
 if TYPE_CHECKING:
@@ -57,6 +58,31 @@ def test_the_header_that_is_returned_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         header["other"]["nested"] = 2
     assert header["other"]["nested"] == (1,)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        '"kid":"%d","x":' + "[" * 345 + "]" * 345,
+        '"kid":"%d","x":[' + "{}," * 230 + "{}]",
+        '"kid":"%d","x":' + '{"a":' * 110 + "1" + "}" * 110,
+        '"kid":"%d","x":["🔑' + "x" * 600 + '"]',
+        '"kid":"🔑%0700d"',  # of a text with such a character Python keeps four octets for every one
+    ],
+)
+def test_what_is_remembered_of_headers_takes_little_room_whatever_they_hold(members: str) -> None:
+    headers = ['{"alg":"RS256",' + members % number + "}" for number in range(2 * MAX_HEADERS)]
+    tokens = [f"{b64(header.encode())}.e30.AAAA" for header in headers]
+    for token in tokens[:MAX_HEADERS]:
+        take_apart(token)
+    tracemalloc.start()
+    try:
+        for token in tokens[MAX_HEADERS:]:
+            take_apart(token)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 600_000
 
 
 @pytest.mark.parametrize("value", [None, b"a.b.c", 7, "", ".", "..", "...", "a.b", "a.b.c.d", "a.b.c.d.e", " a.b.c"])
