@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from uuid import uuid4
 
 from claimsmith import table
 from claimsmith.engine.bundle import encode
@@ -221,7 +222,7 @@ def apply(
     except PolicyError as refused:
         raise PolicyError(refused.code, "The policy is refused; nothing was written.", refused.findings) from None
     now = int(clock())
-    lease = drafts.Lease(draft.digest(), by, now, note)
+    lease = drafts.Lease(draft.digest(), by, now, note, uuid4().hex)
     try:
         drafts.take(rows, lease, over=take_over)
     except ConditionError as error:

@@ -22,12 +22,14 @@ class Lease:
         digest: of the draft that is to be; empty where the row cannot be read.
         started_at: epoch seconds.
         note: what they have to say about the version that it becomes.
+        revision: another one each time it is taken; None where the row says none.
     """
 
     digest: str
     by: str
     started_at: int
     note: str | None = None
+    revision: str | None = None
 
     def row(self) -> dict[str, Any]:
         """The row of this lease."""
@@ -38,6 +40,7 @@ class Lease:
             "by": self.by,
             "started_at": self.started_at,
             **({} if self.note is None else {"note": self.note}),
+            **({} if self.revision is None else {"revision": self.revision}),
         }
 
 
@@ -74,12 +77,13 @@ def lease(rows: Table) -> Lease | None:
     row = rows.get(table.LEASE, table.DRAFT)
     if row is None:
         return None
-    digest, started_at, note = row.get("digest"), row.get("started_at"), row.get("note")
+    digest, started_at, note, revision = (row.get(name) for name in ("digest", "started_at", "note", "revision"))
     return Lease(
         digest if isinstance(digest, str) else "",
         str(row.get("by")),
         started_at if isinstance(started_at, int) else 0,
         note if isinstance(note, str) else None,
+        revision if isinstance(revision, str) else None,
     )
 
 
@@ -102,15 +106,18 @@ def take(rows: Table, wanted: Lease, *, over: bool) -> None:
 
 
 def release(rows: Table, held: Lease) -> bool:
-    """Give up this lease; another one stays. Whether it was there."""
-    readable = bool(held.digest)
+    """Give up this lease; another one stays, even for the same digest: its draft may be half written by now.
+
+    Returns:
+        Whether it was there.
+    """
+    condition, values = "attribute_exists(pk)", None
+    if held.revision is not None:
+        condition, values = "revision = :revision", {":revision": held.revision}
+    elif held.digest:
+        condition, values = "digest = :digest", {":digest": held.digest}
     try:
-        rows.delete(
-            table.LEASE,
-            table.DRAFT,
-            condition="digest = :digest" if readable else "attribute_exists(pk)",
-            values={":digest": held.digest} if readable else None,
-        )
+        rows.delete(table.LEASE, table.DRAFT, condition=condition, values=values)
     except ConditionError:
         return False
     return True

@@ -365,6 +365,24 @@ def test_an_apply_that_somebody_took_over_when_all_was_written_is_no_success(
     assert outcome == Outcome(Result.WAITING, 4)
 
 
+def test_who_gives_up_their_lease_late_leaves_the_next_one_for_the_same_policy_alone(
+    dynamodb: MemoryDynamoDB, three: Table
+) -> None:
+    """While they sleep, somebody takes over and is done, and a third one dies half-way to the policy of the first."""
+    big = from_rows(policy_rows(roles={f"r{number:03d}": {"scopes": ["orders/big"]} for number in range(105)}))
+    overtaken = threading.Event()
+
+    def before(operation: str, request: dict[str, Any]) -> None:
+        if operation == "delete_item" and request["Key"]["pk"] == {"S": "LEASE"} and not overtaken.is_set():
+            overtaken.set()
+            assert apply(three, draft("orders/v5"), by="other", take_over=True) == Outcome(Result.PUBLISHED, 5)
+            with pytest.raises(KilledError):
+                apply(dying(dynamodb, TABLE, writes=2), big, by="killed")
+
+    assert apply(Table(Watched(dynamodb, before), TABLE), big, by="slow") == Outcome(Result.PUBLISHED, 4)
+    assert publish(three, by="stream") == Outcome(Result.WAITING, 5), "half a policy"
+
+
 # Notes.
 
 
