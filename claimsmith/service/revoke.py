@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
+from claimsmith import table
 from claimsmith.store import revocations
 from claimsmith.verifier.revocation import revocation_key
 
@@ -42,6 +43,9 @@ def revoke(
 ) -> bool:
     """Revoke; verifiers that ask the table see it at once.
 
+    Until when is told by AWS's clock, as tokens are; by this machine's only where AWS does not say. A revocation never
+    takes back a part of one that is there.
+
     Args:
         rows: the table.
         kind: ``session`` (by ``origin_jti``), ``token`` (by ``jti``), ``user`` (by ``sub``), ``client``
@@ -51,7 +55,7 @@ def revoke(
         reason: for those who read the row; not shown to users.
         pool: where a user is to be signed out too, so that refresh tokens end with the tokens.
         username: the user's name there.
-        clock: epoch seconds.
+        clock: epoch seconds, of this machine.
 
     Returns:
         Whether the pool signed the user out, too.
@@ -60,8 +64,9 @@ def revoke(
         OperationError: the pool does not answer; the row is written.
         StoreError: DynamoDB does not answer; nothing was written.
     """
-    now = int(clock())
     key = revocation_key(kind, identifier)
+    told = rows.clock(key, table.REVOKED)
+    now = int(clock() if told is None else told)
     revocations.write(rows, key, revoked_at=now, reason=reason, by=by, ttl=now + _KEPT[kind])
     if kind == "user" and pool is not None and username is not None:
         pool.sign_out(username)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import botocore.session
@@ -109,6 +110,15 @@ class Table:
         request = {"TableName": self.name, "Key": _key(pk, sk), "ConsistentRead": True}
         item = self._call("get_item", request).get("Item")
         return None if item is None else decode_row(item)
+
+    def clock(self, pk: str, sk: str) -> float | None:
+        """Epoch seconds by the clock of the host that answers for a row; None where its answer does not say."""
+        answer = self._call("get_item", {"TableName": self.name, "Key": _key(pk, sk)})
+        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        try:
+            return parsedate_to_datetime(date).timestamp()
+        except (TypeError, ValueError):
+            return None
 
     def batch_get(self, keys: Sequence[Key], *, consistent: bool = False) -> list[dict[str, Any]]:
         """The rows of these keys that exist, in any order."""

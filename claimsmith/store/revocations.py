@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from claimsmith import table
+from claimsmith.store.dynamodb import ConditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,8 +59,15 @@ def _time(value: object) -> float | None:
     return float(value)
 
 
+#: A revocation that ends more than this one would stays. One whose time cannot be read is replaced by one that can.
+_NOT_LATER: Final = (
+    "attribute_not_exists(revoked_at) OR NOT attribute_type(revoked_at, :number)"
+    " OR revoked_at <= :revoked_at OR revoked_at > :latest"
+)
+
+
 def write(rows: Table, key: str, *, revoked_at: int, reason: str | None, by: str, ttl: int) -> None:
-    """Write a revocation; a later one replaces an earlier one."""
+    """Write a revocation; a later one replaces an earlier one, and an earlier one changes nothing."""
     row = {
         table.PK: key,
         table.SK: table.REVOKED,
@@ -67,4 +76,9 @@ def write(rows: Table, key: str, *, revoked_at: int, reason: str | None, by: str
         "updated_at": revoked_at,
         table.TTL: ttl,
     }
-    rows.put(row if reason is None else {**row, "reason": reason})
+    with suppress(ConditionError):
+        rows.put(
+            row if reason is None else {**row, "reason": reason},
+            condition=_NOT_LATER,
+            values={":number": "N", ":revoked_at": revoked_at, ":latest": _LATEST},
+        )
