@@ -11,15 +11,13 @@ from aws_cdk import Aws, CfnOutput, Duration, Stack
 
 from claimsmith import environment as variables
 from infra.alarms import PERIOD, Alarms
-from infra.authorizer_caches import AuthorizerCaches
+from infra.authorizer_caches import see_to_caches
 from infra.function import PythonFunction
 from infra.grants import authorizer_statements, introspection_statements
 from infra.http_api import HttpApi
 from infra.rest_api import RestApi
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
 
@@ -48,7 +46,7 @@ class VerifierStack(Stack):
             variables.ISSUERS: _issuers(stateful.pool.user_pool.user_pool_id, config.jwks_endpoint),
             variables.CLIENT_IDS: ",".join(client.user_pool_client_id for client in stateful.pool.clients),
         }
-        authorizer = self._authorizer("Authorizer", "simple", self._cached_by())
+        authorizer = self._authorizer("Authorizer", "simple")
         introspection = PythonFunction(
             self,
             "Introspection",
@@ -84,7 +82,7 @@ class VerifierStack(Stack):
         }
         if config.rest_api:
             # A function of its own: how it answers is set once, for all its callers.
-            rest_authorizer = self._authorizer("RestAuthorizer", "iam", {})
+            rest_authorizer = self._authorizer("RestAuthorizer", "iam")
             rest = RestApi(self, "Rest", sample=sample, authorizer=rest_authorizer, config=config)
             alarms.watch_verifier("RestAuthorizer", rest_authorizer, raises_refusals=True)
             failures = rest.api.deployment_stage.metric_server_error(statistic="sum", period=PERIOD)
@@ -94,16 +92,10 @@ class VerifierStack(Stack):
                 "RestApiId": rest.api.rest_api_id,
                 "RestAuthorizerName": rest_authorizer.function_name,
             }
-        self.node.add_validation(AuthorizerCaches(self))
+        see_to_caches(self)
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)
-
-    def _cached_by(self) -> dict[str, str]:
-        """What the HTTP API's authorizer is told of a cache in front, to give no answer that must not be kept."""
-        if not self._config.authorizer_cache_seconds:
-            return {}
-        return {variables.AUTHORIZER_CACHED_BY: ",".join(self._config.authorizer_identity_sources)}
 
     def _revocation(self) -> dict[str, str]:
         """Whether the authorizers ask the table. Introspection always does: it is asked in order to know."""
@@ -115,9 +107,7 @@ class VerifierStack(Stack):
             told[variables.REVOCATION_ON_FAILURE] = config.revocation_on_failure
         return told
 
-    def _authorizer(
-        self, construct_id: str, response: variables.AuthorizerResponse, more: Mapping[str, str]
-    ) -> lambda_.Function:
+    def _authorizer(self, construct_id: str, response: variables.AuthorizerResponse) -> lambda_.Function:
         return PythonFunction(
             self,
             construct_id,
@@ -128,7 +118,6 @@ class VerifierStack(Stack):
                 **self._environment,
                 variables.AUTHORIZER_RESPONSE: response,
                 **self._revocation(),
-                **more,
             },
             statements=authorizer_statements(self._table),
             config=self._config,
