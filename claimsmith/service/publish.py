@@ -1,7 +1,8 @@
 """Publishing: from the draft to the bundle in force (DESIGN section 7). Called by the stream and by the command line.
 
 Killed anywhere, it leaves nothing half done: a version that nothing points to is used by the next run, and the pointer
-moves only on the condition that nobody else has moved it. Whatever moves it to another version ends a staging: the
+moves only on the condition that nobody else has moved it. What is edited by hand meanwhile is published too, and if not
+by its own publisher, then by the one that stood in its way. Whatever moves it to another version ends a staging: the
 draft is newer than what was staged, and those whom that served would else be the only ones to miss it.
 """
 
@@ -126,14 +127,26 @@ def _publish(
         only = lease.digest
     if only is not None and only != digest:
         return Outcome(Result.WAITING, pointer.version if pointer else None)
-    if lease is not None:
-        signature = signature._replace(by=lease.by, note=lease.note)
-    outcome = _put_in_force(rows, draft, pointer, signature, in_spite_of_manual=in_spite_of_manual)
+    author = signature if lease is None else signature._replace(by=lease.by, note=lease.note)
+    outcome = _put_in_force(rows, draft, pointer, author, in_spite_of_manual=in_spite_of_manual)
     if lease is not None:
         if pointer is not None and outcome.result is not Result.PUBLISHED:
             bundles.touch(rows, pointer)
         drafts.release(rows, lease)
+    if lease is not None or outcome.result is Result.PUBLISHED:
+        _catch_up(rows, draft, signature)
     return outcome
+
+
+def _catch_up(rows: Table, draft: Draft, signature: _Signature) -> None:
+    """Publish what was edited by hand since this draft was read, as the stream would: it will not do so again.
+
+    The edit's own publisher has come and gone. It waited for the lease that is given up now; or it found the policy
+    that was in force until now, and nothing to do. What comes of the edit is no part of what came of this draft. Who is
+    killed right before this, and is not run again by the stream, leaves the edit to whoever publishes next.
+    """
+    if _changed(rows, draft):
+        unopposed(lambda: _publish(rows, signature._replace(note=None)))
 
 
 def _put_in_force(
@@ -173,8 +186,12 @@ def _still(rows: Table, draft: Draft) -> None:
     Raises:
         _OvertakenError: it is not.
     """
-    if from_rows(drafts.policy_rows(rows)).digest() != draft.digest():
+    if _changed(rows, draft):
         raise _OvertakenError
+
+
+def _changed(rows: Table, draft: Draft) -> bool:
+    return from_rows(drafts.policy_rows(rows)).digest() != draft.digest()
 
 
 def _store(

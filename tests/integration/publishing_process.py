@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: More roles than one transaction writes: a process that is killed between two leaves a half-written draft.
 ROLES = 105
 
+#: The row that is edited by hand.
+EDITED = "GROUP#edited"
+
 _CREDENTIALS = {"aws_access_key_id": "invented", "aws_secret_access_key": "invented"}
 _SESSION = botocore.session.get_session()
 _SESSION.create_client("dynamodb", region_name=REGION, **_CREDENTIALS)  # reads what the next ones then have in memory
@@ -48,6 +51,10 @@ def _done(rows: Table, what: str, tag: str) -> Any:  # noqa: ANN401 - what each 
             outcome = apply(rows, whole(tag), by=tag, take_over=False)
         case "take over":
             outcome = apply(rows, whole(tag), by=tag, take_over=True)
+        case "edit":
+            # By hand, and what the stream does right after it.
+            rows.put({"pk": "POLICY", "sk": EDITED, "roles": [f"r{ord(tag):03d}"]})
+            outcome = publish(rows, by="stream")
         case "publish":
             outcome = publish(rows, by="stream")
         case "resume":
