@@ -107,9 +107,18 @@ class Table:
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         """One row, read consistently; None where there is none."""
-        request = {"TableName": self.name, "Key": _key(pk, sk), "ConsistentRead": True}
-        item = self._call("get_item", request).get("Item")
-        return None if item is None else decode_row(item)
+        # The answer for a row that is not there is an empty object; what reading cost is asked for to know it by.
+        request = {
+            "TableName": self.name,
+            "Key": _key(pk, sk),
+            "ConsistentRead": True,
+            "ReturnConsumedCapacity": "TOTAL",
+        }
+        answer = self._call("get_item", request)
+        if "Item" in answer:
+            return decode_row(answer["Item"])
+        _member(answer, "ConsumedCapacity", dict)
+        return None
 
     def clock(self, pk: str, sk: str) -> float | None:
         """Epoch seconds by the clock of the host that answers for a row; None where its answer does not say."""

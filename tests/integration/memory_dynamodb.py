@@ -34,11 +34,11 @@ class MemoryDynamoDB:
         self._watcher = watcher
         self._lock = threading.RLock()
 
-    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> Item:  # noqa: N803 - DynamoDB's names
-        del TableName, ConsistentRead
+    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool, ReturnConsumedCapacity: str) -> Item:  # noqa: N803 - DynamoDB's names
+        del ConsistentRead, ReturnConsumedCapacity
         with self._lock:
             item = self.items.get(_key(Key))
-        return {} if item is None else {"Item": item}
+        return {"ConsumedCapacity": {"TableName": TableName}, **({} if item is None else {"Item": item})}
 
     def batch_get_item(self, *, RequestItems: Item) -> Item:  # noqa: N803 - DynamoDB's names
         [(name, asked)] = RequestItems.items()

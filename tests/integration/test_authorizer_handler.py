@@ -53,8 +53,8 @@ DOWN: dict[Mode, set[Code]] = {
     "hang up": {Code.AWS_UNREACHABLE},
     "500": {Code.AWS_UNREACHABLE},
     "wrong shape": {Code.AWS_UNREACHABLE, Code.BUNDLE_UNREADABLE},
-    "garbage": {Code.NO_BUNDLE},
-    "no answer": {Code.NO_BUNDLE},
+    "garbage": {Code.AWS_UNREACHABLE},
+    "no answer": {Code.AWS_UNREACHABLE},
 }
 
 #: What DynamoDB can do instead of answering, and not be noticed but by waiting.

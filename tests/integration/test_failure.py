@@ -79,36 +79,32 @@ def both(denying: Issuer, degrading: Issuer) -> tuple[SignInRefusedError, Issued
     return refused, issued
 
 
-#: A known failure that is not yet met with what the design says; see the marks.
-MODES = list(FAILURES)
-
-
 def test_the_server_itself_answers_as_dynamodb_does(server: LoopbackDynamoDB) -> None:
     issued = issuer(server, "deny").issue(ASKED)
     assert (issued.decision.tenant_id, issued.decision.roles, issued.degraded) == ("acme", ("viewer",), None)
     assert server.requests == 4
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", FAILURES)
 def test_without_a_bundle_the_answer_is_a_coded_refusal_or_only_what_no_policy_manages(
     server: LoopbackDynamoDB, mode: Mode
 ) -> None:
     denying, degrading = issuer(server, "deny"), issuer(server, "unenriched")
     fail(server, mode)
     refused, issued = both(denying, degrading)
-    assert refused.code in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.NO_BUNDLE)
+    assert refused.code in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED)
     assert str(refused) == f"Sign-in is not possible right now. [{refused.code}]"
-    assert issued.degraded in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.NO_BUNDLE)
+    assert issued.degraded in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED)
     check_degraded(issued, {"openid", events.API_SCOPES[0]})
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", FAILURES)
 def test_with_a_bundle_remembered_its_unmanaged_scopes_stay_too(server: LoopbackDynamoDB, mode: Mode) -> None:
     denying, degrading = issuer(server, "deny"), issuer(server, "unenriched")
     assert denying.issue(ASKED).version == degrading.issue(ASKED).version == 1
     fail(server, mode)
     refused, issued = both(denying, degrading)
-    assert refused.code in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.NO_BUNDLE)
+    assert refused.code in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED)
     check_degraded(issued, {"openid", events.API_SCOPES[0], "legacy/x"})
 
 

@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from claimsmith.environment import VerifierEnvironment
+from claimsmith.errors import Code
 from claimsmith.policy import from_rows
 from claimsmith.service.check import TokenChecks
 from claimsmith.service.issue import Issuer
 from claimsmith.service.publish import apply
 from claimsmith.service.resources import Resources
 from claimsmith.service.versions import rollback
-from claimsmith.store.dynamodb import Table
+from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
 from claimsmith.store.resources import StoredResources
 from claimsmith.testing import CognitoKit
 from tests.conftest import TABLE
@@ -251,6 +252,20 @@ def test_a_table_that_is_slow_is_503_in_time_from_the_first_request_on(
     check_log(ran, stage.secret, token)
     assert [entry["code"] for entry in ran.entries() if "code" in entry] in (["CS2004"], ["CS4002"])
     assert ran.metrics() == {"Unknown": 1}
+
+
+@pytest.mark.parametrize("mode", ["garbage", "no answer", "wrong shape"])
+def test_an_answer_that_is_not_dynamodbs_is_503_and_not_a_caller_who_is_unknown(
+    stage: Stage,
+    mode: Any,  # noqa: ANN401 - one of the server's modes
+) -> None:
+    client = connect(TOKEN_PATH, endpoint_url=stage.server.endpoint_url)
+    checks = TokenChecks(Table(client, TABLE), VerifierEnvironment.read(stage.environment))
+    event = stage.event(stage.sign_in().access_token)
+    assert checks.introspect(event).response["statusCode"] == 200
+    stage.server.mode = mode
+    answer = checks.introspect(event)
+    assert (answer.response["statusCode"], answer.code) == (503, Code.AWS_UNREACHABLE)
 
 
 def test_a_table_that_is_down_is_503_and_the_log_says_the_code(stage: Stage) -> None:
