@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from urllib.parse import unquote
 
 from claimsmith.errors import Code, VerificationError
 from claimsmith.verifier.routes import Request, check_route
@@ -309,10 +310,9 @@ def _read(event: object, *, simple: bool) -> _Call:
 def _read_http(event: Mapping[str, Any], *, simple: bool) -> _Call:
     """An HTTP API's event of payload format 2.0, whose path may begin with the stage."""
     context = _members(event, "requestContext")
-    arn, path, stage = _text(event, "routeArn"), _text(event, "rawPath"), _text(context, "stage")
+    arn = _text(event, "routeArn")
     api, _stage, _method, arn_path = _taken_apart(arn)
-    if stage != "$default" and path != (arn_path or "/") and (path + "/").startswith(f"/{stage}/"):
-        path = path[len(stage) + 1 :] or "/"
+    path = _without_stage(_text(event, "rawPath"), _text(context, "stage"), arn_path or "/")
     route_key = event.get("routeKey")
     route = _ROUTE_KEY.fullmatch(route_key) if isinstance(route_key, str) else None
     request = Request(
@@ -332,6 +332,25 @@ def _read_http(event: Mapping[str, Any], *, simple: bool) -> _Call:
         None if route is None else (route[1], route[2]),
         exact=False,
     )
+
+
+def _without_stage(path: str, stage: str, arn_path: str) -> str:
+    """The path of an HTTP API's event without the stage that it may begin with.
+
+    It begins with the stage at the API's own address and not at a domain of one's own, where a path may begin with the
+    same word and mean it. The ARN tells which it is, since the stage is no part of the path there. Where it tells
+    neither, what is left is no path, and matches no row: each reading could be meant for another one.
+    """
+    if stage == "$default" or not (path + "/").startswith(f"/{stage}/"):
+        return path
+    rest = path[len(stage) + 1 :] or "/"
+    asked = _plain(arn_path)
+    return path if _plain(path) == asked else rest if _plain(rest) == asked else ""
+
+
+def _plain(path: str) -> str:
+    """To compare: API Gateway may tell a path decoded here and encoded there, and end it with a slash or not."""
+    return unquote(path).removesuffix("/")
 
 
 def _taken(event: Mapping[str, Any]) -> dict[str, str]:

@@ -457,6 +457,15 @@ def test_a_token_without_a_tenant_meets_no_tenant() -> None:
         ("prod", "/orders/1", "/orders/1", None),
         ("prod", "/production/orders/1", "/production/orders/1", Code.ROUTE_NOT_FOUND),
         ("prod", "/prod/orders/1", "/prod/orders/1", Code.ROUTE_NOT_FOUND),
+        ("prod", "/prod/orders/a b", "/orders/a%20b", None),
+        ("prod", "/prod/orders/1/", "/orders/1", None),
+        ("orders", "/orders/1", "/orders/1", None),
+        ("orders", "/orders/1", "/orders/%31", None),
+        ("orders", "/orders/orders/1", "/orders/1", None),
+        # The ARN is of neither reading.
+        ("prod", "/prod/orders/1", "/orders/2", Code.ROUTE_NOT_FOUND),
+        ("orders", "/orders/1", "/request", Code.ROUTE_NOT_FOUND),
+        ("prod", "/orders/1", "/request", None),
         ("$default", "/$default/orders/1", "/$default/orders/1", Code.ROUTE_NOT_FOUND),
     ],
 )
@@ -464,6 +473,26 @@ def test_the_stage_is_no_part_of_the_path(stage: str, raw: str, arn_path: str, c
     event = http2(rawPath=raw, routeArn=arn(path=arn_path, stage=stage))
     event["requestContext"]["stage"] = stage
     assert authorizer(READ, response="simple").authorize(event).code == code
+
+
+@pytest.mark.parametrize(
+    ("asked", "closed", "code"),
+    [
+        ("/admin/users/a%20b", "/admin/{rest+}", Code.ROLE_MISSING),
+        ("/admin/users/a b", "/admin/{rest+}", Code.ROLE_MISSING),
+        ("/admin/users/a+b", "/admin/{rest+}", Code.ROUTE_NOT_FOUND),
+        ("/x", "/admin/{rest+}", Code.ROUTE_NOT_FOUND),
+        ("/users/a%20b", "/users/{rest+}", Code.ROLE_MISSING),
+        ("/users/a+b", "/users/{rest+}", Code.ROUTE_NOT_FOUND),
+        ("/x", "/users/{rest+}", Code.ROUTE_NOT_FOUND),
+    ],
+)
+def test_a_stage_that_is_named_like_a_part_of_the_path_opens_nothing(asked: str, closed: str, code: Code) -> None:
+    """``/admin/users`` at a domain of one's own, or ``/users`` of the stage ``admin``: all other rows are open."""
+    rows = [{"path": path} for path in ("/admin/{rest+}", "/users/{rest+}", "/{rest+}") if path != closed]
+    event = http2(rawPath="/admin/users/a b", routeArn=arn(path=asked, stage="admin"), routeKey="$default")
+    event["requestContext"]["stage"] = "admin"
+    assert authorizer({"path": closed, **CLOSED}, *rows, response="simple").authorize(event).code == code
 
 
 def test_what_the_policy_accepts_as_a_route_is_what_the_authorizer_understands() -> None:
