@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Final, get_args
 from urllib.parse import urlsplit
 
 import typer
@@ -11,10 +11,19 @@ from rich.markup import escape
 
 from claimsmith.cli.session import Session
 from claimsmith.errors import Code, ConfigurationError, OperationError
+from claimsmith.service.check import claim_names
 from claimsmith.service.resources import Resources
 from claimsmith.service.revoke import Kind, revoke
+from claimsmith.store import bundles
 from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, Verifier
+from claimsmith.verifier.checks import TokenUse
+from claimsmith.verifier.claims import CLAIM_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from claimsmith.store.dynamodb import Table
 
 _KINDS: Final = get_args(Kind)
 
@@ -64,17 +73,24 @@ def verify_command(
     client: Annotated[Many, typer.Option(help="An app client whose tokens are accepted; default: any.")] = None,
     issuer: Annotated[str | None, typer.Option(help="The issuer; default: the user pool's.")] = None,
     jwks_uri: Annotated[str | None, typer.Option(help="Another address of its keys; only on loopback.")] = None,
+    token_use: Annotated[TokenUse, typer.Option(help="Which kind of token is accepted.")] = "access",
     *,
-    revocation: Annotated[bool, typer.Option(help="Ask the table whether the token is revoked.")] = True,
+    revocation: Annotated[
+        bool, typer.Option(help="Ask the table: for the names of the claims, and whether the token is revoked.")
+    ] = True,
 ) -> None:
-    """Verify a token as the authorizer does, and show its claims; exit code 1 and a code where it is refused."""
+    """Verify a token as the authorizer does before it looks at the route, and show its claims.
+
+    Exit code 1 and a code where it is refused.
+    """
     session: Session = context.obj
     given = sys.stdin.read().strip() if token == "-" else token
     verifier = Verifier(
         issuers={_issuer(session, issuer): jwks_uri or _local_keys(session)},
         client_ids=client or ANY,
-        token_use=ANY,
+        token_use=token_use,
         revocations=StoredRevocations(session.rows) if revocation else ANY,
+        claim_names=_claim_names(session.rows) if revocation else CLAIM_NAMES,
     )
     claims = dict(verifier.verify(given))
     lines = [f"{escape(name)}: {escape(str(value))}" for name, value in sorted(claims.items())]
@@ -87,6 +103,12 @@ def _issuer(session: Session, given: str | None) -> str:
     if session.pool is None:
         raise ConfigurationError("Which issuer? Give --user-pool-id or --issuer.")
     return session.pool.issuer
+
+
+def _claim_names(rows: Table) -> Mapping[str, str | None]:
+    """As the policy in force says; before there is one, nobody has chosen other names."""
+    pointer = bundles.pointer(rows)
+    return CLAIM_NAMES if pointer is None else claim_names(bundles.load(rows, pointer.version, pointer.digest))
 
 
 def _local_keys(session: Session) -> str | None:

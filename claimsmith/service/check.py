@@ -19,6 +19,7 @@ from claimsmith.store.resources import StoredResources
 from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
+from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.introspection import Introspection
 from claimsmith.verifier.revocation import CachedRevocations, UncheckedOnFailure
 
@@ -140,14 +141,18 @@ class TokenChecks:
         self, bundle: Bundle, client_ids: tuple[str, ...] | Unchecked, revocations: Revocations | Unchecked
     ) -> Verifier:
         """A verifier is little more than its key source, so one a request costs nothing worth remembering."""
-        names = bundle.settings.claim_names
         return Verifier(
             issuers=self._keys,
             client_ids=client_ids,
             token_use="access",  # noqa: S106 - a token's kind
             revocations=revocations,
-            claim_names={meaning: names.get(meaning) for meaning in ("tenant_id", "roles")},
+            claim_names=claim_names(bundle),
         )
+
+
+def claim_names(bundle: Bundle) -> dict[str, str | None]:
+    """How a policy names the claims that a ``Verifier`` reads."""
+    return {meaning: bundle.settings.claim_names.get(meaning) for meaning in CLAIM_NAMES}
 
 
 def _in_time(reads: Calls, read: Callable[[], T]) -> T:

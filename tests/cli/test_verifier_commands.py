@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claimsmith.policy import from_rows
+from claimsmith.service.issue import Issuer
+from claimsmith.service.publish import apply
+from claimsmith.testing import CognitoKit
+from tests.policies import membership_row, policy_rows, tenant_row
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from claimsmith.store.dynamodb import Table
+    from claimsmith.testing.tokens import Tokens
     from tests.cli.conftest import Ran
 
     Command = Callable[..., Ran]
@@ -76,3 +83,44 @@ def test_what_is_no_token_is_refused_with_its_code(claimsmith: Command) -> None:
     assert done.code == 1
     assert done.data["error"]["code"] == "CS3001"
     assert "not-a-token" not in done.out
+
+
+@pytest.fixture
+def issued(rows: Table) -> Iterator[Callable[..., tuple[Tokens, tuple[str, ...]]]]:
+    """Sign in under a policy with these settings: the tokens, and what ``verify`` must be told of their issuer."""
+    kit = CognitoKit()
+    user = kit.add_user("ada")
+    kit.add_client("web", scopes=["openid"])
+    rows.put(tenant_row("acme"))
+    rows.put(membership_row(user.sub, "acme"))
+
+    def sign_in(**settings: object) -> tuple[Tokens, tuple[str, ...]]:
+        apply(rows, from_rows(policy_rows(settings=settings)), by="test")
+        issuer = Issuer(rows, "deny")
+        kit.trigger = lambda event, _context: issuer.issue(event).event
+        return kit.sign_in("ada", "web"), ("--issuer", kit.issuer, "--jwks-uri", keys.jwks_uri, "--json")
+
+    with kit.serve() as keys:
+        yield sign_in
+
+
+def test_access_tokens_are_accepted_and_id_tokens_where_that_is_said(
+    claimsmith: Command, issued: Callable[..., tuple[Tokens, tuple[str, ...]]]
+) -> None:
+    tokens, where = issued()
+    assert claimsmith("verify", tokens.access_token, *where).data["claims"]["tenant_id"] == "acme"
+    refused = claimsmith("verify", tokens.id_token, *where)
+    assert (refused.code, refused.data["error"]["code"]) == (1, "CS3034")
+    assert claimsmith("verify", tokens.id_token, *where, "--token-use", "id").code == 0
+    assert claimsmith("verify", tokens.access_token, *where, "--token-use", "id").code == 1
+
+
+def test_the_tenant_is_read_under_the_name_that_the_policy_gives_it(
+    claimsmith: Command, issued: Callable[..., tuple[Tokens, tuple[str, ...]]]
+) -> None:
+    tokens, where = issued(claim_names={"tenant_id": "tid"})
+    assert claimsmith("verify", tokens.access_token, *where).data["claims"]["tid"] == "acme"
+    assert claimsmith("revoke", "tenant", "acme").code == 0
+    refused = claimsmith("verify", tokens.access_token, *where)
+    assert (refused.code, refused.data["error"]["code"]) == (1, "CS3050")
+    assert claimsmith("verify", tokens.access_token, *where, "--no-revocation").code == 0
