@@ -37,6 +37,12 @@ ORDER_STEP: Final = 10
 #: Who wrote a row and when: the table's business, not the policy's.
 SIGNATURES: Final = frozenset({"updated_by", "updated_at"})
 
+#: What the names of ceilings end in. They are lists, and one that is a set is refused: it is not the same policy.
+_CEILING: Final = "_allowed"
+
+#: Where else than in an entry itself there are ceilings: in what a test gives.
+_WITH_CEILINGS: Final = frozenset({"given", "tenant"})
+
 #: A section of rows whose kind is not known; lint refuses each.
 UNKNOWN_SECTION: Final = ""
 
@@ -95,7 +101,7 @@ class Draft:
     def digest(self) -> str:
         """SHA-256, hexadecimal, of what the policy says; who wrote it and when does not count."""
         said = [
-            (entry.sk, {name: value for name, value in entry.attributes.items() if name not in SIGNATURES})
+            (entry.sk, {name: _said(name, value) for name, value in entry.attributes.items() if name not in SIGNATURES})
             for entry in self.entries
         ]
         canonical = json.dumps(_jsonable(plain(said)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -121,6 +127,15 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         if sk.startswith(prefix):
             return Entry(section, sk.removeprefix(prefix), attributes)
     return Entry(UNKNOWN_SECTION, sk, attributes)
+
+
+def _said(name: str, value: Any) -> Any:  # noqa: ANN401 - any value of a row
+    """A value in which a ceiling that is a set is told from a list; elsewhere the two are the same."""
+    if name.endswith(_CEILING) and isinstance(value, set | frozenset):
+        return {"set": value}
+    if name in _WITH_CEILINGS and isinstance(value, Mapping):
+        return {part: _said(part, item) for part, item in value.items()}
+    return value
 
 
 def _jsonable(value: object) -> object:

@@ -20,6 +20,8 @@ from tests.integration.clients import KilledError, Watched, dying
 from tests.policies import NOW, policy_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from claimsmith.engine.bundle import Bundle
     from tests.conftest import Client
 
@@ -189,6 +191,30 @@ def test_apply_signs_the_rows_it_changes_and_leaves_the_others_alone(rows: Table
     signed = {row["sk"]: (row["updated_by"], row["updated_at"]) for row in drafts.policy_rows(rows)}
     assert signed["ROLE#viewer"] == ("first", NOW)
     assert signed["ROLE#editor"] == ("second", NOW + 60)
+
+
+#: A ceiling as a list, and as the string set that somebody makes of it in the console; lint refuses the set.
+CEILINGS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "a client's": lambda scopes: {"sk": "CLIENT#web", "scopes_allowed": scopes},
+    "a test's": lambda scopes: {
+        "sk": "TEST#one",
+        "given": {"tenant": {"id": "acme", "scopes_allowed": scopes}},
+        "expect": {"scopes": []},
+    },
+}
+
+
+@pytest.mark.parametrize("row", CEILINGS.values(), ids=CEILINGS.keys())
+def test_apply_of_the_same_file_repairs_a_ceiling_that_was_made_a_set(
+    rows: Table, row: Callable[[Any], dict[str, Any]]
+) -> None:
+    good = from_rows([*FIRST.rows(), {"pk": "POLICY", **row(["orders/read"])}])
+    assert apply(rows, good, by="someone", clock=clock) == Outcome(Result.PUBLISHED, 1)
+    save(rows, {"pk": "POLICY", **row({"orders/read"})})
+    assert [finding.code for finding in published(rows).findings] == [Code.WRONG_TYPE]
+    assert apply(rows, good, by="someone", clock=clock) == Outcome(Result.UNCHANGED, 1), "the bundle is the same"
+    assert drafts.problems(rows) is None
+    assert published(rows) == Outcome(Result.UNCHANGED, 1)
 
 
 def test_apply_of_a_red_policy_writes_nothing_at_all(dynamodb: Client) -> None:

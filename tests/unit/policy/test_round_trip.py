@@ -16,6 +16,8 @@ from claimsmith.store.attributes import decode_row, encode_row
 from tests.property.strategies import GROUPS, ROLES, SCOPES, attributes, conditions, expressions, fractions, integers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hypothesis.strategies import SearchStrategy
 
 #: Text that some YAML reader would take for something else, or for a variable.
@@ -127,6 +129,32 @@ def test_a_ceiling_that_is_a_set_stays_one_so_that_lint_can_still_refuse_it() ->
     rows = [{"pk": "POLICY", "sk": "CLIENT#web", "scopes_allowed": frozenset({"orders/read"})}]
     [entry] = parse(dump(from_rows(rows)), "policy.yaml", {}).entries
     assert entry.attributes["scopes_allowed"] == {"orders/read"}
+
+
+#: A ceiling in a row of its own and in what a test gives, by how it is written.
+CEILINGS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "a client's": lambda scopes: {"sk": "CLIENT#web", "scopes_allowed": scopes},
+    "a test's": lambda scopes: {"sk": "TEST#one", "given": {"tenant": {"id": "acme", "scopes_allowed": scopes}}},
+}
+
+
+@pytest.mark.parametrize("row", CEILINGS.values(), ids=CEILINGS.keys())
+def test_a_ceiling_that_is_a_set_is_not_the_same_policy_as_the_list_that_repairs_it(
+    row: Callable[[Any], dict[str, Any]],
+) -> None:
+    as_list, as_set, as_another = (
+        from_rows([decode_row(encode_row({"pk": "POLICY", **row(ceiling)}))]).digest()
+        for ceiling in (["a/b", "b/c"], {"b/c", "a/b"}, {"a/b"})
+    )
+    assert len({as_list, as_set, as_another}) == 3
+
+
+def test_a_claim_may_be_a_list_or_a_set_whatever_its_name() -> None:
+    as_list, as_set = (
+        from_rows([{"pk": "POLICY", "sk": "ROLE#viewer", "claims": {"scopes_allowed": value}}]).digest()
+        for value in (["a/b"], {"a/b"})
+    )
+    assert as_list == as_set
 
 
 @pytest.mark.parametrize(
