@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
     from claimsmith.verifier.claims import Claims
 
-#: Rows remembered at once, those that are not there included: a token has up to five. Some 300 octets each.
+#: Rows remembered at once, those that are not there included: a token has up to six. Some 300 octets each.
 MAX_REMEMBERED: Final = 20_000
+
+
+#: What the tenant's claim is called where the policy does not say.
+_TENANT_ID: Final = "tenant_id"
 
 
 class Revocations(Protocol):
@@ -38,7 +42,7 @@ class Revocations(Protocol):
         """Look up several rows at once.
 
         Args:
-            keys: partition keys ``REVOKED#<kind>#<id>``, at most five, no two the same.
+            keys: partition keys ``REVOKED#<kind>#<id>``, at most six, no two the same.
 
         Returns:
             ``revoked_at`` in epoch seconds, for each row that is there; ``None`` where it cannot be read.
@@ -65,8 +69,10 @@ def _since(claims: Claims) -> dict[str, float | None]:
         ("user", claims.sub, signed_in),
         ("client", claims.client_id, claims.iat),
         ("tenant", claims.tenant_id, claims.iat),
+        # In a token from before the policy gave the claim another name.
+        ("tenant", claims.get(_TENANT_ID), claims.iat),
     )
-    return {revocation_key(kind, value): since for kind, value, since in concerned if value is not None}
+    return {revocation_key(kind, value): since for kind, value, since in concerned if isinstance(value, str) and value}
 
 
 def check_revocation(claims: Claims, revocations: Revocations) -> None:

@@ -333,3 +333,46 @@ def test_a_failure_of_another_kind_is_not_swallowed() -> None:
 
 def test_off_asks_nobody() -> None:
     assert refusal(ANY) is None
+
+
+# --- The tenant's claim, under more than one name ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tid", None, "tenant_id"])
+def test_a_tenant_ends_tokens_from_before_the_policy_gave_its_claim_another_name(rows: Rows, name: str | None) -> None:
+    verifier = Verifier(
+        issuers=SOURCE,
+        client_ids=[CLIENT],
+        token_use="access",
+        revocations=rows,
+        claim_names={"tenant_id": name},
+        clock=lambda: NOW,
+    )
+    token = POOL.sign(access_claims(tenant_id="acme", tid="globex"))
+    verifier.verify(token)
+    [asked] = rows.asked
+    tenants = {revocation_key("tenant", tenant) for tenant in ("acme", *(["globex"] if name == "tid" else []))}
+    assert {key for key in asked if key.startswith(revocation_key("tenant", ""))} == tenants
+    assert len(asked) == len(set(asked))
+    for tenant in tenants:
+        rows.rows = {tenant: NOW}
+        with pytest.raises(VerificationError) as refused:
+            verifier.verify(token)
+        assert refused.value.code == Code.TOKEN_REVOKED
+
+
+@pytest.mark.parametrize("other", [7, ["acme"], {"id": "acme"}, "", True, None])
+def test_what_is_no_text_under_that_name_names_no_tenant(rows: Rows, other: object) -> None:
+    verifier = Verifier(
+        issuers=SOURCE,
+        client_ids=[CLIENT],
+        token_use="access",
+        revocations=rows,
+        claim_names={"tenant_id": "tid"},
+        clock=lambda: NOW,
+    )
+    verifier.verify(POOL.sign({**access_claims(tid="globex"), "tenant_id": other}))
+    [asked] = rows.asked
+    assert [key for key in asked if key.startswith(revocation_key("tenant", ""))] == [
+        revocation_key("tenant", "globex")
+    ]
