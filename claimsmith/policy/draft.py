@@ -134,7 +134,7 @@ def _said(name: str, value: Any) -> Any:  # noqa: ANN401 - any value of a row
     if name.endswith(_CEILING) and isinstance(value, set | frozenset):
         return {"set": value}
     if name in _WITH_CEILINGS and isinstance(value, Mapping):
-        return {part: _said(part, item) for part, item in value.items()}
+        return {part: _said(str(part), item) for part, item in value.items()}
     return value
 
 

@@ -157,6 +157,12 @@ def test_a_claim_may_be_a_list_or_a_set_whatever_its_name() -> None:
     assert as_list == as_set
 
 
+def test_a_file_that_names_things_by_numbers_has_a_digest_too() -> None:
+    """Lint is who refuses it."""
+    one, two = (parse(f"tests: [{{name: a, given: {{tenant: {{1: {n}}}}}}}]", "policy.yaml", {}) for n in (1, 2))
+    assert one.digest() != two.digest()
+
+
 @pytest.mark.parametrize(
     ("row", "code"),
     [
