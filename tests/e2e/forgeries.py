@@ -18,6 +18,8 @@ from tests.unit.verifier.minting import b64, compact, private_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
     from demo.local_stack import LocalStack
     from demo.user_pool import Tokens
     from tests.e2e.conftest import Person
@@ -46,16 +48,19 @@ def hmac_with_the_public_key(person: Person, tokens: Tokens) -> str:
     return f"{signed}.{b64(hmac.digest(modulus.encode(), signed.encode(), 'sha256'))}"
 
 
+def signed_by(key: RSAPrivateKey, token: str, **members: str) -> str:
+    """The same claims under the same header, but for these members of it."""
+    header, payload, _signature = token.split(".")
+    return compact(json.dumps(opened(header) | members).encode(), json.dumps(opened(payload)).encode(), key)
+
+
 def by_another_key(_person: Person, tokens: Tokens) -> str:
-    """The same header, so the pool's key id, and the same claims."""
-    header, payload, _signature = tokens.access.split(".")
-    return compact(json.dumps(opened(header)).encode(), json.dumps(opened(payload)).encode(), private_key())
+    """With the pool's key id."""
+    return signed_by(private_key(), tokens.access)
 
 
 def by_an_unknown_key(_person: Person, tokens: Tokens) -> str:
-    header, payload, _signature = tokens.access.split(".")
-    named = opened(header) | {"kid": "another"}
-    return compact(json.dumps(named).encode(), json.dumps(opened(payload)).encode(), private_key())
+    return signed_by(private_key(), tokens.access, kid="another")
 
 
 def altered(_person: Person, tokens: Tokens) -> str:

@@ -9,9 +9,12 @@ says 401 by raising ``Unauthorized`` and 403 by a policy that denies. A Lambda e
 from __future__ import annotations
 
 import http.client
+import json
 import secrets
 from base64 import b64encode
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,11 +24,12 @@ from claimsmith.errors import Code
 from demo import aws
 from demo.emulator import REGION
 from tests.e2e.conftest import string_list, wait_until
-from tests.e2e.forgeries import FORGERIES
+from tests.e2e.forgeries import FORGERIES, signed_by
+from tests.unit.verifier.minting import jwk, private_key
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from demo.api import Api, Reply
     from demo.local_stack import LocalStack
@@ -194,17 +198,30 @@ TOKEN, ROUTE, PATH = "$request.header.Authorization", "$context.routeKey", "$con
 CACHED_BY = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
 
 
+class Told:
+    """What the HTTP API's authorizer is told by its environment; to tell it anything starts it afresh."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._lambda: Any = aws.client("lambda", stack.endpoint)
+        self._function = stack.outputs["AuthorizerName"]
+        described = self._lambda.get_function_configuration(FunctionName=self._function)
+        self._variables: dict[str, str] = described["Environment"]["Variables"]
+
+    def tell(self, more: Mapping[str, str]) -> None:
+        """These, and what it was told when it was deployed."""
+        self._lambda.update_function_configuration(
+            FunctionName=self._function, Environment={"Variables": {**self._variables, **more}}
+        )
+
+
 class Cache:
     """The HTTP API's cache of its authorizer's answers, and what the authorizer is told of it."""
 
     def __init__(self, stack: LocalStack) -> None:
         self._api: Any = aws.client("apigatewayv2", stack.endpoint)
-        self._lambda: Any = aws.client("lambda", stack.endpoint)
-        self._function = stack.outputs["AuthorizerName"]
         self._id = stack.outputs["HttpApiId"]
         [self._authorizer] = self._api.get_authorizers(ApiId=self._id)["Items"]
-        described = self._lambda.get_function_configuration(FunctionName=self._function)
-        self._variables: dict[str, str] = described["Environment"]["Variables"]
+        self._told = Told(stack)
 
     def keep(self, *sources: str, told: bool = True) -> None:
         """Keep answers for a minute by these."""
@@ -221,9 +238,7 @@ class Cache:
             AuthorizerResultTtlInSeconds=seconds,
             IdentitySource=sources,
         )
-        self._lambda.update_function_configuration(
-            FunctionName=self._function, Environment={"Variables": self._variables | more}
-        )
+        self._told.tell(more)
 
 
 @pytest.fixture
@@ -291,6 +306,77 @@ def test_a_kept_policy_opens_the_one_method_that_it_names(
         keep(authorizer["authorizerResultTtlInSeconds"])
     assert statuses == [200, 200, 403, 403]
     assert stack.invocations(stack.outputs["RestAuthorizerName"]) == asked + 1
+
+
+# Keys. The emulator's pool has one for good, so the authorizer is told to fetch them from a server of these tests.
+
+
+class Keys(ThreadingHTTPServer):
+    """Serves a key set in the place of the pool's; a token of the pool is signed anew by the key of a name."""
+
+    daemon_threads = True
+
+    def __init__(self, stack: LocalStack) -> None:
+        super().__init__(("127.0.0.1", 0), _Keys)
+        self.names: tuple[str, ...] = ()
+        self.asked = 0
+        self._told = Told(stack)
+        self._issuers = f"{stack.pool.issuer}=http://127.0.0.1:{self.server_port}/jwks.json"
+
+    def start_authorizer(self) -> None:
+        """Afresh: it knows no keys."""
+        self._told.tell({"CLAIMSMITH_ISSUERS": self._issuers})
+
+    def restore(self) -> None:
+        self._told.tell({})
+
+    def sign(self, token: str, name: str) -> str:
+        return signed_by(private_key(name), token, kid=name)
+
+
+class _Keys(BaseHTTPRequestHandler):
+    server: Keys
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        body = json.dumps({"keys": [jwk(private_key(name), name) for name in self.server.names]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def keys(stack: LocalStack) -> Iterator[Keys]:
+    with Keys(stack) as served:
+        Thread(target=served.serve_forever, daemon=True).start()
+        served.start_authorizer()
+        yield served
+        served.restore()
+        served.shutdown()
+
+
+def test_when_the_pool_changes_its_key_the_new_one_is_found_at_once_and_the_old_one_ends_with_its_set(
+    stack: LocalStack, keys: Keys, person: Person, tenant: str
+) -> None:
+    person.join(tenant, "viewer")
+    issued = person.sign_in().access
+    old, new = keys.sign(issued, "old"), keys.sign(issued, "new")
+    api = Protected(stack, stack.http_api, stack.outputs["AuthorizerName"], 403)
+    keys.names = ("old",)
+    assert api.get("/orders", old).status == 200
+    assert api.refused("/orders", new) == (403, Code.KEY_NOT_FOUND), "not published yet"
+    keys.names = ("old", "new")
+    assert [api.get("/orders", token).status for token in (new, old, new)] == [200, 200, 200]
+    keys.names = ("new",)
+    assert [api.get("/orders", token).status for token in (new, old)] == [200, 200], "the set counts for its hour"
+    assert keys.asked == 3, "once at first, and once for each time that the new key was not among those held"
+    keys.start_authorizer()
+    assert api.refused("/orders", old) == (403, Code.KEY_NOT_FOUND)
+    assert api.get("/orders", new).status == 200
 
 
 # A WebSocket API. The stack has none, so this makes one, with the authorizer that answers with policies.
