@@ -45,7 +45,11 @@ def test_client_metadata_is_read_where_a_source_passes_it() -> None:
     assert parse(event(events.SIGN_IN, metadata={"tenant_id": "acme"})).metadata == {"tenant_id": "acme"}
 
 
-@pytest.mark.parametrize("preferred_role", [None, "arn:aws:iam::111122223333:role/x", ["arn:aws:iam::1:role/x"]])
+@pytest.mark.parametrize(
+    "preferred_role",
+    [None, "arn:aws:iam::111122223333:role/x", ["arn:aws:iam::1:role/x"]],
+    ids=["none", "text", "list"],
+)
 @pytest.mark.parametrize("response", [None, [], {}, {"claimsAndScopeOverrideDetails": []}, "text", 7])
 def test_what_decides_nothing_may_have_any_shape(preferred_role: object, response: object) -> None:
     given = event()

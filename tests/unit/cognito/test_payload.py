@@ -45,7 +45,9 @@ def octets(claims: dict[str, Any]) -> int:
         (DEVICE, API_SCOPES, (KEY, {})),
     ],
 )
-@pytest.mark.parametrize("more", [{}, {"roles": ["editor", "viewer"]}, {"name": "Ärger"}], ids=repr)
+@pytest.mark.parametrize(
+    "more", [{}, {"roles": ["editor", "viewer"]}, {"name": "Ärger"}], ids=["no claim", "roles", "beyond ASCII"]
+)
 def test_a_users_tokens_are_as_long_as_they_will_be(
     source: str, scopes: tuple[str, ...], besides: tuple[dict[str, Any], dict[str, Any]], more: dict[str, Any]
 ) -> None:
