@@ -32,7 +32,7 @@ def check(policy: Policy) -> Iterator[Finding]:
             yield found(Code.INVALID_ROUTE, entry, ("method",), f"a method is one of {', '.join(METHODS)}{hint}")
         variables = _VARIABLE.findall(route.path)
         if not route.path or not ROUTE_PATH.fullmatch(route.path):
-            message = "a path is like /orders, /orders/{id} or /files/{path+}"
+            message = "a path is like /orders, /orders/{id} or /files/{path+}, without ?, #, ; and dots at an end"
             yield found(Code.INVALID_ROUTE, entry, ("path",), message)
         elif len(set(variables)) < len(variables):
             yield found(Code.INVALID_ROUTE, entry, ("path",), "a path names each part once")

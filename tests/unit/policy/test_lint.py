@@ -171,3 +171,15 @@ def test_findings_come_in_the_same_order_whatever_the_order_of_rows() -> None:
     )
     assert len(found(rows)) == 5
     assert found(rows) == found(list(reversed(rows)))
+
+
+@pytest.mark.parametrize("path", ["/a;v=1", "/a.", "/a./b", "/a?b", "/a#b", "/a b", "a", "//", "/a/", "/{a}x"])
+def test_a_route_that_no_request_is_matched_with_is_refused(path: str) -> None:
+    row = {"pk": "POLICY", "sk": "ROUTE#r", "path": path}
+    findings = lint(from_rows([*policy_rows(), row]))
+    assert [(finding.code, finding.attribute) for finding in findings] == [(Code.INVALID_ROUTE, "path")]
+
+
+@pytest.mark.parametrize("path", ["/", "/a", "/a.b", "/.well-known/x", "/a/{id}/b", "/{rest+}", "/$connect", "/a:b,c"])
+def test_and_one_that_requests_are_matched_with_is_not(path: str) -> None:
+    assert lint(from_rows([*policy_rows(), {"pk": "POLICY", "sk": "ROUTE#r", "path": path}])) == []
