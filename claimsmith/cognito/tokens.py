@@ -90,9 +90,7 @@ def _attributes(request: Request, readable: AbstractSet[str] | None) -> dict[str
     shown: dict[str, Any] = {
         name: value
         for name, value in request.attributes.items()
-        if name not in ("sub", _IDENTITIES)
-        and not name.startswith("cognito:")
-        and (readable is None or name in readable)
+        if name != _IDENTITIES and not name.startswith("cognito:") and (readable is None or name in readable)
     }
     for name in _BOOLEAN_ATTRIBUTES:
         if name in shown:

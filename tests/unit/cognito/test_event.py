@@ -41,6 +41,15 @@ def test_a_machine_is_not_a_user_even_if_its_event_names_one() -> None:
     assert parse(hostile).sub is None
 
 
+@pytest.mark.parametrize("scopes", ["openid", ["openid", 7], {"openid": 1}])
+def test_scopes_that_are_no_list_of_texts_are_a_malformed_event(scopes: object) -> None:
+    odd = event(events.SIGN_IN)
+    odd["request"]["scopes"] = scopes
+    with pytest.raises(EventError) as refused:
+        parse(odd)
+    assert (refused.value.code, refused.value.detail) == (Code.MALFORMED_EVENT, "request.scopes")
+
+
 def test_client_metadata_is_read_where_a_source_passes_it() -> None:
     assert parse(event(events.SIGN_IN, metadata={"tenant_id": "acme"})).metadata == {"tenant_id": "acme"}
 

@@ -129,6 +129,12 @@ def test_a_managed_login_that_asked_for_one_scope_gets_no_other() -> None:
     }
 
 
+def test_a_prefix_that_the_policy_does_not_manage_is_exactly_that() -> None:
+    policy = bundle(settings={"unmanaged_scopes": ["legacy/*", "ping"]})
+    given = event(scopes=["openid", "legacy/x", "legacy/", "ping", "legacy", "legacyx", "legal/x", "pingx"])
+    assert scopes_of(decided(policy, facts(), given), given) == {"openid", "legacy/x", "legacy/", "ping"}
+
+
 def test_a_user_without_any_grant_keeps_only_what_no_policy_manages() -> None:
     given = event(scopes=["openid", "email", "aws.cognito.signin.user.admin", "orders/read", "legacy/x", "other"])
     policy = bundle(settings={"unmanaged_scopes": ["legacy/*"]}, roles=ROLES)

@@ -89,6 +89,8 @@ def test_an_unreadable_user_row_is_no_user_and_is_reported(attribute: str, value
         ("expires_at", MILLISECONDS),
         ("expires_at", [NOW + 1]),
         ("expires_at", float("nan")),
+        ("expires_at", Decimal("NaN")),
+        ("expires_at", Decimal("sNaN")),
     ],
 )
 def test_an_unreadable_membership_counts_as_not_there_and_is_reported(attribute: str, value: object) -> None:
