@@ -347,6 +347,8 @@ def _answered(client: Client, operation: str, request: dict[str, Any]) -> Any:  
         reasons = [{"Code": reason["Code"]} for reason in response.get("CancellationReasons", ())]
         return response["Error"]["Code"], reasons
     kept = {name: answer[name] for name in ("Item", "Items", "Responses", "LastEvaluatedKey") if name in answer}
+    if operation == "get_item":  # that it is told, not how much it is
+        kept["ConsumedCapacity"] = {"TableName": answer["ConsumedCapacity"]["TableName"]}
     for found in kept.get("Responses", {}).values():
         found.sort(key=lambda item: item["sk"]["S"])
     return kept
