@@ -37,6 +37,10 @@ def test_who_is_served_by_a_percentage_is_served_by_every_higher_one(subject: st
     assert not Staging(2, 0).serves(subject)
 
 
+def test_a_subject_that_is_no_text_has_a_place_too() -> None:
+    assert 0 <= bucket("half \ud800") < 100
+
+
 def test_a_percentage_is_about_that_part_of_all_users() -> None:
     subjects = [str(UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128)) for number in range(20_000)]
     served = sum(Staging(2, 10).serves(subject) for subject in subjects)
