@@ -13,7 +13,10 @@ from moto import mock_aws
 
 from claimsmith.store.dynamodb import PATIENT, Table, connect
 from claimsmith.table import create_table
+from claimsmith.testing import CognitoKit
+from claimsmith.verifier import KeySource
 from tests.events import event
+from tests.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -79,6 +82,24 @@ def service_models_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "create_loader", cache(session.create_loader))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_waits() -> Iterator[Waits]:
+    """No deadline of this process passes because the machine is slow, unless a test chose a short one."""
+    waits = Waits()
+    with pytest.MonkeyPatch.context() as patch:
+        waits.install(patch.setattr)
+        for made, deadline in ((KeySource, "timeout"), (CognitoKit, "trigger_seconds")):
+            patch.setitem(made.__init__.__kwdefaults__, deadline, 60.0)
+        yield waits
+
+
+@pytest.fixture
+def waits(all_waits: Waits) -> Iterator[Waits]:
+    """The deadlines of this process, for a test that lets one pass."""
+    yield all_waits
+    all_waits.passed = 0.0
 
 
 @pytest.fixture(scope="session")

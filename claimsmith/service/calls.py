@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from claimsmith.errors import ClaimsmithError, Code
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+#: What the threads are called that make calls.
+THREAD: Final = "claimsmith-call"
 
 
 class DeadlineError(ClaimsmithError):
@@ -46,12 +49,18 @@ class Call(Generic[T]):
         Raises:
             DeadlineError: no answer in time.
         """
-        if not self._done.acquire(timeout=-1 if seconds is None else seconds):
+        if not self.wait(seconds):
             raise DeadlineError("No answer in time.")
-        self._done.release()
         if self._error is not None:
             raise self._error
         return self._result
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until the call is done, no longer than so many seconds; whether it is."""
+        done = self._done.acquire(timeout=-1 if seconds is None else seconds)
+        if done:
+            self._done.release()
+        return done
 
     def work(self) -> None:
         """Make the call; in a worker's thread."""
@@ -93,7 +102,7 @@ class Calls:
                 raise DeadlineError("Too many calls are still waiting for an answer.")
             inbox: SimpleQueue[Call[Any]] = SimpleQueue()
             # A daemon: one that is stuck must not keep the process from ending.
-            threading.Thread(target=self._serve, args=(inbox,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(inbox,), name=THREAD, daemon=True).start()
             self._workers += 1
         return inbox
 

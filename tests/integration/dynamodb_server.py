@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 Mode = Literal["answer", "refuse", "hang up", "stall", "trickle", "garbage", "wrong shape", "no answer", "500"]
 
-#: Seconds between two bytes of a trickle: less than any sensible read time-out.
-TRICKLE_SECONDS = 0.7
+#: Seconds between two bytes of a trickle: far less than any read time-out.
+TRICKLE_SECONDS = 0.1
 
-#: No connection is kept longer than this, whatever a test forgets.
-MAX_SECONDS = 30
+#: No connection is kept longer than this, whatever a test forgets. Longer than any test may take.
+MAX_SECONDS = 600
 
 GARBAGE = b"<html><body>Please sign in to the guest network.</body></html>"
 

@@ -17,17 +17,26 @@ ROOT = Path(__file__).parents[2]
 
 #: Answers go to a file, so that standard output holds what the function itself writes: its log.
 _RUNTIME = """
-import importlib, json, sys, time
-module, events, answers = sys.argv[1:]
+import importlib, json, sys
+from claimsmith.store import dynamodb
+from tests.waits import UNHURRIED, Waits
+module, events, answers, passed = sys.argv[1:]
+dynamodb.TOKEN_PATH = UNHURRIED
+waits = Waits()
+waits.install()
+waits.passed = float(passed)
+if module.startswith("lambdas.verifier."):
+    from claimsmith.verifier import KeySource
+    KeySource.__init__.__kwdefaults__["timeout"] = 60.0
 handler = importlib.import_module(module).handler
 told = []
 for event in json.load(open(events)):
-    started = time.monotonic()
+    started = waits.clock()
     try:
         answer = {"answer": handler(event, None)}
     except Exception as error:
         answer = {"error": type(error).__name__, "message": str(error)}
-    told.append(answer | {"seconds": time.monotonic() - started})
+    told.append(answer | {"seconds": waits.clock() - started})
 json.dump({"told": told, "modules": sorted(sys.modules)}, open(answers, "w"))
 """
 
@@ -37,7 +46,8 @@ class Ran:
     """What a function's process did.
 
     Attributes:
-        answers: one for each event: ``answer``, or ``error`` (its type) and ``message``; and ``seconds``.
+        answers: one for each event: ``answer``, or ``error`` (its type) and ``message``; and ``seconds``, for how many
+            it was ready to wait.
         log: standard output and standard error, as CloudWatch would have them.
         modules: what was imported.
     """
@@ -59,18 +69,25 @@ class Ran:
         return totals
 
 
-def run(module: str, events: Sequence[object], environment: Mapping[str, str]) -> Ran:
-    """Handle these events in one fresh process."""
+def run(module: str, events: Sequence[object], environment: Mapping[str, str], *, passed: float = 0.0) -> Ran:
+    """Handle these events in one fresh process.
+
+    Args:
+        module: the handler's.
+        events: what it is called with.
+        environment: all of its variables.
+        passed: deadlines of up to so many seconds pass at once (``tests.waits``); no other does.
+    """
     with TemporaryDirectory() as folder:
         (Path(folder) / "events.json").write_text(json.dumps(events), encoding="utf-8")
         answers = Path(folder) / "answers.json"
         process = subprocess.run(
-            [sys.executable, "-c", _RUNTIME, module, f"{folder}/events.json", str(answers)],
+            [sys.executable, "-c", _RUNTIME, module, f"{folder}/events.json", str(answers), str(passed)],
             cwd=ROOT,
             env=dict(environment),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=250,
             check=False,
         )
         assert answers.exists(), process.stderr

@@ -1,21 +1,20 @@
 """What fails, and what happens: the failure table of the design, against a real server that fails in real ways.
 
-The one promise about time of the whole project is checked here: an answer within 3.2 seconds, whatever happens.
+The one promise about time of the whole project is checked here: an answer within 3.2 seconds, whatever happens. What is
+added up is for how long a sign-in is ready to wait (``tests.waits``); nobody looks at a watch.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from claimsmith.errors import Code, SignInRefusedError
 from claimsmith.policy import from_rows
-from claimsmith.service.calls import DeadlineError
-from claimsmith.service.issue import Issued, Issuer
+from claimsmith.service.calls import THREAD, DeadlineError
+from claimsmith.service.issue import READ_SECONDS, WARM_SECONDS, Issued, Issuer
 from claimsmith.service.publish import apply
 from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
 from tests import events
@@ -24,17 +23,21 @@ from tests.events import SUB, event
 from tests.integration.dynamodb_server import LoopbackDynamoDB, Mode
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 from tests.property import referee
+from tests.waits import UNHURRIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claimsmith.environment import OnFailure
     from tests.conftest import Client
+    from tests.waits import Waits
 
-#: The promise is 3.2 s on an idle machine; this one may be busy.
-PROMISED_SECONDS = 4.0
+PROMISED_SECONDS = 3.2
 
-FAILURES = [mode for mode in get_args(Mode) if mode != "answer"]
+FAILURES: list[Mode] = [mode for mode in get_args(Mode) if mode != "answer"]
+
+#: Failures that nobody notices but by waiting.
+SLOW: list[Mode] = ["stall", "trickle"]
 
 ASKED = event(scopes=["openid", "legacy/x", "orders/read", events.API_SCOPES[0]], groups=["Staff"])
 
@@ -50,33 +53,30 @@ def server(dynamodb: Client, rows: Table) -> Iterator[LoopbackDynamoDB]:
 
 
 def issuer(server: LoopbackDynamoDB, on_failure: OnFailure) -> Issuer:
-    return Issuer(Table(connect(TOKEN_PATH, endpoint_url=server.endpoint_url), TABLE), on_failure)
+    return Issuer(Table(connect(UNHURRIED, endpoint_url=server.endpoint_url), TABLE), on_failure)
 
 
-def fail(server: LoopbackDynamoDB, mode: Mode) -> None:
+def fail(server: LoopbackDynamoDB, mode: Mode, waits: Waits) -> Code:
+    """From now on the server fails; the code of what a sign-in then makes of it."""
     if mode == "refuse":
         server.stop_listening()
     server.mode = mode
+    if mode not in SLOW:
+        return Code.STORE_UNAVAILABLE
+    waits.passed = READ_SECONDS
+    return Code.DEADLINE_EXCEEDED
 
 
-def outcome(waiting: Issuer) -> tuple[Issued | SignInRefusedError, float]:
-    """What came of it, and after how many seconds."""
-    started = time.monotonic()
-    try:
-        answer: Issued | SignInRefusedError = waiting.issue(ASKED)
-    except SignInRefusedError as refused:
-        answer = refused
-    return answer, time.monotonic() - started
-
-
-def both(denying: Issuer, degrading: Issuer) -> tuple[SignInRefusedError, Issued]:
-    """What both do, at the same time, each in time."""
-    with ThreadPoolExecutor(2) as pool:
-        (refused, refused_after), (issued, issued_after) = pool.map(outcome, (denying, degrading))
-    assert max(refused_after, issued_after) < PROMISED_SECONDS
-    assert isinstance(refused, SignInRefusedError)
-    assert isinstance(issued, Issued)
-    return refused, issued
+def both(denying: Issuer, degrading: Issuer, waits: Waits) -> tuple[SignInRefusedError, Issued]:
+    """What both do, each in time."""
+    started = waits.clock()
+    with pytest.raises(SignInRefusedError) as refused:
+        denying.issue(ASKED)
+    refused_at = waits.clock()
+    issued = degrading.issue(ASKED)
+    assert 0 < refused_at - started <= PROMISED_SECONDS
+    assert 0 < waits.clock() - refused_at <= PROMISED_SECONDS
+    return refused.value, issued
 
 
 def test_the_server_itself_answers_as_dynamodb_does(server: LoopbackDynamoDB) -> None:
@@ -87,24 +87,25 @@ def test_the_server_itself_answers_as_dynamodb_does(server: LoopbackDynamoDB) ->
 
 @pytest.mark.parametrize("mode", FAILURES)
 def test_without_a_bundle_the_answer_is_a_coded_refusal_or_only_what_no_policy_manages(
-    server: LoopbackDynamoDB, mode: Mode
+    server: LoopbackDynamoDB, waits: Waits, mode: Mode
 ) -> None:
     denying, degrading = issuer(server, "deny"), issuer(server, "unenriched")
-    fail(server, mode)
-    refused, issued = both(denying, degrading)
-    assert refused.code in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED)
+    code = fail(server, mode, waits)
+    refused, issued = both(denying, degrading, waits)
     assert str(refused) == f"Sign-in is not possible right now. [{refused.code}]"
-    assert issued.degraded in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED)
+    assert (refused.code, issued.degraded) == (code, code)
     check_degraded(issued, {"openid", events.API_SCOPES[0]})
 
 
 @pytest.mark.parametrize("mode", FAILURES)
-def test_with_a_bundle_remembered_its_unmanaged_scopes_stay_too(server: LoopbackDynamoDB, mode: Mode) -> None:
+def test_with_a_bundle_remembered_its_unmanaged_scopes_stay_too(
+    server: LoopbackDynamoDB, waits: Waits, mode: Mode
+) -> None:
     denying, degrading = issuer(server, "deny"), issuer(server, "unenriched")
     assert denying.issue(ASKED).version == degrading.issue(ASKED).version == 1
-    fail(server, mode)
-    refused, issued = both(denying, degrading)
-    assert refused.code in (Code.STORE_UNAVAILABLE, Code.DEADLINE_EXCEEDED)
+    code = fail(server, mode, waits)
+    refused, issued = both(denying, degrading, waits)
+    assert refused.code == code
     check_degraded(issued, {"openid", events.API_SCOPES[0], "legacy/x"})
 
 
@@ -119,12 +120,24 @@ def check_degraded(issued: Issued, scopes: set[str]) -> None:
         assert "cognito:groups" in generation["claimsToSuppress"]
 
 
-@pytest.mark.parametrize("mode", ["stall", "trickle"])
-def test_the_process_starts_in_time_though_nothing_answers(server: LoopbackDynamoDB, mode: Mode) -> None:
-    fail(server, mode)
-    started = time.monotonic()
+@pytest.mark.parametrize("mode", SLOW)
+def test_the_process_starts_in_time_though_nothing_answers(server: LoopbackDynamoDB, waits: Waits, mode: Mode) -> None:
+    server.mode = mode
+    waits.passed = WARM_SECONDS
+    started = waits.clock()
     assert issuer(server, "deny").warm() is Code.DEADLINE_EXCEEDED
-    assert time.monotonic() - started < PROMISED_SECONDS
+    assert waits.clock() - started <= 1.0
+
+
+def test_a_silent_connection_is_given_up_before_the_deadline(server: LoopbackDynamoDB) -> None:
+    """The client's own time-outs; a time-out cannot come too early here, for the server says nothing at all."""
+    server.mode = "stall"
+    waiting = Issuer(Table(connect(TOKEN_PATH, endpoint_url=server.endpoint_url), TABLE), "deny")
+    with pytest.raises(SignInRefusedError) as refused:
+        waiting.issue(ASKED)
+    assert refused.value.code is Code.STORE_UNAVAILABLE
+    each = TOKEN_PATH.read_timeout * TOKEN_PATH.retries["total_max_attempts"]
+    assert each < READ_SECONDS
 
 
 def test_after_a_failure_the_next_sign_in_is_whole_again(server: LoopbackDynamoDB) -> None:
@@ -147,16 +160,19 @@ def test_garbage_instead_of_a_users_rows_is_not_a_user_without_rows(server: Loop
 
 
 def test_stuck_calls_are_bounded_however_many_sign_ins_there_are(server: LoopbackDynamoDB) -> None:
-    impatient = Issuer(Table(connect(TOKEN_PATH, endpoint_url=server.endpoint_url), TABLE), "deny", read_seconds=0.01)
+    impatient = Issuer(Table(connect(UNHURRIED, endpoint_url=server.endpoint_url), TABLE), "deny", read_seconds=0.01)
     server.mode = "trickle"
-    before = threading.active_count()
+    before = threads_for_calls()
     for _ in range(40):
         with pytest.raises(SignInRefusedError) as refused:
             impatient.issue(ASKED)
         assert refused.value.code is Code.DEADLINE_EXCEEDED
         assert isinstance(refused.value.__cause__, DeadlineError)
-    # Each stuck call has a thread here and one in the server.
-    assert threading.active_count() - before <= 2 * 16
+    assert threads_for_calls() - before <= 16
+
+
+def threads_for_calls() -> int:
+    return sum(thread.name == THREAD for thread in threading.enumerate())
 
 
 class EndlessClient:

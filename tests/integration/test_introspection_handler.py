@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from claimsmith.environment import VerifierEnvironment
 from claimsmith.errors import Code
 from claimsmith.policy import from_rows
-from claimsmith.service.check import TokenChecks
+from claimsmith.service.check import ANSWER_SECONDS, TokenChecks
 from claimsmith.service.issue import Issuer
 from claimsmith.service.publish import apply
 from claimsmith.service.resources import Resources
 from claimsmith.service.versions import rollback
-from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
+from claimsmith.store.dynamodb import Table, connect
 from claimsmith.store.resources import StoredResources
 from claimsmith.testing import CognitoKit
 from tests.conftest import TABLE
@@ -29,6 +29,7 @@ from tests.integration.dynamodb_server import LoopbackDynamoDB
 from tests.integration.function import Ran, run
 from tests.policies import NOW, membership_row, policy_rows, tenant_row
 from tests.unit.verifier.test_introspection_events import EVENTS
+from tests.waits import UNHURRIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,7 +244,7 @@ def test_a_table_that_is_slow_is_503_in_time_from_the_first_request_on(
 ) -> None:
     token = stage.sign_in().access_token
     stage.server.mode = mode
-    ran = stage.run(stage.event(token))
+    ran = run(MODULE, [stage.event(token)], stage.environment, passed=ANSWER_SECONDS)
     [answer] = ran.answers
     assert answer["answer"]["statusCode"] == 503
     assert body(answer) == {"error": "temporarily_unavailable"}
@@ -259,7 +260,7 @@ def test_an_answer_that_is_not_dynamodbs_is_503_and_not_a_caller_who_is_unknown(
     stage: Stage,
     mode: Any,  # noqa: ANN401 - one of the server's modes
 ) -> None:
-    client = connect(TOKEN_PATH, endpoint_url=stage.server.endpoint_url)
+    client = connect(UNHURRIED, endpoint_url=stage.server.endpoint_url)
     checks = TokenChecks(Table(client, TABLE), VerifierEnvironment.read(stage.environment))
     event = stage.event(stage.sign_in().access_token)
     assert checks.introspect(event).response["statusCode"] == 200
