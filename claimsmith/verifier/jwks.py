@@ -163,14 +163,14 @@ class KeySource:
         source = self._sources.get(issuer) if isinstance(issuer, str) else None
         if source is None:
             raise VerificationError(Code.ISSUER_NOT_ALLOWED, "key")
+        held = source.held  # before the clock: a set that comes in between must not look as if it came from the future
         now = self._clock()
-        held = source.held
         young = held is not None and held.at <= now < held.until
         found = held.keys.find(kid) if held is not None and young else None
         if found is not None:
             return found
         servable = held is not None and kid in held.keys and now - held.at < self._max_stale
-        self._refresh(source, held, now, due=not young, servable=servable)
+        self._refresh(source, held, due=not young, servable=servable)
         held = source.held
         keys = held.keys if held is not None and self._clock() - held.at < self._max_stale else None
         found = None if keys is None else keys.find(kid)
@@ -179,12 +179,12 @@ class KeySource:
             raise VerificationError(Code.KEY_NOT_FOUND if known else Code.KEYS_UNAVAILABLE, "key")
         return found
 
-    def _refresh(self, source: _Source, seen: _Held | None, now: float, *, due: bool, servable: bool) -> None:
+    def _refresh(self, source: _Source, seen: _Held | None, *, due: bool, servable: bool) -> None:
         """See to it that the set is fetched if that is due or permitted, and wait for it where that helps."""
         with self._lock:
             flight, started = source.flight, None
             if flight is None:
-                if source.held is not seen or not self._may_fetch(source, now, due=due):
+                if source.held is not seen or not self._may_fetch(source, due=due):
                     return
                 flight = started = source.flight = _Flight(self._timeout)
             elif servable:
@@ -197,8 +197,12 @@ class KeySource:
         if not flight.ended.wait(max(0.0, flight.until - monotonic())):
             self._end(source, flight, None, "took too long")
 
-    def _may_fetch(self, source: _Source, now: float, *, due: bool) -> bool:
-        """Whether a request may start now; takes the permit if it needs one. The lock is held."""
+    def _may_fetch(self, source: _Source, *, due: bool) -> bool:
+        """Whether a request may start now; takes the permit if it needs one. The lock is held.
+
+        The clock is read here: who waited for the lock may come with a time from before the last failure.
+        """
+        now = self._clock()
         if source.failures:
             pause = min(self._cooldown, _FIRST_PAUSE * 2.0 ** min(source.failures - 1, _MAX_DOUBLINGS))
             return not 0 <= now - source.failed_at < pause

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
+from botocore.config import Config
 
 from claimsmith.errors import OperationError
 from claimsmith.policy import Draft, from_rows
 from claimsmith.service.publish import apply, publish
 from claimsmith.service.versions import promote, resume, rollback, stage
 from claimsmith.store import bundles
-from claimsmith.store.dynamodb import PATIENT, Table
+from claimsmith.store.dynamodb import Table
 from tests.conftest import REGION, TABLE
 from tests.policies import policy_rows
 
@@ -23,6 +24,9 @@ ROLES = 105
 
 #: The row that is edited by hand.
 EDITED = "GROUP#edited"
+
+#: Whoever is slow is not asked twice: a repeated write would be another than the one whose fate is written.
+_ONCE = Config(connect_timeout=240, read_timeout=240, retries={"total_max_attempts": 1})
 
 _CREDENTIALS = {"aws_access_key_id": "invented", "aws_secret_access_key": "invented"}
 _SESSION = botocore.session.get_session()
@@ -37,7 +41,7 @@ def whole(tag: str, roles: int = ROLES) -> Draft:
 def work(endpoint_url: str, what: str, tag: str, told: Connection) -> None:
     """Do one thing and tell what came of it: a result and a version, or the code of an error."""
     client = _SESSION.create_client(
-        "dynamodb", region_name=REGION, endpoint_url=endpoint_url, config=PATIENT, **_CREDENTIALS
+        "dynamodb", region_name=REGION, endpoint_url=endpoint_url, config=_ONCE, **_CREDENTIALS
     )
     try:
         told.send(("done", _done(Table(client, TABLE), what, tag)))

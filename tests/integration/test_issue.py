@@ -110,7 +110,7 @@ def test_a_machine_without_a_tenant_needs_no_request_at_all_when_warm(watched: W
 
 def test_when_the_bundle_is_due_its_pointer_is_read_at_the_same_time_as_the_user(dynamodb: Client, rows: Table) -> None:
     seed(rows)
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=120)
     due = threading.Event()
 
     def before(operation: str, _request: dict[str, Any]) -> None:

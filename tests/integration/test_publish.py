@@ -342,7 +342,7 @@ def test_a_draft_that_is_half_written_while_it_is_read_is_not_published(dynamodb
 
 def test_two_publishers_at_once_make_one_version(dynamodb: Client, rows: Table) -> None:
     save(rows, *FIRST.rows())
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=120)
     first_time = threading.local()
 
     def before(operation: str, _request: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -33,7 +34,7 @@ from tests.integration.memory_dynamodb import MemoryDynamoDB
 from tests.integration.publishing_process import EDITED, ROLES, whole, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.conftest import Client
     from tests.integration.memory_dynamodb import Item, Key
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 APPLY_WRITES: Final = 6
 
 #: Seconds that a process may take on a busy machine.
-PATIENCE: Final = 60
+PATIENCE: Final = 240
 
 CONTEXT: Final = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.integration.publishing_process"])
@@ -97,19 +98,19 @@ class Rules:
 
 Fate = Literal["lives", "dies before it is done", "dies before it is told", "sleeps"]
 
-#: Seconds that a process sleeps which is thought to be dead: others take over meanwhile.
-SLEEP: Final = 0.5
-
 
 class FatedClient:
     """A client on the server's side for one process, of which one write is its fate.
+
+    Who sleeps is thought to be dead, and others take over meanwhile: ``sleep`` ends when they have.
 
     Attributes:
         writes: how many writes the process has asked for.
     """
 
-    def __init__(self, client: Client, fate: Fate, at: int) -> None:
+    def __init__(self, client: Client, fate: Fate, at: int, sleep: Callable[[], object]) -> None:
         self.pid: int | None = None
+        self._sleep = sleep
         self.known = threading.Event()
         self.writes = 0
         self._client = client
@@ -123,7 +124,7 @@ class FatedClient:
             if fate == "dies before it is done":
                 self._kill()
             if fate == "sleeps":
-                time.sleep(SLEEP)
+                self._sleep()
             answer = getattr(self._client, operation)(**request)
             if fate == "dies before it is told":
                 self._kill()
@@ -157,9 +158,15 @@ class Ended:
 ONE_AT_A_TIME: Final = threading.Lock()
 
 
-def run(client: Client, what: str, tag: str = "", *, fate: Fate = "lives", at: int = 0) -> Ended:
+def awake() -> None:
+    """Not to sleep at all."""
+
+
+def run(
+    client: Client, what: str, tag: str = "", *, fate: Fate = "lives", at: int = 0, sleep: Callable[[], object] = awake
+) -> Ended:
     """Run a process to its end."""
-    fated = FatedClient(client, fate, at)
+    fated = FatedClient(client, fate, at, sleep)
     with LoopbackDynamoDB(fated) as server:
         receiver, sender = CONTEXT.Pipe(duplex=False)
         process = CONTEXT.Process(target=work, args=(server.endpoint_url, what, tag, sender))
@@ -224,14 +231,17 @@ def test_an_edit_by_hand_while_an_apply_sleeps_before_it_gives_up_its_lease_is_i
     memory: MemoryDynamoDB, rules: Rules
 ) -> None:
     rows = Table(memory, TABLE)
-    with ThreadPoolExecutor(1) as pool:
-        applying = pool.submit(run, memory, "apply", "second", fate="sleeps", at=APPLY_WRITES)
-        while rules.moves < 2 and not applying.done():
-            time.sleep(0.005)
-        # On a busy machine it may be too late, and then nothing stands in its way.
-        edited = run(memory, "edit", "e")
-        assert applying.result().told == ("done", (Result.PUBLISHED, 2))
-    assert edited.told in [("done", (Result.WAITING, 2)), ("done", (Result.PUBLISHED, 3))]
+    edited: list[Ended] = []
+    applied = run(
+        memory,
+        "apply",
+        "second",
+        fate="sleeps",
+        at=APPLY_WRITES,
+        sleep=lambda: edited.append(run(memory, "edit", "e")),
+    )
+    assert applied.told == ("done", (Result.PUBLISHED, 2))
+    assert [each.told for each in edited] == [("done", (Result.WAITING, 2))]
     assert (in_force(rows), drafts.lease(rows), rules.broken) == (3, None, [])
     assert bundles.load(rows, 3).groups.keys() == {EDITED.removeprefix("GROUP#")}
 
@@ -252,14 +262,62 @@ FATES: Final[tuple[Fate, ...]] = ("lives", "dies before it is done", "dies befor
 WRITE: Final = (1, 2, 3, 3, 3, 3, 4, 5, 6)
 
 
+#: Each of these dies at its first write or moves the pointer, in whatever order all of them run.
+CERTAIN: Final[list[tuple[str, str, Fate, int]]] = [
+    ("take over", "a", "dies before it is done", 1),
+    ("take over", "b", "dies before it is told", 1),
+    ("edit", "c", "dies before it is told", 1),
+    ("rollback", "", "lives", 1),
+    ("rollback", "", "lives", 1),
+]
+
+
+class Company:
+    """Several processes at once, some of whom sleep."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._awake = 0
+        self._ended = 0
+
+    @contextmanager
+    def member(self) -> Iterator[None]:
+        with self._changed:
+            self._awake += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._awake -= 1
+                self._ended += 1
+                self._changed.notify_all()
+
+    def sleep(self) -> None:
+        """Sleep until somebody else has come to an end, or nobody else is awake."""
+        with self._changed:
+            ended = self._ended
+            self._awake -= 1
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self._ended > ended or not self._awake, PATIENCE)
+            self._awake += 1
+
+
 @pytest.mark.parametrize("seed", [3, 5])
 def test_processes_that_come_in_between_each_other_and_die_at_random_lose_nothing(
     memory: MemoryDynamoDB, rules: Rules, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - which process dies where, not a secret
-    plan = [(chance.choice(WORK), chance.choice("abcd"), chance.choice(FATES), chance.choice(WRITE)) for _ in range(40)]
+    plan = [(chance.choice(WORK), chance.choice("abcd"), chance.choice(FATES), chance.choice(WRITE)) for _ in range(35)]
+    plan += CERTAIN
+    chance.shuffle(plan)
+    company = Company()
+
+    def member(what: str, tag: str, fate: Fate, at: int) -> Ended:
+        with company.member():
+            return run(memory, what, tag, fate=fate, at=at, sleep=company.sleep)
+
     with ThreadPoolExecutor(5) as pool:
-        ended = list(pool.map(lambda each: run(memory, each[0], each[1], fate=each[2], at=each[3]), plan))
+        ended = list(pool.map(lambda each: member(*each), plan))
     assert rules.broken == []
     assert _wrong(ended, rules) == []
     happened = Counter("killed" if each.killed else "lived" for each in ended)

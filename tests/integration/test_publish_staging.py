@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 IN, OUT = "user-12", "user-1"
 
 STAGED = 2
+
+#: Seconds that only end a test that would hang.
+HANG = 120
 
 
 class Clock:
@@ -158,7 +162,7 @@ def test_those_who_are_not_served_never_read_the_staged_document(watched: Watche
 
 
 def test_the_first_who_is_served_reads_the_document_at_the_same_time_as_the_user(dynamodb: Client, rows: Table) -> None:
-    together = threading.Barrier(2, timeout=20)
+    together = threading.Barrier(2, timeout=HANG)
     meeting = threading.Event()
 
     def before(operation: str, _request: dict[str, Any]) -> None:
@@ -275,33 +279,59 @@ def test_a_staged_document_that_does_not_answer_is_tried_again_when_the_pointer_
 def test_many_threads_are_each_served_by_their_own_version_while_it_comes_and_goes(watched: Watched) -> None:
     tokens = Issuer(Table(watched, TABLE), "deny", clock=lambda: NOW, monotonic=_ticking())
     wrong: list[tuple[str, int | None, list[str]]] = []
-    seen: set[int | None] = set()
+    told = {IN: Told(), OUT: Told()}
     ended = threading.Event()
 
-    def sign_in(sub: str, allowed: Callable[[int | None], bool]) -> None:
-        while not ended.is_set():
-            issued = tokens.issue(asked(sub))
-            given = scopes(issued)
-            seen.add(issued.version)
-            whole = given == (["orders/read"] if issued.version == 1 else ["orders/read", "orders/write"])
-            if not allowed(issued.version) or not whole:
-                wrong.append((sub, issued.version, given))
+    def sign_in(sub: str, allowed: tuple[int, ...]) -> None:
+        try:
+            while not ended.is_set():
+                issued = tokens.issue(asked(sub))
+                given = scopes(issued)
+                whole = given == (["orders/read"] if issued.version == 1 else ["orders/read", "orders/write"])
+                if issued.version not in allowed or not whole:
+                    wrong.append((sub, issued.version, given))
+                told[sub].put(issued.version)
+        finally:
+            told[sub].put(None)
 
-    threads = [threading.Thread(target=sign_in, args=(IN, lambda version: version in (1, 2))) for _ in range(2)]
-    threads += [threading.Thread(target=sign_in, args=(OUT, lambda version: version == 1)) for _ in range(2)]
+    with ThreadPoolExecutor(4) as pool:
+        threads = [pool.submit(sign_in, sub, allowed) for sub, allowed in ((IN, (1, 2)), (OUT, (1,))) for _ in range(2)]
+        try:
+            for _ in range(6):
+                # Whatever the threads do meanwhile, the next step waits until they have done this much.
+                stage(Table(watched, TABLE), STAGED, percent=10, by="test")
+                told[IN].wait_for(STAGED)
+                told[OUT].wait_for(1)
+                stage(Table(watched, TABLE), STAGED, percent=0, by="test")
+                told[IN].wait_for(1)
+        finally:
+            ended.set()
     for thread in threads:
-        thread.start()
-    for _ in range(15):
-        stage(Table(watched, TABLE), STAGED, percent=10, by="test")
-        stage(Table(watched, TABLE), STAGED, percent=0, by="test")
-    ended.set()
-    for thread in threads:
-        thread.join()
+        thread.result()
     assert wrong == []
-    assert seen == {1, 2}
+
+
+class Told:
+    """The versions that some threads were served by."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._last: set[int | None] = set()
+
+    def put(self, version: int | None) -> None:
+        with self._changed:
+            self._last.add(version)
+            self._changed.notify_all()
+
+    def wait_for(self, version: int) -> None:
+        """Wait until somebody is served by a version, from now on; a thread that ended with an error ends the wait."""
+        with self._changed:
+            self._last.clear()
+            assert self._changed.wait_for(lambda: self._last & {version, None}, timeout=HANG)
+            assert version in self._last
 
 
 def _ticking() -> Callable[[], float]:
-    """A clock on which what was read is too old now and then."""
-    ticks = iter(range(10**9))
+    """A clock on which what was read is too old now and then: after some ten sign-ins."""
+    ticks = iter(range(0, 10**9, 3))
     return lambda: float(next(ticks))
