@@ -32,8 +32,12 @@ SECRET_KEY: Final = "test"
 
 _HOST: Final = "127.0.0.1"
 _PREFERRED_PORT: Final = 4566
-_START_SECONDS: Final = 60
-_STOP_SECONDS: Final = 10
+#: Far more than they take on an idle machine.
+_START_SECONDS: Final = 120
+_STOP_SECONDS: Final = 60
+_ANSWER_SECONDS: Final = 30
+#: A port that was free may be taken before MiniStack listens on it.
+_START_ATTEMPTS: Final = 5
 _LOG_TAIL_LINES: Final = 20
 
 
@@ -109,7 +113,7 @@ class Emulator:
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
         try:
             answer = subprocess.run(  # noqa: S603 - the interpreter that `make install` made
-                [self._python, "-c", code], check=True, capture_output=True, text=True, timeout=30
+                [self._python, "-c", code], check=True, capture_output=True, text=True, timeout=_START_SECONDS
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise LocalStackError(f"No working Python in {self._python}. Install it with: make install") from error
@@ -131,15 +135,28 @@ class Emulator:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
             running = self._running()
-            if running is not None and _is_healthy(running):
+            if running is not None and _is_healthy(running, _ANSWER_SECONDS):
                 return False
             if running is not None:
                 self._stop(running)
             if not self._python.exists():
                 raise LocalStackError(f"MiniStack is not installed in {self._python}. Install it with: make install")
-            port = self._wanted_port or _free_port(0 if self._wanted_port == 0 else _PREFERRED_PORT)
-            self._await_health(self._spawn(port))
+            if self._wanted_port:
+                self._await_health(self._spawn(self._wanted_port))
+            else:
+                self._start_somewhere()
             return True
+
+    def _start_somewhere(self) -> None:
+        """Start it on a free port; on another one where that is taken in the same moment."""
+        for left in reversed(range(_START_ATTEMPTS)):
+            port = _free_port(0 if self._wanted_port == 0 else _PREFERRED_PORT)
+            try:
+                return self._await_health(self._spawn(port))
+            except LocalStackError:
+                if not left or "already in use" not in self._log_tail():
+                    raise
+        return None
 
     def stop(self) -> bool:
         """Stop it and its Lambda workers, and nothing else.
@@ -230,7 +247,7 @@ class Emulator:
         while time.monotonic() < deadline:
             if not self.is_running():
                 raise LocalStackError(f"MiniStack ended at once. The end of {self.log}:\n{self._log_tail()}")
-            if _is_healthy(running):
+            if _is_healthy(running, 2):
                 return
             time.sleep(0.05)
         self._stop(running)
@@ -278,11 +295,11 @@ def _started_at(pid: int) -> str | None:
     return started.strip() if started and not state.startswith("Z") else None
 
 
-def _is_healthy(running: _Running) -> bool:
+def _is_healthy(running: _Running, seconds: float) -> bool:
     # An opener without proxies: the machine's proxy, if it has one, does not know this loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{_HOST}:{running.port}/_ministack/health", timeout=2) as answer:
+        with opener.open(f"http://{_HOST}:{running.port}/_ministack/health", timeout=seconds) as answer:
             return bool(json.load(answer)["edition"] == running.nonce)
     except (OSError, ValueError, KeyError, TypeError):
         return False

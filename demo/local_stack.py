@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent
 EMULATOR_PYTHON: Final = ROOT / ".local" / "emulator" / "bin" / "python"
 
-_CLI_SECONDS: Final = 120
+_CLI_SECONDS: Final = 300
 
 
 def emulator(folder: Path, port: int | None = None) -> Emulator:

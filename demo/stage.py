@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Who edits rows by hand.
 ADMIN: Final = "admin@example.com"
 
-_WAIT_SECONDS: Final = 30
+_WAIT_SECONDS: Final = 120
 _REMEDY: Final = "Start anew with: make demo-stop && make demo. If it stays so, it is a bug; please report it."
 
 

@@ -149,9 +149,9 @@ def find_uv(scripts: str | None = None, path: str | None = None) -> str:
 
 
 def _output(*command: str) -> str | None:
-    """What a command prints, or nothing where it fails."""
+    """What a command prints, or nothing where it fails or hangs."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - no input
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - no input
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

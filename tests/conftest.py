@@ -28,11 +28,12 @@ TABLE = "claimsmith"
 AUDIT_TABLE = "claimsmith-audit"
 REGION = "eu-central-1"
 
-# No deadline in either profile: how long an example takes says nothing on a shared machine.
-hypothesis.settings.register_profile("dev", max_examples=40, deadline=None)
-hypothesis.settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, print_blob=True)
+# How long an example takes, or takes to be made up, says nothing on a shared machine.
+_EVERY: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("dev", max_examples=40, **_EVERY)
+hypothesis.settings.register_profile("ci", max_examples=60, derandomize=True, print_blob=True, **_EVERY)
 # For a long look by hand: pytest --hypothesis-profile=thorough tests/property
-hypothesis.settings.register_profile("thorough", max_examples=1500, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=1500, **_EVERY)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 #: Prefixes of variables that could lead a test to a real account or change what a function does.

@@ -38,7 +38,7 @@ def modules_after(statement: str, environment: dict[str, str]) -> set[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     return set(process.stderr.split())

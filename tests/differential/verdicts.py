@@ -119,7 +119,7 @@ def with_aws_jwt_verify(jwks: dict[str, Any], tokens: Sequence[str]) -> list[str
         capture_output=True,
         text=True,
         check=False,
-        timeout=250,
+        timeout=600,
     )
     assert run.returncode == 0, run.stderr
     verdicts = run.stdout.splitlines()

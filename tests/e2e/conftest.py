@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 POLICY = Path(__file__).with_name("policy.yaml")
 GROUP = "e2e"
-WAIT_SECONDS = 30
+WAIT_SECONDS = 240
 
 
 @pytest.hookimpl(tryfirst=True)

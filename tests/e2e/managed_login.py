@@ -55,7 +55,7 @@ def sign_in(person: Person, client_id: str, scopes: Sequence[str]) -> str:
 
 
 def _post(endpoint: str, path: str, form: Mapping[str, str]) -> tuple[int, Any, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
     try:
         connection.request("POST", path, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
         answer = connection.getresponse()

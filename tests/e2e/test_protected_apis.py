@@ -224,8 +224,8 @@ class Cache:
         self._told = Told(stack)
 
     def keep(self, *sources: str, told: bool = True) -> None:
-        """Keep answers for a minute by these."""
-        self._set(60, list(sources), {CACHED_BY: ",".join(sources)} if told else {})
+        """Keep answers for an hour, the longest there is, by these."""
+        self._set(3_600, list(sources), {CACHED_BY: ",".join(sources)} if told else {})
 
     def restore(self) -> None:
         """Keep none, as it was deployed."""
@@ -297,7 +297,7 @@ def test_a_kept_policy_opens_the_one_method_that_it_names(
 
     own = f"/tenants/{tenant}/orders"
     asked = stack.invocations(stack.outputs["RestAuthorizerName"])
-    keep(60)
+    keep(3_600)
     try:
         statuses = [
             stack.rest_api.get(path, token).status for path in (own, own, "/orders", f"/tenants/{other_tenant}/orders")

@@ -69,7 +69,7 @@ def requests(aws_environment: dict[str, str]) -> dict[str, list[dict[str, Any]]]
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

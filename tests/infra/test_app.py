@@ -21,7 +21,7 @@ def _run(context: dict[str, object]) -> subprocess.CompletedProcess[str]:
     """Run the app as the CDK command line does."""
     environment = {**os.environ, "CDK_CONTEXT_JSON": json.dumps(context)}
     return subprocess.run(
-        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
 
 

@@ -76,7 +76,7 @@ def _run_with_asset_alone(asset: Path, program: str, endpoint: str = "") -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

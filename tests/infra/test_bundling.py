@@ -188,7 +188,7 @@ def test_builds_at_the_same_time_do_not_disturb_each_other(project: Path, tmp_pa
     command = [sys.executable, "-c", program, str(project), str(tmp_path / "build")]
     root = Path(__file__).resolve().parents[2]
     running = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    printed = [process.communicate(timeout=120)[0] for process in running]
+    printed = [process.communicate(timeout=600)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert len(set(printed)) == 1
     assert (Path(printed[0].strip()) / "six.py").is_file()

@@ -87,7 +87,7 @@ def run(module: str, events: Sequence[object], environment: Mapping[str, str], *
             env=dict(environment),
             capture_output=True,
             text=True,
-            timeout=250,
+            timeout=600,
             check=False,
         )
         assert answers.exists(), process.stderr

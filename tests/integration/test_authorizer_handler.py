@@ -29,8 +29,9 @@ from tests.conftest import REGION, TABLE
 from tests.integration.clients import Watched
 from tests.integration.dynamodb_server import MAX_SECONDS, LoopbackDynamoDB
 from tests.integration.function import Ran, run
-from tests.integration.test_failure import SLOW, threads_for_calls
+from tests.integration.test_failure import SLOW
 from tests.policies import membership_row, policy_rows, tenant_row
+from tests.unit.service.test_calls import threads_for_calls
 from tests.unit.verifier.fuzzed_events import events
 from tests.waits import UNHURRIED
 

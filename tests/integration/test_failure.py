@@ -6,14 +6,13 @@ added up is for how long a sign-in is ready to wait (``tests.waits``); nobody lo
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from claimsmith.errors import Code, SignInRefusedError
 from claimsmith.policy import from_rows
-from claimsmith.service.calls import THREAD, DeadlineError
+from claimsmith.service.calls import DeadlineError
 from claimsmith.service.issue import READ_SECONDS, WARM_SECONDS, Issued, Issuer
 from claimsmith.service.publish import apply
 from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
@@ -23,6 +22,7 @@ from tests.events import SUB, event
 from tests.integration.dynamodb_server import LoopbackDynamoDB, Mode
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 from tests.property import referee
+from tests.unit.service.test_calls import threads_for_calls
 from tests.waits import UNHURRIED
 
 if TYPE_CHECKING:
@@ -169,10 +169,6 @@ def test_stuck_calls_are_bounded_however_many_sign_ins_there_are(server: Loopbac
         assert refused.value.code is Code.DEADLINE_EXCEEDED
         assert isinstance(refused.value.__cause__, DeadlineError)
     assert threads_for_calls() - before <= 16
-
-
-def threads_for_calls() -> int:
-    return sum(thread.name == THREAD for thread in threading.enumerate())
 
 
 class EndlessClient:

@@ -279,7 +279,10 @@ def test_a_table_that_is_down_is_503_and_the_log_says_the_code(stage: Stage) -> 
     assert any("code" in entry for entry in ran.entries())
 
 
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large])
+@settings(
+    max_examples=3,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(made=st.lists(EVENTS, min_size=100, max_size=100))
 def test_whatever_the_events_hold_the_answers_are_documented_ones_and_the_log_holds_no_secret(
     stage: Stage, made: list[dict[str, Any]]

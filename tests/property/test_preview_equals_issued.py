@@ -366,7 +366,7 @@ KINDS_OF_REFUSAL = {
 }
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_preview_equals_what_is_issued() -> None:
     seen: Counter[str] = Counter()
 

@@ -7,7 +7,11 @@ import threading
 import pytest
 
 from claimsmith.errors import Code
-from claimsmith.service.calls import Calls, DeadlineError
+from claimsmith.service.calls import THREAD, Calls, DeadlineError
+
+
+def threads_for_calls() -> int:
+    return sum(thread.name == THREAD for thread in threading.enumerate())
 
 
 def test_what_a_call_returns_is_its_result() -> None:
@@ -33,12 +37,12 @@ def test_a_call_that_does_not_answer_in_time_is_given_up_and_not_waited_for() ->
 def test_stuck_calls_are_bounded_and_the_next_one_is_refused_at_once() -> None:
     answer = threading.Event()
     calls = Calls(limit=3)
-    before = threading.active_count()
+    before = threads_for_calls()
     stuck = [calls.start(answer.wait) for _ in range(3)]
     for _ in range(20):
         with pytest.raises(DeadlineError):
             calls.start(answer.wait)
-    assert threading.active_count() - before <= 3
+    assert threads_for_calls() - before <= 3
     answer.set()
     assert [call.result(5) for call in stuck] == [True] * 3
     assert calls.start(lambda: 7).result(5) == 7
@@ -54,5 +58,5 @@ def test_a_failing_call_frees_its_place() -> None:
 def test_a_stuck_call_does_not_keep_the_process_from_ending() -> None:
     never = threading.Event()
     Calls().start(never.wait)
-    assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == THREAD)
     never.set()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def fetched(address: str) -> Any:  # noqa: ANN401 - a JSON value
-    with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310 - an address of the test's own server
+    with urllib.request.urlopen(address, timeout=60) as response:  # noqa: S310 - an address of the test's own server
         assert response.headers["Content-Type"] == "application/json"
         return json.load(response)
 

@@ -15,6 +15,7 @@ from claimsmith.testing import (
     UnexpectedLambdaException,
     UserLambdaValidationException,
 )
+from claimsmith.testing.contract import TRIGGER_SECONDS
 from tests.unit.testing.handlers import USER, WEB, access, pool, signed_in
 
 
@@ -120,9 +121,10 @@ def test_a_handler_that_takes_too_long_is_given_up() -> None:
 
 def test_a_handler_sees_how_long_it_has() -> None:
     recording = Recording()
-    signed_in(recording)
+    signed_in(recording, trigger_seconds=3_600)
     _, context = recording.calls[0]
-    assert 0 < context.get_remaining_time_in_millis() <= 5_000
+    assert 0 < context.get_remaining_time_in_millis() <= 3_600_000
+    assert TRIGGER_SECONDS == 5
     assert context.aws_request_id
     assert context.function_name
 

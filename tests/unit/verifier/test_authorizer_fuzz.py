@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from claimsmith.errors import ClaimsmithError
@@ -88,7 +88,7 @@ def presented(asked: object) -> bool:
     return any(token in text for token in GOOD)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(events(), st.sampled_from(["simple", "iam"]))
 def test_the_answer_is_one_that_api_gateway_understands_and_tells_nothing(
     drawn: tuple[str, Any], response: str

@@ -146,7 +146,7 @@ def test_whatever_an_event_holds_while_the_table_is_down_the_answer_is_a_documen
     check(service.answer(made))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(made=EVENTS, token=TOKENS, credentials=CREDENTIALS)
 def test_nothing_of_a_token_or_a_secret_gets_into_the_answer_or_the_log(
     caplog: pytest.LogCaptureFixture, made: dict[str, Any], token: str, credentials: str

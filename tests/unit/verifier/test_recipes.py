@@ -33,7 +33,7 @@ def test_a_recipe_runs_as_it_stands(recipe: Path, tmp_path: Path, aws_environmen
         env=aws_environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -54,7 +54,7 @@ def test_a_recipe_whose_api_lets_everybody_in_would_be_noticed(tmp_path: Path, a
         env=aws_environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert ran.returncode == 1
