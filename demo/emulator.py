@@ -152,11 +152,12 @@ class Emulator:
         for left in reversed(range(_START_ATTEMPTS)):
             port = _free_port(0 if self._wanted_port == 0 else _PREFERRED_PORT)
             try:
-                return self._await_health(self._spawn(port))
+                self._await_health(self._spawn(port))
             except LocalStackError:
                 if not left or "already in use" not in self._log_tail():
                     raise
-        return None
+            else:
+                return
 
     def stop(self) -> bool:
         """Stop it and its Lambda workers, and nothing else.

@@ -92,7 +92,9 @@ def all_waits() -> Iterator[Waits]:
     with pytest.MonkeyPatch.context() as patch:
         waits.install(patch.setattr)
         for made, deadline in ((KeySource, "timeout"), (CognitoKit, "trigger_seconds")):
-            patch.setitem(made.__init__.__kwdefaults__, deadline, 60.0)
+            defaults = made.__init__.__kwdefaults__
+            assert defaults is not None
+            patch.setitem(defaults, deadline, 60.0)
         yield waits
 
 
