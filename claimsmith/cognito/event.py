@@ -15,6 +15,7 @@ from claimsmith.errors import Code, EventError
 
 MACHINE_SOURCE: Final = "TokenGeneration_ClientCredentials"
 MANAGED_LOGIN: Final = "TokenGeneration_HostedAuth"
+REFRESH: Final = "TokenGeneration_RefreshTokens"
 
 #: Every source of the page. An unknown one is refused: what it means for a token is not known.
 SOURCES: Final = frozenset(
@@ -23,7 +24,7 @@ SOURCES: Final = frozenset(
         "TokenGeneration_Authentication",
         "TokenGeneration_NewPasswordChallenge",
         "TokenGeneration_AuthenticateDevice",
-        "TokenGeneration_RefreshTokens",
+        REFRESH,
         MACHINE_SOURCE,
     }
 )
@@ -73,6 +74,16 @@ class Request(NamedTuple):
         The refresh of a managed login that asked for this scope alone looks the same.
         """
         return self.source != MANAGED_LOGIN and set(self.scopes) == {limits.ADMIN_SCOPE}
+
+    @property
+    def may_be_bound(self) -> bool:
+        """Whether Cognito may have bound the access token to a resource (RFC 8707), which no event says.
+
+        Only an authorization request can name a resource. So a machine's token is never bound, nor is that of a sign-in
+        by API; of a refresh nothing tells which kind of sign-in it goes back to, since a managed login may have asked
+        for the one scope that an API sign-in has.
+        """
+        return not self.machine and (self.source == REFRESH or not self.api)
 
 
 def parse(event: object) -> Request:

@@ -63,7 +63,10 @@ class _Making:
         for name, value, row in _built_in(case, self.token):
             self.set(name, value, row)
         if self.token == TOKENS[0] and case.client is not None and case.client.audience:
-            self.claims["aud"], self.rows["aud"] = case.request.client_id, case.client_row
+            if case.request.may_be_bound:
+                self.drop("aud", case.client_row, "Cognito may have bound this token to a resource")
+            else:
+                self.claims["aud"], self.rows["aud"] = case.request.client_id, case.client_row
         hidden = self.suppress()
         in_order = {name: self.claims[name] for name in sorted(self.claims)}
         return Made(in_order, self.rows, tuple(name for name in self.optional if name in self.claims), hidden)

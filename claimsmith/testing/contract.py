@@ -27,6 +27,7 @@ class Rule(Enum):
     GROUP_CLAIM = "groups and roles change by groupOverrideDetails, or by suppressing cognito:groups"
     DEVELOPER_ATTRIBUTE = "a dev: attribute can only be suppressed"
     AUDIENCE = "aud in an access token must be the app client's id"
+    BOUND_AUDIENCE = "what a trigger's aud does to an access token that is bound to a resource is not documented"
     EMPTY_NAME = "a claim needs a name"
     NULL_VALUE = "null is not a claim value"
     ARRAY_MEMBER = "an array holds only strings, numbers and booleans"
@@ -72,7 +73,11 @@ _ACCESS_ONLY: Final = ClaimRow(*[Rule.RESERVED_CLAIM] * 2, *[Rule.OTHER_TOKENS_C
 _ID_ONLY: Final = ClaimRow(*[Rule.OTHER_TOKENS_CLAIM] * 2, *[Rule.RESERVED_CLAIM] * 2)
 _BY_GROUP_BLOCK: Final = ClaimRow(*[Rule.GROUP_CLAIM] * 4)
 
-#: The table, claim by claim. ``aud`` in the access token is checked by its value (``AUDIENCE``).
+#: Rules that a claim set to the very value it has does not break. The page's table says of ``aud`` in the ID token that
+#: it cannot be changed; the page's example "Add claims with complex objects" sets it, to the client's id that it is.
+AGAINST_OTHER_VALUES: Final = frozenset({Rule.RESERVED_CLAIM, Rule.AUDIENCE})
+
+#: The table, claim by claim. ``aud`` in the access token is checked by its value (``AUDIENCE``, ``BOUND_AUDIENCE``).
 CLAIMS: Final[dict[str, ClaimRow]] = {
     "acr": _RESERVED,
     "amr": _RESERVED,
@@ -134,7 +139,7 @@ def claim_rule(token: Token, change: Change, name: str) -> Rule | None:
     return Rule.EMPTY_NAME if not name else claim_row(name).forbids(token, change)
 
 
-def value_rule(token: Token, name: str, value: object, client_id: str) -> Rule | None:
+def value_rule(token: Token, name: str, value: object, client_id: str, *, bound: bool) -> Rule | None:
     """The rule that forbids this value for a claim that may be set, or None.
 
     Args:
@@ -142,9 +147,12 @@ def value_rule(token: Token, name: str, value: object, client_id: str) -> Rule |
         name: the claim's name.
         value: a JSON value.
         client_id: the app client.
+        bound: whether the access token is bound to a resource.
     """
     if token == "access" and name == "aud":
-        return None if value == client_id else Rule.AUDIENCE
+        if value != client_id:
+            return Rule.AUDIENCE
+        return Rule.BOUND_AUDIENCE if bound else None
     if token == "id" and name in PLAIN_IN_ID and isinstance(value, list | dict):
         return Rule.PLAIN_IN_ID
     return next(_value_rules(value), None)

@@ -172,6 +172,7 @@ class CognitoKit:
         scopes: Iterable[str] | None = None,
         client_metadata: Mapping[str, str] | None = None,
         nonce: str | None = None,
+        resource: str | None = None,
     ) -> Tokens:
         """Sign a user in.
 
@@ -183,6 +184,8 @@ class CognitoKit:
             scopes: requested; only managed login can request any. None requests all allowed ones.
             client_metadata: reaches the trigger from a challenge's answer, and from nowhere else.
             nonce: of the authorization request.
+            resource: of the authorization request: the access token is bound to it by ``aud`` (RFC 8707). Only managed
+                login takes one.
 
         Raises:
             CognitoError: no tokens.
@@ -193,6 +196,10 @@ class CognitoKit:
         user = self._user(username)
         if scopes is not None and not flow.oauth:
             raise InvalidParameterException("An API sign-in cannot request scopes.")
+        if resource is not None:
+            if not flow.oauth:
+                raise InvalidParameterException("An API sign-in cannot be bound to a resource.")
+            pool.check_resource(resource)
         now = int(self._clock())
         session = pool.Session(
             username,
@@ -202,6 +209,7 @@ class CognitoKit:
             auth_time=now,
             expires_at=now + client.refresh_seconds,
             device_key=f"{self._pool.region}_{uuid.uuid4()}" if flow.source == events.AUTHENTICATE_DEVICE else None,
+            resource=resource,
         )
         issue = _Issue(flow, client_metadata, session, lambda: self._sessions.begin(session))
         return self._issue(user, issue, tokens.user_draft(user, session, self.issuer, now, nonce))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 import uuid
@@ -14,6 +15,7 @@ from claimsmith.testing.errors import (
     InvalidParameterException,
     NotAuthorizedException,
     RefreshTokenReuseException,
+    TokenEndpointError,
     UnsupportedOperationException,
 )
 from claimsmith.testing.response import Groups
@@ -27,6 +29,7 @@ USER_FLOWS: Final = frozenset({"code", "ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWO
 MACHINE_FLOW: Final = "client_credentials"
 
 _ABOUT_USERS: Final = OIDC_SCOPES | {ADMIN_SCOPE}
+_RESOURCE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#]+")
 _ID_LETTERS: Final = string.ascii_lowercase + string.digits
 
 
@@ -133,6 +136,16 @@ def new_client_id() -> str:
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(26))
 
 
+def check_resource(resource: str) -> None:
+    """Refuse what is no resource to bind a token to: an absolute URI without a fragment (RFC 8707 section 2).
+
+    Raises:
+        TokenEndpointError: with ``invalid_target``.
+    """
+    if not _RESOURCE.fullmatch(resource):
+        raise TokenEndpointError("A resource is an absolute URI without a fragment.", "invalid_target")
+
+
 def check_strings(what: str, values: Mapping[str, object]) -> None:
     """Refuse a map of anything but strings.
 
@@ -156,6 +169,7 @@ class Session:
         auth_time: epoch seconds; a refresh does not change it.
         expires_at: end of the refresh token's life. A rotated one inherits it.
         device_key: of the device that signed in.
+        resource: that its access tokens are bound to; a refresh changes nothing about it.
         origin_jti: common to all its tokens.
         revoked: by RevokeToken, a sign-out or disabling the user.
     """
@@ -167,6 +181,7 @@ class Session:
     auth_time: int
     expires_at: int
     device_key: str | None = None
+    resource: str | None = None
     origin_jti: str = field(default_factory=lambda: str(uuid.uuid4()))
     revoked: bool = False
 

@@ -7,10 +7,20 @@ comes of a broken rule is not; ``apply`` leaves the change out and reports it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from claimsmith.testing.contract import MAX_CHANGES, MEMBERS, Rule, Violation, claim_rule, scope_rule, value_rule
+from claimsmith.testing.contract import (
+    AGAINST_OTHER_VALUES,
+    MAX_CHANGES,
+    MEMBERS,
+    Rule,
+    Violation,
+    claim_rule,
+    scope_rule,
+    value_rule,
+)
 from claimsmith.testing.errors import InvalidLambdaResponseException
 
 if TYPE_CHECKING:
@@ -42,6 +52,7 @@ class Draft:
         scopes: of the access token.
         groups: None for a machine.
         client_id: the app client.
+        not_issued: where no ID token is issued, what it would hold; a trigger is not told whether there is one.
     """
 
     access: Members
@@ -49,6 +60,12 @@ class Draft:
     scopes: tuple[str, ...]
     groups: Groups | None
     client_id: str
+    not_issued: Members = field(default_factory=dict)
+
+    def has(self, token: Token, claim: str, value: object) -> bool:
+        """Whether a token has a claim with this very value."""
+        claims = self.access if token == "access" else self.not_issued if self.id is None else self.id
+        return claim in claims and json.dumps(claims[claim], sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +143,11 @@ class _Answer:
         block = self.member(details, name, dict, "claimsAndScopeOverrideDetails")
         self.only_known(block, where)
         for claim, value in self.member(block, "claimsToAddOrOverride", dict, where).items():
-            rule = claim_rule(token, "set", claim) or value_rule(token, claim, value, self.draft.client_id)
+            bound = "aud" in self.draft.access
+            rule = claim_rule(token, "set", claim) or value_rule(token, claim, value, self.draft.client_id, bound=bound)
             if rule is None:
                 self.claims[token][claim] = value
-            else:
+            elif rule not in AGAINST_OTHER_VALUES or not self.draft.has(token, claim, value):
                 self.broken(rule, where, "claimsToAddOrOverride", claim)
         for claim in self.names(block, "claimsToSuppress", where):
             rule = claim_rule(token, "suppress", claim)

@@ -87,23 +87,27 @@ def user_draft(user: User, session: Session, issuer: str, now: int, nonce: str |
         access["version"] = 2
     if session.device_key is not None:
         access["device_key"] = session.device_key
-    identity: dict[str, Any] | None = None
-    if not session.oauth or "openid" in session.scopes:
-        identity = {
-            **_attribute_claims(client.readable(user.attributes)),
-            **common,
-            **_jti(client),
-            "aud": client.id,
-            "token_use": "id",
-            "cognito:username": user.username,
-        }
-        if nonce is not None:
-            identity["nonce"] = nonce
-    return Draft(access, identity, session.scopes, user.held_groups(), client.id)
+    if session.resource is not None:
+        access["aud"] = session.resource
+    identity: dict[str, Any] = {
+        **_attribute_claims(client.readable(user.attributes)),
+        **common,
+        **_jti(client),
+        "aud": client.id,
+        "token_use": "id",
+        "cognito:username": user.username,
+    }
+    if nonce is not None:
+        identity["nonce"] = nonce
+    issued = not session.oauth or "openid" in session.scopes
+    return Draft(access, identity if issued else None, session.scopes, user.held_groups(), client.id, identity)
 
 
 def machine_draft(client: AppClient, scopes: tuple[str, ...], issuer: str, now: int) -> Draft:
-    """A machine's access token without a trigger: its subject is its client, and nothing can revoke it."""
+    """A machine's access token without a trigger: its subject is its client, and nothing can revoke it.
+
+    There is no resource that it could be bound to: Cognito takes the parameter of authorization requests only.
+    """
     access = {
         "sub": client.id,
         "iss": issuer,
@@ -113,7 +117,7 @@ def machine_draft(client: AppClient, scopes: tuple[str, ...], issuer: str, now: 
         "iat": now,
         "jti": str(uuid.uuid4()),
     }
-    return Draft(access, None, scopes, None, client.id)
+    return Draft(access, None, scopes, None, client.id, {"aud": client.id})
 
 
 def _jti(client: AppClient) -> dict[str, str]:

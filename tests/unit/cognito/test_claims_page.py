@@ -22,7 +22,7 @@ from claimsmith.policy import from_rows, lint
 from claimsmith.testing import contract
 from claimsmith.testing.contract import Change, Rule
 from claimsmith.testing.response import Applied, Draft, Groups, apply
-from tests.events import CLIENT, HOSTED, SUB, event
+from tests.events import CLIENT, HOSTED, SIGN_IN, SUB, event
 from tests.pages import Page, names
 from tests.policies import VERSION, decided, facts, membership_row, policy_rows, tenant_row, user_row
 
@@ -209,7 +209,7 @@ class Rows(NamedTuple):
         document["rules"] = [{"id": "r", **self.rule}] if self.rule else []
         return from_document(document, VERSION)
 
-    def decided(self) -> Decision:
+    def decided(self, source: str = HOSTED) -> Decision:
         """What the real decision makes of them."""
         directory = facts(
             tenant_row("acme", name="Acme Ltd", **self.tenant),
@@ -217,7 +217,8 @@ class Rows(NamedTuple):
             membership_row(SUB, "acme", roles=["member"], **self.membership),
             *([tenant_row("globex"), membership_row(SUB, "globex")] if self.undecided else []),
         )
-        return decided(self.bundle(), directory, EVENT)
+        asked = EVENT if source == HOSTED else event(source, groups=GROUPS.groups)
+        return decided(self.bundle(), directory, asked)
 
 
 #: Rows that may hold claims, in the order in which the page says that they win.
@@ -339,5 +340,6 @@ def test_rules_change_scopes(row: Row, token: Token, change: Change) -> None:
 def test_a_clients_row_sets_the_audience(row: Row, token: Token, change: Change) -> None:
     assert (row.name, token, change) == ("aud", "access", "set")
     rows = Rows(client={"audience": True})
-    assert (claims_of(rows.decided(), token)["aud"], rows.codes()) == (CLIENT, set())
-    assert "aud" not in claims_of(Rows().decided(), token)
+    assert (rows.decided(SIGN_IN).changes.access.claims["aud"], rows.codes()) == (CLIENT, set())
+    for unset in (Rows().decided(SIGN_IN), rows.decided(HOSTED)):
+        assert "aud" not in claims_of(unset, token)

@@ -12,10 +12,12 @@ from claimsmith.cognito.response import TokenChanges, count
 from claimsmith.engine.decide import Decision, degraded
 from claimsmith.engine.reasons import Reason
 from claimsmith.errors import Code
-from tests.events import CLIENT, HOSTED, MACHINE, SIGN_IN, SUB, event
+from tests.events import API_SCOPES, CLIENT, HOSTED, MACHINE, REFRESH, SIGN_IN, SUB, event
 from tests.policies import VERSION, bundle, decided, facts, membership_row, refused, tenant_row, user_row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from claimsmith.engine.facts import Facts
 
 ROLES = {
@@ -258,9 +260,25 @@ def test_a_value_cognito_does_not_take_is_dropped_and_the_rest_stays() -> None:
 
 
 def test_the_audience_of_a_client_is_its_own_id_and_only_in_the_access_token() -> None:
-    decision = decided(bundle(clients={CLIENT: {"audience": True}}), facts(), event())
+    decision = decided(bundle(clients={CLIENT: {"audience": True}}), facts(), event(SIGN_IN))
     assert decision.changes.access.claims["aud"] == CLIENT
     assert "aud" not in decision.changes.id.claims
+    machine = decided(bundle(clients={CLIENT: {"audience": True}}), facts(machine=True), event(MACHINE))
+    assert machine.changes.access.claims["aud"] == CLIENT
+
+
+@pytest.mark.parametrize(
+    ("source", "scopes"),
+    [(HOSTED, ["openid"]), (HOSTED, API_SCOPES), (SIGN_IN, ["openid"]), (REFRESH, ["openid"]), (REFRESH, API_SCOPES)],
+)
+def test_the_audience_is_not_set_where_cognito_may_have_bound_the_token_to_a_resource(
+    source: str, scopes: Sequence[str]
+) -> None:
+    """No event says whether it has; of a refresh nothing tells whether it began with a managed login."""
+    decision = decided(bundle(clients={CLIENT: {"audience": True}}), facts(), event(source, scopes=scopes))
+    assert "aud" not in decision.changes.access.claims
+    [reason] = [reason for reason in decision.reasons if reason.name == "aud"]
+    assert (reason.outcome, reason.source, reason.token) == ("dropped", f"POLICY CLIENT#{CLIENT}", "access")
 
 
 def test_an_attribute_named_like_a_built_in_claim_cannot_pass_for_it() -> None:

@@ -304,7 +304,7 @@ def test_tenants_to_choose_from_and_an_attribute_that_would_pass_for_a_built_in_
 
 
 def test_the_audience_is_told_by_the_client_row() -> None:
-    decision = decided(bundle(clients={CLIENT: {"audience": True}}), facts(), event())
+    decision = decided(bundle(clients={CLIENT: {"audience": True}}), facts(), event(SIGN_IN))
     assert Reason("claim", "aud", "set", CLIENT_ROW, "", "access") in decision.reasons
 
 

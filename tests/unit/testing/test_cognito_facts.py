@@ -84,9 +84,36 @@ def test_fact_3_a_developer_attribute_can_only_be_suppressed() -> None:
 
 def test_fact_3_the_audience_is_for_access_tokens_and_is_the_client() -> None:
     assert signed_in(access(claimsToAddOrOverride={"aud": WEB})).access["aud"] == WEB
-    for wrong in (access(claimsToAddOrOverride={"aud": "x"}), identity(claimsToAddOrOverride={"aud": WEB})):
+    for wrong in (access(claimsToAddOrOverride={"aud": "x"}), identity(claimsToAddOrOverride={"aud": "x"})):
         with pytest.raises(ContractViolation):
             signed_in(wrong)
+
+
+def test_fact_3_the_pages_own_example_of_complex_claims_breaks_no_rule() -> None:
+    """One map of claims for both tokens, ``aud`` among them; the table forbids that for the ID token."""
+
+    def example(event: dict[str, Any], _context: object) -> dict[str, Any]:
+        claims = {
+            "aud": event["callerContext"]["clientId"],
+            "flag": False,
+            "big": 9_223_372_036_854_775_807,
+            "mixed": ["a", 1, True],
+            "nested": {"a": {"b": ["c"]}},
+        }
+        part = {"claimsToAddOrOverride": claims, "claimsToSuppress": ["email"]}
+        scopes_too = {**part, "scopesToAdd": ["MyAPI.read"], "scopesToSuppress": [ADMIN_SCOPE]}
+        details = {"idTokenGeneration": part, "accessTokenGeneration": scopes_too}
+        return {**event, "response": {"claimsAndScopeOverrideDetails": details}}
+
+    tokens = signed_in(example)
+    assert (tokens.access["aud"], tokens.id["aud"]) == (WEB, WEB)
+    assert tokens.id["nested"] == {"a": {"b": ["c"]}}
+    assert "MyAPI.read" in scopes(tokens)
+    kit = pool(example)
+    assert kit.sign_in(USER, WEB, by="authorization_code", scopes=["orders/read"]).id_token is None, (
+        "no openid, no ID token"
+    )
+    assert kit.client_credentials(MACHINE).access["aud"] == MACHINE
 
 
 def test_fact_3_scopes_and_groups_have_members_of_their_own() -> None:

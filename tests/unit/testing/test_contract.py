@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from claimsmith.testing import CLAIMS, PREFIXES, ContractViolation, Rule
+from claimsmith.testing.response import Draft
 from tests.unit.testing.handlers import WEB, answering, signed_in
 
 if TYPE_CHECKING:
@@ -96,6 +97,34 @@ def test_the_client_id_may_be_the_access_tokens_audience() -> None:
     tokens = signed_in(answering(accessTokenGeneration={"claimsToAddOrOverride": {"aud": WEB}}))
     assert tokens.access["aud"] == WEB
     assert tokens.id["aud"] == WEB
+
+
+def test_a_reserved_claim_may_be_set_to_the_value_that_it_has_and_to_no_other() -> None:
+    """Each one of both tokens; a trigger that echoes a claim changes nothing, whatever Cognito makes of it."""
+    before = signed_in()
+    for token in ("access", "id"):
+        claims = getattr(before, token)
+        # Made anew for every token, so no trigger can know them.
+        echoed = {name: claims[name] for name in claims if ROWS.get(name, ())[2 * (token == "id") :][:1] == (NOBODY,)}
+        echoed = {
+            name: value for name, value in echoed.items() if name not in {"jti", "origin_jti", "event_id", "at_hash"}
+        }
+        assert echoed.keys() >= {"sub", "iss", "exp", "token_use"}
+        after = signed_in(answering(**{f"{token}TokenGeneration": {"claimsToAddOrOverride": echoed}}))
+        assert getattr(after, token).items() >= echoed.items()
+        for name in echoed:
+            with pytest.raises(ContractViolation, match="RESERVED_CLAIM"):
+                signed_in(answering(**{f"{token}TokenGeneration": {"claimsToAddOrOverride": {name: [echoed[name]]}}}))
+            with pytest.raises(ContractViolation, match="RESERVED_CLAIM"):
+                signed_in(answering(**{f"{token}TokenGeneration": {"claimsToSuppress": [name]}}))
+
+
+@pytest.mark.parametrize(("mine", "another"), [(1, True), (1, 1.0), ("1", 1), ([1], [True]), ({"a": 1}, {"a": True})])
+def test_the_same_value_is_one_of_the_same_type(mine: object, another: object) -> None:
+    draft = Draft({"sub": mine}, None, (), None, WEB)
+    assert draft.has("access", "sub", mine)
+    assert not draft.has("access", "sub", another)
+    assert not draft.has("id", "sub", mine)
 
 
 @pytest.mark.parametrize("audience", ["another", [WEB], None, ""])

@@ -54,7 +54,8 @@ def test_every_sign_in_is_enriched(kit: CognitoKit, by: str) -> None:
     assert tokens.access["tenant_id"] == "acme"
     assert tokens.access["roles"] == ["editor", "viewer"]
     assert tokens.access["limits"] == {"orders": 7}
-    assert tokens.access["aud"] == WEB
+    # Managed login binds tokens to resources and does not say so: there, aud is Cognito's alone.
+    assert tokens.access.get("aud") == (None if by == "authorization_code" else WEB)
     assert tokens.id["tenant_name"] == "Acme"
     assert tokens.id["cognito:groups"] == ["Staff"], "the groups and roles stay as they are"
     assert tokens.id["cognito:roles"] == ["arn:x"]
@@ -64,6 +65,20 @@ def test_every_sign_in_is_enriched(kit: CognitoKit, by: str) -> None:
 def test_every_refresh_is_enriched(kit: CognitoKit, by: str) -> None:
     begun = kit.sign_in(USER, WEB)
     assert kit.refresh(str(begun.refresh_token), WEB, by=by).access["tenant_id"] == "acme"
+
+
+@pytest.mark.parametrize("scopes", [None, ["openid"], ["orders/read"], [ADMIN_SCOPE]])
+@pytest.mark.parametrize("by", REFRESHES)
+def test_a_token_that_is_bound_to_a_resource_stays_bound_whatever_was_asked_for(
+    kit: CognitoKit, by: str, scopes: list[str] | None
+) -> None:
+    """A server that a client asks for a token may choose the scopes that the client requests (RFC 9728)."""
+    resource = "https://mcp.example.com"
+    web = kit.clients[WEB]
+    kit.add_client(WEB, scopes=[*web.scopes, ADMIN_SCOPE], flows=web.flows)
+    begun = kit.sign_in(USER, WEB, by="authorization_code", scopes=scopes, resource=resource)
+    refreshed = kit.refresh(str(begun.refresh_token), WEB, by=by)
+    assert (begun.access["aud"], refreshed.access["aud"]) == (resource, resource)
 
 
 @pytest.mark.parametrize("by", MACHINES)
