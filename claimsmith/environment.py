@@ -16,6 +16,7 @@ AUDIT_TABLE: Final = "CLAIMSMITH_AUDIT_TABLE"
 ON_FAILURE: Final = "CLAIMSMITH_ON_FAILURE"
 ISSUERS: Final = "CLAIMSMITH_ISSUERS"
 CLIENT_IDS: Final = "CLAIMSMITH_CLIENT_IDS"
+AUDIENCE: Final = "CLAIMSMITH_AUDIENCE"
 AUTHORIZER_RESPONSE: Final = "CLAIMSMITH_AUTHORIZER_RESPONSE"
 AUTHORIZER_CACHED_BY: Final = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
 REVOCATION: Final = "CLAIMSMITH_REVOCATION"
@@ -98,6 +99,8 @@ class VerifierEnvironment:
         issuers: each allow-listed issuer and, where it is not the issuer's own, the address of its key set.
         authorizer_cached_by: the identity sources that API Gateway keeps the authorizer's answers by; none where it
             keeps no answers.
+        audience: the resources that access tokens may be bound to, where neither route nor caller names others; none
+            where only tokens that are bound to nothing count.
         revocation: ``strict``: the table is asked about every token; ``cached``: what it said counts for
             ``revocation_cache_seconds``; ``off``: it is not asked, and revoked tokens count until they expire.
         revocation_on_failure: what becomes of a token while the table cannot say whether it is revoked.
@@ -108,6 +111,7 @@ class VerifierEnvironment:
     client_ids: tuple[str, ...]
     authorizer_response: AuthorizerResponse
     authorizer_cached_by: tuple[str, ...] = ()
+    audience: tuple[str, ...] = ()
     revocation: RevocationMode = "strict"
     revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
     revocation_on_failure: RevocationOnFailure = "deny"
@@ -115,6 +119,8 @@ class VerifierEnvironment:
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> VerifierEnvironment:
         """Read it: ``CLAIMSMITH_ISSUERS`` is ``issuer[=jwks_uri],…``, ``CLAIMSMITH_CLIENT_IDS`` is ``id,…``.
+
+        ``CLAIMSMITH_AUDIENCE`` is ``resource,…``, and may be absent.
 
         Raises:
             ConfigurationError: a variable is missing or not one of its values.
@@ -129,6 +135,7 @@ class VerifierEnvironment:
             client_ids=_listed(CLIENT_IDS, environ),
             authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
             authorizer_cached_by=_entries(_value(AUTHORIZER_CACHED_BY, environ)),
+            audience=_entries(_value(AUDIENCE, environ)),
             revocation=cast("RevocationMode", _one_of(REVOCATION, ("strict", "cached", "off"), environ)),
             revocation_cache_seconds=_seconds(
                 REVOCATION_CACHE_SECONDS, DEFAULT_REVOCATION_CACHE_SECONDS, MAX_REVOCATION_CACHE_SECONDS, environ

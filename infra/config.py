@@ -47,6 +47,7 @@ _EMAIL = re.compile(r"[^\s@,]{1,64}@[^\s@,]+\.[^\s@,]+")
 _IDENTITY_SOURCE = re.compile(
     r"\$request\.(?:header|querystring)\.[A-Za-z0-9_-]+|\$context\.(?:routeKey|httpMethod|path)"
 )
+_RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#,*]+")
 _ROUTE_SOURCE = "$context.routeKey"
 #: What can name a tenant: the path, a header that is not the token's. A parameter may come several times, and AWS does
 #: not say by which of its values answers are kept.
@@ -74,6 +75,7 @@ class Config:
         rest_api: whether the verifier's sample is also made as a REST API.
         authorizer_cache_seconds: how long an HTTP API may keep an answer of the authorizer; 0 to ask every time.
         authorizer_identity_sources: what an HTTP API keeps such an answer by.
+        audience: the resources that access tokens may be bound to, where neither route nor caller names others.
         revocation: whether the authorizers ask the table about every token, remember what it said, or do not ask.
         revocation_cache_seconds: how long they remember, with ``cached``: so late a revocation is seen.
         revocation_on_failure: what becomes of a token while the table cannot say whether it is revoked.
@@ -93,6 +95,7 @@ class Config:
     rest_api: bool = False
     authorizer_cache_seconds: int = 0
     authorizer_identity_sources: tuple[str, ...] = IDENTITY_SOURCES
+    audience: tuple[str, ...] = ()
     revocation: Revocation = "strict"
     revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
     revocation_on_failure: RevocationOnFailure = "deny"
@@ -131,6 +134,7 @@ class Config:
             rest_api=_one_of(context, "rest_api", get_args(Switch), "false") == "true",
             authorizer_cache_seconds=(seconds := _cache_seconds(context)),
             authorizer_identity_sources=_identity_sources(context, seconds),
+            audience=_audience(context),
             revocation=cast("Revocation", _one_of(context, "revocation", get_args(Revocation), "strict")),
             revocation_cache_seconds=_revocation_cache_seconds(context),
             revocation_on_failure=cast(
@@ -211,6 +215,19 @@ def _identity_sources(context: Mapping[str, object], cache_seconds: int) -> tupl
             f"-c {key}='$request.header.Authorization,$context.routeKey,$context.path'."
         )
     return sources
+
+
+def _audience(context: Mapping[str, object]) -> tuple[str, ...]:
+    """Resources as tokens name them: absolute URIs without a fragment (RFC 8707 section 2)."""
+    key = "audience"
+    resources = _listed(context, key, "https://api.example.com/mcp,…")
+    for resource in resources:
+        if not _RESOURCE.fullmatch(resource):
+            raise ContextError(
+                f"{key}: {resource!r} is not possible; use absolute addresses without a fragment or a comma, as in "
+                f"-c {key}=https://api.example.com/mcp. A token bound to nothing is accepted in any case."
+            )
+    return resources
 
 
 def _jwks_endpoint(context: Mapping[str, object], setting: Setting) -> str | None:

@@ -46,6 +46,8 @@ class VerifierStack(Stack):
             variables.ISSUERS: _issuers(stateful.pool.user_pool.user_pool_id, config.jwks_endpoint),
             variables.CLIENT_IDS: ",".join(client.user_pool_client_id for client in stateful.pool.clients),
         }
+        if config.audience:
+            self._environment[variables.AUDIENCE] = ",".join(config.audience)
         authorizer = self._authorizer("Authorizer", "simple")
         introspection = PythonFunction(
             self,

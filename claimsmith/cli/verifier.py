@@ -74,6 +74,9 @@ def verify_command(
     issuer: Annotated[str | None, typer.Option(help="The issuer; default: the user pool's.")] = None,
     jwks_uri: Annotated[str | None, typer.Option(help="Another address of its keys; only on loopback.")] = None,
     token_use: Annotated[TokenUse, typer.Option(help="Which kind of token is accepted.")] = "access",
+    audience: Annotated[
+        Many, typer.Option(help="A resource that the token may be bound to (aud); default: none but its own client.")
+    ] = None,
     *,
     revocation: Annotated[
         bool, typer.Option(help="Ask the table: for the names of the claims, and whether the token is revoked.")
@@ -90,6 +93,7 @@ def verify_command(
         client_ids=client or ANY,
         token_use=token_use,
         revocations=StoredRevocations(session.rows) if revocation else ANY,
+        audience=audience or (),
         claim_names=_claim_names(session.rows) if revocation else CLAIM_NAMES,
     )
     claims = dict(verifier.verify(given))
@@ -136,12 +140,17 @@ def add(
     resource: Resource,
     client: Annotated[Many, typer.Option(help="A client whose tokens it may ask about; * for all.")] = None,
     tenant: Annotated[Many, typer.Option(help="A tenant whose tokens it may ask about; * for all.")] = None,
+    audience: Annotated[
+        Many, typer.Option(help="A resource (aud) that a token must be bound to; * for any; default: the deployment's.")
+    ] = None,
 ) -> None:
     """Let somebody ask about tokens; shows their secret once."""
     session: Session = context.obj
     if not client or not tenant:
         raise OperationError(Code.BAD_ARGUMENT, "About whose tokens? Give --client and --tenant; '*' means all.")
-    _show_secret(session, resource, _edits(session).add(resource, clients=client, tenants=tenant))
+    _show_secret(
+        session, resource, _edits(session).add(resource, clients=client, tenants=tenant, audience=audience or ())
+    )
 
 
 @resources.command("rotate")

@@ -91,7 +91,7 @@ def _route(route: Route) -> dict[str, Any]:
     for name in ("api", "tenant_from"):
         if (value := getattr(route, name)) is not None:
             compiled[name] = value
-    for name in ("any_scope", "all_scopes", "any_role"):
+    for name in ("any_scope", "all_scopes", "any_role", "audience"):
         # An empty list that somebody wrote is not the same as none: the authorizer lets nobody through.
         if name in route.model_fields_set:
             compiled[name] = _sorted(getattr(route, name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from claimsmith.engine.language import BUILT_IN_CLAIMS, NoTenant, Publish, ScopeMode
 from claimsmith.policy.literals import plain
@@ -28,6 +28,24 @@ def _present(value: object) -> object:
 
 #: A list of strings or a string set.
 Names = Annotated[list[str], BeforeValidator(_listed)]
+
+
+def _resource(value: str) -> str:
+    """A resource as ``aud`` names it: in full, never by a pattern."""
+    if not value or value == "*":
+        raise ValueError("name each resource in full, as aud does; leave the attribute out for the deployment's")
+    return value
+
+
+#: The same, of resources that tokens are bound to (RFC 8707).
+Resources = Annotated[
+    list[
+        Annotated[
+            str, AfterValidator(_resource), WithJsonSchema({"type": "string", "minLength": 1, "not": {"const": "*"}})
+        ]
+    ],
+    BeforeValidator(_listed),
+]
 
 #: The same, where absent is not the same as empty.
 SomeNames = Annotated[
@@ -178,6 +196,10 @@ class Route(Row):
     any_scope: Names = Field(default_factory=list, description="One of these scopes is needed.")
     all_scopes: Names = Field(default_factory=list, description="All of these scopes are needed.")
     any_role: Names = Field(default_factory=list, description="One of these roles is needed.")
+    audience: Resources = Field(
+        default_factory=list,
+        description="The token must be bound to one of these resources (aud); absent: the verifier's.",
+    )
     tenant_from: Text = Field(
         default=None, description="Where the request names the token's tenant: path:NAME, header:NAME or query:NAME."
     )

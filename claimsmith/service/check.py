@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from claimsmith.environment import AUDIENCE
 from claimsmith.errors import StoreError
 from claimsmith.service.calls import Calls, DeadlineError
 from claimsmith.service.current import CurrentBundle
@@ -19,6 +20,7 @@ from claimsmith.store.resources import StoredResources
 from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
+from claimsmith.verifier.checks import resources
 from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.introspection import Introspection
 from claimsmith.verifier.revocation import CachedRevocations, UncheckedOnFailure
@@ -72,10 +74,16 @@ class TokenChecks:
     """
 
     def __init__(self, rows: Table, environment: VerifierEnvironment, reports: Reports = _NO_REPORTS) -> None:
+        """Put it together.
+
+        Raises:
+            ConfigurationError: the environment allows something that no token can have.
+        """
         self._rows = rows
         self._environment = environment
         self._reports = reports
         self._keys = KeySource(environment.issuers)
+        self._audience = resources(environment.audience, AUDIENCE)
         self._answers = Calls()
         # Not the same: what is stuck there must not take the threads that could answer without it.
         self._reads = Calls()
@@ -146,6 +154,7 @@ class TokenChecks:
             client_ids=client_ids,
             token_use="access",  # noqa: S106 - a token's kind
             revocations=revocations,
+            audience=self._audience,
             claim_names=claim_names(bundle),
         )
 

@@ -38,7 +38,9 @@ class Resources:
     by: str
     clock: Callable[[], float] = time.time
 
-    def add(self, resource_id: str, *, clients: Sequence[str], tenants: Sequence[str]) -> str:
+    def add(
+        self, resource_id: str, *, clients: Sequence[str], tenants: Sequence[str], audience: Sequence[str] = ()
+    ) -> str:
         """Make one.
 
         Args:
@@ -46,6 +48,8 @@ class Resources:
                 access token.
             clients: app clients whose tokens it may ask about; ``*`` for all.
             tenants: tenants whose tokens it may ask about; ``*`` for all, tokens without a tenant included.
+            audience: resources (``aud``) that a token must be bound to for it to ask about it; ``*`` for tokens bound
+                to anything or to nothing. Without any, the deployment's audience counts, and tokens bound to nothing.
 
         Returns:
             Its secret. It is kept nowhere; the row has its SHA-256.
@@ -57,6 +61,8 @@ class Resources:
             raise OperationError(Code.BAD_ARGUMENT, f"A protected resource's id matches {ID.pattern}.")
         secret, digest = _secret()
         row = {**self._signed(), "secrets": [digest], "clients": list(clients), "tenants": list(tenants)}
+        if audience:
+            row["audience"] = list(audience)
         try:
             self.rows.put({**_key(resource_id), **row}, condition="attribute_not_exists(pk)")
         except ConditionError as error:

@@ -122,14 +122,16 @@ class Authorizer:
         """Put it together.
 
         Args:
-            verifier: which tokens are good at all.
+            verifier: which tokens are good at all. Its ``audience`` counts for routes that name none themselves.
             routes: what each route needs.
             response: what an HTTP API with payload format 2.0 is answered; the other kinds know only ``iam``.
             cached_by: the identity sources by which API Gateway keeps answers, in the words of an HTTP API
                 (``$request.header.Authorization``, ``$context.path``) or of a REST API
                 (``method.request.header.Authorization``, ``context.path``); none where it keeps no answers.
         """
-        self._verifier = verifier
+        # Which resources count, the route says; where it says nothing, the verifier does.
+        self._verifier = verifier.for_any_audience()
+        self._audience = verifier.audience
         self._routes = routes
         self._response = response
         self._cached_by = frozenset(map(_source, cached_by))
@@ -145,7 +147,7 @@ class Authorizer:
         call = _read(event, simple=self._response == "simple")
         try:
             claims = self._verifier.verify(_bearer(call))
-            tenant_sources = check_route(self._routes(), call.request, claims)
+            tenant_sources = check_route(self._routes(), call.request, claims, self._audience)
             _check_exact(call)
         except VerificationError as error:
             if error.code in _UNKNOWN:

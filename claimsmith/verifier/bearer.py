@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.verifier.checks import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,8 @@ class Bearer:
 
         Args:
             verifier: which tokens are good at all.
-            require: what a token must grant beyond what the verifier itself requires.
+            require: what a token must grant beyond what the verifier itself requires. Its ``audience`` counts in place
+                of the verifier's.
             realm: of the challenge: what is protected here.
 
         Raises:
@@ -73,7 +75,9 @@ class Bearer:
         """
         if not _QUOTABLE.fullmatch(realm):
             raise ConfigurationError("A realm is printable ASCII without quotes and backslashes.")
-        self._verifier = verifier
+        # Its audience counts in place of the verifier's.
+        named = require is not None and require.audience is not ANY
+        self._verifier = verifier.for_any_audience() if named else verifier
         self._require = require
         self._realm = realm
 

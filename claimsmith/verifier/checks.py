@@ -64,6 +64,20 @@ def names(value: object, argument: str) -> frozenset[str] | Unchecked:
     return frozenset(value)
 
 
+def resources(value: object, argument: str) -> frozenset[str] | Unchecked:
+    """An allow-list of resources, as an access token's ``aud`` names them, as a set; or ``ANY`` as it is.
+
+    Raises:
+        ConfigurationError: it is neither, or has an entry that no ``aud`` can be.
+    """
+    given = names(value, argument)
+    if given is not ANY and not given.isdisjoint(("", "*")):
+        raise ConfigurationError(
+            f"{argument} must name each resource in full, as aud does; for all of them, write ANY."
+        )
+    return given
+
+
 def number(value: float, argument: str, least: float, most: float) -> float:
     """A number as it is: a bound that is none would turn off what it bounds.
 
@@ -103,6 +117,32 @@ def named(claim_names: Mapping[str, str | None]) -> dict[str, str | None]:
             "claim_names may name tenant_id and roles, each by a text, or None where it is absent."
         )
     return {meaning: claim_names.get(meaning, name) for meaning, name in CLAIM_NAMES.items()}
+
+
+def check_audience(claims: Mapping[str, Any], audience: frozenset[str] | Unchecked) -> None:
+    """Refuse an access token that is bound to other resources only (RFC 9068 section 4, RFC 8707 section 2).
+
+    ``aud`` is one string or several (RFC 7519 section 4.1.3); one that is ours is enough. The token's own client counts
+    as ours: it is the only ``aud`` that a trigger can set, and binds the token to nothing. A token without ``aud`` is
+    not bound either. An ID token's ``aud`` is its client, which ``ClaimChecks`` looks at.
+
+    Args:
+        claims: well-formed ones.
+        audience: the resources that tokens may be bound to.
+
+    Raises:
+        VerificationError: ``WRONG_AUDIENCE``.
+    """
+    if audience is ANY or "aud" not in claims or claims["token_use"] == "id":
+        return
+    bound = _bound_to(claims)
+    if claims["client_id"] not in bound and audience.isdisjoint(bound):
+        raise _refused(Code.WRONG_AUDIENCE)
+
+
+def _bound_to(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    audience = claims.get("aud", ())
+    return (audience,) if isinstance(audience, str) else tuple(audience)
 
 
 def _refused(code: Code) -> VerificationError:
@@ -213,6 +253,8 @@ class Requirement:
         any_group: at least one of these Cognito groups.
         any_role: at least one of these roles.
         tenant: exactly this tenant.
+        audience: bound to at least one of these resources (``aud``, RFC 8707). A token without ``aud``, or bound to its
+            own client only, is bound to none. It counts in place of the ``audience`` of a ``Verifier``.
 
     Raises:
         ConfigurationError: a single string is given where several names are meant.
@@ -223,10 +265,12 @@ class Requirement:
     any_group: Names | Unchecked = ANY
     any_role: Names | Unchecked = ANY
     tenant: str | Unchecked = ANY
+    audience: Names | Unchecked = ANY
 
     def __post_init__(self) -> None:
         for argument in ("any_scope", "all_scopes", "any_group", "any_role"):
             names(getattr(self, argument), argument)
+        resources(self.audience, "audience")
         tenant: object = self.tenant
         if tenant is not ANY and not (isinstance(tenant, str) and tenant):
             raise ConfigurationError("tenant must be a tenant id, or ANY.")
@@ -235,9 +279,11 @@ class Requirement:
         """Check it.
 
         Raises:
-            VerificationError: at stage ``claims``: ``SCOPE_MISSING``, ``GROUP_MISSING``, ``ROLE_MISSING``,
-                ``WRONG_TENANT``.
+            VerificationError: at stage ``claims``: ``WRONG_AUDIENCE``, ``WRONG_TENANT``, ``SCOPE_MISSING``,
+                ``GROUP_MISSING``, ``ROLE_MISSING``.
         """
+        if self.audience is not ANY and set(self.audience).isdisjoint(_bound_to(claims)):
+            raise _refused(Code.WRONG_AUDIENCE)
         if self.tenant is not ANY and claims.tenant_id != self.tenant:
             raise _refused(Code.WRONG_TENANT)
         if self.all_scopes is not ANY and not set(self.all_scopes).issubset(claims.scopes):

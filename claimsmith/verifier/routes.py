@@ -1,8 +1,9 @@
 """Route rows: what a request to an API needs, and which row speaks for a request.
 
 A row (``POLICY / ROUTE#<id>``) has ``path`` (``/orders``, ``/orders/{id}``, ``/files/{rest+}``), ``method`` (``ANY`` if
-absent), ``api`` (an API's id; any API if absent), ``any_scope``, ``all_scopes``, ``any_role`` and ``tenant_from``
-(``path:NAME``, ``header:NAME`` or ``query:NAME``: what the request says there must be the token's tenant).
+absent), ``api`` (an API's id; any API if absent), ``any_scope``, ``all_scopes``, ``any_role``, ``audience`` (resources:
+the token must be bound to one of them; if absent, those of the verifier count) and ``tenant_from`` (``path:NAME``,
+``header:NAME`` or ``query:NAME``: what the request says there must be the token's tenant).
 
 The most specific row decides: segment by segment a literal before ``{name}`` before ``{name+}``, then the method itself
 before ``ANY``, then the API itself before any. Rows that are equally specific must all be met. A request that no row
@@ -19,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import unquote
 
-from claimsmith.errors import Code, VerificationError
-from claimsmith.verifier.checks import ANY, Requirement
+from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.verifier.checks import ANY, Requirement, check_audience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -183,9 +184,12 @@ def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSour
         return None, None
     try:
         requirement = Requirement(
-            any_scope=_names(row, "any_scope"), all_scopes=_names(row, "all_scopes"), any_role=_names(row, "any_role")
+            any_scope=_names(row, "any_scope"),
+            all_scopes=_names(row, "all_scopes"),
+            any_role=_names(row, "any_role"),
+            audience=_names(row, "audience"),
         )
-    except ValueError:
+    except (ValueError, ConfigurationError):
         return None, None
     return requirement, None if source is None else TenantSource(source[1], source[2])
 
@@ -213,8 +217,19 @@ def _tenant(route: _Route, request: Request) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def check_route(rows: Iterable[Mapping[str, object]], request: Request, claims: Claims) -> frozenset[TenantSource]:
+def check_route(
+    rows: Iterable[Mapping[str, object]],
+    request: Request,
+    claims: Claims,
+    audience: frozenset[str] | Unchecked = frozenset(),
+) -> frozenset[TenantSource]:
     """Refuse a request whose route demands what the token does not grant.
+
+    Args:
+        rows: all route rows.
+        request: what is asked.
+        claims: of a token that is good, but may be bound to any resource.
+        audience: the resources that tokens may be bound to where the row names none.
 
     Returns:
         Where the rows that decided look for the tenant: what, beyond token, method and path, the answer hangs on.
@@ -235,6 +250,8 @@ def check_route(rows: Iterable[Mapping[str, object]], request: Request, claims: 
         if route.requirement is None:
             raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
         requirement = route.requirement
+        if requirement.audience is ANY:
+            check_audience(claims, audience)
         if route.tenant_from is not None:
             tenant = _tenant(route, request)
             if not tenant:

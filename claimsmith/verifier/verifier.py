@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
 from time import time
 from typing import TYPE_CHECKING
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
-from claimsmith.verifier.checks import ANY, ClaimChecks, Requirement, function, named
+from claimsmith.verifier.checks import ANY, ClaimChecks, Requirement, check_audience, function, named, resources
 from claimsmith.verifier.claims import CLAIM_NAMES, Claims
 from claimsmith.verifier.encoding import json_object
 from claimsmith.verifier.jwks import KeySource
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 class Verifier:
     """Verifies Cognito's tokens. Thread-safe, without I/O while its keys are young and revocations are ``ANY``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what can be checked
         self,
         *,
         issuers: Issuers | KeySource,
         client_ids: Names | Unchecked,
         token_use: TokenUse | Unchecked,
         revocations: Revocations | Unchecked,
+        audience: Names | Unchecked = (),
         require: Requirement | None = None,
         claim_names: Mapping[str, str | None] = CLAIM_NAMES,
         leeway: float = 5,
@@ -44,7 +46,9 @@ class Verifier:
             client_ids: the app clients whose tokens are accepted, or ``ANY``.
             token_use: ``access`` or ``id``, or ``ANY`` for both.
             revocations: where revocations are kept, or ``ANY`` to accept revoked tokens until they expire.
-            require: what every token must grant, for example a scope.
+            audience: the resources that this verifier speaks for, as ``aud`` names them (RFC 8707), or ``ANY``. An
+                access token that has ``aud`` is accepted only where its own client or one of these is in it.
+            require: what every token must grant, for example a scope. Its ``audience`` counts in place of ``audience``.
             claim_names: how the policy names the tenant (``tenant_id``) and the ``roles``; ``None`` for a name: such
                 a claim is not emitted.
             leeway: seconds by which ``nbf`` and ``iat`` may be ahead of the clock, 300 at most. ``exp`` gets none.
@@ -64,6 +68,19 @@ class Verifier:
         if given is not None and not isinstance(given, Requirement):
             raise ConfigurationError("require must be a Requirement; to require nothing, leave it out.")
         self._require = require
+        wanted = audience if require is None or require.audience is ANY else require.audience
+        self._audience = resources(wanted, "audience")
+
+    @property
+    def audience(self) -> frozenset[str] | Unchecked:
+        """The resources that this verifier speaks for; ``ANY`` where it does not look at ``aud``."""
+        return self._audience
+
+    def for_any_audience(self) -> Verifier:
+        """The same verifier without the check of ``aud``, for a caller that checks it once it knows the resource."""
+        other = copy(self)
+        other._audience = ANY  # noqa: SLF001 - of this class
+        return other
 
     def verify(self, token: str) -> Claims:
         """Verify a token.
@@ -87,6 +104,8 @@ class Verifier:
         check_signature(signature, signed, self._keys.find(members.get("iss"), header.kid))
         self._checks.check(members, self._clock())
         claims = Claims(members, self._names)
+        if "aud" in members:
+            check_audience(claims, self._audience)
         if self._require is not None:
             self._require.check(claims)
         if self._revocations is not ANY:

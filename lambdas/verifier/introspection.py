@@ -25,7 +25,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer whether a token is active; 503 where that cannot be known."""
     try:
         answer = checks.introspect(event)
-        said = {"status": answer.response["statusCode"], "caller": answer.resource_id, "code": answer.code}
+        said = {
+            "status": answer.response["statusCode"],
+            "caller": answer.resource_id,
+            "credentials": answer.credentials,
+            "code": answer.code,
+        }
         logger.info("introspection", extra={name: value for name, value in said.items() if value is not None})
         count("Active" if answer.code is None else _COUNTED.get(answer.response["statusCode"], "RequestRefused"))
         response = answer.response

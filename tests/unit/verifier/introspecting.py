@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from claimsmith.errors import Code, StoreError
 from claimsmith.verifier import ANY, KeySource, Verifier
-from claimsmith.verifier.introspection import SCOPE, Introspection
+from claimsmith.verifier.callers import SCOPE
+from claimsmith.verifier.introspection import Introspection
 from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims
 
 if TYPE_CHECKING:
@@ -76,11 +77,19 @@ def introspection(
     revoked: Any = None,  # noqa: ANN401 - the same
     source: KeySource = SOURCE,
     grants: Grants | Unchecked = ANY,
+    audience: Sequence[str] = (),
 ) -> Introspection:
     revocations = Revoked({}) if revoked is None else revoked
 
     def verifier(client_ids: Any, kept: Any) -> Verifier:  # noqa: ANN401 - what is given, or ANY
-        return Verifier(issuers=source, client_ids=client_ids, token_use="access", revocations=kept, clock=lambda: NOW)
+        return Verifier(
+            issuers=source,
+            client_ids=client_ids,
+            token_use="access",
+            revocations=kept,
+            audience=list(audience),
+            clock=lambda: NOW,
+        )
 
     held = Rows({"orders-api": row(), MACHINE: row()}) if rows is None else rows
     return Introspection(

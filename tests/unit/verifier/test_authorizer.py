@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claimsmith.engine.language import METHODS, ROUTE_PATH, TENANT_FROM
 from claimsmith.errors import Code, StoreError, VerificationError
-from claimsmith.verifier import Verifier
+from claimsmith.verifier import ANY, Verifier
 from claimsmith.verifier.authorizer import Authorizer, UnauthorizedError
 from claimsmith.verifier.routes import segments
 from tests.unit.verifier.gateway_events import (
@@ -243,9 +243,70 @@ def test_a_row_demands_scopes_and_roles(demand: dict[str, object], code: Code | 
     assert outcome([{"path": "/orders/{id}", **demand}]) == code
 
 
+MINE, OTHER = "https://mine.example.com/mcp", "https://other.example.com/mcp"
+OF_THE_ROUTE = {"path": "/orders/{id}", "audience": [MINE]}
+
+
+@pytest.mark.parametrize(
+    ("row", "audience", "passes"),
+    [
+        # Where the route says nothing, the verifier's audience counts, and tokens that are bound to nothing.
+        ({"path": "/orders/{id}"}, [], {None, CLIENT}),
+        ({"path": "/orders/{id}"}, [MINE], {None, CLIENT, MINE}),
+        # Where it does, a token must be bound to what it names.
+        (OF_THE_ROUTE, [], {MINE}),
+        (OF_THE_ROUTE, [OTHER], {MINE}),
+        ({"path": "/orders/{id}", "audience": {MINE, OTHER}}, [], {MINE, OTHER}),
+        ({"path": "/orders/{id}", "audience": [MINE, CLIENT]}, [], {MINE, CLIENT}),
+        ({"path": "/orders/{id}", "audience": []}, [MINE], set()),
+    ],
+)
+@pytest.mark.parametrize("event", [http2, http1, rest_request, rest_token])
+def test_a_token_that_is_bound_to_another_resource_opens_no_route(
+    row: dict[str, object],
+    audience: list[str],
+    passes: set[str | None],
+    event: Callable[[str | None], dict[str, Any]],
+) -> None:
+    """It is not good here, so that a REST API answers 401 and not 403 (RFC 6750 section 3.1)."""
+    verifier = Verifier(
+        issuers=SOURCE, client_ids=[CLIENT], token_use="access", revocations=ANY, audience=audience, clock=lambda: NOW
+    )
+    made = Authorizer(verifier, lambda: [row, {"path": "/elsewhere", "audience": [OTHER]}], response="iam")
+    for aud in (None, CLIENT, MINE, OTHER):
+        asked = event(f"Bearer {POOL.sign(access_claims(aud=aud))}")
+        if aud in passes:
+            assert policy(made.authorize(asked))[0] == "Allow"
+        elif event in BY_ERROR:
+            with pytest.raises(UnauthorizedError) as refused:
+                made.authorize(asked)
+            assert refused.value.code is Code.WRONG_AUDIENCE
+        else:
+            answer = made.authorize(asked)
+            assert (policy(answer)[0], answer.code) == ("Deny", Code.WRONG_AUDIENCE)
+
+
+def test_a_route_that_nobody_named_does_not_tell_whose_token_it_is() -> None:
+    bound = f"Bearer {POOL.sign(access_claims(aud=MINE))}"
+    assert authorizer(OF_THE_ROUTE).authorize(http2(bound, "/elsewhere")).code is Code.ROUTE_NOT_FOUND
+
+
+def test_routes_that_are_equally_specific_must_all_take_the_audience() -> None:
+    rows = [OF_THE_ROUTE, {"path": "/orders/{name}"}]
+    for one in (rows, rows[::-1]):
+        for aud in (None, CLIENT, MINE, [MINE, OTHER]):
+            answer = authorizer(*one).authorize(http2(f"Bearer {POOL.sign(access_claims(aud=aud))}"))
+            assert answer.code is Code.WRONG_AUDIENCE
+        assert authorizer(*one).authorize(http2(f"Bearer {POOL.sign(access_claims(aud=[MINE, CLIENT]))}")).code is None
+
+
 @pytest.mark.parametrize(
     "demand",
     [
+        {"audience": MINE},
+        {"audience": None},
+        {"audience": ["*"]},
+        {"audience": [""]},
         {"any_scope": "orders/read"},
         {"any_scope": None},
         {"any_scope": [1]},

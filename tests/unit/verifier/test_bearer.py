@@ -81,6 +81,15 @@ def test_section_3_1_a_good_token_that_does_not_suffice_is_403(require: Requirem
     assert said == (403, "insufficient_scope", challenge)
 
 
+def test_section_3_1_a_token_for_another_resource_is_an_invalid_token_and_a_requirement_may_name_ours() -> None:
+    bound = f"Bearer {POOL.sign(access_claims(aud='https://api.example.com'))}"
+    challenge = 'Bearer realm="api", error="invalid_token"'
+    assert refused(Bearer(verifier()), bound) == (401, "invalid_token", challenge)
+    ours = Bearer(verifier(), require=Requirement(audience=["https://api.example.com"]))
+    assert ours.verify([bound])["aud"] == "https://api.example.com"
+    assert refused(ours, f"Bearer {POOL.sign()}") == (401, "invalid_token", challenge)
+
+
 def test_section_3_the_challenge_names_the_scopes_that_are_needed() -> None:
     said = refused(Bearer(verifier()), f"Bearer {POOL.sign()}", scopes=("orders/read", "orders/delete"))
     assert said[2] == 'Bearer realm="api", error="insufficient_scope", scope="orders/read orders/delete"'

@@ -11,7 +11,8 @@ import pytest
 
 from claimsmith.errors import Code
 from claimsmith.verifier import KeySource
-from claimsmith.verifier.introspection import MAX_BODY, SCOPE
+from claimsmith.verifier.callers import SCOPE
+from claimsmith.verifier.introspection import MAX_BODY
 from claimsmith.verifier.revocation import revocation_key
 from tests.unit.verifier.introspecting import (
     DOWN,
@@ -127,7 +128,7 @@ def test_section_2_1_whoever_does_not_authenticate_is_refused_before_anything_is
 
 def test_section_2_2_an_active_token_is_described() -> None:
     claims = access_claims(aud="https://api.example.com", nbf=NOW - 60)
-    assert answered(event(POOL.sign(claims))) == (
+    assert answered(event(POOL.sign(claims)), introspection(audience=["https://api.example.com"])) == (
         200,
         {
             "active": True,
@@ -170,7 +171,8 @@ def test_section_2_2_times_are_integers_and_never_longer_than_the_token_says() -
 def test_section_2_2_aud_is_a_string_or_a_list_of_strings_or_not_there(aud: object) -> None:
     status, members = answered(event(POOL.sign({**access_claims(), "aud": aud})))
     assert (status, "aud" in members) == (200, False)
-    assert answered(event(POOL.sign(access_claims(aud=["a", "b"]))))[1]["aud"] == ["a", "b"]
+    several = event(POOL.sign(access_claims(aud=["a", CLIENT])))
+    assert answered(several)[1]["aud"] == ["a", CLIENT]
 
 
 REFRESH_TOKEN = ".".join(["eyJjdHkiOiJKV1QiLCJlbmMiOiJBMjU2R0NNIiwiYWxnIjoiUlNBLU9BRVAifQ", *["AAAA"] * 4])
@@ -238,6 +240,42 @@ def test_section_2_2_a_token_without_a_tenant_is_seen_by_those_who_see_all_tenan
     assert answered(event(token), introspection(Rows({"orders-api": row(tenants=["acme"])}))) == INACTIVE
 
 
+MINE, OTHER = "https://mine.example.com/mcp", "https://other.example.com/mcp"
+
+
+@pytest.mark.parametrize(
+    ("changes", "audience", "seen"),
+    [
+        # Where the row says nothing, the deployment's audience counts, and tokens that are bound to nothing.
+        ({}, [], {None, CLIENT}),
+        ({}, [MINE], {None, CLIENT, MINE}),
+        # Where it does, a token must be bound to what it names; * is for everything.
+        ({"audience": [MINE]}, [], {MINE}),
+        ({"audience": {MINE}}, [OTHER], {MINE}),
+        ({"audience": ["*"]}, [], {None, CLIENT, MINE, OTHER}),
+        ({"audience": []}, [MINE], set()),
+        ({"audience": MINE}, [MINE], set()),
+        ({"audience": None}, [MINE], set()),
+        ({"audience": [""]}, [MINE], set()),
+        ({"audience": [1]}, [MINE], set()),
+    ],
+)
+def test_section_2_2_a_caller_sees_only_tokens_of_its_audience(
+    changes: dict[str, object], audience: list[str], seen: set[str | None]
+) -> None:
+    """Section 4: a token is active only for a resource that it can be used at (RFC 9068 section 4)."""
+    callers = row(**changes)
+    service = introspection(Rows({"orders-api": callers, MACHINE: callers}), audience=audience)
+    for aud in (None, CLIENT, MINE, OTHER):
+        for authorization in (basic(), f"Bearer {machine_token()}"):
+            answer = service.answer(event(POOL.sign(access_claims(aud=aud)), authorization))
+            if aud in seen:
+                members = json.loads(answer.response["body"])
+                assert (members["active"], members.get("aud")) == (True, aud)
+            else:
+                assert (answer.response["body"], answer.code) == ('{"active":false}', Code.WRONG_AUDIENCE)
+
+
 def test_section_2_2_a_caller_learns_nothing_of_others_tokens_from_what_is_looked_up_or_out_of_reach() -> None:
     """Revocation is looked up for good tokens only; a caller who may not know of them must not see that happen."""
     for revoked in (Revoked({}), Revoked({}, DOWN)):
@@ -269,6 +307,7 @@ def test_section_2_3_wrong_client_credentials_are_401(authorization: str) -> Non
         {"username": "ada"},
         {"client_id": "9other", "sub": "9other"},
         {"iss": "https://login.example.com"},
+        {"aud": "https://api.example.com"},
     ],
 )
 def test_section_2_3_a_bearer_token_that_is_not_enough_is_401(changes: dict[str, object]) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from claimsmith.verifier.revocation import revocation_key
 from tests.unit.verifier.introspecting import (
+    FORM,
     MACHINE,
     POOL,
     SECOND,
@@ -135,11 +136,173 @@ def test_rfc_6749_section_5_2_two_credentials_in_one_request_are_a_bad_request(n
     assert answered(event(body=urlencode({**form, name: ""})))[1]["active"] is True
 
 
-def test_rfc_6749_section_2_3_1_credentials_in_the_body_are_not_taken() -> None:
-    """The body form is optional, and not recommended."""
-    made = event(body=urlencode({"token": POOL.sign(), "client_id": "orders-api", "client_secret": SECRET}))
+def posted(media_type: str = FORM, **parameters: str) -> dict[str, Any]:
+    """A request whose credentials, if any, are in the form."""
+    made = event(body=urlencode({"token": POOL.sign(), **parameters}), media_type=media_type)
     del made["headers"]["authorization"]
-    assert answered(made) == (401, {"error": "invalid_client"})
+    return made
+
+
+def test_rfc_6749_section_2_3_1_credentials_in_the_body_are_taken() -> None:
+    answer = introspection().answer(posted(client_id="orders-api", client_secret=SECRET))
+    assert (answer.code, answer.resource_id, answer.credentials) == (None, "orders-api", "form")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"client_id": "orders-api"},
+        {"client_secret": SECRET},
+        {"client_id": "orders-api", "client_secret": ""},
+        {"client_id": "orders-api", "client_secret": "wrong"},
+        {"client_id": "orders-api", "client_secret": digest(SECRET)},
+        {"client_id": "orders-api", "client_secret": quote(SECRET + "%")},
+        {"client_id": "unknown", "client_secret": SECRET},
+        {"client_id": "orders-api#x", "client_secret": SECRET},
+        {
+            "client_assertion": "a.b.c",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        },
+        {"access_token": "x"},
+    ],
+)
+def test_rfc_6749_section_5_2_wrong_credentials_in_the_body_are_401(parameters: dict[str, str]) -> None:
+    answer = introspection().answer(posted(**parameters))
+    assert (answer.response["statusCode"], answer.resource_id) == (401, None)
+    assert answer.response["headers"]["WWW-Authenticate"] == BOTH, "RFC 9110 section 11.6.1: whatever was sent"
+    assert answer.response["body"] == '{"error":"invalid_client"}'
+
+
+def test_credentials_in_the_body_are_found_in_a_readable_form_only() -> None:
+    credentials = {"client_id": "orders-api", "client_secret": SECRET}
+    assert answered(posted("application/json", **credentials))[0] == 401
+    twice = posted(**credentials)
+    twice["body"] = encoded(urlencode([*credentials.items(), *credentials.items(), ("token", "x")]).encode())
+    assert answered(twice)[0] == 401
+    missing = posted(**credentials)
+    missing["body"] = encoded(urlencode(credentials).encode())
+    assert answered(missing) == (400, {"error": "invalid_request"}), "a caller who is known hears what is wrong"
+
+
+@pytest.mark.parametrize("name", ["client_assertion", "access_token"])
+def test_a_second_credential_beside_those_in_the_body_is_a_bad_request(name: str) -> None:
+    credentials = {"client_id": "orders-api", "client_secret": SECRET}
+    assert answered(posted(**credentials, **{name: "x"})) == (400, {"error": "invalid_request"})
+
+
+def test_the_same_credentials_twice_are_taken_and_told() -> None:
+    """More than RFC 6749 section 2.3 allows; ``docs/adr/0015`` says why."""
+    both = event(body=urlencode({"token": POOL.sign(), "client_id": "orders-api", "client_secret": SECRET}))
+    answer = introspection().answer(both)
+    assert (answer.code, answer.resource_id, answer.credentials) == (None, "orders-api", "basic and form")
+    assert introspection().answer(event()).credentials == "basic"
+    assert introspection().answer(event(authorization=f"Bearer {machine_token()}")).credentials == "bearer"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"client_id": "orders-api", "client_secret": "another"},
+        {"client_id": "orders-api", "client_secret": SECOND},
+        {"client_id": "another-api", "client_secret": SECRET},
+        {"client_id": "Orders-Api", "client_secret": SECRET},
+        {"client_secret": SECRET},
+        {"client_id": "orders-api", "client_secret": "\u00e9\u4e2d"},
+    ],
+)
+def test_rfc_6749_section_5_2_credentials_that_differ_are_a_bad_request(parameters: dict[str, str]) -> None:
+    """Both secrets of the row are good, but not at once; the log says whose request it was."""
+    rows = Rows({"orders-api": row(secrets=[digest(SECRET), digest(SECOND)]), "another-api": row()})
+    answer = introspection(rows).answer(event(body=urlencode({"token": POOL.sign(), **parameters})))
+    assert (answer.response["statusCode"], answer.response["body"]) == (400, '{"error":"invalid_request"}')
+    assert answer.resource_id == "orders-api"
+
+
+@pytest.mark.parametrize("authorization", [basic(password="wrong"), basic(user="unknown"), "Basic x", "Digest x"])
+def test_good_credentials_in_the_body_do_not_mend_wrong_ones_in_the_header(authorization: str) -> None:
+    good = urlencode({"token": POOL.sign(), "client_id": "orders-api", "client_secret": SECRET})
+    assert answered(event(body=good, authorization=authorization)) == (401, {"error": "invalid_client"})
+
+
+def test_a_bearer_token_and_a_secret_are_a_bad_request() -> None:
+    for parameters in ({"client_id": "orders-api", "client_secret": SECRET}, {"client_secret": "x"}):
+        form = urlencode({"token": POOL.sign(), **parameters})
+        assert answered(event(body=form, authorization=f"Bearer {machine_token()}")) == (
+            400,
+            {"error": "invalid_request"},
+        )
+        assert answered(event(body=form, authorization="Bearer x")) == (401, {"error": "invalid_token"})
+
+
+def replayed(*, authorization: str | None = None, body: str, media_type: str = FORM, **headers: str) -> dict[str, Any]:
+    """A request, octet by octet as a client sends it, as an HTTP API hands it on."""
+    sent = {"host": "api.example.com", "content-type": media_type, "content-length": str(len(body)), **headers}
+    made = event(body=body)
+    made["headers"] = sent if authorization is None else {**sent, "authorization": authorization}
+    return made
+
+
+def requests_of_clients(user: str, secret: str, token: str) -> dict[str, tuple[dict[str, Any], str]]:
+    """What clients send by default and in their other modes, and how they authenticate by it."""
+    raw, escaped = (f"{user}:{secret}", f"{quote(user, safe='')}:{quote(secret, safe='')}")
+    ours = "Basic " + encoded(escaped.encode())
+    post = f"client_id={quote(user, safe='')}&client_secret={quote(secret, safe='')}"
+    return {
+        # lua-resty-openidc to 1.8.0, in APISIX and kong-oidc: Basic, and the same in the form, in no certain order.
+        "APISIX, client_secret_basic": (
+            replayed(authorization=ours, body=f"{post}&token={token}", **{"user-agent": "lua-resty-http/0.17"}),
+            "basic and form",
+        ),
+        "APISIX, client_secret_post": (replayed(body=f"token={token}&{post}"), "form"),
+        # Duende.IdentityModel: the form unless it is told otherwise.
+        "Duende, PostBody": (
+            replayed(body=f"token={token}&token_type_hint=access_token&{post}", accept="application/json"),
+            "form",
+        ),
+        "Duende, AuthorizationHeader": (
+            replayed(authorization=ours, body=f"token={token}&token_type_hint=access_token", accept="application/json"),
+            "basic",
+        ),
+        "Quarkus, basic": (
+            replayed(authorization=ours, body=f"token={token}&token_type_hint=access_token&client_id={user}"),
+            "basic",
+        ),
+        "Quarkus, post": (replayed(body=f"token={token}&token_type_hint=access_token&{post}"), "form"),
+        # Authlib does not encode what goes into Basic.
+        "Authlib, client_secret_basic": (
+            replayed(
+                authorization="Basic " + encoded(raw.encode()),
+                body=f"token={token}&token_type_hint=access_token",
+                media_type=FORM + ";charset=UTF-8",
+            ),
+            "basic",
+        ),
+        "Authlib, client_secret_post": (replayed(body=f"token={token}&token_type_hint=access_token&{post}"), "form"),
+        "FastMCP, client_secret_post": (replayed(body=urlencode({"token": token, "token_type_hint": "access_token",
+                                                                 "client_id": user, "client_secret": secret})), "form"),
+        "Spring": (
+            replayed(
+                authorization=f"Basic {encoded(f'{quote_plus(user)}:{quote_plus(secret)}'.encode())}",
+                body=f"token={token}",
+                media_type=FORM + ";charset=UTF-8",
+                accept="application/json",
+            ),
+            "basic",
+        ),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("client", requests_of_clients("", "", ""))
+def test_what_real_clients_send_is_taken(client: str) -> None:
+    """With an id and a secret as ``claimsmith resources`` makes them, so that encoding them changes nothing."""
+    secret = secrets.token_urlsafe(32)
+    service = introspection(Rows({"orders.api_2-x": row(secrets=[digest(secret)])}))
+    made, credentials = requests_of_clients("orders.api_2-x", secret, POOL.sign())[client]
+    answer = service.answer(made)
+    assert (answer.code, answer.resource_id, answer.credentials) == (None, "orders.api_2-x", credentials)
+    wrong, _ = requests_of_clients("orders.api_2-x", secret[::-1], POOL.sign())[client]
+    assert service.answer(wrong).response["statusCode"] == 401
 
 
 @pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
@@ -217,6 +380,10 @@ def test_an_unknown_id_and_a_known_one_take_the_same_work() -> None:
     assert (unknown["openssl_sha256"], unknown["compare_digest"], unknown["Rows.row"]) == (1, 2, 1)
     for known in ("orders-api", "rotating", "broken"):
         assert work(service, event(authorization=basic(known, wrong))) == unknown
+    in_the_form = work(service, posted(client_id="unknown", client_secret=wrong))
+    assert in_the_form["compare_digest"] == 2
+    for known in ("orders-api", "rotating", "broken"):
+        assert work(service, posted(client_id=known, client_secret=wrong)) == in_the_form
 
 
 def test_the_look_up_is_the_same_for_an_unknown_id() -> None:

@@ -69,8 +69,12 @@ CREDENTIALS = st.sampled_from(
 FORMS = st.builds(
     lambda pairs, joint: joint.join(urlencode({name: value}, errors="replace") for name, value in pairs),
     st.lists(
-        st.tuples(st.sampled_from(["token", "token_type_hint", "client_secret", "x"]) | st.text(max_size=5), TOKENS),
-        max_size=4,
+        st.tuples(
+            st.sampled_from(["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "x"])
+            | st.text(max_size=5),
+            TOKENS | st.sampled_from([SECRET, "orders-api", "wrong"]),
+        ),
+        max_size=5,
     ),
     st.sampled_from(["&", ";", "&&", ""]),
 )
@@ -147,24 +151,35 @@ def test_whatever_an_event_holds_while_the_table_is_down_the_answer_is_a_documen
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(made=EVENTS, token=TOKENS, credentials=CREDENTIALS)
+@given(
+    made=EVENTS,
+    token=TOKENS,
+    credentials=st.none() | CREDENTIALS,
+    secret=st.sampled_from(["", SECRET, "a wrong secret"]) | st.text(max_size=40),
+)
 def test_nothing_of_a_token_or_a_secret_gets_into_the_answer_or_the_log(
-    caplog: pytest.LogCaptureFixture, made: dict[str, Any], token: str, credentials: str
+    caplog: pytest.LogCaptureFixture, made: dict[str, Any], token: str, credentials: str | None, secret: str
 ) -> None:
     """The fixture only collects; that it outlives the examples does no harm."""
     made = {
         **made,
-        "headers": {"authorization": credentials, "content-type": FORM},
-        "body": encoded(urlencode({"token": token}, errors="replace").encode()),
+        "headers": {"content-type": FORM} | ({} if credentials is None else {"authorization": credentials}),
+        "body": encoded(
+            urlencode(
+                {"token": token, "client_id": "orders-api", "client_secret": secret} if secret else {"token": token},
+                errors="replace",
+            ).encode()
+        ),
         "isBase64Encoded": True,
     }
     with caplog.at_level(logging.DEBUG):
         answer = introspection().answer(made)
-    told = json.dumps(answer.response) + str(answer.code) + str(answer.resource_id) + caplog.text
+    told = "".join(map(str, (json.dumps(answer.response), *answer[1:]))) + caplog.text
     for kept in (SECRET, digest(SECRET), basic(), machine_token(), *(part for part in token.split(".") if part)):
         if len(kept) > 8:  # shorter ones may be in an answer by chance
             assert kept not in told
-    assert len(credentials) <= 8 or credentials not in told
+    for sent in (credentials or "", secret):
+        assert len(sent) <= 8 or sent not in told
 
 
 @pytest.mark.parametrize(

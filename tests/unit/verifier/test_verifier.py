@@ -297,8 +297,90 @@ def test_the_client_must_be_on_the_list() -> None:
 
 def test_an_access_tokens_aud_does_not_stand_in_for_its_client() -> None:
     assert refused_claims(access_claims(client_id="other", aud=CLIENT)) == Code.WRONG_CLIENT
-    for aud in ("https://api.example.com", ["https://api.example.com", "x"], []):
-        assert verifier().verify(POOL.sign(access_claims(aud=aud)))
+
+
+API, MCP = "https://api.example.com", "https://mcp.example.com"
+
+
+@pytest.mark.parametrize(
+    ("aud", "audience", "accepted"),
+    [
+        (None, [], True),
+        (None, [API], True),
+        (CLIENT, [], True),
+        ([CLIENT], [], True),
+        ([MCP, CLIENT], [], True),
+        (MCP, [], False),
+        ([], [], False),
+        ([], [API], False),
+        ("", [API], False),
+        (API, [API], True),
+        ([API], [API], True),
+        ([MCP, API], {API}, True),
+        (MCP, [API], False),
+        ([MCP, "x"], [API], False),
+        (API + "/", [API], False),
+        (API.upper(), [API], False),
+        ("other", [API], False),
+        (MCP, ANY, True),
+        ([], ANY, True),
+    ],
+)
+def test_a_token_that_is_bound_to_other_resources_only_is_refused(
+    aud: object,
+    audience: Any,  # noqa: ANN401 - several names, or ANY
+    *,
+    accepted: bool,
+) -> None:
+    """RFC 9068 section 4: ours must be among ``aud``, compared exactly (RFC 7519 section 4.1.3)."""
+    claims = access_claims(aud=aud)
+    if accepted:
+        assert verifier(audience=audience).verify(POOL.sign(claims)).get("aud") == (
+            tuple(aud) if isinstance(aud, list) else aud
+        )
+    else:
+        assert refused_claims(claims, audience=audience) == Code.WRONG_AUDIENCE
+
+
+def test_an_audience_that_is_left_out_is_the_tokens_own_client_and_nothing_else() -> None:
+    assert refused_claims(access_claims(aud=MCP)) == Code.WRONG_AUDIENCE
+    assert refused_claims(access_claims(aud=MCP), client_ids=ANY) == Code.WRONG_AUDIENCE
+    assert refused_claims(access_claims(aud="other", client_id="mine"), client_ids=ANY) == Code.WRONG_AUDIENCE
+    assert verifier(token_use=ANY).verify(POOL.sign(id_claims())), "of an ID token it is the client"
+
+
+@pytest.mark.parametrize("audience", [None, "https://api.example.com", ["*"], [""], [API, "*"], [1], {API: 1}])
+def test_an_audience_that_no_token_can_have_is_refused(audience: Any) -> None:  # noqa: ANN401 - on purpose
+    for made in (lambda: verifier(audience=audience), lambda: Requirement(audience=audience)):
+        with pytest.raises(ConfigurationError, match="audience must"):
+            made()
+
+
+@pytest.mark.parametrize(
+    ("aud", "accepted"),
+    [(MCP, True), ([API, MCP], True), (API, False), (CLIENT, False), ([CLIENT], False), (None, False), ([], False)],
+)
+def test_a_requirement_asks_for_a_token_that_is_bound_to_one_of_its_resources(aud: object, *, accepted: bool) -> None:
+    """In place of the verifier's own audience, whether that has the resource or not."""
+    for others in ([], [API], [API, MCP], ANY):
+        changes: dict[str, Any] = {"audience": others, "require": Requirement(audience=[MCP])}
+        if accepted:
+            assert verifier(**changes).verify(POOL.sign(access_claims(aud=aud)))
+        else:
+            assert refused_claims(access_claims(aud=aud), **changes) == Code.WRONG_AUDIENCE
+    assert refused_claims(access_claims(aud=MCP), require=Requirement(audience=[])) == Code.WRONG_AUDIENCE
+
+
+def test_who_checks_the_audience_later_gets_a_verifier_that_checks_all_the_rest() -> None:
+    strict = verifier(audience=[API])
+    later = strict.for_any_audience()
+    assert (strict.audience, later.audience) == (frozenset({API}), ANY)
+    assert later.verify(POOL.sign(access_claims(aud=MCP)))
+    for token in (POOL.sign(access_claims(client_id="other")), POOL.sign(access_claims(exp=NOW))):
+        with pytest.raises(VerificationError):
+            later.verify(token)
+    with pytest.raises(VerificationError):
+        strict.verify(POOL.sign(access_claims(aud=MCP)))
 
 
 @pytest.mark.parametrize("aud", [None, "other", [CLIENT], [CLIENT, "other"], CLIENT + " "])
@@ -427,6 +509,9 @@ SNIPPETS = {
     'client_ids=["a"], revocations=ANY': "token_use",
     'client_ids=["a"], token_use="access"': "revocations",
     'client_ids="a", token_use="access", revocations=ANY': "client_ids",
+    'client_ids=ANY, token_use="access", revocations=ANY, audience=ANY': None,
+    'client_ids=ANY, token_use="access", revocations=ANY, audience="a"': "audience",
+    'client_ids=ANY, token_use="access", revocations=ANY, audience=None': "audience",
     'client_ids=None, token_use="access", revocations=ANY': "client_ids",
     'client_ids=["a"], token_use="refresh", revocations=ANY': "token_use",
     'client_ids=["a"], token_use=None, revocations=ANY': "token_use",
