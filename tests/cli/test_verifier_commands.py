@@ -94,11 +94,18 @@ def issued(rows: Table) -> Iterator[Callable[..., tuple[Tokens, tuple[str, ...]]
     rows.put(tenant_row("acme"))
     rows.put(membership_row(user.sub, "acme"))
 
-    def sign_in(**settings: object) -> tuple[Tokens, tuple[str, ...]]:
+    def sign_in(*, resource: str | None = None, **settings: object) -> tuple[Tokens, tuple[str, ...]]:
         apply(rows, from_rows(policy_rows(settings=settings)), by="test")
         issuer = Issuer(rows, "deny")
         kit.trigger = lambda event, _context: issuer.issue(event).event
-        return kit.sign_in("ada", "web"), ("--issuer", kit.issuer, "--jwks-uri", keys.jwks_uri, "--json")
+        by = "RespondToAuthChallenge" if resource is None else "authorization_code"
+        return kit.sign_in("ada", "web", by=by, resource=resource), (
+            "--issuer",
+            kit.issuer,
+            "--jwks-uri",
+            keys.jwks_uri,
+            "--json",
+        )
 
     with kit.serve() as keys:
         yield sign_in
@@ -113,6 +120,29 @@ def test_access_tokens_are_accepted_and_id_tokens_where_that_is_said(
     assert (refused.code, refused.data["error"]["code"]) == (1, "CS3034")
     assert claimsmith("verify", tokens.id_token, *where, "--token-use", "id").code == 0
     assert claimsmith("verify", tokens.access_token, *where, "--token-use", "id").code == 1
+
+
+def test_a_token_that_is_bound_to_a_resource_is_accepted_where_that_is_named(
+    claimsmith: Command, issued: Callable[..., tuple[Tokens, tuple[str, ...]]]
+) -> None:
+    mcp = "https://mcp.example.com"
+    _, where = issued(resource=mcp)
+    token = issued(resource=mcp)[0].access_token
+    refused = claimsmith("verify", token, *where, "--audience", "https://other.example.com")
+    assert (refused.code, refused.data["error"]["code"]) == (1, "CS3040")
+    assert claimsmith("verify", token, *where).data["error"]["code"] == "CS3040"
+    done = claimsmith("verify", token, *where, "--audience", "https://other.example.com", "--audience", mcp)
+    assert done.data["claims"]["aud"] == mcp
+    assert claimsmith("verify", token, *where, "--audience", "*").data["error"]["code"] == "CS4001"
+
+
+def test_a_resource_may_be_added_for_tokens_of_one_audience(claimsmith: Command, rows: Table) -> None:
+    claimsmith("resources", "add", "mcp", "--client", "*", "--tenant", "*", "--audience", "https://mcp.example.com")
+    row = rows.get("PROTECTED_RESOURCE#mcp", "PROTECTED_RESOURCE")
+    assert row is not None
+    assert row["audience"] == ["https://mcp.example.com"]
+    claimsmith("resources", "add", "any", "--client", "*", "--tenant", "*")
+    assert "audience" not in (rows.get("PROTECTED_RESOURCE#any", "PROTECTED_RESOURCE") or {})
 
 
 def test_the_tenant_is_read_under_the_name_that_the_policy_gives_it(

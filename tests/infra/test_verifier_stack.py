@@ -365,6 +365,13 @@ def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwi
         assert variables == {"AuthorizerFunctionE": expected, "RestAuthorizer": expected, "Introspection": {}}
 
 
+def test_every_verifier_is_told_the_resources_that_tokens_may_be_bound_to() -> None:
+    context = {"rest_api": "true", "audience": "https://a.example/mcp,https://b.example"}
+    template = synthesise(context).verifier
+    for function in ("AuthorizerFunctionE", "RestAuthorizer", "Introspection"):
+        assert _environment(template, function)["CLAIMSMITH_AUDIENCE"] == context["audience"]
+
+
 # The REST API.
 
 

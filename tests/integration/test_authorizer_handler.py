@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from claimsmith.environment import VerifierEnvironment
-from claimsmith.errors import ClaimsmithError, Code
+from claimsmith.errors import ClaimsmithError, Code, ConfigurationError
 from claimsmith.policy import from_rows
 from claimsmith.service.check import ANSWER_SECONDS, READ_SECONDS, Reports, TokenChecks
 from claimsmith.service.issue import Issuer
@@ -141,6 +141,32 @@ def stage(dynamodb: Client, rows: Table, aws_environment: dict[str, str], waits:
             "CLAIMSMITH_CLIENT_IDS": client.id,
         }
         yield Stage(rows, kit, server, environment, waits)
+
+
+def test_a_token_that_is_bound_to_another_resource_opens_only_routes_that_name_it(stage: Stage) -> None:
+    """The trigger's policy, the routes of the same policy, and what the deployment names."""
+    mcp, other = "https://mcp.example.com", "https://other.example.com"
+    row = {"pk": "POLICY", "sk": "ROUTE#mcp", "path": "/mcp", "any_scope": ["orders/read"], "audience": [mcp]}
+    policy = policy_rows(settings={"cache_seconds": 0}, roles={"viewer": {"scopes": ["orders/read"]}})
+    apply(stage.rows, from_rows([*policy, *ROUTES, row]), by="test")
+    tokens = {
+        resource: stage.kit.sign_in("ada", "web", by="authorization_code", resource=resource).access_token
+        for resource in (None, mcp, other)
+    }
+    refused = Code.WRONG_AUDIENCE
+    for named, expected in (
+        ("", {"/orders": [None, refused, refused], "/mcp": [refused, None, refused]}),
+        (other, {"/orders": [None, refused, None], "/mcp": [refused, None, refused]}),
+    ):
+        checks = stage.checks(AUDIENCE=named)
+        for path, codes in expected.items():
+            assert [outcome(checks, token, path) for token in tokens.values()] == codes
+
+
+@pytest.mark.parametrize("audience", ["*", "https://a.example,*"])
+def test_an_audience_that_no_token_can_have_keeps_the_function_from_starting(stage: Stage, audience: str) -> None:
+    with pytest.raises(ConfigurationError, match="CLAIMSMITH_AUDIENCE"):
+        stage.checks(AUDIENCE=audience)
 
 
 def outcome(checks: TokenChecks, token: str, path: str = "/orders") -> Code | None:

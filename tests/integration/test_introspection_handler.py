@@ -69,6 +69,14 @@ class Stage:
             "isBase64Encoded": True,
         }
 
+    def posting(self, token: str, secret: str, *, basic: bool) -> dict[str, Any]:
+        """The id and a secret in the form, with or without Basic."""
+        made = self.event(token)
+        if not basic:
+            del made["headers"]["authorization"]
+        form = {"token": token, "client_id": "orders-api", "client_secret": secret}
+        return {**made, "body": base64.b64encode(urlencode(form).encode()).decode()}
+
     def run(self, *events: object) -> Ran:
         return run(MODULE, events, self.environment)
 
@@ -118,6 +126,38 @@ def test_a_token_that_the_trigger_made_is_told(stage: Stage) -> None:
     check_log(ran, stage.secret, tokens.access_token, tokens.access["jti"], stage.sub)
     assert ran.metrics() == {"Active": 1, "Inactive": 2}
     assert [entry["caller"] for entry in ran.entries() if entry.get("message") == "introspection"] == ["orders-api"] * 3
+
+
+def test_the_log_says_how_a_caller_authenticated_and_never_by_what(stage: Stage) -> None:
+    token, wrong = stage.sign_in().access_token, "a-secret-that-is-wrong"
+    ran = stage.run(
+        stage.event(token),
+        stage.posting(token, stage.secret, basic=True),
+        stage.posting(token, stage.secret, basic=False),
+        stage.posting(token, wrong, basic=True),
+        stage.posting(token, wrong, basic=False),
+    )
+    assert [answer["answer"]["statusCode"] for answer in ran.answers] == [200, 200, 200, 400, 401]
+    assert [body(answer).get("active") for answer in ran.answers] == [True, True, True, None, None]
+    said = [entry for entry in ran.entries() if entry.get("message") == "introspection"]
+    assert [entry.get("credentials") for entry in said] == ["basic", "basic and form", "form", "basic", None]
+    assert [entry.get("caller") for entry in said] == ["orders-api"] * 4 + [None]
+    check_log(ran, stage.secret, wrong, token, base64.b64encode(f"orders-api:{stage.secret}".encode()).decode())
+
+
+@pytest.mark.parametrize(("audience", "active"), [(None, False), ("https://a.example, https://mcp.example.com", True)])
+def test_a_token_that_is_bound_to_another_resource_is_not_active(
+    stage: Stage, dynamodb: Client, audience: str | None, *, active: bool
+) -> None:
+    bound = stage.kit.sign_in("ada", "web", by="authorization_code", resource="https://mcp.example.com").access_token
+    told = {} if audience is None else {"CLAIMSMITH_AUDIENCE": audience}
+    checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read({**stage.environment, **told}))
+    assert json.loads(checks.introspect(stage.event(bound)).response["body"])["active"] is active
+    row = stage.rows.get("PROTECTED_RESOURCE#orders-api", "PROTECTED_RESOURCE")
+    assert row is not None
+    for named, seen in ((["https://mcp.example.com"], True), (["https://a.example"], False), (["*"], True)):
+        stage.rows.put({**row, "audience": named})
+        assert json.loads(checks.introspect(stage.event(bound)).response["body"])["active"] is seen
 
 
 def test_a_token_goes_stale_as_soon_as_the_directory_takes_something_back(stage: Stage) -> None:

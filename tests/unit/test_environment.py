@@ -40,6 +40,12 @@ def test_a_verifier_reads_issuers_with_and_without_a_key_address() -> None:
     assert told.issuers == ((ISSUER, None), (f"{ISSUER}2", "http://127.0.0.1:4566/jwks.json"))
     assert told.client_ids == ("a", "b")
     assert told.authorizer_response == "simple"
+    assert told.audience == ()
+
+
+def test_a_verifier_reads_the_resources_that_tokens_may_be_bound_to() -> None:
+    told = VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_AUDIENCE": "https://a.example/mcp, https://b.example,"})
+    assert told.audience == ("https://a.example/mcp", "https://b.example")
 
 
 @pytest.mark.parametrize("listed", ["", " , ", ","])

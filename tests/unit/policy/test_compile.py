@@ -40,6 +40,13 @@ def test_inheritance_is_closed_at_any_depth() -> None:
     assert compiled(roles=chain)["roles"]["r00"]["closure"] == [f"r{number:02d}" for number in range(31)]
 
 
+def test_a_route_without_an_audience_is_not_one_that_names_none() -> None:
+    routes = {"any": {}, "none": {"audience": []}, "two": {"audience": frozenset({"b", "a"})}}
+    rows = [{"pk": "POLICY", "sk": f"ROUTE#{name}", "path": f"/{name}", **route} for name, route in routes.items()]
+    compiled_routes = compile_policy(from_rows([*policy_rows(), *rows]))["routes"]
+    assert [compiled_routes[name].get("audience") for name in routes] == [None, [], ["a", "b"]]
+
+
 def test_claims_are_told_by_token() -> None:
     role = compiled(roles={"a": {"claims": {"x": 1, "y": 1}, "access_claims": {"y": 2}}})["roles"]["a"]
     assert (role["access_claims"], role["id_claims"]) == ({"x": 1, "y": 2}, {"x": 1, "y": 1})

@@ -54,6 +54,7 @@ GOOD: dict[str, Any] = {
             "path": "/orders/{id}",
             "any_scope": ["orders/read"],
             "any_role": ["viewer"],
+            "audience": ["https://api.example.com/orders"],
             "tenant_from": "header:x-tenant",
         }
     ],
@@ -112,6 +113,15 @@ def test_every_member_of_a_cycle_is_told_and_its_descendants_are_not() -> None:
 def test_types_are_not_coerced(attribute: str, value: object) -> None:
     findings = found(policy_rows(clients={"web": {attribute: value}}))
     assert {finding.code for finding in findings} == {Code.WRONG_TYPE}
+
+
+@pytest.mark.parametrize(
+    "audience", ["https://api.example.com", None, [1], ["*"], [""], ["https://api.example.com", "*"]]
+)
+def test_a_route_names_its_resources_in_full(audience: object) -> None:
+    route = {"pk": "POLICY", "sk": "ROUTE#mcp", "path": "/mcp", "audience": audience}
+    [finding] = found([*policy_rows(), route])
+    assert (finding.code, finding.row) == (Code.WRONG_TYPE, "POLICY ROUTE#mcp")
 
 
 def test_a_ceiling_that_is_null_is_not_read_as_no_ceiling() -> None:

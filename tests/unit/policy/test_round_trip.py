@@ -66,7 +66,7 @@ policies = st.tuples(
             attributes(when=conditions, add_scopes=st.lists(st.sampled_from(SCOPES)), **all_claims, **signed),
         ),
     ),
-    rows_of("ROUTE#", names, attributes(path=texts, any_scope=some_names, **signed)),
+    rows_of("ROUTE#", names, attributes(path=texts, any_scope=some_names, audience=some_names, **signed)),
     rows_of("TEST#", names, attributes(given=values, expect=values, **signed)),
 ).map(lambda kinds: [row for rows in kinds for row in rows])  # fmt: skip
 

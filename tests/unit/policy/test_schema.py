@@ -57,7 +57,8 @@ def test_the_schema_accepts_every_section_with_every_attribute() -> None:
          "when": {"any": [{"field": "user.claims.n", "op": "less_than", "value": 5},
                           {"not": {"field": "tenant.id", "op": "exists"}}]},
          "claims": {"n": {"from": "user.claims.n", "as": "number", "default": 1}, "v": {"value": {"from": 1}}}},
-        {"pk": "POLICY", "sk": "ROUTE#r", "path": "/{tenant}", "method": "GET", "tenant_from": "path:tenant"},
+        {"pk": "POLICY", "sk": "ROUTE#r", "path": "/{tenant}", "method": "GET", "tenant_from": "path:tenant",
+         "audience": ["https://api.example.com"]},
         {"pk": "POLICY", "sk": "TEST#all", "given": {
             "user": {"sub": "s", "username": "u", "status": "active", "groups": ["Staff"], "roles": ["a"],
                      "attributes": {"custom:unit": "x"}, "claims": {"n": 1}},
