@@ -197,6 +197,12 @@ def a_claim_of_another_type(reading: Reading) -> bool:
     )
 
 
+def for_another_resource(reading: Reading) -> bool:
+    claims = reading.claims
+    aud = claims.get("aud", CLIENT)
+    return claims.get("client_id") not in (aud if isinstance(aud, list) else [aud])
+
+
 def from_the_future(reading: Reading) -> bool:
     return _is_time(reading.claims.get("iat")) and reading.claims["iat"] > reading.now
 
@@ -283,6 +289,10 @@ ALLOWED: Final = (
     _row(
         "CLAIMS_MALFORMED", a_claim_of_another_type, "PJA", "a claim of another type",
         "what is read later has the type that it promises",
+    ),
+    _row(
+        "WRONG_AUDIENCE", for_another_resource, "PJA", "an `aud` without its own client",
+        "it is for another resource (RFC 9068 section 4, RFC 8707)",
     ),
     _row("TOKEN_FROM_FUTURE", from_the_future, "A", "`iat` ahead of the clock", "no honest issuer has issued it yet"),
     _row("WRONG_TOKEN_USE", a_list_for_a_name, "J", "a list in place of `token_use`", "a name is a string"),
