@@ -97,7 +97,8 @@ class Introspection:
 
     def answer(self, event: Mapping[str, Any]) -> Answer:
         """Answer an HTTP API event of payload format 2.0. Never raises on purpose: what cannot be known is a 503."""
-        caller = None
+        caller: Caller | None = None
+        code: Code | None = None
         try:
             _check_method(event)
             form, unreadable = _form(event, _body(event))
@@ -118,7 +119,7 @@ class Introspection:
         except ClaimsmithError as error:
             code, response = error.code, unavailable()
         else:
-            code, response = None, _response(200, _active(claims, now))
+            response = _response(200, _active(claims, now))
         return _answer(response, code, caller)
 
 

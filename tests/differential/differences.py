@@ -199,8 +199,8 @@ def a_claim_of_another_type(reading: Reading) -> bool:
 
 def for_another_resource(reading: Reading) -> bool:
     claims = reading.claims
-    aud = claims.get("aud", CLIENT)
-    return claims.get("client_id") not in (aud if isinstance(aud, list) else [aud])
+    aud = claims.get("aud")
+    return "aud" in claims and claims.get("client_id") not in (aud if isinstance(aud, list) else [aud])
 
 
 def from_the_future(reading: Reading) -> bool:

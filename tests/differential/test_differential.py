@@ -33,7 +33,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "verifier.md"
 #: Verdicts that come after the signature was found right.
 BEHIND_THE_SIGNATURE = {
     ACCEPTED, "CLAIMS_MALFORMED", "TOKEN_EXPIRED", "TOKEN_NOT_YET_VALID", "TOKEN_FROM_FUTURE", "WRONG_TOKEN_USE",
-    "WRONG_CLIENT",
+    "WRONG_CLIENT", "WRONG_AUDIENCE",
 }  # fmt: skip
 
 

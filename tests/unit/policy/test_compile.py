@@ -41,7 +41,11 @@ def test_inheritance_is_closed_at_any_depth() -> None:
 
 
 def test_a_route_without_an_audience_is_not_one_that_names_none() -> None:
-    routes = {"any": {}, "none": {"audience": []}, "two": {"audience": frozenset({"b", "a"})}}
+    routes: dict[str, dict[str, Any]] = {
+        "any": {},
+        "none": {"audience": []},
+        "two": {"audience": frozenset({"b", "a"})},
+    }
     rows = [{"pk": "POLICY", "sk": f"ROUTE#{name}", "path": f"/{name}", **route} for name, route in routes.items()]
     compiled_routes = compile_policy(from_rows([*policy_rows(), *rows]))["routes"]
     assert [compiled_routes[name].get("audience") for name in routes] == [None, [], ["a", "b"]]

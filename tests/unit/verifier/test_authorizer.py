@@ -244,7 +244,7 @@ def test_a_row_demands_scopes_and_roles(demand: dict[str, object], code: Code | 
 
 
 MINE, OTHER = "https://mine.example.com/mcp", "https://other.example.com/mcp"
-OF_THE_ROUTE = {"path": "/orders/{id}", "audience": [MINE]}
+OF_THE_ROUTE: dict[str, object] = {"path": "/orders/{id}", "audience": [MINE]}
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,8 @@ def test_a_token_that_is_bound_to_another_resource_opens_no_route(
     verifier = Verifier(
         issuers=SOURCE, client_ids=[CLIENT], token_use="access", revocations=ANY, audience=audience, clock=lambda: NOW
     )
-    made = Authorizer(verifier, lambda: [row, {"path": "/elsewhere", "audience": [OTHER]}], response="iam")
+    rows: list[dict[str, object]] = [row, {"path": "/elsewhere", "audience": [OTHER]}]
+    made = Authorizer(verifier, lambda: rows, response="iam")
     for aud in (None, CLIENT, MINE, OTHER):
         asked = event(f"Bearer {POOL.sign(access_claims(aud=aud))}")
         if aud in passes:
@@ -292,7 +293,7 @@ def test_a_route_that_nobody_named_does_not_tell_whose_token_it_is() -> None:
 
 
 def test_routes_that_are_equally_specific_must_all_take_the_audience() -> None:
-    rows = [OF_THE_ROUTE, {"path": "/orders/{name}"}]
+    rows: list[dict[str, object]] = [OF_THE_ROUTE, {"path": "/orders/{name}"}]
     for one in (rows, rows[::-1]):
         for aud in (None, CLIENT, MINE, [MINE, OTHER]):
             answer = authorizer(*one).authorize(http2(f"Bearer {POOL.sign(access_claims(aud=aud))}"))
