@@ -25,26 +25,23 @@ authorizer is told what answers are kept by (``cached_by``) and gives none that 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
-from urllib.parse import unquote
 
 from claimsmith.errors import Code, VerificationError
-from claimsmith.verifier.routes import Request, check_route
+from claimsmith.verifier.gateway import read
+from claimsmith.verifier.routes import check_route
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Mapping
 
     from claimsmith.verifier.claims import Claims
+    from claimsmith.verifier.gateway import Call
     from claimsmith.verifier.routes import Routes, TenantSource
     from claimsmith.verifier.verifier import Verifier
 
 #: RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
 _BEARER: Final = re.compile(r"bearer +([^\s,]+) *", re.IGNORECASE)
-
-#: ``arn:<partition>:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>``; of a WebSocket API the third part
-#: is the route's key, and there is no fourth.
-_ARN: Final = re.compile(r"arn:[^:]+:execute-api:[^:]*:[^:]*:([^/:]+)/([^/]+)/([^/]+)(/.*)?", re.DOTALL)
 
 #: What would make a policy's resource more than the one ARN it should be.
 _PATTERN: Final = re.compile(r"[*?]|\$\{")
@@ -52,9 +49,6 @@ _PATTERN: Final = re.compile(r"[*?]|\$\{")
 #: Characters of a policy's resource
 #: (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html).
 _MAX_RESOURCE: Final = 512
-
-#: ``GET /orders``: the key of an HTTP API's route; ``$default`` has neither method nor path.
-_ROUTE_KEY: Final = re.compile(r"([A-Z]+) (/.*)", re.DOTALL)
 
 #: The token is good, but not for this.
 _FORBIDDEN: Final = frozenset(
@@ -89,23 +83,6 @@ class Answer(NamedTuple):
 
     response: dict[str, Any]
     code: Code | None
-
-
-class _Call(NamedTuple):
-    """An event, read.
-
-    Attributes:
-        kind: how the API is answered: with a word, with policies only, or with policies and an error for 401.
-        route_key: the API's own route, by method and path, where it is of an HTTP API and the event tells it.
-        exact: whether a policy that names ``arn`` says method and path.
-    """
-
-    request: Request
-    arn: str
-    credentials: tuple[str, ...]
-    kind: Literal["simple", "policies", "errors"]
-    route_key: tuple[str, str] | None = None
-    exact: bool = True
 
 
 class Authorizer:
@@ -144,10 +121,11 @@ class Authorizer:
             ClaimsmithError: it cannot be known: keys, revocations or routes are out of reach, or the event is none;
                 or the answer would be kept and open other requests (``ANSWER_NOT_CACHEABLE``).
         """
-        call = _read(event, simple=self._response == "simple")
+        call = read(event, simple=self._response == "simple")
         try:
             claims = self._verifier.verify(_bearer(call))
-            tenant_sources = check_route(self._routes(), call.request, claims, self._audience)
+            rows = tuple(self._routes())
+            tenant_sources = check_route(rows, call.request, claims, self._audience)
             _check_exact(call)
         except VerificationError as error:
             if error.code in _UNKNOWN:
@@ -156,6 +134,7 @@ class Authorizer:
         else:
             if self._cached_by:
                 self._check_cacheable(call, tenant_sources)
+                self._check_slash(call, rows, claims)
             return Answer(_allowed(call, claims), None)
         if call.kind == "simple":
             return Answer({"isAuthorized": False}, code)
@@ -163,7 +142,7 @@ class Authorizer:
             raise UnauthorizedError(code)
         return Answer(_policy("Deny", call.arn, "refused"), code)
 
-    def _check_cacheable(self, call: _Call, tenant_sources: Collection[TenantSource]) -> None:
+    def _check_cacheable(self, call: Call, tenant_sources: Collection[TenantSource]) -> None:
         """Refuse to let a request pass where the same answer would be given to others.
 
         Whatever decided must be among what answers are kept by: the token; the method and the path, unless the answer
@@ -184,6 +163,20 @@ class Authorizer:
         if not (_AUTHORIZATION in by and of_method and of_path and of_tenant):
             raise VerificationError(Code.ANSWER_NOT_CACHEABLE, "route")
 
+    def _check_slash(self, call: Call, rows: Iterable[Mapping[str, object]], claims: Claims) -> None:
+        """Refuse to let a request pass where its answer may be kept for the same path with a slash at its end.
+
+        Raises:
+            VerificationError: ``ANSWER_NOT_CACHEABLE``: that one would be refused.
+        """
+        if call.exact or "$context.path" in self._cached_by:
+            return
+        ended = call.request.path.removesuffix("/") + "/"
+        try:
+            check_route(rows, replace(call.request, spellings=(*call.request.spellings, ended)), claims, self._audience)
+        except VerificationError:
+            raise VerificationError(Code.ANSWER_NOT_CACHEABLE, "route") from None
+
 
 def _source(identity_source: str) -> str:
     """An identity source in the words of an HTTP API; names of headers in lower case, since their case is nothing."""
@@ -191,7 +184,7 @@ def _source(identity_source: str) -> str:
     return named.lower() if named.startswith("$request.header.") else named
 
 
-def _bearer(call: _Call) -> str:
+def _bearer(call: Call) -> str:
     """The one token that the request presents.
 
     Raises:
@@ -203,7 +196,7 @@ def _bearer(call: _Call) -> str:
     return match[1]
 
 
-def _check_exact(call: _Call) -> None:
+def _check_exact(call: Call) -> None:
     """Refuse to write a policy whose resource would match other requests too.
 
     Raises:
@@ -213,7 +206,7 @@ def _check_exact(call: _Call) -> None:
         raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
 
 
-def _allowed(call: _Call, claims: Claims) -> dict[str, Any]:
+def _allowed(call: Call, claims: Claims) -> dict[str, Any]:
     # Strings only: a REST or WebSocket API takes no list, and an HTTP API that is moved to one should go on.
     # A role with white space in it would read as two.
     context = {
@@ -233,139 +226,3 @@ def _policy(effect: Literal["Allow", "Deny"], arn: str, principal: str) -> dict[
     resource = arn if len(arn) <= _MAX_RESOURCE else "*"
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
     return {"principalId": principal, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
-
-
-def _malformed() -> VerificationError:
-    return VerificationError(Code.REQUEST_MALFORMED, "structure")
-
-
-def _text(members: Mapping[str, Any], name: str) -> str:
-    value = members.get(name)
-    if not isinstance(value, str):
-        raise _malformed()
-    return value
-
-
-def _members(members: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object in an event; API Gateway writes null for an empty one."""
-    value = members.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise _malformed()
-    return value
-
-
-def _values(event: Mapping[str, Any], single: str, several: str, *, fold: bool) -> dict[str, tuple[str, ...]]:
-    """Every value of every header or parameter. Where an event has both forms, the one with all values counts."""
-    found: dict[str, tuple[str, ...]] = {}
-    lists = _members(event, several)
-    for name, value in (lists or _members(event, single)).items():
-        values = value if isinstance(value, list) else [value]
-        if not all(isinstance(entry, str) for entry in values):
-            raise _malformed()
-        key = name.lower() if fold else name
-        found[key] = (*found.get(key, ()), *values)
-    return found
-
-
-def _read(event: object, *, simple: bool) -> _Call:
-    """Read an event of any kind.
-
-    Raises:
-        VerificationError: ``REQUEST_MALFORMED``: it is of none.
-    """
-    if not isinstance(event, Mapping):
-        raise _malformed()
-    if event.get("version") == "2.0":
-        return _read_http(event, simple=simple)
-    arn = _text(event, "methodArn")
-    api, _stage, method, path = _taken_apart(arn)
-    if event.get("type") == "TOKEN":
-        request = Request(api, method, path or "/")
-        return _Call(request, arn, (_text(event, "authorizationToken"),), "errors")
-    if event.get("type") != "REQUEST":
-        raise _malformed()
-    headers = _values(event, "headers", "multiValueHeaders", fold=True)
-    query = _values(event, "queryStringParameters", "multiValueQueryStringParameters", fold=False)
-    credentials = headers.get("authorization", ())
-    if path is None and method.startswith("$"):
-        # A browser cannot set headers here; RFC 6750 section 2.3 names the parameter.
-        credentials += tuple(f"Bearer {token}" for token in query.get("access_token", ()))
-        # RFC 6455 section 4.1: the handshake is a GET.
-        return _Call(Request(api, "GET", f"/{method}", headers, query), arn, credentials, "errors")
-    template = event.get("resource")
-    request = Request(
-        api,
-        method,
-        path or "/",
-        headers,
-        query,
-        template if isinstance(template, str) else None,
-        _taken(event),
-    )
-    if event.get("version") == "1.0":
-        return _Call(request, arn, credentials, "policies", exact=False)
-    return _Call(request, arn, credentials, "errors")
-
-
-def _read_http(event: Mapping[str, Any], *, simple: bool) -> _Call:
-    """An HTTP API's event of payload format 2.0, whose path may begin with the stage."""
-    context = _members(event, "requestContext")
-    arn = _text(event, "routeArn")
-    api, _stage, _method, arn_path = _taken_apart(arn)
-    path = _without_stage(_text(event, "rawPath"), _text(context, "stage"), arn_path or "/")
-    route_key = event.get("routeKey")
-    route = _ROUTE_KEY.fullmatch(route_key) if isinstance(route_key, str) else None
-    request = Request(
-        api,
-        _text(_members(context, "http"), "method"),
-        path,
-        _values(event, "headers", "", fold=True),
-        _values(event, "queryStringParameters", "", fold=False),
-        None if route is None else route[2],
-        _taken(event),
-    )
-    return _Call(
-        request,
-        arn,
-        tuple(request.headers.get("authorization", ())),
-        "simple" if simple else "policies",
-        None if route is None else (route[1], route[2]),
-        exact=False,
-    )
-
-
-def _without_stage(path: str, stage: str, arn_path: str) -> str:
-    """The path of an HTTP API's event without the stage that it may begin with.
-
-    It begins with the stage at the API's own address and not at a domain of one's own, where a path may begin with the
-    same word and mean it. The ARN tells which it is, since the stage is no part of the path there. Where it tells
-    neither, what is left is no path, and matches no row: each reading could be meant for another one.
-    """
-    if stage == "$default" or not (path + "/").startswith(f"/{stage}/"):
-        return path
-    rest = path[len(stage) + 1 :] or "/"
-    asked = _plain(arn_path)
-    return path if _plain(path) == asked else rest if _plain(rest) == asked else ""
-
-
-def _plain(path: str) -> str:
-    """To compare: API Gateway may tell a path decoded here and encoded there, and end it with a slash or not."""
-    return unquote(path).removesuffix("/")
-
-
-def _taken(event: Mapping[str, Any]) -> dict[str, str]:
-    """What API Gateway has taken out of the path for its route's variables."""
-    taken = _members(event, "pathParameters")
-    if not all(isinstance(value, str) for value in taken.values()):
-        raise _malformed()
-    return dict(taken)
-
-
-def _taken_apart(arn: str) -> tuple[str, str, str, str | None]:
-    """API, stage, method and path of a method's ARN."""
-    match = _ARN.fullmatch(arn)
-    if match is None:
-        raise _malformed()
-    return match[1], match[2], match[3], match[4]

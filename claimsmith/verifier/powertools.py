@@ -22,6 +22,7 @@ from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
 
 from claimsmith.verifier.bearer import Bearer, BearerError
+from claimsmith.verifier.headers import folded
 
 if TYPE_CHECKING:
     from claimsmith.verifier.checks import Requirement
@@ -70,10 +71,10 @@ def claims_of(app: ApiGatewayResolver) -> Claims:
 
 
 def _authorization(event: Mapping[str, Any]) -> list[str]:
-    """Every value of the header, from the form of the event that has them all."""
+    """Every value of the header, under all spellings, from the form of the event that has them all."""
     headers = event.get("multiValueHeaders") or event.get("headers")
     found: list[Any] = []
     for name, value in headers.items() if isinstance(headers, Mapping) else ():
-        if name.lower() == "authorization":
+        if folded(name) == "AUTHORIZATION":
             found += value if isinstance(value, list) else [value]
     return [value for value in found if isinstance(value, str)]

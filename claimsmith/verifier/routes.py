@@ -9,19 +9,32 @@ The most specific row decides: segment by segment a literal before ``{name}`` be
 before ``ANY``, then the API itself before any. Rows that are equally specific must all be met. A request that no row
 speaks for is refused, and so is one whose row cannot be read.
 
-Paths are read once and strictly: what two readers could read differently, or what API Gateway itself has read
-differently (``template`` and ``taken``), matches no row.
+Whoever stands behind reads the request again, with a router of its own. Where routers are known to differ
+(``readings``, ``_methods``) the row that each of them would come to must be met; what none of them can be trusted to
+read in one way, or what API Gateway itself has read differently (``template`` and ``taken``), matches no row.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import unquote
 
+from claimsmith.engine.language.routes import (
+    ANYTHING,
+    TENANT_FROM,
+    Template,
+    Variable,
+    meant,
+    parts,
+    readings,
+    segments,
+    template,
+)
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.checks import ANY, Requirement, check_audience
+from claimsmith.verifier.headers import only
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,20 +42,14 @@ if TYPE_CHECKING:
     from claimsmith.verifier.checks import Names, Unchecked
     from claimsmith.verifier.claims import Claims
 
-_VARIABLE: Final = re.compile(r"\{([A-Za-z0-9_-]+)(\+?)\}")
-_TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
-_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
-_SEPARATOR: Final = re.compile(r"[/\\]")
-
-#: Of a decoded segment, taken apart again where a slash or backslash was encoded: parts that are empty; that end in a
-#: dot or begin or end with a blank, which file systems and some servers drop; parameters (RFC 3986 section 3.3), which
-#: others drop; and what would be a query or a fragment.
-_AMBIGUOUS: Final = re.compile(r"(?:^|[/\\])[ ]|(?:^|[/\\. ])(?:[/\\]|\Z)|[;?#]")
-
+#: How specific a part of a template is; first what was meant for nobody knows what.
+_ANYTHING: Final = -1
 _LITERAL: Final = 0
 _ONE: Final = 1
 _REST: Final = 2
+
+#: Row paths whose parts are remembered.
+_MAX_TEMPLATES: Final = 2_048
 
 
 class Routes(Protocol):
@@ -64,10 +71,12 @@ class Request:
         api: the API's id.
         method: upper case.
         path: as it was sent, percent-encoded, without the stage.
-        headers: every value of each header, names in lower case.
+        headers: every value of each header, by its name as it was sent.
         query: every value of each parameter.
         template: the path of API Gateway's own route (``/orders/{id}``), where the event tells it.
         taken: what API Gateway has taken out of the path for the variables of that route.
+        spellings: other paths that the service behind may be told instead.
+        by_name: whether only a row whose path is this very path speaks for it.
     """
 
     api: str
@@ -77,6 +86,8 @@ class Request:
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     template: str | None = None
     taken: Mapping[str, str] = field(default_factory=dict)
+    spellings: Sequence[str] = ()
+    by_name: bool = False
 
 
 class TenantSource(NamedTuple):
@@ -88,59 +99,57 @@ class TenantSource(NamedTuple):
     name: str
 
 
+class _Path(NamedTuple):
+    """A path as some server reads it, and as it is read here."""
+
+    read: tuple[str, ...]
+    decoded: tuple[str, ...]
+
+
 class _Route(NamedTuple):
     """A row, read. ``requirement`` is ``None`` where what it demands cannot be read."""
 
-    rank: tuple[tuple[int, ...], bool, bool]
+    rank: tuple[tuple[int, ...], int, bool]
     requirement: Requirement | None
     tenant_from: TenantSource | None
     variables: Mapping[str, str]
 
 
-def segments(path: str) -> tuple[str, ...] | None:
-    """The decoded segments of a path, or ``None`` where it could mean different things to different readers.
-
-    That is: what is ``_AMBIGUOUS``, plain or encoded, also behind an encoded slash; broken escapes, and escapes of
-    escapes; octets that are no UTF-8; control characters. A slash at the end means nothing.
-    """
-    if not path.startswith("/") or _BROKEN_ESCAPE.search(path):
-        return None
-    trimmed = path[1:].removesuffix("/")
-    if not trimmed:
-        return () if path == "/" else None
-    try:
-        decoded = tuple(unquote(segment, errors="strict") for segment in trimmed.split("/"))
-    except UnicodeDecodeError:
-        return None
-    for segment in decoded:
-        if not segment.isprintable() or _AMBIGUOUS.search(segment) or _ESCAPE.search(segment):
-            return None
-    return decoded
+@lru_cache(maxsize=_MAX_TEMPLATES)
+def _template(path: str) -> tuple[Template, bool]:
+    """What a row's path matches, and whether that is what it says; otherwise it may be what it was meant for."""
+    read = template(path)
+    return (meant(path), False) if read is None else (read, True)
 
 
-def _match(template: str, path: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]] | None:
-    """How specific a template is, and its variables, where it matches a path."""
-    if not template.startswith("/"):
-        return None
-    parts = template[1:].split("/") if template != "/" else []
+def _match(pattern: Template, path: Sequence[str]) -> tuple[int, ...] | None:
+    """How specific a template is, where it matches a path."""
     rank: list[int] = []
-    variables: dict[str, str] = {}
-    for index, part in enumerate(parts):
+    for index, part in enumerate(pattern):
+        if part == ANYTHING:
+            return (*rank, _ANYTHING)
         if index >= len(path):
             return None
-        variable = _VARIABLE.fullmatch(part)
-        if variable is not None and variable[2]:
-            rest = path[index:]
-            # What is one segment here may be two to whoever decodes it: no wildcard is meant to cover that.
-            if index + 1 < len(parts) or any(_SEPARATOR.search(segment) for segment in rest):
+        if isinstance(part, str):
+            if part != path[index]:
                 return None
-            return (*rank, _REST), {**variables, variable[1]: "/".join(rest)}
-        if variable is not None:
-            variables[variable[1]] = path[index]
-        elif part != path[index]:
+            rank.append(_LITERAL)
+        elif part.rest:
+            return (*rank, _REST) if index + 1 == len(pattern) else None
+        elif path[index]:
+            rank.append(_ONE)
+        else:
             return None
-        rank.append(_LITERAL if variable is None else _ONE)
-    return (tuple(rank), variables) if len(parts) == len(path) else None
+    return (*rank, _LITERAL) if len(pattern) == len(path) else None
+
+
+def _variables(pattern: Template, path: Sequence[str]) -> dict[str, str]:
+    """What a template's variables stand for in a path that it matches."""
+    return {
+        part.name: "/".join(path[index:]) if part.rest else path[index]
+        for index, part in enumerate(pattern)
+        if isinstance(part, Variable) and part != ANYTHING
+    }
 
 
 def _names(row: Mapping[str, object], attribute: str) -> Names | Unchecked:
@@ -165,10 +174,10 @@ def _agrees(request: Request, path: Sequence[str]) -> bool:
     """
     if not request.taken or request.template is None or not request.template.startswith("/"):
         return True
-    match = _match(request.template, path)
-    if match is None:
+    pattern = parts(request.template)
+    if _match(pattern, path) is None:
         return False
-    variables = match[1]
+    variables = _variables(pattern, path)
     for name, value in request.taken.items():
         taken = value.removesuffix("/")  # a slash at the end means nothing
         if name not in variables or variables[name] not in (taken, unquote(taken)):
@@ -179,7 +188,7 @@ def _agrees(request: Request, path: Sequence[str]) -> bool:
 def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSource | None]:
     """What a row demands, and where the tenant comes from."""
     tenant_from = row.get("tenant_from")
-    source = _TENANT_FROM.fullmatch(tenant_from) if isinstance(tenant_from, str) else None
+    source = TENANT_FROM.fullmatch(tenant_from) if isinstance(tenant_from, str) else None
     if tenant_from is not None and source is None:
         return None, None
     try:
@@ -194,16 +203,40 @@ def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSour
     return requirement, None if source is None else TenantSource(source[1], source[2])
 
 
-def _read(row: Mapping[str, object], request: Request, path: Sequence[str]) -> _Route | None:
-    """A row, if it speaks for the request."""
-    template, method, api = row.get("path"), row.get("method", "ANY"), row.get("api")
-    if not isinstance(template, str) or method not in (request.method, "ANY") or api not in (None, "*", request.api):
+def _read(row: Mapping[str, object], request: Request, path: _Path, methods: Mapping[str, int]) -> _Route | None:
+    """A row, if it speaks for the request, or may have been meant to."""
+    written, method, api = row.get("path"), row.get("method", "ANY"), row.get("api")
+    pattern, readable = _template(written) if isinstance(written, str) else ((ANYTHING,), False)
+    asked = method.upper() if isinstance(method, str) else "ANY"
+    if asked not in methods or (isinstance(api, str) and api not in ("*", request.api)):
         return None
-    match = _match(template, path)
-    if match is None:
+    specificity = _match(pattern, path.read)
+    if specificity is None or (request.by_name and pattern != path.read):
         return None
-    specificity, variables = match
-    return _Route((specificity, method == "ANY", api != request.api), *_demanded(row), variables)
+    rank = (specificity, methods[asked], api != request.api)
+    if not readable or asked != method or not (api is None or isinstance(api, str)):
+        return _Route(rank, None, None, {})
+    return _Route(rank, *_demanded(row), _variables(pattern, path.decoded))
+
+
+def _best(rows: Iterable[Mapping[str, object]], request: Request, path: _Path) -> list[_Route]:
+    """The rows that decide about a request if it is read so; for each way to read its method, the most specific."""
+    deciding: list[_Route] = []
+    for methods in _methods(request.method):
+        routes = [route for row in rows if (route := _read(row, request, path, methods)) is not None]
+        best = min((route.rank for route in routes), default=None)
+        deciding += [route for route in routes if route.rank == best]
+    return deciding
+
+
+def _methods(method: str) -> tuple[Mapping[str, int], ...]:
+    """Which rows' methods speak for a request's, and in which order; once for each way in which servers read it.
+
+    Many answer a ``HEAD`` like a ``GET`` (RFC 9110 section 9.3.2) where nothing is registered for it; others, and API
+    Gateway itself, pass it on to what takes any method.
+    """
+    itself = {method: 0, "ANY": 2}
+    return ({**itself, "GET": 1}, itself) if method == "HEAD" else (itself,)
 
 
 def _tenant(route: _Route, request: Request) -> str | None:
@@ -213,7 +246,9 @@ def _tenant(route: _Route, request: Request) -> str | None:
     kind, name = route.tenant_from
     if kind == "path":
         return route.variables.get(name)
-    values = request.query.get(name, ()) if kind == "query" else request.headers.get(name.lower(), ())
+    if kind == "header":
+        return only(request.headers, name)
+    values = request.query.get(name, ())
     return values[0] if len(values) == 1 else None
 
 
@@ -238,14 +273,7 @@ def check_route(
         VerificationError: ``ROUTE_NOT_FOUND`` at stage ``route``: no row speaks for it, or none that can be read;
             otherwise as ``Requirement.check``.
     """
-    path = segments(request.path)
-    if path is None or not _agrees(request, path):
-        raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
-    routes = [route for row in rows if (route := _read(row, request, path)) is not None]
-    if not routes:
-        raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
-    best = min(route.rank for route in routes)
-    deciding = [route for route in routes if route.rank == best]
+    deciding = _deciding(tuple(rows), request)
     for route in deciding:
         if route.requirement is None:
             raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
@@ -259,3 +287,24 @@ def check_route(
             requirement = replace(requirement, tenant=tenant)
         requirement.check(claims)
     return frozenset(route.tenant_from for route in deciding if route.tenant_from is not None)
+
+
+def _deciding(rows: Sequence[Mapping[str, object]], request: Request) -> list[_Route]:
+    """All rows that a request must meet, however it is read.
+
+    Raises:
+        VerificationError: ``ROUTE_NOT_FOUND``: there is none, or the request can be read in ways that nobody foresees.
+    """
+    deciding: list[_Route] = []
+    for spelling in (request.path, *request.spellings):
+        decoded = segments(spelling)
+        if decoded is None or not request.method.isupper():
+            raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
+        if spelling == request.path and not _agrees(request, decoded):
+            raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
+        for reading in readings(spelling):
+            best = _best(rows, request, _Path(reading.segments, decoded))
+            if not best and reading.must_match and spelling == request.path:
+                raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
+            deciding += best
+    return deciding

@@ -1,4 +1,4 @@
-"""The words of a policy: names and modes here, ``paths``, ``conditions`` and ``values`` beside.
+"""The words of a policy: names and modes here, ``paths``, ``conditions``, ``values`` and ``routes`` beside.
 
 Lint enumerates them; nothing else defines any.
 """
@@ -32,16 +32,6 @@ TENANT_HINT: Final = "tenant_id"
 
 #: Scopes that no policy grants or takes away unless it suppresses them by name.
 ALWAYS_UNMANAGED: Final = OIDC_SCOPES | {ADMIN_SCOPE}
-
-#: Methods of a route; ``ANY`` is every one.
-METHODS: Final = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-
-#: A route's path: literal segments and ``{name}``, which stands for one segment; ``{name+}``, last, for the rest. What
-#: no request is matched with (parameters, a dot at the end) is none.
-ROUTE_PATH: Final = re.compile(r"/|(?:/(?:[^/{}?#;\s]*[^/{}?#;.\s]|\{[A-Za-z0-9_-]+\}))*(?:/\{[A-Za-z0-9_-]+\+\})?")
-
-#: Where a request names its tenant: ``path:NAME``, ``header:NAME`` or ``query:NAME``.
-TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
 
 #: What a rule does beside setting claims: only where all that it reads can be trusted.
 AUTHORITY: Final = (

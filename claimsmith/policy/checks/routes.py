@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
-from claimsmith.engine.language import METHODS, ROUTE_PATH, TENANT_FROM
+from claimsmith.engine.language.routes import METHODS, TENANT_FROM, Variable, parts, spelling, template
 from claimsmith.errors import Code
 from claimsmith.policy.finding import did_you_mean, found
 
@@ -17,10 +16,10 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
 
+_MALFORMED: Final = "a path is like /orders, /orders/{id} or /files/{path+}, without ?, #, ;, \\ and dots at an end"
+
 #: Scopes on a route of an HTTP API's JWT authorizer (API Gateway, HTTP API quotas).
 _MAX_SCOPES: Final = 10
-
-_VARIABLE: Final = re.compile(r"\{([A-Za-z0-9_-]+)\+?\}")
 
 
 def check(policy: Policy) -> Iterator[Finding]:
@@ -30,12 +29,13 @@ def check(policy: Policy) -> Iterator[Finding]:
         if route.method not in METHODS:
             hint = did_you_mean(route.method.upper(), METHODS)
             yield found(Code.INVALID_ROUTE, entry, ("method",), f"a method is one of {', '.join(METHODS)}{hint}")
-        variables = _VARIABLE.findall(route.path)
-        if not route.path or not ROUTE_PATH.fullmatch(route.path):
-            message = "a path is like /orders, /orders/{id} or /files/{path+}, without ?, #, ; and dots at an end"
-            yield found(Code.INVALID_ROUTE, entry, ("path",), message)
-        elif len(set(variables)) < len(variables):
+        variables = [part.name for part in parts(route.path) if isinstance(part, Variable)]
+        if len(set(variables)) < len(variables):
             yield found(Code.INVALID_ROUTE, entry, ("path",), "a path names each part once")
+        elif template(route.path) is None:
+            written = spelling(route.path)
+            hint = f"no request is read as this, since paths are read decoded; write {written}"
+            yield found(Code.INVALID_ROUTE, entry, ("path",), _MALFORMED if written is None else hint)
         yield from _tenant(entry, route, variables)
 
 

@@ -183,13 +183,36 @@ def test_findings_come_in_the_same_order_whatever_the_order_of_rows() -> None:
     assert found(rows) == found(list(reversed(rows)))
 
 
-@pytest.mark.parametrize("path", ["/a;v=1", "/a.", "/a./b", "/a?b", "/a#b", "/a b", "a", "//", "/a/", "/{a}x"])
+@pytest.mark.parametrize(
+    "path", ["/a;v=1", "/a.", "/a./b", "/a?b", "/a#b", "a", "//", "/a/", "/{a}x", "/a\\b", "/a /b", "/a%2Fb"]
+)
 def test_a_route_that_no_request_is_matched_with_is_refused(path: str) -> None:
     row = {"pk": "POLICY", "sk": "ROUTE#r", "path": path}
     findings = lint(from_rows([*policy_rows(), row]))
     assert [(finding.code, finding.attribute) for finding in findings] == [(Code.INVALID_ROUTE, "path")]
 
 
-@pytest.mark.parametrize("path", ["/", "/a", "/a.b", "/.well-known/x", "/a/{id}/b", "/{rest+}", "/$connect", "/a:b,c"])
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        ("/reports/Q1%202025", "/reports/Q1 2025"),
+        ("/caf%C3%A9/admin", "/caf\u00e9/admin"),
+        ("/100%25/admin", "/100%/admin"),
+        ("/admin/", "/admin"),
+    ],
+)
+def test_a_literal_that_requests_are_not_read_as_is_refused_with_the_spelling_that_they_are(
+    path: str, right: str
+) -> None:
+    row = {"pk": "POLICY", "sk": "ROUTE#r", "path": path}
+    (finding,) = lint(from_rows([*policy_rows(), row]))
+    assert (finding.code, finding.attribute) == (Code.INVALID_ROUTE, "path")
+    assert finding.message.endswith(f"write {right}")
+    assert lint(from_rows([*policy_rows(), row | {"path": right}])) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/a", "/a.b", "/.well-known/x", "/a/{id}/b", "/{rest+}", "/$connect", "/a:b,c", "/a b"]
+)
 def test_and_one_that_requests_are_matched_with_is_not(path: str) -> None:
     assert lint(from_rows([*policy_rows(), {"pk": "POLICY", "sk": "ROUTE#r", "path": path}])) == []

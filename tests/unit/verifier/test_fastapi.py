@@ -75,8 +75,9 @@ def test_a_bad_token_is_401() -> None:
 
 
 def test_two_tokens_are_400() -> None:
-    pair = [("Authorization", f"Bearer {POOL.sign()}")] * 2
-    assert CLIENT_OF_APP.get("/me", headers=pair).status_code == 400
+    for twin in ("Authorization", "authorization", "AUTHORIZATION"):
+        pair = [(name, f"Bearer {POOL.sign()}") for name in ("Authorization", twin)]
+        assert CLIENT_OF_APP.get("/me", headers=pair).status_code == 400
 
 
 def test_scopes_of_the_route_must_all_be_there() -> None:
