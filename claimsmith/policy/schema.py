@@ -11,10 +11,10 @@ from pydantic.json_schema import models_json_schema
 from claimsmith.engine.language import BUILT_IN_CLAIMS
 from claimsmith.engine.language.conditions import BRANCHES, OPERATORS
 from claimsmith.engine.language.paths import FIXED, OPEN
-from claimsmith.engine.language.routes import METHODS
 from claimsmith.engine.language.values import CONVERSIONS, FROM, LITERAL, TEMPLATE
 from claimsmith.policy.documents import CONDITION, DOCUMENTS, VALUE
 from claimsmith.policy.draft import LISTED_SECTIONS, ORDER, ORDERED_SECTION, SETTINGS_SECTION
+from claimsmith.routes import METHODS
 
 if TYPE_CHECKING:
     from claimsmith.engine.language.conditions import Operand

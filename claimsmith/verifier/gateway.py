@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import unquote
 
-from claimsmith.engine.language.routes import segments
 from claimsmith.errors import Code, VerificationError
+from claimsmith.routes import segments
 from claimsmith.verifier.headers import named
 from claimsmith.verifier.routes import Request
 

@@ -21,7 +21,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import unquote
 
-from claimsmith.engine.language.routes import (
+from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.routes import (
     ANYTHING,
     TENANT_FROM,
     Template,
@@ -32,7 +33,6 @@ from claimsmith.engine.language.routes import (
     segments,
     template,
 )
-from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.checks import ANY, Requirement, check_audience
 from claimsmith.verifier.headers import only
 

@@ -14,13 +14,14 @@ ROOT = Path(__file__).parents[2]
 MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.errors": set(),
     "claimsmith.table": set(),
+    "claimsmith.routes": set(),
     "claimsmith.environment": {"claimsmith.errors"},
     "claimsmith.cognito": {"claimsmith.errors"},
     "claimsmith.engine": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.table"},
     "claimsmith.testing": {"claimsmith.errors"},
     "infra": {"claimsmith.table", "claimsmith.environment"},
 }
-_LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine"}
+_LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.routes"}
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
 _PEERS = _LOWER | {"claimsmith.policy", "claimsmith.store", "claimsmith.verifier", "claimsmith.environment"}
 MAY_IMPORT["claimsmith.service"] = _PEERS
@@ -30,6 +31,7 @@ MAY_IMPORT["claimsmith.cli"] = MAY_IMPORT["lambdas"] = _PEERS | {"claimsmith.ser
 LIBRARIES: dict[str, set[str]] = {
     "claimsmith.errors": set(),
     "claimsmith.table": set(),
+    "claimsmith.routes": set(),
     "claimsmith.environment": set(),
     "claimsmith.cognito": set(),
     "claimsmith.engine": set(),

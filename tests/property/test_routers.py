@@ -83,7 +83,7 @@ def back_ends(draw: st.DrawFn) -> tuple[list[Row], Row]:
 @st.composite
 def requests(draw: st.DrawFn, closed: Row) -> Sent:
     """A request that is for the closed row, or that only some reader takes for one."""
-    parts = []
+    parts: list[str] = []
     for part in closed.path[1:].split("/"):
         parts += draw(st.lists(WORDS, min_size=1, max_size=3 if "+" in part else 1)) if "{" in part else [part]
     path = "/" + parts[0]

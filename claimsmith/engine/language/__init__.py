@@ -1,6 +1,6 @@
-"""The words of a policy: names and modes here, ``paths``, ``conditions``, ``values`` and ``routes`` beside.
+"""The words of a policy: names and modes here, ``paths``, ``conditions`` and ``values`` beside.
 
-Lint enumerates them; nothing else defines any.
+Lint enumerates them; nothing else defines any. Of routes, which no token depends on, ``claimsmith.routes`` does.
 """
 
 from __future__ import annotations

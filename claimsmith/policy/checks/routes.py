@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from claimsmith.engine.language.routes import METHODS, TENANT_FROM, Variable, parts, spelling, template
 from claimsmith.errors import Code
 from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.routes import METHODS, TENANT_FROM, Variable, parts, spelling, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claimsmith.engine.language.routes import METHODS, TENANT_FROM, segments, template
 from claimsmith.errors import Code, StoreError, VerificationError
+from claimsmith.routes import METHODS, TENANT_FROM, segments, template
 from claimsmith.verifier import ANY, Verifier
 from claimsmith.verifier.authorizer import Authorizer, UnauthorizedError
 from tests.unit.verifier.gateway_events import (

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claimsmith.engine.language.routes import segments
 from claimsmith.errors import Code
+from claimsmith.routes import segments
 from claimsmith.verifier.authorizer import UnauthorizedError
 from tests.unit.verifier.gateway_events import (
     BEARER,
@@ -148,6 +148,7 @@ def test_a_websocket_is_opened_only_by_a_row_that_names_connect(path: str) -> No
 
 # --- Headers ----------------------------------------------------------------------------------------------------------
 
+NAMED: tuple[str, dict[str, object]] = ("/orders/{id}", {"tenant_from": "header:X-Tenant"})
 TWINS = ["X_Tenant", "x_tenant", "X-TENANT"]
 
 
@@ -167,19 +168,17 @@ def with_headers(headers: dict[str, str]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("value", ["acme", "globex"])
 def test_a_tenant_in_two_headers_that_some_server_takes_for_one_is_refused(twin: str, value: str) -> None:
-    row = ("/orders/{id}", {"tenant_from": "header:X-Tenant"})
     own = {"Authorization": BEARER, "X-Tenant": "acme"}
     for event in with_headers(own):
-        assert outcome(event, row) is None
+        assert outcome(event, NAMED) is None
     for headers in (own | {twin: value}, {twin: value} | own):
         for event in with_headers(headers):
-            assert outcome(event, row) == Code.WRONG_TENANT
+            assert outcome(event, NAMED) == Code.WRONG_TENANT
 
 
 def test_a_tenant_in_a_header_that_only_some_servers_read_is_refused() -> None:
-    row = ("/orders/{id}", {"tenant_from": "header:X-Tenant"})
     for event in with_headers({"Authorization": BEARER, "X_Tenant": "acme"}):
-        assert outcome(event, row) == Code.WRONG_TENANT
+        assert outcome(event, NAMED) == Code.WRONG_TENANT
 
 
 def test_a_header_that_two_forms_of_an_event_tell_differently_counts_twice() -> None:
@@ -187,7 +186,7 @@ def test_a_header_that_two_forms_of_an_event_tell_differently_counts_twice() -> 
         headers={"Authorization": BEARER, "X-Tenant": "globex"},
         multiValueHeaders={"Authorization": [BEARER], "X-Tenant": ["acme"]},
     )
-    assert outcome(event, ("/orders/{id}", {"tenant_from": "header:X-Tenant"})) == Code.WRONG_TENANT
+    assert outcome(event, NAMED) == Code.WRONG_TENANT
 
 
 @pytest.mark.parametrize("twin", ["authorization", "AUTHORIZATION", "Author\u0131zation"])

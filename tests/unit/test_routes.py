@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claimsmith.engine.language.routes import readings, segments, spelling, template
+from claimsmith.routes import readings, segments, spelling, template
 
 PATHS = st.text(alphabet="/ab.%2Ffe5C3Bb0{}+ ;\\\u00e9", max_size=14).map("/".__add__)
 
