@@ -88,6 +88,17 @@ def test_the_key_of_a_route_says_path_and_method_only_if_it_names_them() -> None
         assert outcome(http2(routeKey=key), TOKEN, METHOD, PATH) == "allowed"
 
 
+def test_a_route_without_a_variable_may_be_kept_for_its_path_with_a_slash_too() -> None:
+    """Where that one would be refused, no answer is given that would open it."""
+    rows: tuple[dict[str, object], ...] = ({"path": "/orders"}, {"path": "/{rest+}", "any_role": ["nobody"]})
+    made = http2(path="/orders", routeKey="GET /orders")
+    with pytest.raises(VerificationError, match=Code.ANSWER_NOT_CACHEABLE):
+        authorizer(*rows, response="simple", cached_by=(TOKEN, ROUTE)).authorize(made)
+    for kept in ((), (TOKEN, METHOD, PATH)):
+        assert authorizer(*rows, response="simple", cached_by=kept).authorize(made).code is None
+    assert authorizer(rows[0], response="simple", cached_by=(TOKEN, ROUTE)).authorize(made).code is None
+
+
 def test_the_place_where_the_tenant_is_named_must_be_among_them() -> None:
     sent: dict[str, Any] = {
         "headers": {"authorization": BEARER, "x-tenant": "acme"},
