@@ -133,8 +133,7 @@ class Authorizer:
             code = error.code
         else:
             if self._cached_by:
-                self._check_cacheable(call, tenant_sources)
-                self._check_slash(call, rows, claims)
+                self._check_cacheable(call, tenant_sources | self._with_slash(call, rows, claims))
             return Answer(_allowed(call, claims), None)
         if call.kind == "simple":
             return Answer({"isAuthorized": False}, code)
@@ -163,17 +162,18 @@ class Authorizer:
         if not (_AUTHORIZATION in by and of_method and of_path and of_tenant):
             raise VerificationError(Code.ANSWER_NOT_CACHEABLE, "route")
 
-    def _check_slash(self, call: Call, rows: Iterable[Mapping[str, object]], claims: Claims) -> None:
-        """Refuse to let a request pass where its answer may be kept for the same path with a slash at its end.
+    def _with_slash(self, call: Call, rows: Iterable[Mapping[str, object]], claims: Claims) -> frozenset[TenantSource]:
+        """Where the tenant is looked for if the answer is used for the same path with a slash at its end, as it may be.
 
         Raises:
-            VerificationError: ``ANSWER_NOT_CACHEABLE``: that one would be refused.
+            VerificationError: ``ANSWER_NOT_CACHEABLE``: that request would be refused.
         """
         if call.exact or "$context.path" in self._cached_by:
-            return
+            return frozenset()
         ended = call.request.path.removesuffix("/") + "/"
+        request = replace(call.request, spellings=(*call.request.spellings, ended))
         try:
-            check_route(rows, replace(call.request, spellings=(*call.request.spellings, ended)), claims, self._audience)
+            return check_route(rows, request, claims, self._audience)
         except VerificationError:
             raise VerificationError(Code.ANSWER_NOT_CACHEABLE, "route") from None
 

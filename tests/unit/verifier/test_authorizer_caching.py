@@ -97,6 +97,10 @@ def test_a_route_without_a_variable_may_be_kept_for_its_path_with_a_slash_too() 
     for kept in ((), (TOKEN, METHOD, PATH)):
         assert authorizer(*rows, response="simple", cached_by=kept).authorize(made).code is None
     assert authorizer(rows[0], response="simple", cached_by=(TOKEN, ROUTE)).authorize(made).code is None
+    named = {"path": "/{rest+}", "tenant_from": "header:x-tenant"}
+    made |= {"headers": {"authorization": BEARER, "x-tenant": "acme"}}
+    with pytest.raises(VerificationError, match=Code.ANSWER_NOT_CACHEABLE):
+        authorizer(rows[0], named, response="simple", cached_by=(TOKEN, ROUTE)).authorize(made)
 
 
 def test_the_place_where_the_tenant_is_named_must_be_among_them() -> None:
