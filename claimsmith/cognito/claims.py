@@ -107,8 +107,23 @@ STANDARD: Final = frozenset(
     ],
 )
 
+#: Standard attributes that an app client may let its users write (UpdateUserAttributes): all of them but the marks that
+#: Cognito sets itself. A client that names none may write every one, and each client may write those that the pool
+#: requires (user-pool-settings-attributes, "Attribute permissions and scopes").
+WRITTEN_BY_USERS: Final = STANDARD - {"email_verified", "phone_number_verified"}
+
 #: ID token claims that take no array and no object.
 PLAIN_IN_ID: Final = frozenset({"address", "email_verified", "phone_number_verified", "updated_at"})
+
+#: Claims in AWS's own namespaces. AWS STS makes session tags and a source identity of ``https://aws.amazon.com/tags``,
+#: ``…/tags/principal_tags/NAME``, ``…/tags/transitive_tag_keys`` and ``…/source_identity`` (IAM user guide, "Passing
+#: session tags using AssumeRoleWithWebIdentity" and "Monitor and control actions taken with assumed roles"). Which
+#: spellings it takes beyond these is not documented, nor what it will read tomorrow; so any case, either scheme, and
+#: every host of AWS's.
+_OF_AWS: Final = re.compile(
+    r"\s*(?:https?:)?//(?:[^/?#\s]*[.@])?(?:amazon\.com|amazon\.cn|amazonaws\.(?:com|com\.cn|eu))\.?(?:[:/?#\s]|$)",
+    re.IGNORECASE,
+)
 
 #: Levels of nesting that a value may have; real claims have two or three.
 _DEPTH: Final = 16
@@ -122,6 +137,11 @@ def row(name: str) -> Row:
     if found is None and ":" in name:
         found = next((PREFIXES[prefix] for prefix in PREFIXES if name.startswith(prefix)), None)
     return found or _FREE
+
+
+def is_of_aws(name: str) -> bool:
+    """Whether AWS may read a claim of this name as its own, and grant by it."""
+    return _OF_AWS.match(name) is not None
 
 
 def refused_name(token: Token, name: str) -> str | None:

@@ -12,9 +12,18 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, refused_name
+from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, is_of_aws, refused_name
 from claimsmith.cognito.limits import SCOPE
-from claimsmith.engine.language import AUTHORITY, DEGRADED_CLAIM, ONLY_US, SHED_CLAIM, conditions, is_unmanaged, values
+from claimsmith.engine.language import (
+    AUTHORITY,
+    BUILT_IN_CLAIMS,
+    ONLY_US,
+    conditions,
+    is_taken,
+    is_unmanaged,
+    own_claims,
+    values,
+)
 from claimsmith.engine.language.paths import METADATA, is_trusted
 from claimsmith.engine.language.values import Expression
 from claimsmith.errors import ClaimsmithError, Code
@@ -24,10 +33,13 @@ if TYPE_CHECKING:
 
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.language import NoTenant, ScopeMode
-    from claimsmith.engine.language.conditions import Test
+    from claimsmith.engine.language.conditions import Operator, Test
 
 #: The format this code writes. It reads this one and every older one.
-FORMAT: Final = 2
+FORMAT: Final = 3
+
+#: From this format on, ``contains`` asks for a member of a list and for nothing else.
+_CONTAINS_IS_MEMBERSHIP: Final = 3
 
 #: Bytes of a stored document, compressed; DynamoDB's item limit is 400 kB.
 MAX_BYTES: Final = 380_000
@@ -210,8 +222,9 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     """
     settings = document["settings"]
     unmanaged = frozenset(settings["unmanaged_scopes"])
-    named = _claim_names(settings["claim_names"])
-    reader = _Reader(settings, named)
+    named = claim_names(settings["claim_names"])
+    operators = conditions.OPERATORS if document["format"] >= _CONTAINS_IS_MEMBERSHIP else conditions.OPERATORS_BEFORE_3
+    reader = _Reader(settings, named, operators)
     roles = {name: reader.role(f"POLICY ROLE#{name}", role) for name, role in document["roles"].items()}
     # Format 1 has no rules.
     rules = tuple(map(reader.rule, document.get("rules", ())))
@@ -237,12 +250,13 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     )
 
 
-def _claim_names(written: Mapping[str, str]) -> dict[str, str]:
+def claim_names(written: Mapping[str, str]) -> dict[str, str]:
     """The built-in claims under names that a token can have, each once: what a verifier reads there, the engine set."""
     named: dict[str, str] = {}
     for meaning, name in written.items():
-        taken = (DEGRADED_CLAIM, SHED_CLAIM, *named.values())
-        if name not in taken and not any(refused_name(token, name) for token in TOKENS):
+        if name in named.values() or meaning not in BUILT_IN_CLAIMS or is_taken(meaning, name):
+            continue
+        if not any(refused_name(token, name) for token in TOKENS):
             named[meaning] = name
     return named
 
@@ -250,9 +264,12 @@ def _claim_names(written: Mapping[str, str]) -> dict[str, str]:
 class _Reader:
     """Reads what a document says of clients and rules, and of claims, under its settings."""
 
-    def __init__(self, settings: Mapping[str, Any], named: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], named: Mapping[str, str], operators: Mapping[str, Operator]
+    ) -> None:
         self.trusted = frozenset(settings.get("trusted_attributes", ()))
-        self.own = frozenset((DEGRADED_CLAIM, SHED_CLAIM, *named.values()))
+        self.own = own_claims(named)
+        self.operators = operators
 
     def role(self, row: str, role: Mapping[str, Any]) -> Role:
         return Role(row, tuple(role["scopes"]), tuple(role["closure"]), self.claims(row, role))
@@ -276,7 +293,7 @@ class _Reader:
         claims = self.claims(row, rule, read)
         made = Rule(
             row=row,
-            when=None if condition is None else conditions.compiled(condition),
+            when=None if condition is None else conditions.compiled(condition, self.operators),
             optional=rule.get("optional", False),
             claims=claims,
         )
@@ -327,8 +344,9 @@ class _Reader:
             return Withheld(str(unacceptable))
         except ValueError:
             return Withheld("it is not a value")
-        if name in STANDARD:
-            read += value.paths if isinstance(value, Expression) else ()
-            if any(path.startswith(METADATA) for path in read):
-                return Withheld("what the caller says is not what a user is")
+        read += value.paths if isinstance(value, Expression) else ()
+        if name in STANDARD and any(path.startswith(METADATA) for path in read):
+            return Withheld("what the caller says is not what a user is")
+        if is_of_aws(name) and not all(is_trusted(path, self.trusted) for path in read):
+            return Withheld("AWS grants by this claim, and it reads what users or callers can write")
         return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refused_suppression
 from claimsmith.engine.bundle import Withheld
-from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM
+from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM, own_claims
 from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.reasons import SETTINGS_ROW
 
@@ -52,7 +52,7 @@ class _Making:
     def __init__(self, case: Case, token: Token) -> None:
         self.case = case
         self.token: Token = token
-        self.own = frozenset((DEGRADED_CLAIM, SHED_CLAIM, *case.bundle.settings.claim_names.values()))
+        self.own = own_claims(case.bundle.settings.claim_names)
         self.claims: dict[str, Any] = {}
         self.rows: dict[str, str] = {}
         self.optional: dict[str, None] = {}

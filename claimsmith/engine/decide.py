@@ -12,7 +12,7 @@ from claimsmith.cognito.limits import MAX_CHANGES
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges, count
 from claimsmith.engine import budget, claims, groups, roles, rules, scopes, tenancy
 from claimsmith.engine.case import Case
-from claimsmith.engine.language import DEGRADED_CLAIM, is_unmanaged
+from claimsmith.engine.language import DEGRADED_CLAIM, is_unmanaged, own_claims
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason
 from claimsmith.errors import Code
 
@@ -123,7 +123,7 @@ def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:
     """
     unmanaged: frozenset[str] = bundle.settings.unmanaged_scopes if bundle else frozenset()
     suppressed = tuple(sorted({scope for scope in request.scopes if not is_unmanaged(scope, unmanaged)}))
-    names = set(bundle.settings.claim_names.values()) if bundle else set()
+    names = own_claims(bundle.settings.claim_names if bundle else {})
     mark = {DEGRADED_CLAIM: code.value}
     hidden = tuple(sorted({GROUPS_CLAIM, *claims.impostors(names, request)}))
     changes = Changes(

@@ -20,7 +20,13 @@ Severity = Literal["error", "warning"]
 
 #: Codes that are said and do not keep a policy from being published.
 WARNINGS: Final = frozenset(
-    {Code.RULE_NEVER_APPLIES, Code.SCOPE_NOT_ALLOWED, Code.MANY_ROUTE_SCOPES, Code.TOKEN_MAY_EXCEED_BUDGET}
+    {
+        Code.RULE_NEVER_APPLIES,
+        Code.SCOPE_NOT_ALLOWED,
+        Code.MANY_ROUTE_SCOPES,
+        Code.TOKEN_MAY_EXCEED_BUDGET,
+        Code.USERS_WRITE_ATTRIBUTE,
+    }
 )
 
 

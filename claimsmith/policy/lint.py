@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith.engine.bundle import MAX_BYTES, encode
 from claimsmith.errors import Code, PolicyError
 from claimsmith.policy import rehearsal
-from claimsmith.policy.checks import claims, conditions, names, reach, roles, routes, scopes, size, tests, trust
+from claimsmith.policy.checks import (
+    claims,
+    conditions,
+    names,
+    reach,
+    roles,
+    routes,
+    scopes,
+    size,
+    templates,
+    tests,
+    trust,
+)
 from claimsmith.policy.compile import document as compiled
 from claimsmith.policy.finding import Finding, found
 from claimsmith.policy.reading import read
@@ -33,11 +45,18 @@ _REFUSALS: Final[tuple[Check, ...]] = (
     claims.suppressions,
     conditions.check,
     trust.check,
+    templates.check,
     tests.check,
 )
 
 #: What is worth a look in a policy that nothing above refuses.
-_WARNINGS: Final[tuple[Check, ...]] = (reach.check, scopes.not_allowed, routes.many_scopes, size.check)
+_WARNINGS: Final[tuple[Check, ...]] = (
+    reach.check,
+    scopes.not_allowed,
+    routes.many_scopes,
+    size.check,
+    trust.written_by_users,
+)
 
 
 def lint(draft: Draft) -> list[Finding]:

@@ -81,7 +81,12 @@ def _condition() -> dict[str, Any]:
     branches = {branch: {"type": "array", "minItems": 1, "items": inner} for branch in BRANCHES} | {"not": inner}
     leaves = [
         _closed(
-            {"field": {"$ref": _REFERENCE + _PATH}, "op": {"const": name}, "value": _operand(operator.operand)},
+            {
+                "field": {"$ref": _REFERENCE + _PATH},
+                "as": {"enum": list(CONVERSIONS)},
+                "op": {"const": name},
+                "value": _operand(operator.operand),
+            },
             ["field", "op"] if name == "exists" else ["field", "op", "value"],
         )
         for name, operator in OPERATORS.items()

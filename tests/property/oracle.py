@@ -39,7 +39,7 @@ def equal(left: JsonValue, right: JsonValue) -> bool:
 _TYPED: dict[tuple[str, str, str], Callable[[JsonValue, JsonValue], bool]] = {
     ("starts_with", "text", "text"): lambda field, value: [*field][: len(value)] == [*value],
     ("ends_with", "text", "text"): lambda field, value: [*field][::-1][: len(value)] == [*value][::-1],
-    ("contains", "text", "text"): lambda field, value: field.find(value) >= 0,
+    ("contains_text", "text", "text"): lambda field, value: field.find(value) >= 0,
     ("less_than", "number", "number"): lambda field, value: field < value,
     ("greater_than", "number", "number"): lambda field, value: value < field,
 }

@@ -132,7 +132,7 @@ def whens(texts: list[str], lists: list[str], any_paths: list[str]) -> SearchStr
     lists_of_roles = [path for path in lists if path in ("roles", "membership.roles")]
     other_lists = [path for path in lists if path not in lists_of_roles]
     leaves = [
-        leaf(texts, ["equals", "not_equals", "starts_with", "ends_with", "contains"], st.sampled_from(TEXTS)),
+        leaf(texts, ["equals", "not_equals", "starts_with", "ends_with", "contains_text"], st.sampled_from(TEXTS)),
         leaf(texts, ["in"], st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3)),
         leaf(texts + lists + any_paths, ["exists"], st.booleans()),
     ]

@@ -1,6 +1,7 @@
-"""Conditions: ``all``, ``any`` and ``not`` over leaves ``{field, op, value}``, compiled once into functions.
+"""Conditions: ``all``, ``any`` and ``not`` over leaves ``{field, as, op, value}``, compiled once into functions.
 
-Types are not coerced: ``"5"`` does not equal ``5``, and ``true`` does not equal ``1``. A missing field makes every
+Types are not coerced: ``"5"`` does not equal ``5``, and ``true`` does not equal ``1``. ``as``, which may be
+left out, converts the field first, as it does in values. A field that is missing or does not convert makes every
 operator false, but ``not_equals`` and ``exists: false``.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from claimsmith.engine.language.paths import MISSING
+from claimsmith.engine.language.values import CONVERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +46,11 @@ def _texts(field: object, value: object) -> bool:
     return isinstance(field, str) and isinstance(value, str)
 
 
-def _contains(field: Any, value: Any) -> bool:  # noqa: ANN401 - any claim value
-    if isinstance(field, list):
-        return any(same(item, value) for item in field)
+def _has_member(field: object, value: object) -> bool:
+    return isinstance(field, list) and any(same(item, value) for item in field)
+
+
+def _has_part(field: Any, value: Any) -> bool:  # noqa: ANN401 - any claim value
     return _texts(field, value) and value in field
 
 
@@ -74,6 +78,7 @@ class Operator(NamedTuple):
 
 _ALL: Final = frozenset({"any", "text", "list"})
 _TEXTS: Final = frozenset({"any", "text"})
+_LISTS: Final = frozenset({"any", "list"})
 _OPEN: Final = frozenset({"any"})
 
 OPERATORS: Final[Mapping[str, Operator]] = {
@@ -85,7 +90,8 @@ OPERATORS: Final[Mapping[str, Operator]] = {
         lambda field, value: _texts(field, value) and field.startswith(value),
     ),
     "ends_with": Operator("text", _TEXTS, lambda field, value: _texts(field, value) and field.endswith(value)),
-    "contains": Operator("member", _ALL, _contains),
+    "contains": Operator("member", _LISTS, _has_member),
+    "contains_text": Operator("text", _TEXTS, _has_part),
     "in": Operator(
         "list",
         _ALL,
@@ -96,6 +102,12 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "greater_than": Operator("number", _OPEN, lambda field, value: _numbers(field, value) and field > value),
 }
 
+#: The operators of formats 1 and 2 of a bundle, where ``contains`` also meant a part of a text.
+OPERATORS_BEFORE_3: Final[Mapping[str, Operator]] = {
+    **{name: operator for name, operator in OPERATORS.items() if name != "contains_text"},
+    "contains": Operator("member", _ALL, lambda field, value: _has_member(field, value) or _has_part(field, value)),
+}
+
 #: What an operator says of a field that is missing, where that is not "no".
 _WHEN_MISSING: Final[Mapping[str, Callable[[Any], bool]]] = {
     "not_equals": lambda _: True,
@@ -103,28 +115,35 @@ _WHEN_MISSING: Final[Mapping[str, Callable[[Any], bool]]] = {
 }
 
 
-def compiled(condition: object) -> Test:
+def compiled(condition: object, operators: Mapping[str, Operator] = OPERATORS) -> Test:
     """A condition as a function of what is known.
+
+    Args:
+        condition: as a document holds it.
+        operators: what the names of operators mean in a document of its format.
 
     Raises:
         ValueError: it is none.
     """
-    return _compiled(condition, MAX_DEPTH)
+    return _compiled(condition, operators, MAX_DEPTH)
 
 
-def _compiled(condition: object, depth: int) -> Test:
+def _compiled(condition: object, operators: Mapping[str, Operator], depth: int) -> Test:
     if not isinstance(condition, Mapping) or not depth:
         raise ValueError("not a condition")
     match condition:
         case {"all": list(parts), **rest} if not rest:
-            return _all(tuple(_compiled(part, depth - 1) for part in parts))
+            return _all(tuple(_compiled(part, operators, depth - 1) for part in parts))
         case {"any": list(parts), **rest} if not rest:
-            return _any(tuple(_compiled(part, depth - 1) for part in parts))
+            return _any(tuple(_compiled(part, operators, depth - 1) for part in parts))
         case {"not": part, **rest} if not rest:
-            inner = _compiled(part, depth - 1)
+            inner = _compiled(part, operators, depth - 1)
             return lambda known: not inner(known)
-        case {"field": str(path), "op": str(name), "value": value, **rest} if name in OPERATORS and not rest:
-            return _leaf(path, name, value)
+        case {"field": str(path), "op": str(name), "value": value, **rest} if name in operators:
+            if not rest:
+                return _leaf(path, name, value, operators[name])
+            if rest.keys() == {"as"} and isinstance(rest["as"], str) and rest["as"] in CONVERSIONS:
+                return _converted(path, CONVERSIONS[rest["as"]], name, value, operators[name])
     raise ValueError("not a condition")
 
 
@@ -148,13 +167,12 @@ def _any(tests: tuple[Test, ...]) -> Test:
     return test
 
 
-def _leaf(path: str, name: str, value: Any) -> Test:  # noqa: ANN401 - any JSON value
-    if name in _OF_TEXT and isinstance(value, str):
+def _leaf(path: str, name: str, value: Any, operator: Operator) -> Test:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str) and name in _OF_TEXT and operator is OPERATORS[name]:
         return _OF_TEXT[name](path, value)
     if name == "in" and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return _in_texts(path, frozenset(value))
-    holds = OPERATORS[name].holds
-    missing = _WHEN_MISSING[name](value) if name in _WHEN_MISSING else False
+    holds, missing = operator.holds, _when_missing(name, value)
 
     def test(known: Known) -> bool:
         field = known[path]
@@ -163,13 +181,29 @@ def _leaf(path: str, name: str, value: Any) -> Test:  # noqa: ANN401 - any JSON 
     return test
 
 
+def _converted(path: str, convert: Callable[[Any], Any], name: str, value: Any, operator: Operator) -> Test:  # noqa: ANN401 - any JSON value
+    holds, missing = operator.holds, _when_missing(name, value)
+
+    def test(known: Known) -> bool:
+        field = known[path]
+        if field is not MISSING:
+            field = convert(field)
+        return missing if field is MISSING else holds(field, value)
+
+    return test
+
+
+def _when_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return _WHEN_MISSING[name](value) if name in _WHEN_MISSING else False
+
+
 # The commonest leaves ask about text, which equals nothing but text, so that Python's own comparison will do.
 
 
-def _contains_text(path: str, value: str) -> Test:
+def _has_text(path: str, value: str) -> Test:
     def test(known: Known) -> bool:
         field = known[path]
-        return isinstance(field, str | list) and value in field
+        return isinstance(field, list) and value in field
 
     return test
 
@@ -185,7 +219,7 @@ def _in_texts(path: str, values: frozenset[str]) -> Test:
 _OF_TEXT: Final[Mapping[str, Callable[[str, str], Test]]] = {
     "equals": lambda path, value: lambda known: bool(known[path] == value),
     "not_equals": lambda path, value: lambda known: bool(known[path] != value),
-    "contains": _contains_text,
+    "contains": _has_text,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refused_name, refused_suppression
-from claimsmith.engine.language import BUILT_IN_CLAIMS, DEGRADED_CLAIM, SHED_CLAIM
+from claimsmith.engine.language import BUILT_IN_CLAIMS, DEGRADED_CLAIM, SHED_CLAIM, is_taken, own_claims
 from claimsmith.errors import Code
 from claimsmith.policy.checks import values
 from claimsmith.policy.finding import did_you_mean, found
@@ -32,7 +32,7 @@ _OWN: Final = "only Claimsmith sets this claim"
 
 def check(policy: Policy) -> Iterator[Finding]:
     """Claims that a row sets and may not, and values that they cannot have."""
-    own = {*_MARKS, *policy.settings.names().values()}
+    own = own_claims(policy.settings.names())
     for entry, row in policy.claims_rows():
         for attribute, claims, tokens in by_attribute(row):
             for name, value in claims.items():
@@ -81,7 +81,7 @@ def names(policy: Policy) -> Iterator[Finding]:
         path = ("claim_names", meaning)
         if refused := _refused(name, TOKENS):
             yield found(Code.RESERVED_CLAIM, entry, path, refused)
-        elif name in _MARKS or name in seen:
+        elif is_taken(meaning, name) or name in seen:
             yield found(Code.DUPLICATE, entry, path, f"{name} is the name of another claim already")
         elif meaning in _COMPLEX and (why := _refused_complex(name)):
             yield found(Code.RESERVED_CLAIM, entry, path, why)

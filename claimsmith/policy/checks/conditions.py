@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.engine.language.conditions import BRANCHES, MAX_DEPTH, MAX_NODES, OPERATORS
 from claimsmith.engine.language.paths import kind
+from claimsmith.engine.language.values import CONVERSIONS
 from claimsmith.errors import Code
 from claimsmith.policy.checks import paths, roles
+from claimsmith.policy.checks.values import OF_LISTS
 from claimsmith.policy.finding import did_you_mean, found, unquoted
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding, Path
     from claimsmith.policy.reading import Policy
 
-_LEAF: Final = ("field", "op", "value")
+_LEAF: Final = ("field", "as", "op", "value")
 
 #: What an operator's value must be, in words.
 _OPERANDS: Final[Mapping[Operand, str]] = {
@@ -102,7 +104,10 @@ def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> It
     unknown_path = paths.unknown(entry, (*at, "field"), path)
     if unknown_path:
         yield unknown_path
-    if operator not in OPERATORS:
+    conversion = leaf.get("as")
+    if "as" in leaf and (wrong := _conversion(path, conversion)):
+        yield found(Code.INVALID_CONDITION, entry, (*at, "as"), wrong)
+    elif operator not in OPERATORS:
         message = f"there is no op {operator}{did_you_mean(operator, OPERATORS)}"
         yield found(Code.UNKNOWN_OPERATOR, entry, (*at, "op"), message)
     elif "value" not in leaf and operator != "exists":
@@ -111,7 +116,16 @@ def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> It
         message = f"the value of {operator} is {_OPERANDS[OPERATORS[operator].operand]}"
         yield found(Code.INVALID_CONDITION, entry, (*at, "value"), message)
     elif not unknown_path and "value" in leaf:
-        yield from _holds(policy, entry, at, path, operator, leaf["value"])
+        yield from _holds(policy, entry, at, leaf)
+
+
+def _conversion(path: str, conversion: object) -> str | None:
+    """What is wrong with a leaf's ``as``."""
+    if not isinstance(conversion, str) or conversion not in CONVERSIONS:
+        return f"as is one of {', '.join(CONVERSIONS)}{did_you_mean(conversion, CONVERSIONS)}"
+    if kind(path) == "list" and conversion not in OF_LISTS:
+        return f"{path} is a list, which is no {conversion}"
+    return None
 
 
 def _is(operand: Operand, value: object) -> bool:
@@ -131,34 +145,49 @@ def _is(operand: Operand, value: object) -> bool:
             return isinstance(value, str | int | float)
 
 
-def _holds(policy: Policy, entry: Entry, at: Path, path: str, operator: str, value: Any) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
-    """Whether the operator can hold on what the path yields at all."""
-    yields = kind(path)
-    if yields is None or yields not in OPERATORS[operator].fields:
-        message = f"{path} is {_KINDS[yields or 'any']}, on which {operator} never holds"
+def _holds(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether the operator can hold on what the field yields at all."""
+    path, operator, value, conversion = leaf["field"], leaf["op"], leaf["value"], leaf.get("as")
+    yields = _CONVERTED.get(conversion, kind(path) or "any")
+    field = path if conversion is None else f"{path} as {conversion}"
+    if yields not in OPERATORS[operator].fields:
+        message = f"{field} is {_KINDS[yields]}, on which {operator} never holds"
+        if operator == "contains":
+            message += "; ask for a part of it by contains_text, or for a member of the list that it holds by as: list"
         yield found(Code.NEVER_HOLDS, entry, (*at, "op"), message)
         return
-    operands = {"contains": [value], "in": value}.get(operator)
-    if operands is None:
-        operands = [value] if OPERATORS[operator].operand == "any" else []
-    needs_text = yields == "text" or operator == "contains"
-    for index, item in enumerate(operands if yields != "any" else []):
-        place = (*at, "value", str(index)) if operator == "in" else (*at, "value")
-        if needs_text and not isinstance(item, str):
-            what = "holds only text" if yields == "list" else "is text"
-            when = "always" if operator == "not_equals" else "never"
-            message = f"{path} {what} and this value is not, so {operator} {when} holds{unquoted(item)}"
-            yield found(Code.NEVER_HOLDS, entry, place, message)
-            return
-        if not needs_text and not (isinstance(item, list) and all(isinstance(member, str) for member in item)):
-            message = f"{path} is a list, which {operator} compares as a whole; ask for one member by contains"
-            yield found(Code.NEVER_HOLDS, entry, place, message)
+    for place, item in _operands(operator, value, (*at, "value")) if yields != "any" else ():
+        # A list that a text holds may have members of any type.
+        wrong = _never_equal(field, yields, operator, item, texts=conversion != "list")
+        if wrong is not None:
+            yield found(Code.NEVER_HOLDS, entry, place, wrong)
             return
     if path == _ROLES:
         known = policy.entries["roles"]
         for place, name in _texts(value, (*at, "value")):
             if name not in known:
                 yield roles.unknown(entry, place, name, known)
+
+
+def _operands(operator: str, value: Any, at: Path) -> Iterator[tuple[Path, Any]]:  # noqa: ANN401 - a JSON value
+    """What the field, or a member of it, is compared with for equality, and where it stands."""
+    if operator == "in":
+        yield from (((*at, str(index)), item) for index, item in enumerate(value))
+    elif operator == "contains" or OPERATORS[operator].operand == "any":
+        yield at, value
+
+
+def _never_equal(field: str, yields: Kind, operator: str, item: object, *, texts: bool) -> str | None:
+    """Why something is never equal to a field of this kind, or to a member of it (``texts``: all of them are text)."""
+    if yields == "text" or operator == "contains":
+        if isinstance(item, str) or not (texts or yields == "text"):
+            return None
+        what = "holds only text" if yields == "list" else "is text"
+        when = "always" if operator == "not_equals" else "never"
+        return f"{field} {what} and this value is not, so {operator} {when} holds{unquoted(item)}"
+    if isinstance(item, list) and (not texts or all(isinstance(member, str) for member in item)):
+        return None
+    return f"{field} is a list, which {operator} compares as a whole; ask for one member by contains"
 
 
 def _texts(value: object, at: Path) -> Iterator[tuple[Path, str]]:
@@ -169,5 +198,14 @@ def _texts(value: object, at: Path) -> Iterator[tuple[Path, str]]:
         for index, item in enumerate(value):
             yield from _texts(item, (*at, str(index)))
 
+
+#: What a conversion yields, where it yields anything.
+_CONVERTED: Final[Mapping[object, Kind]] = {
+    "string": "text",
+    "number": "any",
+    "boolean": "any",
+    "list": "list",
+    "json": "any",
+}
 
 _KINDS: Final[Mapping[Kind, str]] = {"text": "text", "list": "a list", "any": "of any type"}

@@ -1,15 +1,16 @@
 """Rules that never apply: switched off, or with a condition that no sign-in can make true.
 
-Only what is certain is said. A path is tried with every value that it could have where the condition is true; what the
-other paths have stays open. Where no value leaves the condition possible, it is never true.
+Only what is certain is said. A field, which is a path with its conversion, is tried with every value that it could have
+where the condition is true; what the other fields have stays open. Where no value leaves the condition possible, it is
+never true.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from claimsmith.cognito.event import SOURCES
-from claimsmith.engine.language.conditions import OPERATORS, fields
+from claimsmith.engine.language.conditions import OPERATORS
 from claimsmith.engine.language.paths import MISSING
 from claimsmith.errors import Code
 from claimsmith.policy.checks.conditions import parts
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
+
+#: A path, and what it is read as; empty for as it is.
+Field: TypeAlias = tuple[str, str]
 
 _ACTIVE: Final = ("active", MISSING)
 
@@ -50,15 +54,27 @@ def never(condition: Mapping[str, Any]) -> bool:
         return True
     if "any" in condition:
         return all(map(never, inner))
-    for path in sorted(set(fields(condition))):
-        candidates = _candidates(condition, path)
-        if candidates is not None and all(_outcome(condition, {path: value}) is False for value in candidates):
+    for field in sorted(set(_fields(condition))):
+        candidates = _candidates(condition, field)
+        if candidates is not None and all(_outcome(condition, {field: value}) is False for value in candidates):
             return True
     return _ranges_apart(condition)
 
 
-def _outcome(condition: Mapping[str, Any], known: Mapping[str, Any]) -> bool | None:
-    """What a condition is where only these paths are known; None where that leaves it open."""
+def _field(leaf: Mapping[str, Any]) -> Field:
+    return leaf["field"], leaf.get("as", "")
+
+
+def _fields(condition: Mapping[str, Any]) -> Iterator[Field]:
+    if "field" in condition:
+        yield _field(condition)
+    for _, part in parts(condition):
+        if isinstance(part, dict):
+            yield from _fields(part)
+
+
+def _outcome(condition: Mapping[str, Any], known: Mapping[Field, Any]) -> bool | None:
+    """What a condition is where only these fields are known; None where that leaves it open."""
     if "field" in condition:
         return _leaf(condition, known)
     inner = [_outcome(part, known) for _, part in parts(condition) if isinstance(part, dict)]
@@ -70,23 +86,25 @@ def _outcome(condition: Mapping[str, Any], known: Mapping[str, Any]) -> bool | N
     return None if None in inner else not decisive
 
 
-def _leaf(leaf: Mapping[str, Any], known: Mapping[str, Any]) -> bool | None:
+def _leaf(leaf: Mapping[str, Any], known: Mapping[Field, Any]) -> bool | None:
     if leaf["op"] == "in" and not leaf["value"]:
         return False
-    if leaf["field"] not in known:
+    field = _field(leaf)
+    if field not in known:
         return None
-    if known[leaf["field"]] is MISSING:
+    if known[field] is MISSING:
         value = leaf.get("value", True)
         return leaf["op"] == "not_equals" or (leaf["op"] == "exists" and value is False)
-    return OPERATORS[leaf["op"]].holds(known[leaf["field"]], leaf.get("value", True))
+    return OPERATORS[leaf["op"]].holds(known[field], leaf.get("value", True))
 
 
-def _candidates(condition: Mapping[str, Any], path: str) -> Sequence[Any] | None:
-    """Values of a path of which it must have one where the condition is true; None where that cannot be told."""
-    if path in _DOMAINS:
+def _candidates(condition: Mapping[str, Any], field: Field) -> Sequence[Any] | None:
+    """Values of a field of which it must have one where the condition is true; None where that cannot be told."""
+    path, conversion = field
+    if path in _DOMAINS and not conversion:
         return _DOMAINS[path]
     for leaf in _conjuncts(condition):
-        if leaf.get("field") != path:
+        if _field(leaf) != field:
             continue
         value = leaf.get("value", True)
         if leaf["op"] == "equals":
@@ -109,12 +127,12 @@ def _conjuncts(condition: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _ranges_apart(condition: Mapping[str, Any]) -> bool:
     """Whether a path would have to be below one number and above another that is no smaller."""
-    below: dict[str, Any] = {}
-    above: dict[str, Any] = {}
+    below: dict[Field, Any] = {}
+    above: dict[Field, Any] = {}
     for leaf in _conjuncts(condition):
-        path = leaf["field"]
+        field = _field(leaf)
         if leaf["op"] == "less_than":
-            below[path] = min(leaf["value"], below.get(path, leaf["value"]))
+            below[field] = min(leaf["value"], below.get(field, leaf["value"]))
         elif leaf["op"] == "greater_than":
-            above[path] = max(leaf["value"], above.get(path, leaf["value"]))
-    return any(path in above and above[path] >= below[path] for path in below)
+            above[field] = max(leaf["value"], above.get(field, leaf["value"]))
+    return any(field in above and above[field] >= below[field] for field in below)

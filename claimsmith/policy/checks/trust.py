@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from claimsmith.cognito.claims import STANDARD
+from claimsmith.cognito.claims import STANDARD, WRITTEN_BY_USERS, is_of_aws
 from claimsmith.engine.language import AUTHORITY, conditions, values
 from claimsmith.engine.language.paths import ATTRIBUTES, METADATA, is_trusted
 from claimsmith.errors import Code
@@ -26,6 +26,7 @@ def check(policy: Policy) -> Iterator[Finding]:
     trusted = frozenset(policy.settings.trusted_attributes)
     for entry, row in policy.claims_rows():
         yield from _standard_claims(entry, row)
+        yield from _claims_of_aws(entry, row, trusted)
         if isinstance(row, Rule):
             yield from _authority(entry, row, trusted)
 
@@ -38,12 +39,10 @@ def _authority(entry: Entry, rule: Rule, trusted: frozenset[str]) -> Iterator[Fi
     untrusted = next((path for path in read if not is_trusted(path, trusted)), None)
     if untrusted is None:
         return
-    name = untrusted.removeprefix(ATTRIBUTES)
-    hint = f"; if no user can write it, put {name} into trusted_attributes" if name != untrusted else ""
     for attribute in AUTHORITY:
         if getattr(rule, attribute):
-            message = f"this rule reads {untrusted}, which is not trusted, so it may only set claims{hint}"
-            yield found(Code.UNTRUSTED_INPUT, entry, (attribute,), message)
+            message = f"this rule reads {untrusted}, which is not trusted, so it may only set claims"
+            yield found(Code.UNTRUSTED_INPUT, entry, (attribute,), message + _promise(untrusted))
 
 
 def _standard_claims(entry: Entry, row: ClaimsRow) -> Iterator[Finding]:
@@ -57,6 +56,36 @@ def _standard_claims(entry: Entry, row: ClaimsRow) -> Iterator[Finding]:
             if source is not None:
                 message = f"{name} says who the user is, and {source} is what the caller says"
                 yield found(Code.UNTRUSTED_INPUT, entry, (attribute, name), message)
+
+
+def _claims_of_aws(entry: Entry, row: ClaimsRow, trusted: frozenset[str]) -> Iterator[Finding]:
+    """AWS makes session tags of such a claim, and policies grant by session tags."""
+    read = list(conditions.fields(row.when)) if isinstance(row, Rule) else []
+    for attribute, claims, _ in by_attribute(row):
+        for name, value in claims.items():
+            if not is_of_aws(name):
+                continue
+            source = next((path for path in (*read, *paths_of(value)) if not is_trusted(path, trusted)), None)
+            if source is not None:
+                message = f"AWS grants by claims of its own namespace, and {source} is not trusted{_promise(source)}"
+                yield found(Code.UNTRUSTED_INPUT, entry, (attribute, name), message)
+
+
+def _promise(path: str) -> str:
+    """The end of a message about an attribute: what would make it trusted."""
+    name = path.removeprefix(ATTRIBUTES)
+    return f"; if no user can write it, put {name} into trusted_attributes" if name != path else ""
+
+
+def written_by_users(policy: Policy) -> Iterator[Finding]:
+    """Trusted attributes that users can usually write."""
+    for index, name in enumerate(policy.settings.trusted_attributes):
+        if name in WRITTEN_BY_USERS:
+            message = (
+                f"every app client may write {name} where the pool requires it, and else those that are not forbidden "
+                "to; trust it only if no client's WriteAttributes has it"
+            )
+            yield found(Code.USERS_WRITE_ATTRIBUTE, policy.settings_entry, ("trusted_attributes", str(index)), message)
 
 
 def _metadata(paths: Iterable[str]) -> str | None:

@@ -31,7 +31,7 @@ _DEFAULT: Final = "default"
 _AS: Final = "as"
 
 #: Conversions that yield something where the path yields a list; the others take one value.
-_OF_LISTS: Final = frozenset({"list", "json"})
+OF_LISTS: Final = frozenset({"list", "json"})
 
 
 def check(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
@@ -117,7 +117,7 @@ def _from(entry: Entry, at: Path, name: str, value: Mapping[str, Any], tokens: S
         yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"as is one of {', '.join(CONVERSIONS)}{hint}")
         return
     lists = kind(path) == "list"
-    if lists and conversion is not None and conversion not in _OF_LISTS:
+    if lists and conversion is not None and conversion not in OF_LISTS:
         yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"{path} is a list, which is no {conversion}")
     elif conversion == "list" or (lists and conversion is None):
         yield from _accepted(entry, at, name, [], tokens)

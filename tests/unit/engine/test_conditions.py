@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,14 +59,18 @@ TABLE: list[tuple[str, Any, str]] = [
     ("ends_with", "", "text empty"),
     ("ends_with", "ab", ""),
     ("ends_with", 1, ""),
-    ("contains", "abc", "text list"),
-    ("contains", "b", "text"),
-    ("contains", "", "text empty"),
+    ("contains", "abc", "list"),
+    ("contains", "b", ""),
+    ("contains", "", ""),
     ("contains", 1, "list"),
     ("contains", True, "list"),
     ("contains", 0, ""),
     ("contains", False, ""),
     ("contains", {"abc": 1}, ""),
+    ("contains_text", "abc", "text"),
+    ("contains_text", "b", "text"),
+    ("contains_text", "", "text empty"),
+    ("contains_text", 1, ""),
     ("in", ["abc", "x"], "text"),
     ("in", ["x"], ""),
     ("in", [], ""),
@@ -208,3 +214,49 @@ any_condition = st.recursive(
 @given(any_condition, st.dictionaries(st.sampled_from("fgh"), any_value))
 def test_the_oracle_says_the_same(condition: Mapping[str, Any], known: dict[str, Any]) -> None:
     assert compiled(condition)(Fields(known)) is oracle.holds(condition, known)
+
+
+_members = st.text(st.characters(codec="ascii", exclude_characters=',[]"'), min_size=1, max_size=6).filter(
+    lambda text: text == text.strip()
+)
+
+
+@given(st.lists(_members, min_size=1, max_size=4), _members, st.sampled_from(["saml", "json", "commas"]))
+def test_as_list_asks_for_a_member_however_the_list_is_written(members: list[str], wanted: str, form: str) -> None:
+    """Letters are put before each name: a list of numbers alone is JSON, whose members are numbers."""
+    members, wanted = [f"g{member}" for member in members], f"g{wanted}"
+    text = {"saml": f"[{', '.join(members)}]", "json": json.dumps(members), "commas": ",".join(members)}[form]
+    test = compiled({"field": "f", "as": "list", "op": "contains", "value": wanted})
+    assert test(Fields({"f": text})) is (wanted in members)
+    for member in members:
+        assert compiled({"field": "f", "as": "list", "op": "contains", "value": member})(Fields({"f": text}))
+
+
+@pytest.mark.parametrize(
+    ("conversion", "op", "value", "field", "holds"),
+    [
+        ("number", "greater_than", 3, "4", True),
+        ("number", "greater_than", 3, "four", False),
+        ("number", "not_equals", 3, "four", True),
+        ("number", "exists", False, "four", True),
+        ("boolean", "equals", True, "true", True),
+        ("string", "contains_text", "2", 124, True),
+        ("list", "equals", ["a", "b"], "a, b", True),
+        ("json", "equals", {"a": 1}, '{"a": 1}', True),
+        ("list", "contains", "a", MISSING, False),
+    ],
+)
+def test_a_field_that_does_not_convert_is_missing(
+    conversion: str,
+    op: str,
+    value: object,
+    field: object,
+    holds: bool,  # noqa: FBT001 - the expectation
+) -> None:
+    assert compiled({"field": "f", "as": conversion, "op": op, "value": value})(Fields({"f": field})) is holds
+
+
+@pytest.mark.parametrize("conversion", ["lst", None, 5, ["list"], ""])
+def test_a_conversion_that_does_not_exist_makes_no_condition(conversion: object) -> None:
+    with pytest.raises(ValueError, match="not a condition"):
+        compiled({"field": "f", "as": conversion, "op": "equals", "value": "a"})

@@ -12,7 +12,7 @@ from claimsmith.engine.bundle import FORMAT, Bundle, decode, encode
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from tests.events import MACHINE, SIGN_IN, SUB, event
-from tests.policies import decided, facts, membership_row, policy_rows, tenant_row
+from tests.policies import decided, facts, membership_row, policy_rows, tenant_row, user_row
 
 BUNDLES = Path(__file__).parents[2] / "fixtures" / "bundles"
 
@@ -82,6 +82,24 @@ SINCE_2: dict[str, Any] = {
     },
 }
 
+#: What format 3 has besides.
+SINCE_3: dict[str, Any] = {
+    **SINCE_2,
+    "rules": {
+        **SINCE_2["rules"],
+        "desk": {
+            "order": 40,
+            "when": {
+                "any": [
+                    {"field": "user.attributes.custom:plan", "as": "list", "op": "contains", "value": "desk"},
+                    {"field": "user.attributes.custom:plan", "op": "contains_text", "value": "help"},
+                ]
+            },
+            "claims": {"desk": True},
+        },
+    },
+}
+
 
 def stored(written: int) -> Bundle:
     document = json.loads((BUNDLES / f"format-{written}.json").read_text(encoding="utf-8"))
@@ -120,8 +138,33 @@ def test_the_rules_of_format_2_decide_as_they_did() -> None:
     assert decision.changes.groups.groups == ("Pro",)
 
 
+@pytest.mark.parametrize(("text", "is_admin"), [("[superadmins, staff]", True), ("admin", True), ("[staff]", False)])
+def test_contains_in_format_2_is_also_a_part_of_a_text(text: str, is_admin: bool) -> None:  # noqa: FBT001 - a case
+    """What was published means what it meant, until somebody publishes again and is told what to write."""
+    document = json.loads((BUNDLES / "format-2-contains.json").read_text(encoding="utf-8"))
+    policy = decode(*encode(document), 7)
+    asked = event(SIGN_IN, groups=["Staff"], attributes={"custom:groups": text})
+    decision = decided(policy, facts(user_row(SUB, claims={"team": "abc"})), asked)
+    assert (decision.changes.groups is not None) is is_admin
+    assert decision.changes.access.claims["staff"] is True
+    assert "outside" not in decision.changes.access.claims
+    members = decided(policy, facts(user_row(SUB, claims={"team": ["abc"]})), asked)
+    assert members.changes.access.claims["outside"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "has_desk"),
+    [("[desk, a]", True), ('["desk"]', True), ("a,desk", True), ("desk", True), ("[desks, a]", False),
+     ("[helpers]", True), ('[["desk"]]', False), ("", False)],
+)  # fmt: skip
+def test_a_member_of_a_list_in_a_text_is_asked_for_by_as_list(text: str, has_desk: bool) -> None:  # noqa: FBT001 - a case
+    """Case 01: the forms in which identity providers write lists."""
+    asked = event(SIGN_IN, attributes={"custom:plan": text})
+    assert ("desk" in decided(stored(3), facts(*ROWS), asked).changes.access.claims) is has_desk
+
+
 def test_what_is_compiled_today_is_the_document_of_the_newest_format() -> None:
     """A change of the document's form needs a new format, and a new fixture beside the old ones."""
-    rows = [*policy_rows(**SECTIONS | SINCE_2), ROUTE]
+    rows = [*policy_rows(**SECTIONS | SINCE_3), ROUTE]
     newest = json.loads((BUNDLES / f"format-{FORMAT}.json").read_text(encoding="utf-8"))
     assert compile_policy(from_rows(rows)) == newest

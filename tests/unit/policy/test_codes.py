@@ -21,7 +21,10 @@ from claimsmith.policy.yaml import FileError
 
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures" / "policy"
-CODES = [code for code in Code if code.value.startswith("CS1")]
+
+#: Found by publishing alone, which knows the earlier versions (``tests/integration/test_publish_names.py``).
+OF_PUBLISHING = {Code.CLAIM_NAME_USED, Code.VERSION_NOT_TOLD}
+CODES = [code for code in Code if code.value.startswith("CS1") and code not in OF_PUBLISHING]
 
 
 def noise() -> dict[str, str]:
@@ -62,7 +65,8 @@ def test_every_code_has_an_entry_and_two_fixtures_and_nothing_else_has() -> None
     entries = re.findall(r"^\| (CS1\d{3}) \|", page, re.MULTILINE)
     files = {kind: sorted(path.name[:6] for path in FIXTURES.glob(f"CS*-{kind}.*")) for kind in ("good", "bad")}
     expected = sorted(code.value for code in CODES)
-    assert (sorted(entries), files["good"], files["bad"]) == (expected, expected, expected)
+    assert (files["good"], files["bad"]) == (expected, expected)
+    assert sorted(entries) == sorted([*expected, *OF_PUBLISHING])
 
 
 @pytest.mark.parametrize("code", CODES, ids=lambda code: code.name.lower())

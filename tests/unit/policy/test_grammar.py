@@ -61,6 +61,19 @@ def leaf(field: str, op: str, value: Any, /) -> dict[str, Any]:  # noqa: ANN401 
         (leaf("tenant.plan", "exists", "yes"), Code.INVALID_CONDITION, "when.value", "true or false"),
         (leaf("tenant.plan", "starts_with", 1), Code.INVALID_CONDITION, "when.value", "text"),
         (leaf("user.claims.n", "less_than", "5"), Code.INVALID_CONDITION, "when.value", "a number"),
+        (leaf("tenant.plan", "contains", "pro"), Code.NEVER_HOLDS, "when.op", "contains_text"),
+        (leaf("user.attributes.custom:groups", "contains", "a"), Code.NEVER_HOLDS, "when.op", "by as: list"),
+        ({**leaf("user.claims.n", "contains", "a"), "as": "string"}, Code.NEVER_HOLDS, "when.op", "contains_text"),
+        (leaf("user.groups", "contains_text", "a"), Code.NEVER_HOLDS, "when.op", "is a list"),
+        ({**leaf("tenant.plan", "contains", "a"), "as": "lst"}, Code.INVALID_CONDITION, "when.as", "mean list?"),
+        ({**leaf("tenant.plan", "contains", "a"), "as": None}, Code.INVALID_CONDITION, "when.as", "as is one of"),
+        ({**leaf("roles", "less_than", 1), "as": "number"}, Code.INVALID_CONDITION, "when.as", "is a list"),
+        ({**leaf("tenant.plan", "equals", "a"), "as": "list"}, Code.NEVER_HOLDS, "when.value", "by contains"),
+        ({**leaf("tenant.plan", "in", [["a"], "a"]), "as": "list"}, Code.NEVER_HOLDS, "when.value.1", "by contains"),
+        ({**leaf("tenant.plan", "starts_with", "a"), "as": "list"}, Code.NEVER_HOLDS, "when.op", "is a list"),
+        (leaf("tenant.id", "equals", "{client.name}"), Code.TEMPLATE_IN_LITERAL, "when.value", "as it is written"),
+        (leaf("tenant.id", "in", ["a", "{ roles }"]), Code.TEMPLATE_IN_LITERAL, "when.value.1", "as it is written"),
+        (leaf("user.claims.a", "equals", {"from": "tenant.id"}), Code.TEMPLATE_IN_LITERAL, "when.value", "as it is"),
         ({"field": "user.claims.n", "op": "less_than", "value": True}, Code.INVALID_CONDITION, "when.value", "number"),
         (leaf("user.claims.n", "contains", ["a"]), Code.INVALID_CONDITION, "when.value", "text, a number"),
         (leaf("user.claims.n", "in", "abc"), Code.INVALID_CONDITION, "when.value", "a list"),
@@ -99,6 +112,14 @@ def test_a_condition_that_is_none_is_refused_where_it_is_wrong(
         leaf("user.claims.n", "equals", {"a": [1]}),
         leaf("user.claims.n", "contains", 5),
         leaf("tenant.plan", "in", frozenset({"pro", "free"})),
+        leaf("tenant.plan", "contains_text", "pro"),
+        {**leaf("user.attributes.custom:groups", "contains", "admins"), "as": "list"},
+        {**leaf("user.attributes.custom:groups", "contains", 1001), "as": "list"},
+        {**leaf("user.attributes.custom:groups", "equals", [1001, "a"]), "as": "list"},
+        {**leaf("user.attributes.custom:level", "greater_than", 3), "as": "number"},
+        {**leaf("user.groups", "contains", "admins"), "as": "list"},
+        leaf("tenant.name", "equals", '{"a": 1}'),
+        leaf("user.claims.n", "equals", {"value": 1}),
         leaf("roles", "contains", "editor"),
         leaf("roles", "in", [["editor"], []]),
         {"field": "tenant.id", "op": "exists"},
@@ -286,6 +307,77 @@ def test_the_caller_does_not_say_who_the_user_is(name: str) -> None:
     assert findings_of({"when": when, "claims": {"nick": value}}) == []
     roles = {"a": {"claims": {name: value}}}
     assert [finding.code for finding in lint(from_rows(policy_rows(roles=roles)))] == [Code.UNTRUSTED_INPUT]
+
+
+AWS = ["https://aws.amazon.com/tags", "https://aws.amazon.com/tags/principal_tags/Department",
+       "https://aws.amazon.com/tags/transitive_tag_keys", "https://aws.amazon.com/source_identity",
+       "HTTPS://AWS.Amazon.COM/Tags", "http://aws.amazon.com/tags", "https://sts.amazonaws.com/", "https://aws.amazon.com",
+       " https://aws.amazon.com/tags", "https://aws.amazon.com:443/tags", "https://aws.amazon.com./tags"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AWS)
+@pytest.mark.parametrize("path", [*UNTRUSTED, "request.metadata.x"])
+def test_a_claim_that_aws_believes_takes_only_what_is_trusted(name: str, path: str) -> None:
+    value = {"from": path}
+    for attribute in ("claims", "access_claims", "id_claims"):
+        assert the_finding({attribute: {name: value}})[:2] == (Code.UNTRUSTED_INPUT, f"{attribute}.{name}")
+    assert the_finding({"when": {"field": path, "op": "exists"}, "claims": {name: "x"}})[0] is Code.UNTRUSTED_INPUT
+    for section in ("roles", "clients"):
+        rows = policy_rows(**{section: {"a": {"claims": {name: value}}}})
+        assert [finding.code for finding in lint(from_rows(rows))] == [Code.UNTRUSTED_INPUT]
+    assert findings_of({"claims": {name: {"from": "tenant.plan"}}}) == []
+    if path.startswith("user.attributes."):
+        trusted = {"trusted_attributes": [path.removeprefix("user.attributes.")]}
+        assert findings_of({"claims": {name: value}}, settings=trusted) == []
+
+
+@pytest.mark.parametrize("name", ["https://example.com/tags", "https://aws.amazon.com.example.com/tags", "tags",
+                                  "https://example.com/aws.amazon.com/", "https://amazon.com.test/tags"])  # fmt: skip
+def test_a_claim_that_only_looks_like_one_of_awss_is_an_ordinary_claim(name: str) -> None:
+    assert findings_of({"claims": {name: {"from": "request.metadata.x"}}}) == []
+
+
+# Literals that look like templates.
+
+
+@pytest.mark.parametrize(
+    ("section", "row", "attribute"),
+    [
+        ("roles", {"scopes": ["{tenant.id}/read"]}, "scopes.0"),
+        ("roles", {"claims": {"x": "by {tenant.id}"}}, "claims.x"),
+        ("roles", {"claims": {"x": {"a": ["b", "{ user.claims.a }"]}}}, "claims.x.a.1"),
+        ("roles", {"claims": {"x": "{tenant.plann}"}}, "claims.x"),
+        ("roles", {"claims": {"x": {"from": "tenant.plan", "default": "{tenant.id}"}}}, "claims.x.default"),
+        ("roles", {"claims": {"{tenant.id}": 1}}, "claims.{tenant.id}"),
+        ("clients", {"scopes_allowed": ["a", "{x}"]}, "scopes_allowed.1"),
+        ("clients", {"suppress_scopes": ["{x}"]}, "suppress_scopes.0"),
+        ("clients", {"name": "app of {tenant.id}"}, "name"),
+        ("rules", {"order": 1, "add_scopes": ["a/{}"]}, "add_scopes.0"),
+        ("rules", {"order": 1, "suppress_scopes": ["{client.id}/a"]}, "suppress_scopes.0"),
+        ("rules", {"order": 1, "add_groups": ["{tenant.id}-staff"]}, "add_groups.0"),
+        ("rules", {"order": 1, "suppress_groups": ["{tenant.id}-staff"]}, "suppress_groups.0"),
+        ("rules", {"order": 1, "suppress_access_claims": ["x-{tenant.id}"]}, "suppress_access_claims.0"),
+        ("rules", {"order": 1, "suppress_id_claims": ["x-{tenant.id}"]}, "suppress_id_claims.0"),
+    ],
+)
+def test_a_literal_that_looks_like_a_template_is_refused(section: str, row: dict[str, Any], attribute: str) -> None:
+    found = lint(from_rows(policy_rows(**{section: {"a": row}})))
+    assert [(finding.code, finding.attribute) for finding in found] == [(Code.TEMPLATE_IN_LITERAL, attribute)]
+
+
+@pytest.mark.parametrize("attribute", ["unmanaged_scopes", "privileged_scopes", "trusted_attributes"])
+def test_settings_have_no_templates_either(attribute: str) -> None:
+    [finding] = lint(from_rows(policy_rows(settings={attribute: ["{tenant.id}"]})))
+    assert (finding.code, finding.attribute) == (Code.TEMPLATE_IN_LITERAL, f"{attribute}.0")
+    assert (
+        lint(from_rows(policy_rows(settings={"claim_names": {"roles": "{roles}"}})))[0].attribute == "claim_names.roles"
+    )
+
+
+@pytest.mark.parametrize("value", ['{"x-hasura-role": "user"}', "{}", "{{tenant}}", {"value": "{tenant.id}"},
+                                   {"value": {"a": "{tenant.id}"}}, {"template": "{tenant.id}"}])  # fmt: skip
+def test_braces_that_are_meant_as_they_are_stay(value: object) -> None:
+    assert findings_of({"claims": {"x": value}}) == []
 
 
 # Suppression and groups.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claimsmith.engine.language import RESERVED_CLAIMS
 from claimsmith.errors import Code
 from claimsmith.policy import from_rows, lint
 from claimsmith.policy.yaml import parse
@@ -134,16 +135,23 @@ def test_a_built_in_list_cannot_be_named_like_a_claim_that_takes_none(name: str)
 
 
 @pytest.mark.parametrize(
-    "names", [{"roles": "tenant_id"}, {"tenant_id": "x", "roles": "x"}, {"roles": "claims_degraded"}]
+    "names",
+    [
+        {"roles": "tenant_id"},
+        {"tenant_id": "x", "roles": "x"},
+        {"roles": "claims_degraded"},
+        {"tenant_name": "tenant_id", "tenant_id": "org"},
+        {"roles": "tenants", "tenants": None},
+    ],
 )
 def test_two_built_in_claims_never_share_a_name(names: dict[str, str]) -> None:
     assert {finding.code for finding in found(policy_rows(settings={"claim_names": names}))} == {Code.DUPLICATE}
 
 
-@pytest.mark.parametrize("name", ["tenant_id", "org", "claims_shed", "scope", "cognito:groups", "dev:x"])
+@pytest.mark.parametrize("name", ["org", "cognito:groups", "dev:x", *sorted(RESERVED_CLAIMS)])
 def test_no_row_sets_a_name_that_is_not_its_own(name: str) -> None:
     rows = policy_rows(
-        settings={"claim_names": {"roles": "org"}},
+        settings={"claim_names": {"roles": "org", "tenant_id": "tid", "tenants": None, "policy_version": "pv"}},
         roles={"a": {"access_claims": {name: 1}}},
         clients={"web": {"id_claims": {name: 1}}},
     )
