@@ -223,7 +223,8 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     settings = document["settings"]
     unmanaged = frozenset(settings["unmanaged_scopes"])
     named = claim_names(settings["claim_names"])
-    operators = conditions.OPERATORS if document["format"] >= _CONTAINS_IS_MEMBERSHIP else conditions.OPERATORS_BEFORE_3
+    old = document.get("format", FORMAT) < _CONTAINS_IS_MEMBERSHIP
+    operators = conditions.OPERATORS_BEFORE_3 if old else conditions.OPERATORS
     reader = _Reader(settings, named, operators)
     roles = {name: reader.role(f"POLICY ROLE#{name}", role) for name, role in document["roles"].items()}
     # Format 1 has no rules.
