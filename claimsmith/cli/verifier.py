@@ -11,9 +11,10 @@ from rich.markup import escape
 
 from claimsmith.cli.session import Session
 from claimsmith.errors import Code, ConfigurationError, OperationError
-from claimsmith.service.check import claim_names
+from claimsmith.service.current import CurrentBundle
 from claimsmith.service.resources import Resources
 from claimsmith.service.revoke import Kind, revoke
+from claimsmith.service.token_names import TokenNames, claim_names
 from claimsmith.store import bundles
 from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, Verifier
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from claimsmith.store.dynamodb import Table
+    from claimsmith.verifier.verifier import NamesOf
 
 _KINDS: Final = get_args(Kind)
 
@@ -94,7 +96,7 @@ def verify_command(
         token_use=token_use,
         revocations=StoredRevocations(session.rows) if revocation else ANY,
         audience=audience or (),
-        claim_names=_claim_names(session.rows) if revocation else CLAIM_NAMES,
+        claim_names=_claim_names(session.rows, token_use) if revocation else CLAIM_NAMES,
     )
     claims = dict(verifier.verify(given))
     lines = [f"{escape(name)}: {escape(str(value))}" for name, value in sorted(claims.items())]
@@ -109,10 +111,16 @@ def _issuer(session: Session, given: str | None) -> str:
     return session.pool.issuer
 
 
-def _claim_names(rows: Table) -> Mapping[str, str | None]:
-    """As the policy in force says; before there is one, nobody has chosen other names."""
-    pointer = bundles.pointer(rows)
-    return CLAIM_NAMES if pointer is None else claim_names(bundles.load(rows, pointer.version, pointer.digest))
+def _claim_names(rows: Table, token_use: TokenUse) -> Mapping[str, str | None] | NamesOf:
+    """As the version says that made the token; before there is one, nobody has chosen other names.
+
+    An ID token does not tell its version, and is read by the names of the one in force.
+    """
+    if bundles.pointer(rows) is None:
+        return CLAIM_NAMES
+    current = CurrentBundle(rows)
+    bundle = current.get()
+    return claim_names(bundle) if token_use == "id" else TokenNames(rows, current).under(bundle)
 
 
 def _local_keys(session: Session) -> str | None:

@@ -1,6 +1,6 @@
 """Checks tokens for others: the authorizer and introspection, on the table and on the policy in force.
 
-The policy says what routes need, and under which names tokens carry tenant and roles.
+The policy says what routes need, and the version that made a token under which names it carries tenant and roles.
 
 Every answer has a deadline, for the same reason as a sign-in (``service.calls``): a function that Lambda ends says no
 code. What an answer may do without (``CLAIMSMITH_REVOCATION_ON_FAILURE``) has an earlier one of its own.
@@ -16,12 +16,12 @@ from claimsmith.errors import StoreError
 from claimsmith.service.calls import Calls, DeadlineError
 from claimsmith.service.current import CurrentBundle
 from claimsmith.service.grants import StoredGrants
+from claimsmith.service.token_names import TokenNames
 from claimsmith.store.resources import StoredResources
 from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
 from claimsmith.verifier.checks import resources
-from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.introspection import Introspection
 from claimsmith.verifier.revocation import CachedRevocations, UncheckedOnFailure
 
@@ -91,6 +91,7 @@ class TokenChecks:
         self._resources = StoredResources(rows)
         self._current = CurrentBundle(rows)
         self._grants = StoredGrants(rows, self._current)
+        self._names = TokenNames(rows, self._current)
 
     def authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         """Answer an API Gateway authorizer event.
@@ -155,13 +156,8 @@ class TokenChecks:
             token_use="access",  # noqa: S106 - a token's kind
             revocations=revocations,
             audience=self._audience,
-            claim_names=claim_names(bundle),
+            claim_names=self._names.under(bundle),
         )
-
-
-def claim_names(bundle: Bundle) -> dict[str, str | None]:
-    """How a policy names the claims that a ``Verifier`` reads."""
-    return {meaning: bundle.settings.claim_names.get(meaning) for meaning in CLAIM_NAMES}
 
 
 def _in_time(reads: Calls, read: Callable[[], T]) -> T:

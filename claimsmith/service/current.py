@@ -66,6 +66,11 @@ class CurrentBundle:
         return self._read.bundle if self._read is not None else None
 
     @property
+    def version_claims(self) -> tuple[str, ...] | None:
+        """What the pointer that was read last says of the names of claims (``Pointer.version_claims``)."""
+        return self._read.pointer.version_claims if self._read is not None else None
+
+    @property
     def fresh(self) -> Bundle | None:
         """The bundle in force, from memory; None where it must be read first."""
         last = self._fresh()

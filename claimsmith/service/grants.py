@@ -45,26 +45,14 @@ class StoredGrants:
         now = int(self._clock())
         machine = claims.username is None and claims.sub == claims.client_id
         user = MACHINE if machine else read_user(directory.user_rows(self._rows, claims.sub), now)
-        facts = Facts(user, self._tenants(bundle, claims, now))
-        if _is_of(bundle, claims) or not freshness(bundle, facts, claims).stale:
+        facts = Facts(user, self._tenants(claims, now))
+        if claims.policy_version == bundle.version or not freshness(bundle, facts, claims).stale:
             return bundle, facts
-        newest = self._current.serve(claims.sub, since=began).bundle
-        if newest is not bundle:
-            # It may name the tenant's claim otherwise.
-            facts = Facts(user, self._tenants(newest, claims, now))
-        return newest, facts
+        return self._current.serve(claims.sub, since=began).bundle, facts
 
-    def _tenants(self, bundle: Bundle, claims: Claims, now: int) -> dict[str, Tenant | None]:
+    def _tenants(self, claims: Claims, now: int) -> dict[str, Tenant | None]:
         """The token's tenant, where it has one."""
-        name = bundle.settings.claim_names.get("tenant_id")
-        tenant_id = claims.get(name) if name is not None else None
-        if not isinstance(tenant_id, str):
+        if claims.tenant_id is None:
             return {}
-        found = [read_tenant(row, now) for row in directory.tenant_rows(self._rows, [tenant_id])]
+        found = [read_tenant(row, now) for row in directory.tenant_rows(self._rows, [claims.tenant_id])]
         return {tenant.id: tenant for tenant in found if tenant is not None and not isinstance(tenant, Problem)}
-
-
-def _is_of(bundle: Bundle, claims: Claims) -> bool:
-    """Whether a token says that this version made it."""
-    name = bundle.settings.claim_names.get("policy_version")
-    return name is not None and claims.get(name) == bundle.version

@@ -21,6 +21,7 @@ from claimsmith.policy import Finding, from_rows
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy.documents import Settings
 from claimsmith.policy.draft import SETTINGS_SECTION, Draft
+from claimsmith.service import names
 from claimsmith.store import bundles, drafts
 from claimsmith.store.dynamodb import ConditionError
 
@@ -155,6 +156,9 @@ def _put_in_force(
     in_force = pointer.version if pointer else None
     try:
         document = compile_policy(draft)
+        stored, digest = encode(document)
+        if pointer is None or pointer.digest != digest:
+            names.check(rows, draft, document)
     except PolicyError as refused:
         findings = _findings(refused.findings)
         kept = [_finding_row(finding) for finding in findings[:_KEPT_FINDINGS]]
@@ -164,7 +168,6 @@ def _put_in_force(
     if drafts.problems(rows) is not None:
         drafts.clear_problems(rows)
         _still(rows, draft)
-    stored, digest = encode(document)
     if pointer is not None and pointer.digest == digest:
         return Outcome(Result.UNCHANGED, in_force)
     version = _store(rows, stored, digest, pointer, signature)
@@ -172,7 +175,8 @@ def _put_in_force(
         return Outcome(Result.HELD, in_force)
     if _is_manual(draft) and not in_spite_of_manual:
         return Outcome(Result.MANUAL, in_force)
-    bundles.move(rows, version, pointer, by=signature.by, at=signature.at)
+    told = names.admit(rows, document, version.number)
+    bundles.move(rows, version, pointer, by=signature.by, at=signature.at, version_claims=told)
     return Outcome(Result.PUBLISHED, version.number)
 
 
@@ -235,7 +239,8 @@ def apply(
         StoreError: DynamoDB does not answer; calling again repairs.
     """
     try:
-        compile_policy(draft)
+        document = compile_policy(draft)
+        names.check(rows, draft, document)
     except PolicyError as refused:
         raise PolicyError(refused.code, "The policy is refused; nothing was written.", refused.findings) from None
     now = int(clock())

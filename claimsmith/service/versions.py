@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from claimsmith import table
 from claimsmith.engine.staging import Staging
 from claimsmith.errors import Code, OperationError
+from claimsmith.service import names
 from claimsmith.service.publish import Outcome, Result, publish, unopposed
 from claimsmith.store import bundles, drafts
 
@@ -80,7 +81,7 @@ def rollback(rows: Table, number: int, *, by: str, clock: Callable[[], float] = 
         OperationError: there is no such version, or it is a later one.
         StoreError: DynamoDB does not answer; calling again repairs.
     """
-    version = _readable(rows, number)
+    version, document = _readable(rows, number)
 
     def attempt() -> Pointer:
         pointer = _pointer(rows)
@@ -89,7 +90,8 @@ def rollback(rows: Table, number: int, *, by: str, clock: Callable[[], float] = 
                 f"Version {number} is later than version {pointer.version}, which is in force; promote it instead."
             )
             raise OperationError(Code.BAD_ARGUMENT, message)
-        return bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=True)
+        told = names.admit(rows, document, number)
+        return bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=True, version_claims=told)
 
     return unopposed(attempt)
 
@@ -139,8 +141,7 @@ def stage(
     """
     staging = Staging(number, percent, frozenset(subjects))
     ends = not staging.percent and not staging.subjects
-    if not ends:
-        _readable(rows, number)
+    document = None if ends else _readable(rows, number)[1]
 
     def attempt() -> Pointer:
         pointer = _pointer(rows)
@@ -150,8 +151,10 @@ def stage(
             message = f"Version {pointer.staging.candidate} is staged, and not version {number}."
             raise OperationError(Code.BAD_ARGUMENT, message)
         same = bundles.Version(pointer.version, pointer.digest)
-        now = int(clock())
-        return bundles.move(rows, same, pointer, by=by, at=now, hold=pointer.hold, staging=None if ends else staging)
+        now, staged, told = int(clock()), None if ends else staging, None
+        if document is not None:
+            told = names.admit(rows, document, number)
+        return bundles.move(rows, same, pointer, by=by, at=now, hold=pointer.hold, staging=staged, version_claims=told)
 
     return unopposed(attempt)
 
@@ -189,8 +192,10 @@ def promote(rows: Table, number: int | None, *, by: str, clock: Callable[[], flo
                 f"Version {wanted} is earlier than version {pointer.version}, which is in force; roll back instead."
             )
             raise OperationError(Code.BAD_ARGUMENT, message)
-        version = _readable(rows, wanted)
-        bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=pointer is not None and pointer.hold)
+        version, document = _readable(rows, wanted)
+        told = names.admit(rows, document, wanted)
+        held = pointer is not None and pointer.hold
+        bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=held, version_claims=told)
         return Outcome(Result.PUBLISHED, wanted)
 
     return unopposed(attempt) or publish(rows, by=by, in_spite_of_manual=True, clock=clock)
@@ -202,12 +207,13 @@ def release(rows: Table) -> Lease | None:
     return lease if lease is not None and drafts.release(rows, lease) else None
 
 
-def _readable(rows: Table, number: int) -> Version:
+def _readable(rows: Table, number: int) -> tuple[Version, dict[str, Any]]:
+    """A version, and what it says."""
     row = bundles.stored(rows, number)
     if row is None:
         raise OperationError(Code.NOT_FOUND, f"There is no version {number}.")
     _, digest = bundles.decoded(row, number)
-    return bundles.Version(number, digest)
+    return bundles.Version(number, digest), bundles.document_in(row)
 
 
 def _pointer(rows: Table) -> Pointer:

@@ -34,6 +34,9 @@ class Pointer:
         staging: the staged version and whom it serves; None where nothing is staged, or it cannot be read.
         problem: why the staged version cannot be read.
         updated_by: who moved the pointer last, as far as the row says; likewise ``updated_at``, in epoch seconds.
+        version_claims: the names under which tokens tell their version, where the names of ``tenant_id`` or ``roles``
+            are not the same in all versions; empty where they are; None where the row does not say, because an
+            earlier release wrote it.
     """
 
     version: int
@@ -44,6 +47,7 @@ class Pointer:
     problem: Problem | None = None
     updated_by: str | None = None
     updated_at: int | None = None
+    version_claims: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ def pointer(rows: Table) -> Pointer | None:
         staging if isinstance(staging, Problem) else None,
         _text(row, "updated_by"),
         _seconds(row, "updated_at"),
+        _texts(row, "version_claims"),
     )
 
 
@@ -145,9 +150,17 @@ def document(rows: Table, number: int) -> dict[str, Any] | None:
         StoreError: DynamoDB does not answer.
     """
     row = stored(rows, number)
-    if row is None:
-        return None
-    decoded(row, number)  # bounds its size, too
+    return None if row is None else document_in(row)
+
+
+def document_in(row: Row) -> dict[str, Any]:
+    """What the version in a row says, as it was compiled.
+
+    Raises:
+        BundleError: it is damaged, or of a newer format.
+    """
+    key = _VERSION_SK.fullmatch(str(row.get(table.SK)))
+    decoded(row, int(key[1]) if key else 0)  # bounds its size, too
     read: dict[str, Any] = json.loads(zlib.decompress(row["document"]))
     return read
 
@@ -174,8 +187,12 @@ def versions(rows: Table, *, limit: int) -> list[Version]:
     Raises:
         OperationError: a row among them has the key of none.
     """
-    found = rows.query(table.BUNDLE, sk_prefix=table.VERSION, limit=limit, descending=True)
-    return [_version(row) for row in found[:limit]]
+    return [_version(row) for row in newest_rows(rows, limit=limit)]
+
+
+def newest_rows(rows: Table, *, limit: int) -> list[dict[str, Any]]:
+    """The rows of the newest stored versions, newest first."""
+    return rows.query(table.BUNDLE, sk_prefix=table.VERSION, limit=limit, descending=True)[:limit]
 
 
 def _version(row: Row) -> Version:
@@ -215,6 +232,7 @@ def move(
     at: int,
     hold: bool = False,
     staging: Staging | None = None,
+    version_claims: tuple[str, ...] | None = None,
 ) -> Pointer:
     """Write the pointer anew, on the condition that nobody has since ``last`` was read.
 
@@ -226,12 +244,15 @@ def move(
         at: epoch seconds.
         hold: nothing is published until somebody resumes.
         staging: a staged version; what was staged before and is not named here no longer is.
+        version_claims: as ``Pointer`` has it; None for what ``last`` says.
 
     Raises:
         ConditionError: somebody has.
     """
     revision = last.revision + 1 if last else 1
-    moved = Pointer(version.number, version.digest, revision, hold, staging, None, by, at)
+    if version_claims is None and last is not None:
+        version_claims = last.version_claims
+    moved = Pointer(version.number, version.digest, revision, hold, staging, None, by, at, version_claims)
     row = {
         table.PK: table.BUNDLE,
         table.SK: table.CURRENT,
@@ -244,6 +265,8 @@ def move(
     }
     if staging is not None:
         row |= {"candidate": staging.candidate, "percent": staging.percent, "subjects": sorted(staging.subjects)}
+    if version_claims is not None:
+        row["version_claims"] = list(version_claims)
     rows.put(
         row,
         condition="revision = :revision" if last else "attribute_not_exists(pk)",
@@ -272,6 +295,13 @@ def touch(rows: Table, last: Pointer) -> Pointer:
 def _text(row: Row, name: str) -> str | None:
     value = row.get(name)
     return value if isinstance(value, str) else None
+
+
+def _texts(row: Row, name: str) -> tuple[str, ...] | None:
+    value = row.get(name)
+    if not isinstance(value, list | frozenset) or not all(isinstance(text, str) for text in value):
+        return None
+    return tuple(sorted(value))
 
 
 def _seconds(row: Row, name: str) -> int | None:

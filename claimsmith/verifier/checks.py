@@ -46,7 +46,6 @@ _MIN_NUMBER: Final = -_MAX_NUMBER
 
 
 #: Of the claims that anything here reads: names of somebody or something, which are not empty, and lists of strings.
-#: The policy may give the last of each another name.
 _NAMES: Final = ("sub", "client_id", "jti", "origin_jti", "username", "cognito:username")
 _LISTS: Final = ("cognito:groups",)
 
@@ -114,7 +113,7 @@ def named(claim_names: Mapping[str, str | None]) -> dict[str, str | None]:
         or not all(name is None or (isinstance(name, str) and name) for name in given.values())
     ):
         raise ConfigurationError(
-            "claim_names may name tenant_id and roles, each by a text, or None where it is absent."
+            "claim_names may name tenant_id, roles and policy_version, each by a text, or None where it is absent."
         )
     return {meaning: claim_names.get(meaning, name) for meaning, name in CLAIM_NAMES.items()}
 
@@ -161,7 +160,7 @@ def _is_list_of_strings(value: object) -> bool:
 class ClaimChecks:
     """The checks that every token goes through."""
 
-    __slots__ = ("_client_ids", "_leeway", "_lists", "_names", "_token_uses")
+    __slots__ = ("_client_ids", "_leeway", "_token_uses")
 
     def __init__(
         self,
@@ -169,7 +168,6 @@ class ClaimChecks:
         client_ids: Names | Unchecked,
         token_use: TokenUse | Unchecked,
         leeway: float,
-        claim_names: Mapping[str, str | None] = CLAIM_NAMES,
     ) -> None:
         """Choose the checks.
 
@@ -177,7 +175,6 @@ class ClaimChecks:
             client_ids: the app clients whose tokens are accepted.
             token_use: which kind of token is.
             leeway: seconds by which the issuer's clock may be ahead of this one's, ``MAX_LEEWAY`` at most.
-            claim_names: the claims' names by meaning, as in ``settings.claim_names``.
 
         Raises:
             ConfigurationError: an argument is not one of these.
@@ -187,9 +184,6 @@ class ClaimChecks:
             raise ConfigurationError("token_use must be 'access', 'id', or ANY.")
         self._token_uses: tuple[object, ...] = ("access", "id") if token_use is ANY else (token_use,)
         self._leeway = number(leeway, "leeway", 0, MAX_LEEWAY)
-        tenant_id, roles = claim_names.get("tenant_id"), claim_names.get("roles")
-        self._names = _NAMES if tenant_id is None else (*_NAMES, tenant_id)
-        self._lists = _LISTS if roles is None else (*_LISTS, roles)
 
     def check(self, claims: Mapping[str, Any], now: float) -> None:
         """Check the claims of a token whose issuer and signature are right.
@@ -228,7 +222,7 @@ class ClaimChecks:
                 return False
         if "sub" not in claims:
             return False
-        for name in self._names:
+        for name in _NAMES:
             if name in claims:
                 value = claims[name]
                 if type(value) is not str or not value:
@@ -237,10 +231,29 @@ class ClaimChecks:
             return False
         if "aud" in claims and type(claims["aud"]) is not str and not _is_list_of_strings(claims["aud"]):
             return False  # RFC 7519 section 4.1.3: one, or several
-        for name in self._lists:  # noqa: SIM110 - as above
+        for name in _LISTS:  # noqa: SIM110 - as above
             if name in claims and not _is_list_of_strings(claims[name]):
                 return False
         return True
+
+
+def check_named(claims: Mapping[str, Any], claim_names: Mapping[str, str | None]) -> None:
+    """Check the shapes of the claims whose names a policy may choose.
+
+    Args:
+        claims: as JSON reads them.
+        claim_names: by which names this token is read; all of ``CLAIM_NAMES``.
+
+    Raises:
+        VerificationError: ``CLAIMS_MALFORMED``, at stage ``claims``.
+    """
+    tenant_id, roles = claim_names["tenant_id"], claim_names["roles"]
+    if tenant_id is not None and tenant_id in claims:
+        tenant = claims[tenant_id]
+        if type(tenant) is not str or not tenant:
+            raise _refused(Code.CLAIMS_MALFORMED)
+    if roles is not None and roles in claims and not _is_list_of_strings(claims[roles]):
+        raise _refused(Code.CLAIMS_MALFORMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from typing import Any, Final, Literal, cast
 from claimsmith.verifier.encoding import frozen
 
 #: The claims whose names a policy may choose (``settings.claim_names``), by what they mean.
-CLAIM_NAMES: Final[Mapping[str, str | None]] = MappingProxyType({"tenant_id": "tenant_id", "roles": "roles"})
+CLAIM_NAMES: Final[Mapping[str, str | None]] = MappingProxyType(
+    {"tenant_id": "tenant_id", "roles": "roles", "policy_version": "policy_version"}
+)
 
 _set: Final = object.__setattr__
 
@@ -49,8 +51,12 @@ class Claims(Mapping[str, Any]):
 
     def _named(self, meaning: str) -> Any:  # noqa: ANN401 - any JSON value
         """The claim that has this meaning in the policy, or ``None``."""
-        name = self._names[meaning]
+        name = self._names.get(meaning)
         return None if name is None else self._claims.get(name)
+
+    def name_of(self, meaning: str) -> str | None:
+        """The name by which the token was read for one of ``CLAIM_NAMES``; ``None`` where it was not read."""
+        return self._names.get(meaning)
 
     @property
     def issuer(self) -> str:
@@ -86,6 +92,12 @@ class Claims(Mapping[str, Any]):
     def roles(self) -> tuple[str, ...]:
         """The roles, under the name that the policy gives them."""
         return tuple(self._named("roles") or ())
+
+    @property
+    def policy_version(self) -> int | None:
+        """The number of the policy that made an access token, under the name that the policy gives it."""
+        version = self._named("policy_version")
+        return version if type(version) is int else None
 
     @property
     def scopes(self) -> tuple[str, ...]:

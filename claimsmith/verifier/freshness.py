@@ -37,6 +37,7 @@ _KNOWN: Final = ("tenant.", "membership.", "user.claims.", "client.", "user.sub"
 _BY_GROUPS: Final = frozenset({"roles", "user.groups"})
 
 _NOTHING: Final[Mapping[str, Any]] = {}
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class Grants(Protocol):
@@ -81,11 +82,11 @@ def freshness(bundle: Bundle, facts: Facts, claims: Claims) -> Freshness:
         facts: as ``Grants`` gives them; as of the time at which they were read.
         claims: of a verified access token.
     """
-    token = _Token(bundle, claims)
+    token = _Token(claims)
     user = facts.user.user
     if user is None or not user.active:
         return token.nothing_known(stale=True)
-    if "tenant_id" not in bundle.settings.claim_names:
+    if claims.name_of("tenant_id") is None:
         # The token does not say for which tenant it is, so that nothing else can be told of it.
         return token.nothing_known(stale=False)
     tenant = None if token.tenant_id is None else facts.tenants.get(token.tenant_id)
@@ -95,24 +96,18 @@ def freshness(bundle: Bundle, facts: Facts, claims: Claims) -> Freshness:
 
 
 class _Token:
-    """What an access token says, under the names that the policy gives the claims."""
+    """What an access token says, under the names that the version which made it gives the claims."""
 
-    def __init__(self, bundle: Bundle, claims: Claims) -> None:
-        names = bundle.settings.claim_names
-
-        def texts(name: str | None) -> tuple[str, ...]:
-            value = claims.get(name) if name is not None else None
-            return tuple(item for item in value if isinstance(item, str)) if isinstance(value, tuple) else ()
-
-        tenant_id = claims.get(names["tenant_id"]) if "tenant_id" in names else None
+    def __init__(self, claims: Claims) -> None:
+        shed = claims.get(SHED_CLAIM)
         self.claims = claims
-        self.tenant_id: str | None = tenant_id if isinstance(tenant_id, str) else None
-        self.roles = texts(names.get("roles"))
-        self.roles_name = names.get("roles")
-        self.shed = frozenset(texts(SHED_CLAIM))
+        self.tenant_id = claims.tenant_id
+        self.roles = claims.roles
+        self.roles_name = claims.name_of("roles")
+        self.shed = frozenset(name for name in shed if isinstance(name, str)) if isinstance(shed, tuple) else _NONE
         self.machine = claims.username is None and claims.sub == claims.client_id
         # A trigger of version 2 is not asked about machines; their scopes are then as Cognito gave them.
-        self.is_ours = not self.machine or names.get("policy_version") in claims
+        self.is_ours = not self.machine or claims.policy_version is not None
 
     def nothing_known(self, *, stale: bool) -> Freshness:
         roles = None if self.roles_name in self.shed else self.roles

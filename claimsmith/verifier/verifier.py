@@ -7,7 +7,16 @@ from time import time
 from typing import TYPE_CHECKING
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
-from claimsmith.verifier.checks import ANY, ClaimChecks, Requirement, check_audience, function, named, resources
+from claimsmith.verifier.checks import (
+    ANY,
+    ClaimChecks,
+    Requirement,
+    check_audience,
+    check_named,
+    function,
+    named,
+    resources,
+)
 from claimsmith.verifier.claims import CLAIM_NAMES, Claims
 from claimsmith.verifier.encoding import json_object
 from claimsmith.verifier.jwks import KeySource
@@ -16,10 +25,13 @@ from claimsmith.verifier.revocation import check_revocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any, TypeAlias
 
     from claimsmith.verifier.checks import Names, TokenUse, Unchecked
     from claimsmith.verifier.issuers import Issuers
     from claimsmith.verifier.revocation import Revocations
+
+    NamesOf: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, str | None]]
 
 
 class Verifier:
@@ -34,7 +46,7 @@ class Verifier:
         revocations: Revocations | Unchecked,
         audience: Names | Unchecked = (),
         require: Requirement | None = None,
-        claim_names: Mapping[str, str | None] = CLAIM_NAMES,
+        claim_names: Mapping[str, str | None] | NamesOf = CLAIM_NAMES,
         leeway: float = 5,
         clock: Callable[[], float] = time,
     ) -> None:
@@ -49,8 +61,9 @@ class Verifier:
             audience: the resources that this verifier speaks for, as ``aud`` names them (RFC 8707), or ``ANY``. An
                 access token that has ``aud`` is accepted only where its own client or one of these is in it.
             require: what every token must grant, for example a scope. Its ``audience`` counts in place of ``audience``.
-            claim_names: how the policy names the tenant (``tenant_id``) and the ``roles``; ``None`` for a name: such
-                a claim is not emitted.
+            claim_names: how the policy names the tenant (``tenant_id``), the ``roles`` and its ``policy_version``;
+                ``None`` for a name: such a claim is not emitted. Or a function that says it of each token, given the
+                claims, whose signature and times are right by then; what it raises, ``verify`` raises.
             leeway: seconds by which ``nbf`` and ``iat`` may be ahead of the clock, 300 at most. ``exp`` gets none.
             clock: epoch seconds.
 
@@ -59,8 +72,9 @@ class Verifier:
         """
         self._clock = function(clock, "clock")
         self._keys = issuers if isinstance(issuers, KeySource) else KeySource(issuers, clock=clock)
-        self._names = named(claim_names)
-        self._checks = ClaimChecks(client_ids=client_ids, token_use=token_use, leeway=leeway, claim_names=self._names)
+        self._names_of = claim_names if callable(claim_names) else None
+        self._names = CLAIM_NAMES if callable(claim_names) else named(claim_names)
+        self._checks = ClaimChecks(client_ids=client_ids, token_use=token_use, leeway=leeway)
         if revocations is not ANY and not callable(getattr(revocations, "revoked_at", None)):
             raise ConfigurationError("revocations must have revoked_at, or be ANY.")
         self._revocations = revocations
@@ -103,7 +117,9 @@ class Verifier:
             raise VerificationError(Code.TOKEN_MALFORMED, "structure")
         check_signature(signature, signed, self._keys.find(members.get("iss"), header.kid))
         self._checks.check(members, self._clock())
-        claims = Claims(members, self._names)
+        names = self._names if self._names_of is None else named(self._names_of(members))
+        check_named(members, names)
+        claims = Claims(members, names)
         if "aud" in members:
             check_audience(claims, self._audience)
         if self._require is not None:

@@ -16,6 +16,7 @@ from claimsmith.engine.decide import degraded
 from claimsmith.engine.language import SHED_CLAIM, is_unmanaged
 from claimsmith.errors import Code
 from claimsmith.verifier import Claims
+from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.freshness import Freshness, freshness
 from tests.events import MACHINE, SUB
 from tests.policies import NOW, bundle, facts
@@ -46,7 +47,7 @@ def token_of(decision: Decision, request: Request, policy: Bundle) -> Claims:
     """The access token as a verifier reads it: JSON, under the names that the policy gives tenant and roles."""
     access, _ = issued(request, decision.changes, issuer="https://issuer.example")
     names = policy.settings.claim_names
-    meanings = {meaning: names.get(meaning) for meaning in ("tenant_id", "roles")}
+    meanings = {meaning: names.get(meaning) for meaning in CLAIM_NAMES}
     return Claims(json.loads(json.dumps({**access, "exp": NOW + 900})), meanings)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from claimsmith.errors import Code, StoreError
 from claimsmith.verifier import Claims
+from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.freshness import Freshness, freshness
 from tests.policies import bundle, facts, membership_row, tenant_row, user_row
 from tests.unit.verifier.introspecting import DOWN, INACTIVE, POOL, Revoked, Rows, answered, event, introspection, row
@@ -32,8 +33,9 @@ def policy(**sections: Any) -> Bundle:  # noqa: ANN401 - of a policy
     return bundle(**{"roles": ROLES, **sections, "rules": rules})
 
 
-def token(**changes: object) -> Claims:
-    return Claims(access_claims(**changes))
+def token(names: dict[str, str | None] | None = None, /, **changes: object) -> Claims:
+    """A token that is read by these names, where they are not the usual ones."""
+    return Claims(access_claims(**changes), {**CLAIM_NAMES, **(names or {})})
 
 
 def machine(**changes: object) -> Claims:
@@ -88,9 +90,19 @@ def test_a_token_without_a_tenant_stands_on_the_user_alone() -> None:
 
 
 def test_where_tokens_do_not_say_their_tenant_only_the_user_is_looked_at() -> None:
-    settings = {"claim_names": {"tenant_id": None}}
-    assert not stale(claims=token(), settings=settings)
-    assert stale(user_row(SUB, status="suspended"), settings=settings)
+    assert not stale(claims=token({"tenant_id": None}))
+    assert stale(user_row(SUB, status="suspended"), claims=token({"tenant_id": None}))
+
+
+def test_a_token_is_read_by_its_own_names_and_not_by_those_of_the_policy_it_is_compared_with() -> None:
+    renamed = {"claim_names": {"tenant_id": "org", "roles": "permissions"}}
+    old = token(org="globex", permissions=["boss"])
+    assert not stale(*ROWS, claims=old, settings=renamed)
+    assert stale(*without("membership"), claims=old, settings=renamed)
+    new = token({"tenant_id": "org", "roles": "permissions"}, tenant_id="globex", roles=["boss"], org="acme",
+                permissions=["editor", "viewer"])  # fmt: skip
+    assert not stale(*ROWS, claims=new, settings=renamed)
+    assert not stale(*ROWS, claims=new), "nor after the names are what they were"
 
 
 # --- Roles ------------------------------------------------------------------------------------------------------------
@@ -232,7 +244,8 @@ def shed(*names: str, claims: dict[str, Any] | None = None, **sections: Any) -> 
 
 def test_roles_that_were_left_out_are_filled_in() -> None:
     assert shed("roles") == Freshness(stale=False, roles=("editor", "viewer"))
-    named = shed("app_roles", claims={"roles": None}, settings={"claim_names": {"roles": "app_roles"}})
+    said = token({"roles": "app_roles"}, app_roles=None, roles=None, claims_shed=["app_roles"])
+    named = freshness(policy(settings={"claim_names": {"roles": "app_roles"}}), facts(*ROWS), said)
     assert named == Freshness(stale=False, roles=("editor", "viewer"))
 
 

@@ -1,0 +1,114 @@
+"""Names of claims over all versions: what may be put in force, and by which names a token is read (ADR 17)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith import table
+from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.history import History
+from claimsmith.errors import Code, OperationError, PolicyError
+from claimsmith.policy.finding import found
+from claimsmith.store import bundles, history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from claimsmith.engine.history import Conflict
+    from claimsmith.policy import Draft, Finding
+    from claimsmith.policy.draft import Entry
+    from claimsmith.store.dynamodb import Table
+
+#: Versions that are looked at in a table of an earlier release, newest first. A version beyond them is looked at when
+#: somebody puts it in force again.
+LOOKED_AT: Final = 50
+
+_ATTRIBUTES: Final = ("claims", "access_claims", "id_claims")
+
+
+def check(rows: Table, draft: Draft, document: Mapping[str, Any]) -> None:
+    """Refuse a draft in which a name means something else than in a version before it.
+
+    Args:
+        rows: the table.
+        draft: what is to be published.
+        document: what it was compiled to.
+
+    Raises:
+        PolicyError: with a finding for each such name.
+        OperationError: what is known of the names cannot be read.
+        StoreError: DynamoDB does not answer.
+    """
+    known, _ = _known(rows)
+    findings = sorted(_findings(known, draft, document), key=lambda one: (one.row, one.attribute))
+    if findings:
+        raise PolicyError(findings[0].code, f"The policy has {len(findings)} findings.", findings)
+
+
+def admit(rows: Table, document: Mapping[str, Any], number: int) -> tuple[str, ...]:
+    """Remember the names of a version that is about to be put in force, or staged.
+
+    Returns:
+        What the pointer must say of them (``Pointer.version_claims``).
+
+    Raises:
+        ConditionError: somebody else did the same for another version at this moment.
+        OperationError: a name in it means something else in another version; or what is known cannot be read.
+        StoreError: DynamoDB does not answer.
+    """
+    known, last = _known(rows)
+    conflict = next(known.conflicts(document), None)
+    if conflict is not None:
+        message = f"Version {number} cannot be put in force: {conflict.why}."
+        raise OperationError(Code.CLAIM_NAME_USED, message)
+    if known.hides_version(document):
+        message = f"Version {number} cannot be put in force: {_HIDDEN}."
+        raise OperationError(Code.VERSION_NOT_TOLD, message)
+    if last is None or not known.is_of(document):
+        known = known.joined(document)
+        history.write(rows, known, last)
+    return known.version_claims
+
+
+_HIDDEN: Final = (
+    "the names of tenant_id and roles are not the same in all versions, and its tokens would not tell which made them; "
+    "emit policy_version"
+)
+
+
+def _findings(known: History, draft: Draft, document: Mapping[str, Any]) -> Iterator[Finding]:
+    entries = {entry.sk: entry for entry in draft.entries}
+    for conflict in known.conflicts(document):
+        entry = entries[conflict.row]
+        yield found(Code.CLAIM_NAME_USED, entry, _place(entry, conflict), f"{conflict.why}; choose another name")
+    if known.hides_version(document):
+        yield found(Code.VERSION_NOT_TOLD, entries[table.SETTINGS], ("claim_names", "policy_version"), _HIDDEN)
+
+
+def _place(entry: Entry, conflict: Conflict) -> tuple[str, ...]:
+    """Where the name stands in its row."""
+    if conflict.meaning is not None:
+        return ("claim_names", conflict.meaning)
+    sets = (attribute for attribute in _ATTRIBUTES if conflict.name in entry.attributes.get(attribute, {}))
+    return (next(sets, _ATTRIBUTES[0]), conflict.name)
+
+
+def _known(rows: Table) -> tuple[History, History | None]:
+    """What is known of the names, and what the row says of them.
+
+    Where there is no row yet, it is made of the stored versions, the one in force first: what it says, stays.
+    """
+    last = history.read(rows)
+    if last is not None:
+        return last, last
+    known = History()
+    pointer, stored = bundles.pointer(rows), bundles.newest_rows(rows, limit=LOOKED_AT)
+    if pointer is not None:
+        stored.sort(key=lambda row: row[table.SK] != table.version_sk(pointer.version))
+    for row in stored:
+        try:
+            document = bundles.document_in(row)
+        except BundleError:
+            continue  # a version that cannot be read is never put in force
+        known = known.joined(document)
+    return known, None
