@@ -6,6 +6,7 @@ import sys
 
 from aws_cdk import App
 
+from infra import trusted_attributes
 from infra.bundling import BundlingError
 from infra.config import Config, ContextError
 from infra.stateful_stack import StatefulStack
@@ -22,12 +23,16 @@ def main() -> None:
     except (BundlingError, ContextError) as error:
         sys.exit(f"claimsmith: {error}")
     try:
-        app.synth()
+        assembly = app.synth()
     except RuntimeError as error:  # the CDK's own class does not reach Python
         kind, _, problems = str(error).partition(": ")
         if not kind.startswith("ValidationFailed"):
             raise
         sys.exit(f"claimsmith: {problems}")
+    templates = {stack.stack_name: stack.template for stack in assembly.stacks}
+    writable = list(trusted_attributes.problems(config.trusted_attributes, templates))
+    if writable:
+        sys.exit("\n".join(f"claimsmith: {problem}" for problem in writable))
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ class Config:
         revocation_on_failure: what becomes of a token while the table cannot say whether it is revoked.
         jwks_endpoint: where a local stack serves the pool's keys, in place of Cognito.
         alarm_email: who is told of alarms; without one, whoever subscribes to the topic.
+        trusted_attributes: as the policy's settings say it, for synth to check that no client may write one of them.
     """
 
     setting: Setting = "production"
@@ -101,6 +102,7 @@ class Config:
     revocation_on_failure: RevocationOnFailure = "deny"
     jwks_endpoint: str | None = None
     alarm_email: str | None = None
+    trusted_attributes: tuple[str, ...] = ()
 
     @property
     def production(self) -> bool:
@@ -143,6 +145,7 @@ class Config:
             ),
             jwks_endpoint=_jwks_endpoint(context, setting),
             alarm_email=_alarm_email(context),
+            trusted_attributes=_trusted_attributes(context),
         )
 
 
@@ -260,6 +263,15 @@ def _alarm_email(context: Mapping[str, object]) -> str | None:
     if value is not None and not (isinstance(value, str) and _EMAIL.fullmatch(value)):
         raise ContextError("alarm_email is not possible; use one address, as in -c alarm_email=on-call@example.com.")
     return value
+
+
+def _trusted_attributes(context: Mapping[str, object]) -> tuple[str, ...]:
+    key, prefix = "trusted_attributes", "user.attributes."
+    names = _listed(context, key, "custom:unit,…")
+    for name in names:
+        if name.startswith(prefix):
+            raise ContextError(f"{key}: {name!r} is not possible; name it as in the pool: {name.removeprefix(prefix)}.")
+    return names
 
 
 def _listed(context: Mapping[str, object], key: str, example: str) -> tuple[str, ...]:

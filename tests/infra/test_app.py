@@ -42,6 +42,15 @@ def test_a_cache_that_would_open_other_requests_ends_in_a_sentence_too() -> None
     assert "not by the path ($context.path), and ClaimsmithVerifier/Http/Api/GET--tenants--{tenant}--orders" in said
 
 
+def test_an_attribute_that_users_write_is_not_trusted() -> None:
+    done = _run({**WITHOUT_ASSETS, "trusted_attributes": "custom:unit,locale"})
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("claimsmith: ")]
+    assert len(said) == 3
+    assert all(line.startswith("claimsmith: trusted_attributes: users can write locale: ") for line in said)
+
+
 def test_the_app_runs_in_the_projects_own_environment_before_any_other() -> None:
     *assignments, program, script = shlex.split(json.loads((ROOT / "cdk.json").read_text())["app"])
     assert assignments == ["PATH=.venv/bin:$PATH"]
