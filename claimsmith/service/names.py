@@ -64,10 +64,10 @@ def admit(rows: Table, document: Mapping[str, Any], number: int) -> tuple[str, .
     if known.hides_version(document):
         message = f"Version {number} cannot be put in force: {_HIDDEN}."
         raise OperationError(Code.VERSION_NOT_TOLD, message)
-    if last is None or not known.is_of(document):
-        known = known.joined(document)
-        history.write(rows, known, last)
-    return known.version_claims
+    wanted = known if known.is_of(document) else known.joined(document)
+    if wanted is not last:
+        history.write(rows, wanted, last)
+    return wanted.version_claims
 
 
 _HIDDEN: Final = (

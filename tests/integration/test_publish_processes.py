@@ -69,6 +69,9 @@ class Rules:
             self.broken.append(f"{key} is deleted")
         elif key[1] == "CURRENT":
             self._pointed(decode_row(before or {"revision": {"N": "0"}}), decode_row(after))
+        elif key[1] == "NAMES":
+            if after["revision"] != {"N": str(1 + int((before or {"revision": {"N": "0"}})["revision"]["N"]))}:
+                self.broken.append("what is known of names is written over what somebody else knew")
         elif before is not None:
             self.broken.append(f"{key} is given twice")
         else:

@@ -122,7 +122,7 @@ def test_the_same_records_delivered_again_make_no_second_row_and_no_second_versi
     assert failures(ran) == [[], [], []]
     assert len(audited(audit_rows, "POLICY", "USER#u1")) == 2
     assert ran.metrics()["Audited"] == 2
-    assert [row["sk"] for row in rows.query("BUNDLE")] == ["CURRENT", "V#00000001"]
+    assert [row["sk"] for row in rows.query("BUNDLE")] == ["CURRENT", "NAMES", "V#00000001"]
 
 
 def test_what_the_publisher_writes_never_feeds_it(
@@ -143,7 +143,7 @@ def test_what_the_publisher_writes_never_feeds_it(
     assert rounds == [
         [("POLICY", "SETTINGS"), ("POLICY", "ROLE#broken")],
         [("PROBLEMS", "DRAFT"), ("POLICY", "ROLE#broken")],
-        [("PROBLEMS", "DRAFT"), ("BUNDLE", "V#00000001"), ("BUNDLE", "CURRENT")],
+        [("PROBLEMS", "DRAFT"), ("BUNDLE", "V#00000001"), ("BUNDLE", "NAMES"), ("BUNDLE", "CURRENT")],
     ]
     assert len(audited(audit_rows, "POLICY")) == 3
     assert audited(audit_rows, "BUNDLE", "PROBLEMS", "LEASE") == []
