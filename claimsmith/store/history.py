@@ -29,7 +29,9 @@ def read(rows: Table) -> History | None:
     row = rows.get(table.BUNDLE, table.NAMES)
     if row is None:
         return None
-    built_in, decisive, ordinary = row.get("built_in"), row.get("decisive"), row.get("ordinary", frozenset())
+    built_in: Any = row.get("built_in")
+    decisive: Any = row.get("decisive")
+    ordinary = row.get("ordinary", frozenset())
     versions = row.get("revision")
     if not (
         _is_map_of_text(built_in)

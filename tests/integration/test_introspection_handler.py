@@ -42,6 +42,20 @@ FORM = "application/x-www-form-urlencoded"
 CODES = {200: "CS30", 400: "CS3061", 401: "CS3062", 405: "CS3061", 413: "CS3061", 415: "CS3061"}
 
 
+def question(token: str, secret: str) -> dict[str, Any]:
+    """The protected resource ``orders-api`` asks about a token."""
+    return {
+        "version": "2.0",
+        "headers": {
+            "authorization": "Basic " + base64.b64encode(f"orders-api:{secret}".encode()).decode(),
+            "content-type": FORM,
+        },
+        "requestContext": {"http": {"method": "POST"}},
+        "body": base64.b64encode(urlencode({"token": token}).encode()).decode(),
+        "isBase64Encoded": True,
+    }
+
+
 @dataclass
 class Stage:
     """A table, a pool whose trigger reads it, and a caller of introspection."""
@@ -57,17 +71,7 @@ class Stage:
         return self.kit.sign_in("ada", "web", scopes=["openid", "orders/read", "orders/write"], by="authorization_code")
 
     def event(self, token: str, secret: str | None = None) -> dict[str, Any]:
-        credentials = f"orders-api:{self.secret if secret is None else secret}"
-        return {
-            "version": "2.0",
-            "headers": {
-                "authorization": "Basic " + base64.b64encode(credentials.encode()).decode(),
-                "content-type": FORM,
-            },
-            "requestContext": {"http": {"method": "POST"}},
-            "body": base64.b64encode(urlencode({"token": token}).encode()).decode(),
-            "isBase64Encoded": True,
-        }
+        return question(token, self.secret if secret is None else secret)
 
     def posting(self, token: str, secret: str, *, basic: bool) -> dict[str, Any]:
         """The id and a secret in the form, with or without Basic."""

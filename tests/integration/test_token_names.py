@@ -20,7 +20,7 @@ from claimsmith.testing import CognitoKit
 from tests.conftest import TABLE
 from tests.integration.clients import Watched
 from tests.integration.test_authorizer_handler import ROUTES, http
-from tests.integration.test_introspection_handler import Stage as Introspected
+from tests.integration.test_introspection_handler import question
 from tests.policies import membership_row, policy_rows, tenant_row
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class World:
 
     def said(self, token: str, checks: TokenChecks | None = None) -> dict[str, Any]:
         """What introspection says of a token."""
-        asked = Introspected.event(self, token)  # type: ignore[arg-type] - it needs only the secret
+        asked = question(token, self.secret)
         members: dict[str, Any] = json.loads((checks or self.checks()).introspect(asked).response["body"])
         return members
 
