@@ -50,7 +50,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "add_groups",
         "suppress_groups",
     ),
-    "routes": ("any_scope", "all_scopes", "any_role"),
+    "routes": ("any_scope", "all_scopes", "any_role", "audience"),
 }
 
 _LITERAL: Final = "this is taken as it is written, braces included; nothing is put in their place"
