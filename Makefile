@@ -1,7 +1,23 @@
 # `make` alone says what there is.
-PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c \
-	'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(p))))
-BIN := .venv/bin
+# The Python that the functions are deployed on (infra/config.py).
+DEPLOYED := 3.13
+# Programs of a name that a version manager (pyenv, asdf, mise, uv) keeps in its folder.
+managed = $(wildcard $(addsuffix /*/bin/$(1),$(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions $(HOME)/.asdf/installs/python \
+	$(HOME)/.local/share/mise/installs/python $(HOME)/.local/share/uv/python))
+# The first of several names that is a program which runs: a Python, 3.11 or newer.
+python = $(firstword $(foreach p,$(1),$(shell for p in $(p) $(call managed,$(p)); do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)))
+version = $(if $(1),$(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
+ifneq ($(PYTHON),)
+$(if $(call python,$(PYTHON)),,$(error PYTHON=$(PYTHON) is no Python 3.11 or newer))
+endif
+# Everything is made in .venv; with PYTHON=... of another version than it has, in .venv-3.13 or the like, beside it.
+SUFFIX := $(addprefix -,$(if $(PYTHON),$(if $(wildcard .venv/bin/python),$(filter-out \
+	$(call version,.venv/bin/python),$(call version,$(call python,$(PYTHON)))))))
+VENV := .venv$(SUFFIX)
+BIN := $(VENV)/bin
+EMULATOR := .local/emulator$(SUFFIX)
+FOUND = $(call python,$(or $(PYTHON),python3 python3.13 python3.12 python3.11))
 PIP := $(BIN)/uv pip
 COMPILE := $(PIP) compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 # CDK works on Node 20; its banner about Node 20's end of life would bury everything else.
@@ -9,9 +25,9 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 FUNCTIONS := $(patsubst %.in,%.txt,$(wildcard lambdas/*/requirements.in))
 
 help:  ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
-install: .venv/installed .local/emulator/installed node_modules/installed  ## install everything into this folder
+install: $(VENV)/installed $(EMULATOR)/installed node_modules/installed  ## install everything into this folder
 
 demo: install  ## deploy to an AWS on this machine, sign in, look at the tokens
 	@$(BIN)/python -m demo
@@ -19,7 +35,20 @@ demo: install  ## deploy to an AWS on this machine, sign in, look at the tokens
 demo-stop:  ## stop what `make demo` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "Nothing was started."; fi
 
-test: install  ## run every test, the end-to-end tests too
+test: install  ## run every test, the end-to-end tests too; with PYTHON=python3.13 on that Python
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+test-deployed: install  ## run the tests of what is deployed on the functions' own Python, where it is here
+	@own=$(call version,$(BIN)/python); other=$(call python,python$(DEPLOYED)); \
+	if [ "$$own" = $(DEPLOYED) ]; then echo "Tests ran on $$own, which is the deployed runtime."; \
+	elif [ -z "$$other" ]; then echo "No Python $(DEPLOYED) here: tests ran on $$own, not on the deployed runtime."; \
+	else $(MAKE) --no-print-directory PYTHON="$$other" .venv-$(DEPLOYED)/installed && \
+		.venv-$(DEPLOYED)/bin/python -m pytest --numprocesses 2 tests/unit tests/property tests/integration \
+			tests/infra/test_assets.py && echo "Tests ran on $$own and $(DEPLOYED)."; fi
+
+test-busy: install  ## run every test beside two processes that keep two processors busy
+	@trap 'kill $$one $$two' EXIT; trap 'exit 1' INT TERM; \
+	timeout 7200 $(BIN)/python -c 'while True: pass' & one=$$!; timeout 7200 $(BIN)/python -c 'while True: pass' & two=$$!; \
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 bench: install  ## run the benchmarks
@@ -45,20 +74,20 @@ lock: install  ## choose the newest versions again and pin them
 		$(COMPILE) --upgrade -c requirements/dev.txt "$${lock%.txt}.in" --output-file "$$lock" || exit 1; done
 
 $(BIN)/uv: requirements/dev.txt
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed: install it, or say where it is with PYTHON=..."; exit 1; }
-	"$(PYTHON)" -m venv .venv
-	awk '/^[a-z]/ {uv = /^uv==/} uv' requirements/dev.txt > .venv/uv.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@[ -n "$(FOUND)" ] || { echo "Python 3.11 or newer is needed: install it, or say where it is with PYTHON=..."; exit 1; }
+	"$(FOUND)" -m venv $(VENV)
+	awk '/^[a-z]/ {uv = /^uv==/} uv' requirements/dev.txt > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	touch $@
 
-.venv/installed: $(BIN)/uv requirements/dev.txt requirements/build.txt pyproject.toml
+$(VENV)/installed: $(BIN)/uv requirements/dev.txt requirements/build.txt pyproject.toml
 	$(PIP) sync --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(PIP) install --python $(BIN)/python --no-deps --build-constraints requirements/build.txt --editable .
 	touch $@
 
-.local/emulator/installed: $(BIN)/uv requirements/ministack.txt
-	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .local/emulator
-	$(PIP) sync --python .local/emulator/bin/python --require-hashes requirements/ministack.txt
+$(EMULATOR)/installed: $(BIN)/uv requirements/ministack.txt
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(EMULATOR)
+	$(PIP) sync --python $(EMULATOR)/bin/python --require-hashes requirements/ministack.txt
 	touch $@
 
 node_modules/installed: package.json package-lock.json
@@ -67,5 +96,5 @@ node_modules/installed: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-.PHONY: help install demo demo-stop test bench lint fmt synth lock
+.PHONY: help install demo demo-stop test test-deployed test-busy bench lint fmt synth lock
 .DELETE_ON_ERROR:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import sysconfig
 from collections import Counter
 from dataclasses import dataclass
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-EMULATOR_PYTHON: Final = ROOT / ".local" / "emulator" / "bin" / "python"
+#: Beside each environment of this project, the emulator has one on the same Python: ``.venv-3.13``, ``emulator-3.13``.
+_VENV: Final = Path(sys.prefix).name
+EMULATOR: Final = _VENV.replace(".venv", "emulator") if _VENV.startswith(".venv-") else "emulator"
+EMULATOR_PYTHON: Final = ROOT / ".local" / EMULATOR / "bin" / "python"
 
 _CLI_SECONDS: Final = 300
 

@@ -5,7 +5,8 @@ Run: ``.venv/bin/python tests/bench/token_path.py [rounds]``. A table and ``benc
 The machine's milliseconds are nobody else's, so everything is told as a ratio to what it stands beside in the same run:
 fresh processes take turns, and so do calls. A cold start runs the asset as a deployment builds it, alone (``-I -S``),
 against ``boto3.client("dynamodb")`` from this environment; both are timed from their first line on, so that starting
-Python counts for neither. DynamoDB is a server here that answers at once with what was prepared.
+Python counts for neither. Both are measured on the Python that runs this and, where it is here, on the one that the
+functions are deployed on. DynamoDB is a server here that answers at once with what was prepared.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import sysconfig
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,8 @@ from claimsmith.engine.bundle import encode
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.store.attributes import encode_row
-from infra.bundling import build_asset
+from infra.bundling import build_asset, find_interpreter
+from infra.config import Config
 from tests.events import CLIENT, SUB, event
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 
@@ -166,36 +169,73 @@ def canned_dynamodb() -> Iterator[str]:
         thread.join()
 
 
-def run(program: str, environment: Mapping[str, str], *arguments: str) -> str:
-    """What a program prints in a fresh process, alone with what its first argument adds to its path."""
-    command = [sys.executable, "-I", "-S", "-c", program, *arguments]
-    done = subprocess.run(command, env=environment, cwd="/", stdout=subprocess.PIPE, text=True, check=True, timeout=300)
-    return done.stdout.splitlines()[-1]
+@dataclass(frozen=True)
+class Runtime:
+    """A Python, and the trigger's asset for it."""
 
+    version: str
+    python: str
+    asset: Path
 
-def cold(asset: Path, environment: Mapping[str, str], rounds: int) -> dict[str, float]:
-    packages = sysconfig.get_path("purelib")
-    boto3, trigger = [], []
-    for number in range(rounds + 1):
-        taken = (
-            [float(seconds) for seconds in run(_COLD_BOTO3, environment, packages).split()],
-            [float(seconds) for seconds in run(_COLD_TRIGGER, environment, str(asset), json.dumps(EVENT)).split()],
+    def run(self, program: str, environment: Mapping[str, str], *arguments: str) -> str:
+        """What a program prints in a fresh process, alone with what its first argument adds to its path."""
+        command = [self.python, "-I", "-S", "-c", program, *arguments]
+        done = subprocess.run(
+            command, env=environment, cwd="/", stdout=subprocess.PIPE, text=True, check=True, timeout=300
         )
-        # The first round only fills the file system's cache.
-        if number:
-            boto3.append(taken[0])
-            trigger.append(taken[1])
-    (boto3_wall, boto3_cpu), (wall, cpu) = (map(median, zip(*runs, strict=True)) for runs in (boto3, trigger))
-    return {
-        "boto3_client_ms": boto3_wall * 1e3,
-        "trigger_first_answer_ms": wall * 1e3,
-        "ratio": wall / boto3_wall,
-        "ratio_of_processor_time": cpu / boto3_cpu,
-    }
+        return done.stdout.splitlines()[-1]
 
 
-def warm(asset: Path, environment: Mapping[str, str]) -> dict[str, float]:
-    spent = json.loads(run(_WARM, environment, str(asset), json.dumps(EVENT), str(WARM_CALLS)))
+def runtimes() -> list[Runtime]:
+    """The Python that runs this, and the one that the functions are deployed on, where it is here."""
+    machine = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
+    found = []
+    for version in dict.fromkeys((f"{sys.version_info.major}.{sys.version_info.minor}", Config().python)):
+        interpreter = find_interpreter(version)
+        if interpreter is None:
+            sys.stdout.write(f"No Python {version} here: the deployed runtime is not measured.\n")
+            continue
+        asset = build_asset("lambdas.pre_token.handler", arch=machine, python=version).path
+        found.append(Runtime(version, interpreter.path, asset))
+    return found
+
+
+def cold(measured: list[Runtime], environment: Mapping[str, str], rounds: int) -> list[dict[str, float]]:
+    """The runtimes take turns. boto3, which is all Python, is that of this environment for each of them."""
+    packages = sysconfig.get_path("purelib")
+    boto3: list[list[tuple[float, float]]] = [[] for _ in measured]
+    trigger: list[list[tuple[float, float]]] = [[] for _ in measured]
+    for number in range(rounds + 1):
+        for index, runtime in enumerate(measured):
+            taken = (
+                _seconds(runtime.run(_COLD_BOTO3, environment, packages)),
+                _seconds(runtime.run(_COLD_TRIGGER, environment, str(runtime.asset), json.dumps(EVENT))),
+            )
+            # The first round only fills the file system's cache, with bytecode too.
+            if number:
+                boto3[index].append(taken[0])
+                trigger[index].append(taken[1])
+    told = []
+    for runs in zip(boto3, trigger, strict=True):
+        (boto3_wall, boto3_cpu), (wall, cpu) = (map(median, zip(*each, strict=True)) for each in runs)
+        told.append(
+            {
+                "boto3_client_ms": boto3_wall * 1e3,
+                "trigger_first_answer_ms": wall * 1e3,
+                "ratio": wall / boto3_wall,
+                "ratio_of_processor_time": cpu / boto3_cpu,
+            }
+        )
+    return told
+
+
+def _seconds(printed: str) -> tuple[float, float]:
+    wall, cpu = map(float, printed.split())
+    return wall, cpu
+
+
+def warm(runtime: Runtime, environment: Mapping[str, str]) -> dict[str, float]:
+    spent = json.loads(runtime.run(_WARM, environment, str(runtime.asset), json.dumps(EVENT), str(WARM_CALLS)))
     handler, query = median(spent["handler"]), median(spent["query"])
     return {
         "handler_cpu_us": handler * 1e6,
@@ -204,10 +244,11 @@ def warm(asset: Path, environment: Mapping[str, str]) -> dict[str, float]:
     }
 
 
+BUDGETS = {"ratio": "<= 0.80", "ratio_around_the_query": "<= 0.35"}
+
+
 def main(rounds: int) -> None:
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    machine = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
-    asset = build_asset("lambdas.pre_token.handler", arch=machine, python=version).path
+    measured = runtimes()
     with canned_dynamodb() as endpoint_url:
         environment = {
             "PATH": os.environ["PATH"],
@@ -220,18 +261,19 @@ def main(rounds: int) -> None:
             "AWS_ENDPOINT_URL": endpoint_url,
             "CLAIMSMITH_TABLE": "claimsmith",
         }
-        measured = {
-            "cold": cold(asset, environment, rounds),
-            "warm": warm(asset, environment),
+        told = {
+            runtime.version: {"cold": values, "warm": warm(runtime, environment)}
+            for runtime, values in zip(measured, cold(measured, environment, rounds), strict=True)
         }
-    budgets = {"ratio": "<= 0.80", "ratio_around_the_query": "<= 0.35"}
-    lines = [f"{'':44}{'measured':>12}  budget"]
-    for part, values in measured.items():
-        lines += [f"{part + ': ' + name:44}{value:12.2f}  {budgets.get(name, '')}" for name, value in values.items()]
+    lines = ["".join([f"{'':44}", *(f"{'Python ' + version:>14}" for version in told), "  budget"])]
+    for part in ("cold", "warm"):
+        for name in next(iter(told.values()))[part]:
+            columns = "".join(f"{values[part][name]:14.2f}" for values in told.values())
+            lines.append(f"{part + ': ' + name:44}{columns}  {BUDGETS.get(name, '')}".rstrip())
     sys.stdout.write("\n".join(lines) + "\n")
     path = ROOT / "bench.json"
-    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(told | {"token_path": measured}, indent=2) + "\n", encoding="utf-8")
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(kept | {"token_path": told}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from claimsmith import environment
 from claimsmith.cli.main import main
+from demo import aws
 from demo.api import basic
 from demo.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from demo.local_stack import Answer, LocalStack, emulator
@@ -126,7 +127,13 @@ def running(folder: Path) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def deployed(running: Emulator, folder: Path) -> LocalStack:
     """The app as it is right after `cdk deploy`: without a policy."""
-    return InProcess.deploy(running, folder, print)
+    deployed = InProcess.deploy(running, folder, print)
+    # The emulator ends a function at its time-out. How long one takes here is the machine's business.
+    functions: Any = aws.client("lambda", running.endpoint)
+    for page in functions.get_paginator("list_functions").paginate():
+        for function in page["Functions"]:
+            functions.update_function_configuration(FunctionName=function["FunctionName"], Timeout=600)
+    return deployed
 
 
 @pytest.fixture(scope="session")
