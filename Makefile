@@ -22,6 +22,8 @@ PIP := $(BIN)/uv pip
 COMPILE := $(PIP) compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 # CDK works on Node 20; its banner about Node 20's end of life would bury everything else.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+# Tests start many processes; without bytecode each of them would compile what it imports, the CDK for three seconds.
+unexport PYTHONDONTWRITEBYTECODE
 FUNCTIONS := $(patsubst %.in,%.txt,$(wildcard lambdas/*/requirements.in))
 
 help:  ## show this
@@ -43,8 +45,8 @@ test-deployed: install  ## run the tests of what is deployed on the functions' o
 	if [ "$$own" = $(DEPLOYED) ]; then echo "Tests ran on $$own, which is the deployed runtime."; \
 	elif [ -z "$$other" ]; then echo "No Python $(DEPLOYED) here: tests ran on $$own, not on the deployed runtime."; \
 	else $(MAKE) --no-print-directory PYTHON="$$other" .venv-$(DEPLOYED)/installed && \
-		.venv-$(DEPLOYED)/bin/python -m pytest --numprocesses 2 tests/unit tests/property tests/integration \
-			tests/infra/test_assets.py && echo "Tests ran on $$own and $(DEPLOYED)."; fi
+		.venv-$(DEPLOYED)/bin/python -m pytest --numprocesses 2 --hypothesis-profile again \
+			tests/unit tests/property tests/integration tests/infra/test_assets.py && echo "Tests ran on $$own and $(DEPLOYED)."; fi
 
 test-busy: install  ## run every test beside two processes that keep two processors busy
 	@trap 'kill $$one $$two' EXIT; trap 'exit 1' INT TERM; \

@@ -32,6 +32,8 @@ REGION = "eu-central-1"
 _EVERY: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("dev", max_examples=40, **_EVERY)
 hypothesis.settings.register_profile("ci", max_examples=60, derandomize=True, print_blob=True, **_EVERY)
+# On a second Python (`make test-deployed`), once the first has looked for counterexamples: does it run there too?
+hypothesis.settings.register_profile("again", max_examples=15, derandomize=True, print_blob=True, **_EVERY)
 # For a long look by hand: pytest --hypothesis-profile=thorough tests/property
 hypothesis.settings.register_profile("thorough", max_examples=1500, **_EVERY)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")

@@ -135,7 +135,9 @@ def test_the_publisher_does_have_a_shared_object() -> None:
     assert list(built.rglob("*.so")), "without one, the test above shows nothing"
 
 
+@pytest.mark.parametrize("handler", ["lambdas.publisher.handler", "lambdas.verifier.authorizer"], indirect=True)
 def test_two_builds_are_byte_equal(handler: str, asset: Asset, tmp_path: Path) -> None:
+    """The two that between them have every package of the others."""
     again = build_asset(handler, arch=MACHINE, python=PYTHON, build=tmp_path).path
     assert again.name == asset.path.name, "somebody edited the sources in between"
     assert _files(again) == _files(asset.path)
