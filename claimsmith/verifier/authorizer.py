@@ -170,8 +170,9 @@ class Authorizer:
         """
         if call.exact or "$context.path" in self._cached_by:
             return frozenset()
-        ended = call.request.path.removesuffix("/") + "/"
-        request = replace(call.request, spellings=(*call.request.spellings, ended))
+        spellings = (call.request.path, *call.request.spellings)
+        ended = (spelling.removesuffix("/") + "/" for spelling in spellings)
+        request = replace(call.request, spellings=(*call.request.spellings, *ended))
         try:
             return check_route(rows, request, claims, self._audience)
         except VerificationError:

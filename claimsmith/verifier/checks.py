@@ -121,9 +121,10 @@ def named(claim_names: Mapping[str, str | None]) -> dict[str, str | None]:
 def check_audience(claims: Mapping[str, Any], audience: frozenset[str] | Unchecked) -> None:
     """Refuse an access token that is bound to other resources only (RFC 9068 section 4, RFC 8707 section 2).
 
-    ``aud`` is one string or several (RFC 7519 section 4.1.3); one that is ours is enough. The token's own client counts
-    as ours: it is the only ``aud`` that a trigger can set, and binds the token to nothing. A token without ``aud`` is
-    not bound either. An ID token's ``aud`` is its client, which ``ClaimChecks`` looks at.
+    ``aud`` is one string or several (RFC 7519 section 4.1.3); one that is ours is enough. The token's own client is no
+    resource: alone, it is what a trigger can set, and binds the token to nothing; beside others, they are what the
+    token is bound to. A token without ``aud`` is not bound either. An ID token's ``aud`` is its client, which
+    ``ClaimChecks`` looks at.
 
     Args:
         claims: well-formed ones.
@@ -135,7 +136,7 @@ def check_audience(claims: Mapping[str, Any], audience: frozenset[str] | Uncheck
     if audience is ANY or "aud" not in claims or claims["token_use"] == "id":
         return
     bound = _bound_to(claims)
-    if claims["client_id"] not in bound and audience.isdisjoint(bound):
+    if set(bound) != {claims["client_id"]} and audience.isdisjoint(bound):
         raise _refused(Code.WRONG_AUDIENCE)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from claimsmith.errors import Code, VerificationError
 from claimsmith.routes import segments
@@ -29,6 +29,9 @@ _ROUTE_KEY: Final = re.compile(r"([A-Z]+) (/.*)", re.DOTALL)
 
 #: A path that matches no row.
 _NO_PATH: Final = ""
+
+#: How often the stage may be taken off a path by the service behind: an adapter may do it, and then a framework.
+_STRIPPED: Final = 2
 
 
 class Call(NamedTuple):
@@ -65,9 +68,9 @@ def read(event: object, *, simple: bool) -> Call:
     if event.get("version") == "2.0":
         return _read_http(event, simple=simple)
     arn = _text(event, "methodArn")
-    api, _stage, method, path = _taken_apart(arn)
+    api, stage, method, path = _taken_apart(arn)
     if event.get("type") == "TOKEN":
-        request = Request(api, method, path or "/")
+        request = Request(api, method, path or "/", spellings=_stripped(path or "/", stage))
         return Call(request, arn, (_text(event, "authorizationToken"),), "errors")
     if event.get("type") != "REQUEST":
         raise _malformed()
@@ -81,7 +84,7 @@ def read(event: object, *, simple: bool) -> Call:
         return Call(Request(api, "GET", f"/{method}", headers, query, by_name=True), arn, credentials, "errors")
     template = event.get("resource")
     told = (event.get("path"), _members(event, "requestContext").get("path"))
-    asked, spellings = _spellings(path or "/", told)
+    asked, spellings = _spellings(path or "/", told, stage)
     request = Request(
         api,
         method,
@@ -103,19 +106,21 @@ def _read_http(event: Mapping[str, Any], *, simple: bool) -> Call:
     http = _members(context, "http")
     arn = _text(event, "routeArn")
     api, _stage, _method, arn_path = _taken_apart(arn)
-    paths = _without_stage(_text(event, "rawPath"), _text(context, "stage"), arn_path or "/")
-    path, spellings = _spellings(paths[0], (arn_path, http.get("path")))
-    route_key = event.get("routeKey")
+    stage = _text(context, "stage")
+    path = _without_stage(_text(event, "rawPath"), stage, arn_path or "/")
+    path, spellings = _spellings(path, (arn_path, http.get("path")), stage)
+    route_key, domain = event.get("routeKey"), context.get("domainName")
     route = _ROUTE_KEY.fullmatch(route_key) if isinstance(route_key, str) else None
     request = Request(
         api,
         _text(http, "method"),
         path,
         _values(event, "headers", ""),
-        _values(event, "queryStringParameters", ""),
+        _query(event),
         None if route is None else route[2],
         _taken(event),
-        (*spellings, *paths[1:]),
+        spellings,
+        mapped=isinstance(domain, str) and domain.partition(".")[0] != api,
     )
     return Call(
         request,
@@ -127,24 +132,37 @@ def _read_http(event: Mapping[str, Any], *, simple: bool) -> Call:
     )
 
 
-def _without_stage(path: str, stage: str, arn_path: str) -> tuple[str, ...]:
-    """The path of an HTTP API's event without the stage that it may begin with; then other paths that it may mean.
+def _without_stage(path: str, stage: str, arn_path: str) -> str:
+    """The path of an HTTP API's event without the stage that it may begin with.
 
     It begins with the stage at the API's own address and not at a custom domain, where a path may begin with the same
-    word and mean it. The ARN tells which it is, since the stage is no part of the path there; a service behind that
-    takes the stage off wherever it finds it does not know that. Where the ARN tells neither, what is left is no path:
-    each reading could be meant for another one.
+    word and mean it. The ARN tells which it is, since the stage is no part of the path there. Where it tells neither,
+    what is left is no path: each reading could be meant for another one.
     """
     if stage == "$default" or not (path + "/").startswith(f"/{stage}/"):
-        return (path,)
+        return path
     rest = path[len(stage) + 1 :] or "/"
     asked = _plain(arn_path)
-    if _plain(path) == asked:
-        return path, rest
-    return (rest,) if _plain(rest) == asked else (_NO_PATH,)
+    return path if _plain(path) == asked else rest if _plain(rest) == asked else _NO_PATH
 
 
-def _spellings(path: str, told: tuple[object, ...]) -> tuple[str, tuple[str, ...]]:
+def _stripped(path: str, stage: str) -> tuple[str, ...]:
+    """What is left of a path that begins with the stage's name, for a service that takes it off wherever it finds it.
+
+    Services do so because an HTTP API tells them the stage before the path. They do not know whether the name that a
+    path begins with is the stage: at a custom domain, and for a REST API, it is a part of the path.
+    """
+    found: list[str] = []
+    for _ in range(_STRIPPED):
+        first, _, rest = path[1:].partition("/")
+        if unquote(first) != stage:
+            break
+        path = f"/{rest}"
+        found.append(path)
+    return tuple(found)
+
+
+def _spellings(path: str, told: tuple[object, ...], stage: str) -> tuple[str, tuple[str, ...]]:
     """The path, or one that matches no row where the event also tells one that cannot be read; and how else it is told.
 
     What is told beside it may have the stage or a custom domain's mapping before it, and is then another path.
@@ -152,7 +170,8 @@ def _spellings(path: str, told: tuple[object, ...]) -> tuple[str, tuple[str, ...
     others = [other for other in told if isinstance(other, str) and other not in ("", path)]
     if any(segments(other) is None for other in others):
         return _NO_PATH, ()
-    return path, tuple(other for other in others if _plain(other) == _plain(path))
+    others = [other for other in others if _plain(other) == _plain(path)]
+    return path, (*others, *(rest for spelling in (path, *others) for rest in _stripped(spelling, stage)))
 
 
 def _plain(path: str) -> str:
@@ -194,6 +213,22 @@ def _values(event: Mapping[str, Any], single: str, several: str) -> dict[str, tu
             found[name] = (*found.get(name, ()), *(value if isinstance(value, list) else (value,)))
     if not all(isinstance(value, str) for values in found.values() for value in values):
         raise _malformed()
+    return found
+
+
+def _query(event: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Every value of every parameter of an HTTP API's event, which has the query as it was sent, too.
+
+    A service behind reads that one. AWS does not say whether names are decoded in the other: ``%74enant`` is ``tenant``
+    to the service, so it counts as a further value.
+    """
+    found = _values(event, "queryStringParameters", "")
+    raw = event.get("rawQueryString") or ""
+    if not isinstance(raw, str):
+        raise _malformed()
+    for name, value in parse_qsl(raw, keep_blank_values=True):
+        if value not in found.get(name, ()):
+            found[name] = (*found.get(name, ()), value)
     return found
 
 

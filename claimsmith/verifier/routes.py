@@ -48,8 +48,8 @@ _LITERAL: Final = 0
 _ONE: Final = 1
 _REST: Final = 2
 
-#: Row paths whose parts are remembered.
-_MAX_TEMPLATES: Final = 2_048
+#: Row paths whose parts are remembered: more than a policy that is in force can have.
+_MAX_TEMPLATES: Final = 8_192
 
 
 class Routes(Protocol):
@@ -77,6 +77,7 @@ class Request:
         taken: what API Gateway has taken out of the path for the variables of that route.
         spellings: other paths that the service behind may be told instead.
         by_name: whether only a row whose path is this very path speaks for it.
+        mapped: whether the path may begin with a custom domain's API mapping, which ``template`` does not have.
     """
 
     api: str
@@ -88,6 +89,7 @@ class Request:
     taken: Mapping[str, str] = field(default_factory=dict)
     spellings: Sequence[str] = ()
     by_name: bool = False
+    mapped: bool = False
 
 
 class TenantSource(NamedTuple):
@@ -106,10 +108,18 @@ class _Path(NamedTuple):
     decoded: tuple[str, ...]
 
 
-class _Route(NamedTuple):
-    """A row, read. ``requirement`` is ``None`` where what it demands cannot be read."""
+class _Row(NamedTuple):
+    """A row that is for the request's method and API. ``demands`` is ``None`` where the row cannot be read."""
 
-    rank: tuple[tuple[int, ...], int, bool]
+    pattern: Template
+    method: str
+    for_any_api: bool
+    demands: Mapping[str, object] | None
+
+
+class _Route(NamedTuple):
+    """A row that decides. ``requirement`` is ``None`` where what it demands cannot be read."""
+
     requirement: Requirement | None
     tenant_from: TenantSource | None
     variables: Mapping[str, str]
@@ -166,6 +176,13 @@ def _names(row: Mapping[str, object], attribute: str) -> Names | Unchecked:
     return frozenset(value)
 
 
+def _length(pattern: Template, taken: Mapping[str, str]) -> int:
+    """How many segments API Gateway's own route has matched."""
+    last = pattern[-1]
+    more = taken.get(last.name, "").removesuffix("/").count("/") if isinstance(last, Variable) and last.rest else 0
+    return len(pattern) + more
+
+
 def _agrees(request: Request, path: Sequence[str]) -> bool:
     """Whether API Gateway has read the path as it is read here, as far as the event tells.
 
@@ -175,6 +192,8 @@ def _agrees(request: Request, path: Sequence[str]) -> bool:
     if not request.taken or request.template is None or not request.template.startswith("/"):
         return True
     pattern = parts(request.template)
+    if request.mapped:
+        path = path[max(len(path) - _length(pattern, request.taken), 0) :]
     if _match(pattern, path) is None:
         return False
     variables = _variables(pattern, path)
@@ -203,30 +222,48 @@ def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSour
     return requirement, None if source is None else TenantSource(source[1], source[2])
 
 
-def _read(row: Mapping[str, object], request: Request, path: _Path, methods: Mapping[str, int]) -> _Route | None:
-    """A row, if it speaks for the request, or may have been meant to."""
-    written, method, api = row.get("path"), row.get("method", "ANY"), row.get("api")
-    pattern, readable = _template(written) if isinstance(written, str) else ((ANYTHING,), False)
-    asked = method.upper() if isinstance(method, str) else "ANY"
-    if asked not in methods or (isinstance(api, str) and api not in ("*", request.api)):
-        return None
-    specificity = _match(pattern, path.read)
-    if specificity is None or (request.by_name and pattern != path.read):
-        return None
-    rank = (specificity, methods[asked], api != request.api)
-    if not readable or asked != method or not (api is None or isinstance(api, str)):
-        return _Route(rank, None, None, {})
-    return _Route(rank, *_demanded(row), _variables(pattern, path.decoded))
+def _candidates(rows: Iterable[Mapping[str, object]], request: Request) -> list[_Row]:
+    """The rows that are for the request's method and API, or may have been meant to be.
+
+    They are read once, since a path may have to be read in many ways.
+    """
+    methods = {method for ranks in _methods(request.method) for method in ranks}
+    found: list[_Row] = []
+    for row in rows:
+        written, method, api = row.get("path"), row.get("method", "ANY"), row.get("api")
+        asked = method.upper() if isinstance(method, str) else "ANY"
+        if asked not in methods or (isinstance(api, str) and api not in ("*", request.api)):
+            continue
+        pattern, readable = _template(written) if isinstance(written, str) else ((ANYTHING,), False)
+        readable = readable and asked == method and (api is None or isinstance(api, str))
+        found.append(_Row(pattern, asked, api != request.api, row if readable else None))
+    return found
 
 
-def _best(rows: Iterable[Mapping[str, object]], request: Request, path: _Path) -> list[_Route]:
+def _best(rows: Iterable[_Row], request: Request, path: _Path) -> list[_Route]:
     """The rows that decide about a request if it is read so; for each way to read its method, the most specific."""
+    matching: list[tuple[tuple[int, ...], _Row]] = []
+    for row in rows:
+        specificity = _match(row.pattern, path.read)
+        if specificity is not None and not (request.by_name and row.pattern != path.read):
+            matching.append((specificity, row))
     deciding: list[_Route] = []
     for methods in _methods(request.method):
-        routes = [route for row in rows if (route := _read(row, request, path, methods)) is not None]
-        best = min((route.rank for route in routes), default=None)
-        deciding += [route for route in routes if route.rank == best]
+        ranks = [
+            ((specificity, methods[row.method], row.for_any_api), row)
+            for specificity, row in matching
+            if row.method in methods
+        ]
+        best = min((rank for rank, _ in ranks), default=None)
+        deciding += [_route(row, path) for rank, row in ranks if rank == best]
     return deciding
+
+
+def _route(row: _Row, path: _Path) -> _Route:
+    """What a row that decides demands of the request."""
+    if row.demands is None:
+        return _Route(None, None, {})
+    return _Route(*_demanded(row.demands), _variables(row.pattern, path.decoded))
 
 
 def _methods(method: str) -> tuple[Mapping[str, int], ...]:
@@ -273,7 +310,7 @@ def check_route(
         VerificationError: ``ROUTE_NOT_FOUND`` at stage ``route``: no row speaks for it, or none that can be read;
             otherwise as ``Requirement.check``.
     """
-    deciding = _deciding(tuple(rows), request)
+    deciding = _deciding(rows, request)
     for route in deciding:
         if route.requirement is None:
             raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
@@ -289,22 +326,24 @@ def check_route(
     return frozenset(route.tenant_from for route in deciding if route.tenant_from is not None)
 
 
-def _deciding(rows: Sequence[Mapping[str, object]], request: Request) -> list[_Route]:
+def _deciding(rows: Iterable[Mapping[str, object]], request: Request) -> list[_Route]:
     """All rows that a request must meet, however it is read.
 
     Raises:
         VerificationError: ``ROUTE_NOT_FOUND``: there is none, or the request can be read in ways that nobody foresees.
     """
-    deciding: list[_Route] = []
-    for spelling in (request.path, *request.spellings):
+    candidates = _candidates(rows, request)
+    found: dict[_Path, list[_Route]] = {}
+    for spelling in dict.fromkeys((request.path, *request.spellings)):
         decoded = segments(spelling)
         if decoded is None or not request.method.isupper():
             raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
         if spelling == request.path and not _agrees(request, decoded):
             raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
         for reading in readings(spelling):
-            best = _best(rows, request, _Path(reading.segments, decoded))
-            if not best and reading.must_match and spelling == request.path:
+            path = _Path(reading.segments, decoded)
+            if path not in found:
+                found[path] = _best(candidates, request, path)
+            if not found[path] and reading.must_match and spelling == request.path:
                 raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
-            deciding += best
-    return deciding
+    return [route for routes in found.values() for route in routes]

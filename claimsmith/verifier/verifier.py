@@ -59,7 +59,7 @@ class Verifier:
             token_use: ``access`` or ``id``, or ``ANY`` for both.
             revocations: where revocations are kept, or ``ANY`` to accept revoked tokens until they expire.
             audience: the resources that this verifier speaks for, as ``aud`` names them (RFC 8707), or ``ANY``. An
-                access token that has ``aud`` is accepted only where its own client or one of these is in it.
+                access token that has ``aud`` is accepted only where that is its own client, or one of these is in it.
             require: what every token must grant, for example a scope. Its ``audience`` counts in place of ``audience``.
             claim_names: how the policy names the tenant (``tenant_id``), the ``roles`` and its ``policy_version``;
                 ``None`` for a name: such a claim is not emitted. Or a function that says it of each token, given the

@@ -200,7 +200,8 @@ def a_claim_of_another_type(reading: Reading) -> bool:
 def for_another_resource(reading: Reading) -> bool:
     claims = reading.claims
     aud = claims.get("aud")
-    return "aud" in claims and claims.get("client_id") not in (aud if isinstance(aud, list) else [aud])
+    bound = aud if isinstance(aud, list) else [aud]
+    return "aud" in claims and (not bound or any(name != claims.get("client_id") for name in bound))
 
 
 def from_the_future(reading: Reading) -> bool:
@@ -291,7 +292,7 @@ ALLOWED: Final = (
         "what is read later has the type that it promises",
     ),
     _row(
-        "WRONG_AUDIENCE", for_another_resource, "PJA", "an `aud` without its own client",
+        "WRONG_AUDIENCE", for_another_resource, "PJA", "an `aud` other than its own client",
         "it is for another resource (RFC 9068 section 4, RFC 8707)",
     ),
     _row("TOKEN_FROM_FUTURE", from_the_future, "A", "`iat` ahead of the clock", "no honest issuer has issued it yet"),

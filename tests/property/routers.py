@@ -77,6 +77,7 @@ class Sent:
         backend_decoded: whether API Gateway decodes the path for the service behind; an HTTP API with format 2.0 does.
         arn_decoded: whether it does so in the ARN, for its authorizer.
         own_domain: of an HTTP API: whether its stage is ``$default`` (None), or is a part of the path (False) or not.
+            Services behind any API whose stage has a name may take that name off the path.
     """
 
     kind: str

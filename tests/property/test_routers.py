@@ -93,6 +93,7 @@ def requests(draw: st.DrawFn, closed: Row) -> Sent:
     if at is not None and at < len(path) and path[at].isascii():
         path = path[:at] + draw(st.sampled_from(ESCAPES)).format(ord(path[at])) + path[at + 1 :]
     path += draw(st.just("") | st.sampled_from(ENDS))
+    path = draw(st.sampled_from(["", "", "", "/prod", "/%70rod"])) + path
     kind = draw(st.sampled_from(KINDS))
     return Sent(
         kind,
@@ -101,7 +102,7 @@ def requests(draw: st.DrawFn, closed: Row) -> Sent:
         draw(st.dictionaries(HEADERS, VALUES, max_size=2)) if (closed.tenant_from or "").startswith("header") else {},
         draw(st.booleans()),
         draw(st.booleans()),
-        draw(st.sampled_from([None, None, True, False])) if kind == "HTTP 2.0" else None,
+        draw(st.sampled_from([None, None, True, False])),
     )
 
 

@@ -171,8 +171,8 @@ def test_section_2_2_times_are_integers_and_never_longer_than_the_token_says() -
 def test_section_2_2_aud_is_a_string_or_a_list_of_strings_or_not_there(aud: object) -> None:
     status, members = answered(event(POOL.sign({**access_claims(), "aud": aud})))
     assert (status, "aud" in members) == (200, False)
-    several = event(POOL.sign(access_claims(aud=["a", CLIENT])))
-    assert answered(several)[1]["aud"] == ["a", CLIENT]
+    several = event(POOL.sign(access_claims(aud=[CLIENT])))
+    assert answered(several)[1]["aud"] == [CLIENT]
 
 
 REFRESH_TOKEN = ".".join(["eyJjdHkiOiJKV1QiLCJlbmMiOiJBMjU2R0NNIiwiYWxnIjoiUlNBLU9BRVAifQ", *["AAAA"] * 4])

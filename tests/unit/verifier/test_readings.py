@@ -12,6 +12,7 @@ from claimsmith.errors import Code
 from claimsmith.routes import segments
 from claimsmith.verifier.authorizer import UnauthorizedError
 from tests.unit.verifier.gateway_events import (
+    API,
     BEARER,
     READ,
     arn,
@@ -83,11 +84,58 @@ def test_whichever_of_its_paths_an_event_spells_otherwise_counts() -> None:
     assert outcome(http1(path="/admin") | {"path": "/mapped/admin"}, *rows) is None, "a custom domain's mapping"
 
 
+@pytest.mark.parametrize("make", [http1, rest_request, rest_token])
+@pytest.mark.parametrize("path", ["/prod/admin", "/%70rod/admin", "/prod/admin/", "/prod/prod/admin"])
+def test_a_path_that_begins_with_the_stage_may_lose_it_behind_any_kind_of_api(make: Any, path: str) -> None:  # noqa: ANN401 - a maker of events
+    """Mangum takes its base path off, and FastAPI its root path, whether it is the stage or only reads like it."""
+    assert outcome(make(BEARER, path), ("/{rest+}", OPEN), ("/admin", CLOSED)) == Code.ROLE_MISSING
+    assert outcome(make(BEARER, path), ("/{rest+}", OPEN), ("/admin", OPEN)) is None
+    assert outcome(make(BEARER, path.replace("rod", "roduct")), ("/{rest+}", OPEN), ("/admin", CLOSED)) is None
+    assert outcome(make(BEARER, "/prod"), ("/{rest+}", OPEN), ("/", CLOSED)) == Code.ROLE_MISSING
+
+
 def test_at_a_custom_domain_a_path_that_begins_with_the_stage_may_lose_it() -> None:
     event = http2(path="/prod/admin", routeArn=arn(path="/prod/admin", stage="prod"))
     event["requestContext"]["stage"] = "prod"
     assert outcome(event, ("/{rest+}", OPEN), ("/admin", CLOSED)) == Code.ROLE_MISSING
     assert outcome(event, ("/{rest+}", OPEN), ("/admin", OPEN)) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "taken", "code"),
+    [
+        ("GET /orders/{id}", "/shop/v1/orders/7", {"id": "7"}, None),
+        ("GET /{proxy+}", "/shop/v1/orders/7", {"proxy": "orders/7"}, None),
+        ("GET /{proxy+}", "/shop/v1/orders/7/", {"proxy": "orders/7/"}, None),
+        ("GET /orders/{id}", "/shop/v1/orders/7", {"id": "8"}, Code.ROUTE_NOT_FOUND),
+        ("GET /{proxy+}", "/shop/v1/orders/7", {"proxy": "orders/7?x/8"}, Code.ROUTE_NOT_FOUND),
+        ("GET /a/b/c/d/{id}", "/orders/7", {"id": "7"}, Code.ROUTE_NOT_FOUND),
+    ],
+)
+def test_a_custom_domains_mapping_comes_before_what_an_http_apis_own_route_matches(
+    key: str, path: str, taken: dict[str, str], code: Code | None
+) -> None:
+    rows = [("/shop/v1/orders/{id}", OPEN), ("/orders/{id}", CLOSED)]
+    event = http2(path=path, routeKey=key, pathParameters=taken)
+    event["requestContext"]["domainName"] = "api.example.com"
+    assert outcome(event, *rows) == code
+    event["requestContext"]["domainName"] = f"{API}.execute-api.eu-central-1.amazonaws.com"
+    assert outcome(event, *rows) == Code.ROUTE_NOT_FOUND, "the API's own address has no mapping"
+
+
+def test_a_row_is_read_once_in_however_many_ways_the_path_is() -> None:
+    """There may be thousands of rows, and a caller chooses how many ways there are."""
+    read: list[str] = []
+
+    class Row(dict[str, object]):
+        def get(self, key: str, default: object = None) -> object:
+            read.append(key)
+            return super().get(key, default)
+
+    rows = [Row(path="/prod/{rest+}"), Row(path="/{rest+}"), Row(path="/else")]
+    event = http1(path="/prod/%61/caf%C3%A9/", method="HEAD") | {"path": "/prod/a/caf\u00e9/"}
+    assert authorizer(*rows, response="simple").authorize(event).code is None
+    assert read.count("path") == len(rows)
 
 
 @pytest.mark.parametrize("method", ["get", "Get", ""])
@@ -196,6 +244,29 @@ def test_a_token_in_two_headers_that_some_server_takes_for_one_is_refused(twin: 
     assert authorizer(READ, response="simple").authorize(http2(headers=headers)).code == Code.TOKEN_MALFORMED
     with pytest.raises(UnauthorizedError):
         authorizer(READ).authorize(rest_request(headers=headers, multiValueHeaders=several))
+
+
+# --- The query --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "told", "code"),
+    [
+        ("tenant=acme", {"tenant": "acme"}, None),
+        ("%74enant=%61cme&x=1&y", {"tenant": "acme", "x": "1", "y": ""}, None),
+        ("", {"tenant": "acme"}, None),
+        ("tenant=acme&tenant=globex", {"tenant": "acme,globex"}, Code.WRONG_TENANT),
+        # If API Gateway does not decode names, or joins the values of none.
+        ("tenant=acme&%74enant=globex", {"tenant": "acme", "%74enant": "globex"}, Code.WRONG_TENANT),
+        ("tenant=acme&tenant=globex", {"tenant": "acme"}, Code.WRONG_TENANT),
+        ("tenant=acme&tenant=", {"tenant": "acme"}, Code.WRONG_TENANT),
+    ],
+)
+def test_a_tenant_that_the_two_forms_of_a_query_tell_differently_is_refused(
+    raw: str, told: dict[str, str], code: Code | None
+) -> None:
+    event = http2(rawQueryString=raw, queryStringParameters=told)
+    assert outcome(event, ("/orders/{id}", {"tenant_from": "query:tenant"})) == code
 
 
 # --- Rows that no request can match -----------------------------------------------------------------------------------
