@@ -76,8 +76,8 @@ class Sent:
         path: as the client spells it.
         backend_decoded: whether API Gateway decodes the path for the service behind; an HTTP API with format 2.0 does.
         arn_decoded: whether it does so in the ARN, for its authorizer.
-        own_domain: of an HTTP API: whether its stage is ``$default`` (None), or is a part of the path (False) or not.
-            Services behind any API whose stage has a name may take that name off the path.
+        own_domain: whether the service behind does not know the stage's name (None), or takes it off wherever a path
+            begins with it: an HTTP API with such a stage is asked at its own address (False) or at a custom domain.
     """
 
     kind: str
@@ -103,7 +103,7 @@ class Sent:
         event |= self._headers()
         event["headers"]["Authorization"] = authorization
         event["multiValueHeaders"]["Authorization"] = [authorization]
-        return event | {"path": unquote(self.path) if self.backend_decoded else self.path, "resource": "/{proxy+}"}
+        return event | {"path": self._told(), "resource": "/{proxy+}"}
 
     def called(self) -> dict[str, Any]:
         """The event of the service behind."""
@@ -116,9 +116,14 @@ class Sent:
             return event | {"routeKey": "$default", "isBase64Encoded": False}
         path = unquote(self.path) if self.backend_decoded else self.path
         event = rest_request(None, path, self.method, resource="/{proxy+}", isBase64Encoded=False)
-        event |= self._headers() | {"pathParameters": {"proxy": path[1:]}}
+        event |= self._headers() | {"pathParameters": {"proxy": path[1:]}, "path": self._told()}
         event["requestContext"]["identity"] = {"sourceIp": "127.0.0.1"}
         return event | ({"version": "1.0"} if self.kind == "HTTP 1.0" else {})
+
+    def _told(self) -> str:
+        """The path of payload format 1.0: that of an HTTP API begins with the stage at the API's own address."""
+        path = unquote(self.path) if self.backend_decoded else self.path
+        return "/prod" + path if self.kind == "HTTP 1.0" and self.own_domain is False else path
 
     def _headers(self) -> dict[str, Any]:
         return {
@@ -158,8 +163,9 @@ def by_flask(rows: Sequence[Row], sent: Sent) -> list[Reached]:
         rule = row.in_words_of("<{}>", "<path:{}>")
         app.add_url_rule(rule, endpoint=repr(row), view_func=handler(row), methods=row.methods())
     called = sent.called()
-    if sent.own_domain is False:  # apig-wsgi leaves the stage to middleware
-        called["rawPath"] = called["rawPath"].removeprefix("/prod")
+    if sent.own_domain is not None:  # apig-wsgi leaves the stage to middleware
+        path = "rawPath" if sent.kind == "HTTP 2.0" else "path"
+        called[path] = called[path].removeprefix("/prod")
     with suppress(UnicodeEncodeError):  # apig-wsgi takes no path that is decoded and beyond Latin-1
         make_lambda_handler(app)(called, None)
     return reached
@@ -167,10 +173,13 @@ def by_flask(rows: Sequence[Row], sent: Sent) -> list[Reached]:
 
 def by_powertools(rows: Sequence[Row], sent: Sent) -> list[Reached]:
     """It does not decode; so whoever writes a literal for it writes it as it is sent, or as an HTTP API decodes it."""
-    if sent.own_domain:
+    if sent.own_domain and sent.kind == "HTTP 2.0":
         return []  # it cuts as many characters off the path as the stage has, so its own routes do not work there
     reached: list[Reached] = []
-    app: ApiGatewayResolver = APIGatewayHttpResolver() if sent.kind == "HTTP 2.0" else APIGatewayRestResolver()
+    stripped = None if sent.own_domain is None else ["/prod"]
+    app: ApiGatewayResolver = (
+        APIGatewayHttpResolver() if sent.kind == "HTTP 2.0" else APIGatewayRestResolver(strip_prefixes=stripped)
+    )
 
     def handler(row: Row) -> Callable[..., dict[str, str]]:
         def handle(**variables: str) -> dict[str, str]:
