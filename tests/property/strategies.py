@@ -116,7 +116,7 @@ class Policy:
 
 TRUSTED_TEXTS = ["tenant.id", "tenant.plan", "client.id", "client.name", "user.status", "user.identity_provider"]
 UNTRUSTED_TEXTS = ["user.attributes.org", "user.attributes.email", "request.metadata.other", "request.source"]
-LISTS = ["roles", "membership.roles", "user.groups"]
+LISTS = ["roles", "membership.roles", "user.groups", "user.identity_providers"]
 OPEN = ["user.claims.plan", "tenant.claims.plan", "membership.claims.plan"]
 TEXTS = [*TENANTS, *CLIENTS, "pro", "web", "active", "Cognito", "a", ""]
 
@@ -350,7 +350,8 @@ _groups = st.lists(st.one_of(st.sampled_from(GROUPS), st.text(max_size=3)), max_
 
 #: Paths that are there, and one that is not.
 PATHS = [
-    "user.sub", "user.username", "user.status", "user.groups", "user.identity_provider", "user.attributes.org",
+    "user.sub", "user.username", "user.status", "user.groups", "user.identity_provider",
+    "user.identity_providers", "user.attributes.org",
     "user.claims.plan", "tenant.id", "tenant.name", "tenant.plan", "tenant.status", "tenant.claims.plan",
     "membership.roles", "membership.claims.plan", "roles", "client.id", "client.name", "request.scopes",
     "request.source", "request.metadata.other", "request.metadata.tenant_id", "ghost.path",

@@ -199,7 +199,7 @@ def fields(event: Event, policy: Policy, rows: dict[str, dict[str, Any]], roles:
     known |= {f"user.attributes.{name}": value for name, value in request["userAttributes"].items()}
     known |= {f"client.{name}": value for name, value in policy.clients.get(client_id, {}).items() if name == "name"}
     if not machine:
-        known |= {"user.status": "active", "user.identity_provider": "Cognito"}
+        known |= {"user.status": "active", "user.identity_provider": "Cognito", "user.identity_providers": []}
         known |= {"user.groups": request["groupConfiguration"]["groupsToOverride"]}
     if "pk" in rows["tenant"]:
         known |= {"tenant.id": rows["tenant"]["pk"].removeprefix("TENANT#"), "tenant.status": "active"}

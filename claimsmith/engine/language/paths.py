@@ -70,6 +70,12 @@ class Known(dict[str, Any]):
 
 Kind = Literal["text", "list", "any"]
 
+#: What ``user.identity_provider`` yields for the pool itself.
+OWN_PROVIDER: Final = "Cognito"
+
+_IDENTITIES: Final = "identities"
+_STATUS: Final = "cognito:user_status"
+
 
 class Path(NamedTuple):
     """What a path yields and from where.
@@ -105,15 +111,62 @@ def _claim(claims: Literals, name: str) -> Any:  # noqa: ANN401 - any claim valu
         return MISSING
 
 
-def identity_provider(attributes: Mapping[str, str]) -> str:
-    """The provider that a federated user comes from; ``Cognito`` for the pool's own users.
+class Identity(NamedTuple):
+    """One entry of the event's ``identities``.
 
-    The event's ``identities`` is JSON text: a list of objects with ``providerName``. Users cannot write it.
+    Attributes:
+        provider: its name in the pool.
+        primary: whether the profile itself comes from this provider; otherwise an admin linked it.
     """
+
+    provider: str
+    primary: bool
+
+
+def identities(attributes: Mapping[str, str]) -> tuple[Identity, ...] | None:
+    """The external identities of a user's profile; None where they cannot be read.
+
+    Cognito writes them as JSON text, a list of objects with ``providerName`` and ``primary``. Users cannot write it.
+    """
+    written = attributes.get(_IDENTITIES)
+    if written is None:
+        return ()
     try:
-        return str(json.loads(attributes["identities"])[0]["providerName"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return "Cognito"
+        entries = json.loads(written)
+        found = [(entry["providerName"], entry.get("primary")) for entry in entries]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    if not isinstance(entries, list) or not all(isinstance(name, str) for name, _ in found):
+        return None
+    # ``primary`` is a boolean in events and text in tokens.
+    return tuple(Identity(name, primary in (True, "true")) for name, primary in found)
+
+
+def identity_provider(request: Request) -> str | None:
+    """The provider that authenticated the user of this request; ``Cognito`` is the pool itself. None: not certain.
+
+    A profile lists what is linked to it, not what was used. Only two kinds of profile leave no choice:
+
+    - nothing is linked, so only the pool can authenticate the user;
+    - the status is ``EXTERNAL_PROVIDER`` (setting a password changes it), one identity is linked, and the profile comes
+      from it, so only that provider can. An API sign-in goes past every provider, so such a request is not certain.
+
+    Sources: ``AdminSetUserPassword`` and ``AdminLinkProviderForUser`` in the Amazon Cognito API reference; see
+    ``docs/adr/0018-provider-length-and-privileged-scopes.md``.
+    """
+    linked = identities(request.attributes)
+    external = request.attributes.get(_STATUS) == "EXTERNAL_PROVIDER"
+    if linked == ():
+        return None if external else OWN_PROVIDER
+    if linked is None or len(linked) > 1 or not external or request.api:
+        return None
+    [identity] = linked
+    return identity.provider if identity.primary and identity.provider != OWN_PROVIDER else None
+
+
+def _linked(request: Request) -> list[str] | None:
+    linked = identities(request.attributes)
+    return None if linked is None else sorted({identity.provider for identity in linked})
 
 
 #: Paths without a name of the admin's own.
@@ -122,9 +175,8 @@ FIXED: Final[Mapping[str, Path]] = {
     "user.username": Path("text", lambda known: _of_user(known, known.request.username)),
     "user.status": Path("text", lambda known: _of_user(known, "active")),
     "user.groups": Path("list", lambda known: _of_user(known, list(known.request.groups))),
-    "user.identity_provider": Path(
-        "text", lambda known: MISSING if known.user is None else identity_provider(known.request.attributes)
-    ),
+    "user.identity_provider": Path("text", lambda known: _of_user(known, _present(identity_provider(known.request)))),
+    "user.identity_providers": Path("list", lambda known: _of_user(known, _present(_linked(known.request)))),
     "tenant.id": Path("text", lambda known: known.tenant.id if known.tenant else MISSING),
     "tenant.name": Path("text", lambda known: _present(known.tenant.name) if known.tenant else MISSING),
     "tenant.plan": Path("text", lambda known: _present(known.tenant.plan) if known.tenant else MISSING),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,7 +12,10 @@ from claimsmith.cognito.event import parse
 from claimsmith.engine.bundle import Client
 from claimsmith.engine.facts import Literals, Membership, Tenant, User
 from claimsmith.engine.language.paths import FIXED, MISSING, OPEN, Known, identity_provider, is_trusted, kind
-from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
+from tests.events import CLIENT, HOSTED, MACHINE, REFRESH, SIGN_IN, SUB, event
+
+if TYPE_CHECKING:
+    from claimsmith.cognito.event import Request
 
 USER = User(claims=Literals({"level": Decimal(3), "tags": {"b", "a"}, "bad": None, "one": 1}, {"one": 2, "two": 2}))
 TENANT = Tenant("acme", name="Acme", plan="pro", claims=Literals({"tier": "gold"}, {}))
@@ -28,6 +32,7 @@ YIELDED: dict[str, Any] = {
     "user.status": "active",
     "user.groups": ["Staff"],
     "user.identity_provider": "Cognito",
+    "user.identity_providers": [],
     "user.attributes.org": "x",
     "user.attributes.email_verified": "true",
     "user.claims.level": 3,
@@ -94,18 +99,77 @@ def test_what_users_and_callers_can_write_is_not_trusted(path: str) -> None:
     assert not is_trusted("ghost", frozenset())
 
 
+def identity(provider: str, *, primary: Any = True) -> dict[str, Any]:  # noqa: ANN401 - boolean or text
+    return {"userId": "jo", "providerName": provider, "providerType": "SAML", "issuer": None, "primary": primary}
+
+
+def linked(*entries: Any, source: str = HOSTED, status: str = "EXTERNAL_PROVIDER", **more: Any) -> Request:  # noqa: ANN401 - passed on
+    """A request of a user with these identities."""
+    attributes = {"cognito:user_status": status, "identities": json.dumps(entries)}
+    return parse(event(source, attributes=attributes, **more))
+
+
+OKTA = identity("Okta")
+
+
 @pytest.mark.parametrize(
-    ("identities", "name"),
+    "request_",
     [
-        ('[{"providerName":"Okta","userId":"1"}]', "Okta"),
-        ("[]", "Cognito"),
-        ("", "Cognito"),
-        ("{", "Cognito"),
-        ("{}", "Cognito"),
-        ("[1]", "Cognito"),
-        ("[" * 100_000, "Cognito"),
+        linked(OKTA),
+        linked(identity("Okta", primary="true")),
+        linked(OKTA, source=REFRESH, scopes=["openid"]),
+        # A refresh by GetTokensFromRefreshToken has the source of a sign-in; no API sign-in has these scopes.
+        linked(OKTA, source=SIGN_IN, scopes=["openid", "orders/read"]),
     ],
-    ids=["federated", "none", "empty", "broken", "object", "number", "deep"],
 )
-def test_the_identity_provider_is_the_first_of_the_identities(identities: str, name: str) -> None:
-    assert identity_provider({"identities": identities}) == name
+def test_a_profile_that_one_provider_made_is_authenticated_by_it(request_: Request) -> None:
+    assert identity_provider(request_) == "Okta"
+
+
+@pytest.mark.parametrize("source", [HOSTED, SIGN_IN, REFRESH])
+def test_a_profile_without_any_identity_is_authenticated_by_the_pool(source: str) -> None:
+    assert identity_provider(parse(event(source))) == "Cognito"
+    assert identity_provider(linked(source=source, status="CONFIRMED")) == "Cognito"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        # An own user with a provider linked: by password, or by the provider?
+        linked(identity("Okta", primary=False), status="CONFIRMED"),
+        linked(identity("Okta", primary=False), status="CONFIRMED", source=SIGN_IN),
+        # A provider's user to whom a password was given.
+        linked(OKTA, status="CONFIRMED"),
+        linked(OKTA, identity("Google", primary=False)),
+        linked(identity("Google", primary=False), OKTA),
+        linked(identity("Okta", primary=False)),
+        linked({"providerName": "Okta"}),
+        # By API, or the refresh of such a sign-in.
+        linked(OKTA, source=SIGN_IN),
+        linked(OKTA, source=REFRESH),
+        # What contradicts itself.
+        linked(),
+        linked(identity("Cognito")),
+    ],
+)
+def test_where_more_than_one_could_have_authenticated_the_user_nobody_is_named(request_: Request) -> None:
+    assert identity_provider(request_) is None
+    assert Known(request_, USER, None, None, (), None)["user.identity_provider"] is MISSING
+
+
+def test_the_identity_providers_are_those_linked_in_no_order_of_linking() -> None:
+    for entries in ((OKTA, identity("Google", primary=False)), (identity("Google"), OKTA, OKTA)):
+        assert Known(linked(*entries), USER, None, None, (), None)["user.identity_providers"] == ["Google", "Okta"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "{", "{}", "7", "[1]", "[{}]", '[{"providerName": 7, "primary": true}]', '["Okta"]', "[" * 100_000],
+    ids=["empty", "broken", "object", "number", "numbers", "nameless", "named 7", "texts", "deep"],
+)
+def test_identities_that_cannot_be_read_name_nobody_and_not_the_pool(written: str) -> None:
+    for status in ("CONFIRMED", "EXTERNAL_PROVIDER"):
+        request = parse(event(HOSTED, attributes={"cognito:user_status": status, "identities": written}))
+        known = Known(request, USER, None, None, (), None)
+        assert known["user.identity_provider"] is MISSING
+        assert known["user.identity_providers"] is MISSING
