@@ -162,6 +162,7 @@ _SIGN_IN_TEXT = {
     Code.TENANT_NOT_PERMITTED: "This organisation is not available to you.",
     Code.TENANT_REQUIRED: "You are not a member of an organisation here.",
     Code.USER_SUSPENDED: "This account is suspended.",
+    Code.TOKEN_OVER_BUDGET: "The token for this account would be too large.",
 }
 
 

@@ -36,7 +36,8 @@ UNPREDICTABLE: Final = frozenset(
 )
 
 _IDENTITIES: Final = "identities"
-_ROLE_CLAIMS: Final = ("cognito:preferred_role", "cognito:roles")
+#: What goes with the groups where these are suppressed; the ID token has them.
+ROLE_CLAIMS: Final = ("cognito:preferred_role", "cognito:roles")
 
 #: Attributes that are strings in the event and booleans in the ID token.
 _BOOLEAN_ATTRIBUTES: Final = ("email_verified", "phone_number_verified")
@@ -114,6 +115,6 @@ def _changed(claims: dict[str, Any], changes: TokenChanges) -> dict[str, Any]:
     for name in changes.suppressed:
         claims.pop(name, None)
     if GROUPS_CLAIM in changes.suppressed:
-        for name in _ROLE_CLAIMS:
+        for name in ROLE_CLAIMS:
             claims.pop(name, None)
     return claims

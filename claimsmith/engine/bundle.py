@@ -149,6 +149,7 @@ class Settings(NamedTuple):
         claim_names: the name of each built-in claim; one that is absent is not emitted.
         cache_seconds: how long a tenant row and the pointer to the bundle may be remembered.
         token_budget: bytes of a signed token.
+        shed_groups: whether a token that is too long may lose its groups.
     """
 
     claim_names: Mapping[str, str]
@@ -158,6 +159,7 @@ class Settings(NamedTuple):
     default_roles: tuple[str, ...]
     cache_seconds: int
     token_budget: int = TOKEN_BUDGET
+    shed_groups: bool = False
 
 
 class Bundle(NamedTuple):
@@ -241,6 +243,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
             default_roles=tuple(settings["default_roles"]),
             cache_seconds=settings["cache_seconds"],
             token_budget=settings.get("token_budget", TOKEN_BUDGET),
+            shed_groups=settings.get("shed_groups", False),
         ),
         roles=roles,
         groups={name: tuple(given) for name, given in document["groups"].items()},

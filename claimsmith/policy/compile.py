@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def document(policy: Policy) -> dict[str, Any]:
     """The document of a policy in which lint finds no error."""
     settings = policy.settings
+    # What is off by default is not written, so that a policy that does not use it stays the same bundle.
+    switched_on = {"shed_groups": True} if settings.shed_groups else {}
     return {
         "format": FORMAT,
         "settings": {
@@ -32,6 +34,7 @@ def document(policy: Policy) -> dict[str, Any]:
             "trusted_attributes": _sorted(settings.trusted_attributes),
             "token_budget": settings.token_budget,
             "cache_seconds": settings.cache_seconds,
+            **switched_on,
         },
         "roles": {
             name: {

@@ -134,6 +134,7 @@ class Settings(Row):
     token_budget: Annotated[int, Field(ge=512, le=16_384)] = Field(
         default=6144, description="Bytes that a signed token may have."
     )
+    shed_groups: bool = Field(default=False, description="Whether a token that is too long may lose cognito:groups.")
     cache_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
         default=30, description="How long a tenant and the policy's version may be remembered."
     )

@@ -132,6 +132,8 @@ sequences = st.tuples(
 #: Some tokens have to leave something out.
 budgets = st.sampled_from([1_000, 2_048, 4_096, 6_144, 6_144])
 bulk = st.sampled_from(["x", "x" * 1_000, ["y" * 100] * 20, "z" * 3_500])
+#: And some are refused: no rule may leave this out.
+needed = st.sampled_from([{}, {}, {}, {"needed": {"order": 97, "claims": {"needed": "n" * 3_500}}}])
 
 
 @st.composite
@@ -161,6 +163,7 @@ def full_policies(draw: st.DrawFn) -> Policy:
         clients={name: draw(client) for name in CLIENTS},
         rules=draw(rule_sections(trusted_rules | untrusted_rules, 2))
         | {"bulk": {"order": 99, "optional": True, "claims": {"bulk": draw(bulk)}}}
+        | draw(needed)
         | draw(st.sampled_from([{}, {}, {"crew": {"order": 98, "add_groups": GROUPS[:1]}}])),
     )
 

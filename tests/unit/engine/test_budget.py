@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from claimsmith.cognito import size
 from claimsmith.cognito.event import parse
+from claimsmith.cognito.response import Changes
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine import Decision, Reason
-from claimsmith.errors import Code
-from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
+from claimsmith.errors import Code, SignInRefusedError
+from tests.events import CLIENT, HOSTED, MACHINE, SIGN_IN, SUB, event
 from tests.policies import decided, facts, membership_row, refused, tenant_row, unlinted
 
 MEMBER = [membership_row(SUB, "acme", roles=["editor"]), tenant_row("acme")]
@@ -198,18 +201,117 @@ def test_a_claim_that_an_optional_rule_works_out_is_shed_and_one_that_it_fails_t
         assert refused(policy(1500, *rules), facts(*rows), event(SIGN_IN)).code is Code.TOKEN_OVER_BUDGET
 
 
-def test_a_refusal_says_which_token_is_too_long_and_whether_something_was_left_out() -> None:
-    for rule, left in (
-        ({"id_claims": {"a": LONG * 5}}, "even without what may be left out"),
-        ({"access_claims": {"a": LONG * 5}}, "even without what may be left out"),
-    ):
+def test_a_refusal_says_which_token_is_too_long_and_by_whom() -> None:
+    for rule in ({"id_claims": {"a": LONG * 5}}, {"access_claims": {"a": LONG * 5}}):
         refusal = refused(policy(1500, rule), facts(*MEMBER), event(SIGN_IN))
         [why] = [reason for reason in refusal.reasons if reason.outcome == "refused"]
         token = "id" if "id_claims" in rule else "access"
         assert (why.kind, why.name, why.token, why.source) == ("token", token, token, "POLICY SETTINGS")
-        octets, detail = why.detail.removeprefix("it has about ").split(" ", 1)
+        octets, own, end = why.detail.removeprefix("it has about ").split(" bytes, ")[0], *why.detail.split("; ")
         assert int(octets.replace(",", "")) > 1500
-        assert detail == f"bytes, {left}; token_budget is 1,500"
-    nothing = refused(policy(100), facts(), event(SIGN_IN))
-    end = "bytes, and nothing in it may be left out; token_budget is 100"
-    assert [reason.token for reason in nothing.reasons if reason.detail.endswith(end)] == ["access", "id"]
+        assert own.endswith(" of them by the policy")
+        assert end == "token_budget is 1,500, and nothing more may be left out"
+    both = refused(
+        policy(1500, {"access_claims": {"a": LONG * 5}, "id_claims": {"a": LONG * 5}}), facts(*MEMBER), event(SIGN_IN)
+    )
+    assert [reason.token for reason in both.reasons if reason.outcome == "refused"] == ["access", "id"]
+
+
+# What Cognito puts in by itself.
+
+#: Names as long as those of a real report: a tenant's id in each.
+GROUPS = [f"DATA_FULL_CONTROL_620c374f-447c-411f-b606-df79f035a{at:03d}" for at in range(80)]
+
+
+def plain(asked: dict[str, Any]) -> list[int]:
+    """How long both tokens are where there is no trigger."""
+    request = parse(asked)
+    return [size.signed(size.payload(claims, request)) for claims in issued(request, Changes())]
+
+
+@pytest.mark.parametrize("source", [HOSTED, SIGN_IN])
+@pytest.mark.parametrize("budget", [512, 6144])
+def test_the_day_the_trigger_is_attached_nobody_is_locked_out(source: str, budget: int) -> None:
+    for groups in (GROUPS[:at] for at in range(0, 81, 4)):
+        asked = event(source, groups=groups)
+        decision = decided(policy(budget), facts(), asked)
+        for now, before in zip(lengths(decision, asked), plain(asked), strict=True):
+            assert now - before < 60, "the number of the policy's version is all that was added"
+
+
+def test_a_policy_may_use_a_quarter_of_the_budget_however_long_a_token_is_without_it() -> None:
+    asked = event(SIGN_IN, groups=GROUPS)
+    [bare, _] = plain(asked)
+    assert bare > 6144
+    for octets, fits in ((1100, True), (1200, False)):
+        ruled = policy(6144, {"access_claims": {"a": "x" * octets}})
+        if fits:
+            decision = decided(ruled, facts(), asked)
+            assert lengths(decision, asked)[0] <= bare + 6144 // 4
+            told = [reason for reason in decision.reasons if reason.kind == "token"]
+            assert [(why.outcome, why.token) for why in told] == [("kept", "access"), ("kept", "id")]
+        else:
+            assert refused(ruled, facts(), asked).code is Code.TOKEN_OVER_BUDGET
+
+
+def test_scopes_are_the_policys_part() -> None:
+    scopes = {"editor": {"scopes": [f"api/{LONG[:100]}{at}" for at in range(12)]}}
+    asked = event(SIGN_IN, groups=GROUPS)
+    assert refused(policy(6144, roles=scopes), facts(*MEMBER), asked).code is Code.TOKEN_OVER_BUDGET
+    few = {"editor": {"scopes": ["orders/read", "orders/write"]}}
+    decision = decided(policy(6144, roles=few), facts(*MEMBER), asked)
+    assert decision.changes.scopes_to_add == ("orders/read", "orders/write")
+
+
+def test_groups_that_a_rule_adds_are_the_policys_part_and_those_that_it_takes_away_are_nobodys() -> None:
+    adding = {"add_groups": [f"added-{name}" for name in GROUPS]}
+    assert refused(policy(6144, adding), facts(), event(SIGN_IN)).code is Code.TOKEN_OVER_BUDGET
+    hiding: dict[str, Any] = {"suppress_groups": GROUPS, "access_claims": {"a": LONG * 16}}
+    assert refused(policy(6144, hiding), facts(), event(SIGN_IN, groups=GROUPS)).code is Code.TOKEN_OVER_BUDGET
+    swapping = {**adding, "suppress_groups": GROUPS}
+    assert refused(policy(6144, swapping), facts(), event(SIGN_IN, groups=GROUPS)).code is Code.TOKEN_OVER_BUDGET
+
+
+def test_what_may_be_left_out_is_left_out_before_more_than_the_budget_is_used() -> None:
+    optional = {"optional": True, "access_claims": {"a": LONG}}
+    decision = decided(policy(6144, optional), facts(*MEMBER), event(SIGN_IN, groups=GROUPS))
+    assert decision.changes.access.claims["claims_shed"] == ["a", "roles"]
+
+
+SHEDDING = {"settings": {"shed_groups": True}}
+
+
+def test_groups_are_left_out_only_where_a_setting_says_so_and_before_roles() -> None:
+    asked = event(SIGN_IN, groups=GROUPS)
+    asked["request"]["groupConfiguration"] |= {"iamRolesToOverride": ["arn:aws:iam::1:role/a"], "preferredRole": "arn"}
+    decision = decided(policy(6144, **SHEDDING), facts(*MEMBER), asked)
+    access, identity = issued(parse(asked), decision.changes)
+    for claims in (access, identity):
+        assert claims["claims_shed"] == ["cognito:groups"]
+        assert not {"cognito:groups", "cognito:roles", "cognito:preferred_role"} & claims.keys()
+        assert claims["roles"] == ["editor"]
+    why = "the token would be longer than token_budget"
+    for token in ("access", "id"):
+        assert Reason("claim", "cognito:groups", "shed", "request", why, token) in decision.reasons
+    small = decided(policy(6144, **SHEDDING), facts(*MEMBER), event(SIGN_IN, groups=GROUPS[:9]))
+    assert "cognito:groups" not in small.changes.access.suppressed
+
+
+def test_groups_are_left_out_of_the_token_that_is_too_long_and_of_no_other() -> None:
+    asked = event(SIGN_IN, groups=GROUPS[:20], attributes={"custom:bio": LONG * 9})
+    decision = decided(policy(5000, **SHEDDING), facts(), asked)
+    assert "cognito:groups" in decision.changes.id.suppressed
+    assert "cognito:groups" not in decision.changes.access.suppressed
+
+
+def test_leaving_groups_out_makes_the_token_exactly_as_short_as_was_reckoned() -> None:
+    asked = event(SIGN_IN, groups=GROUPS)
+    asked["request"]["groupConfiguration"]["iamRolesToOverride"] = ["arn:aws:iam::123456789012:role/reader"]
+    exact = lengths(decided(policy(3000, **SHEDDING), facts(*MEMBER), asked), asked)
+    assert decided(policy(max(exact), **SHEDDING), facts(*MEMBER), asked).changes.id.claims["roles"] == ["editor"]
+    less = decided(policy(exact[1] - 1, **SHEDDING), facts(*MEMBER), asked)
+    assert less.changes.id.claims["claims_shed"] == ["cognito:groups", "roles"]
+
+
+def test_the_user_reads_that_it_is_the_size() -> None:
+    assert "too large" in SignInRefusedError(Code.TOKEN_OVER_BUDGET).message
