@@ -122,6 +122,7 @@ class Code(StrEnum):
     ROW_UNREADABLE = "CS4009"
     LEASE_LOST = "CS4010"
     ON_HOLD = "CS4011"
+    PRIVILEGED_SCOPE_IN_DIRECTORY = "CS4012"
 
 
 class ClaimsmithError(Exception):

@@ -108,7 +108,7 @@ def _data(shown: Preview) -> dict[str, Any]:
         "access": shown.access,
         "id": shown.id,
         "reasons": [reason._asdict() for reason in outcome.reasons],
-        "problems": [{"row": p.row, "attribute": p.attribute, "why": p.why} for p in outcome.problems],
+        "problems": [problem._asdict() for problem in outcome.problems],
     }
 
 
@@ -127,7 +127,8 @@ def _show(session: Session, shown: Preview) -> None:
             grid.add_row(*(escape(cell) for cell in cells))
     session.out.print(grid)
     for problem in outcome.problems:
-        told = f"cannot be read: {problem.row} {problem.attribute} {problem.why}"
+        what = "cannot be read" if problem.code == Code.ROW_UNREADABLE else "not followed"
+        told = f"{what}: {problem.row} {problem.attribute} {problem.why} [{problem.code}]"
         session.out.print(told, style="yellow", markup=False, highlight=False)
 
 

@@ -150,6 +150,7 @@ class Settings(NamedTuple):
         cache_seconds: how long a tenant row and the pointer to the bundle may be remembered.
         token_budget: bytes of a signed token.
         shed_groups: whether a token that is too long may lose its groups.
+        privileged_scopes: those that no row of the directory grants by name, beside ``ALWAYS_PRIVILEGED``.
     """
 
     claim_names: Mapping[str, str]
@@ -160,6 +161,7 @@ class Settings(NamedTuple):
     cache_seconds: int
     token_budget: int = TOKEN_BUDGET
     shed_groups: bool = False
+    privileged_scopes: frozenset[str] = _NO_NAMES
 
 
 class Bundle(NamedTuple):
@@ -244,6 +246,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
             cache_seconds=settings["cache_seconds"],
             token_budget=settings.get("token_budget", TOKEN_BUDGET),
             shed_groups=settings.get("shed_groups", False),
+            privileged_scopes=frozenset(settings.get("privileged_scopes", ())),
         ),
         roles=roles,
         groups={name: tuple(given) for name, given in document["groups"].items()},

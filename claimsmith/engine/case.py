@@ -10,7 +10,7 @@ from claimsmith.engine.reasons import Reason
 if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle, Client, Rule
-    from claimsmith.engine.facts import Facts, Membership, Tenant, User
+    from claimsmith.engine.facts import Facts, Membership, Problem, Tenant, User
     from claimsmith.engine.tenancy import Choice
 
 #: Makes a reason in half the time; a decision gives a hundred.
@@ -26,6 +26,7 @@ class Case:
         roles: those that are left, sorted, once they are known.
         role_rows: the rows that give them.
         rules: those that apply, in their order, once the roles are known.
+        problems: what rows of the directory say and may not.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Case:
         "client_row",
         "membership",
         "membership_row",
+        "problems",
         "reasons",
         "request",
         "role_rows",
@@ -65,6 +67,7 @@ class Case:
         self.role_rows = ""
         self.rules: tuple[Rule, ...] = ()
         self.reasons: list[Reason] = [why_tenant]
+        self.problems: list[Problem] = []
 
     def known(self) -> Known:
         """What paths lead to."""

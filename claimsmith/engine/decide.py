@@ -30,7 +30,7 @@ class Decision(NamedTuple):
         tenant_id: the tenant the tokens are for.
         roles: sorted.
         reasons: why, in a fixed order.
-        problems: rows that could not be read.
+        problems: rows that could not be read, or say what they may not.
     """
 
     changes: Changes
@@ -75,8 +75,9 @@ def decide(bundle: Bundle, facts: Facts, request: Request, now: int) -> Decision
     case = Case(bundle, facts, request, choice, why_tenant)
     changes = _changes(case)
     if isinstance(changes, Code):
-        return Refusal(changes, tuple(case.reasons), problems)
-    return Decision(changes, choice.tenant.id if choice.tenant else None, case.roles, tuple(case.reasons), problems)
+        return Refusal(changes, tuple(case.reasons), (*problems, *case.problems))
+    tenant_id = choice.tenant.id if choice.tenant else None
+    return Decision(changes, tenant_id, case.roles, tuple(case.reasons), (*problems, *case.problems))
 
 
 def _changes(case: Case) -> Changes | Code:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
 from claimsmith.engine.language import NAME
+from claimsmith.errors import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,17 +29,19 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Problem(NamedTuple):
-    """A row that cannot be read, or a part of one; reported and counted.
+    """A row that cannot be read or may not say what it says, or a part of one; reported and counted.
 
     Attributes:
         row: its key, ``pk sk``.
         attribute: which attribute is wrong.
         why: what is wrong with it, without its value.
+        code: ``ROW_UNREADABLE``, or what else is wrong.
     """
 
     row: str
     attribute: str
     why: str
+    code: Code = Code.ROW_UNREADABLE
 
 
 class Literals(NamedTuple):

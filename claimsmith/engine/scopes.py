@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claimsmith.cognito.limits import SCOPE
-from claimsmith.engine.language import is_unmanaged
+from claimsmith.engine.facts import Problem
+from claimsmith.engine.language import is_privileged, is_unmanaged
+from claimsmith.errors import Code
 
 if TYPE_CHECKING:
     from claimsmith.engine.case import Case
@@ -62,10 +64,25 @@ def _offers(case: Case) -> list[tuple[tuple[str, ...], str]]:
         return []
     held = [case.bundle.roles[name] for name in case.roles]
     offers = [(role.scopes, role.row) for role in held if role.scopes]
-    if case.membership is not None:
-        offers.append((case.membership.scopes, case.membership_row))
+    if case.membership is not None and case.membership.scopes:
+        offers.append((_of_membership(case, case.membership.scopes), case.membership_row))
     offers += [(rule.scopes, rule.row) for rule in case.rules if rule.scopes]
     return offers
+
+
+def _of_membership(case: Case, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """The membership's own scopes but for the privileged ones, which only the policy grants."""
+    patterns = case.bundle.settings.privileged_scopes
+    withheld = {scope for scope in scopes if is_privileged(scope, patterns)}
+    if not withheld:
+        return scopes
+    for scope in sorted(withheld):
+        case.say(
+            "scope", scope, "dropped", case.membership_row, "it is privileged: only the policy grants it", "access"
+        )
+    why = "holds a privileged scope, which only the policy grants; it is left out"
+    case.problems.append(Problem(case.membership_row, "scopes", why, Code.PRIVILEGED_SCOPE_IN_DIRECTORY))
+    return tuple(scope for scope in scopes if scope not in withheld)
 
 
 def _granted(case: Case) -> dict[str, str]:

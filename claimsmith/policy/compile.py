@@ -22,7 +22,9 @@ def document(policy: Policy) -> dict[str, Any]:
     """The document of a policy in which lint finds no error."""
     settings = policy.settings
     # What is off by default is not written, so that a policy that does not use it stays the same bundle.
-    switched_on = {"shed_groups": True} if settings.shed_groups else {}
+    switched_on: dict[str, Any] = {"shed_groups": True} if settings.shed_groups else {}
+    if settings.privileged_scopes:
+        switched_on["privileged_scopes"] = _sorted(settings.privileged_scopes)
     return {
         "format": FORMAT,
         "settings": {

@@ -129,7 +129,10 @@ class Settings(Row):
     trusted_attributes: Names = Field(
         default_factory=list, description="User attributes that no user can write, by their names in the pool."
     )
-    privileged_scopes: Names = Field(default_factory=list, description="Scopes that a plan shows first.")
+    privileged_scopes: Names = Field(
+        default_factory=list,
+        description="Scopes that no directory row grants by name: exact, or a prefix as in admin/*.",
+    )
     # No signed token is shorter than the least, and no verifier here takes one longer than the most.
     token_budget: Annotated[int, Field(ge=512, le=16_384)] = Field(
         default=6144, description="Bytes that a signed token may have."

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import unquote_plus
 
+from claimsmith.engine.language import INTROSPECTION_SCOPE
 from claimsmith.errors import Code, VerificationError
 from claimsmith.verifier.checks import Requirement, check_audience
 from claimsmith.verifier.encoding import base64
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from claimsmith.verifier.verifier import Verifier
 
 #: The scope that lets an M2M client ask.
-SCOPE: Final = "claimsmith/introspect"
+SCOPE: Final = INTROSPECTION_SCOPE
 
 #: Whether a token is good cannot be known now.
 UNKNOWN: Final = frozenset({Code.KEYS_UNAVAILABLE, Code.REVOCATION_UNKNOWN})

@@ -107,7 +107,7 @@ def _tell_refused(refused: SignInRefusedError) -> None:
 def _tell_problems(problems: Iterable[Problem]) -> None:
     for problem in problems:
         logger.error(
-            "row cannot be read",
-            extra={"code": Code.ROW_UNREADABLE, "row": problem.row, "attribute": problem.attribute, "why": problem.why},
+            "row cannot be read" if problem.code == Code.ROW_UNREADABLE else "row is not followed",
+            extra={"code": problem.code, "row": problem.row, "attribute": problem.attribute, "why": problem.why},
         )
         count("UnreadableRows")

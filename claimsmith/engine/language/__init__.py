@@ -40,6 +40,12 @@ TENANT_HINT: Final = "tenant_id"
 #: Scopes that no policy grants or takes away unless it suppresses them by name.
 ALWAYS_UNMANAGED: Final = OIDC_SCOPES | {ADMIN_SCOPE}
 
+#: The scope that lets a machine ask the introspection endpoint about tokens of others.
+INTROSPECTION_SCOPE: Final = "claimsmith/introspect"
+
+#: Scopes that only the policy grants, whatever ``settings.privileged_scopes`` says.
+ALWAYS_PRIVILEGED: Final = frozenset({INTROSPECTION_SCOPE})
+
 #: What a rule does beside setting claims: only where all that it reads can be trusted.
 AUTHORITY: Final = (
     "add_scopes",
@@ -71,8 +77,20 @@ def is_unmanaged(scope: str, patterns: frozenset[str]) -> bool:
         scope: a scope.
         patterns: ``settings.unmanaged_scopes``: exact scopes, or prefixes as in ``legacy/*``.
     """
-    return (
-        scope in ALWAYS_UNMANAGED
-        or scope in patterns
-        or (bool(patterns) and any(pattern.endswith("*") and scope.startswith(pattern[:-1]) for pattern in patterns))
+    return scope in ALWAYS_UNMANAGED or _matches(scope, patterns)
+
+
+def is_privileged(scope: str, patterns: frozenset[str]) -> bool:
+    """Whether only the policy grants this scope, and no row of the directory does by name.
+
+    Args:
+        scope: a scope.
+        patterns: ``settings.privileged_scopes``: exact scopes, or prefixes as in ``admin/*``.
+    """
+    return scope in ALWAYS_PRIVILEGED or _matches(scope, patterns)
+
+
+def _matches(scope: str, patterns: frozenset[str]) -> bool:
+    return scope in patterns or (
+        bool(patterns) and any(pattern.endswith("*") and scope.startswith(pattern[:-1]) for pattern in patterns)
     )

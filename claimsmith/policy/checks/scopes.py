@@ -24,10 +24,11 @@ def check(policy: Policy) -> Iterator[Finding]:
             if not SCOPE.fullmatch(scope):
                 message = "a scope has 1 to 256 printable ASCII characters and no space, quote or backslash"
                 yield found(Code.INVALID_SCOPE, entry, (attribute, str(index)), message)
-    for index, pattern in enumerate(policy.settings.unmanaged_scopes):
-        if "*" in pattern.removesuffix("/*"):
-            message = "a star stands only at the end, after a slash, as in legacy/*"
-            yield found(Code.INVALID_SCOPE, policy.settings_entry, ("unmanaged_scopes", str(index)), message)
+    for attribute in ("unmanaged_scopes", "privileged_scopes"):
+        for index, pattern in enumerate(getattr(policy.settings, attribute)):
+            if "*" in pattern.removesuffix("/*"):
+                message = "a star stands only at the end, after a slash, as in legacy/*"
+                yield found(Code.INVALID_SCOPE, policy.settings_entry, (attribute, str(index)), message)
     unmanaged = frozenset(policy.settings.unmanaged_scopes)
     for entry, attribute, scopes in grants(policy):
         for index, scope in enumerate(scopes):

@@ -106,8 +106,11 @@ def test_settings_have_what_the_engine_needs_of_trust_and_budget() -> None:
     settings = {"trusted_attributes": frozenset({"b", "a"}), "token_budget": 2048, "privileged_scopes": ["x"]}
     document = compiled(settings=settings)["settings"]
     assert (document["trusted_attributes"], document["token_budget"]) == (["a", "b"], 2048)
-    assert "privileged_scopes" not in document
-    assert compiled()["settings"]["token_budget"] == 6144
+    assert document["privileged_scopes"] == ["x"]
+    plain = compiled()["settings"]
+    assert plain["token_budget"] == 6144
+    assert not {"privileged_scopes", "shed_groups"} & plain.keys()
+    assert compiled(settings={"shed_groups": True})["settings"]["shed_groups"] is True
 
 
 def as_others_write(value: Any, draw: st.DrawFn, *, names: bool = False) -> Any:  # noqa: ANN401 - any value of a row
