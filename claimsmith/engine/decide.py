@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.facts import Facts, Problem
+    from claimsmith.engine.language.paths import Known
 
 
 class Decision(NamedTuple):
@@ -60,6 +61,19 @@ def decide(bundle: Bundle, facts: Facts, request: Request, now: int) -> Decision
     Returns:
         The decision, or a refusal with a code. Never raises.
     """
+    case = opened(bundle, facts, request)
+    if isinstance(case, Refusal):
+        return case
+    changes = _changes(case)
+    problems = (*facts.user.problems, *facts.problems, *case.problems)
+    if isinstance(changes, Code):
+        return Refusal(changes, tuple(case.reasons), problems)
+    tenant_id = case.tenant.id if case.tenant else None
+    return Decision(changes, tenant_id, case.roles, tuple(case.reasons), problems)
+
+
+def opened(bundle: Bundle, facts: Facts, request: Request) -> Case | Refusal:
+    """Steps 1 and 2: what is to be decided, with its tenant; or why there is no token."""
     problems = (*facts.user.problems, *facts.problems)
     user, user_row = facts.user.user, f"USER#{request.sub} USER"
     if user is None:
@@ -72,24 +86,30 @@ def decide(bundle: Bundle, facts: Facts, request: Request, now: int) -> Decision
     why_tenant = _tenant_reason(choice, request)
     if choice.refusal is not None:
         return Refusal(choice.refusal, (why_tenant,), problems)
-    case = Case(bundle, facts, request, choice, why_tenant)
-    changes = _changes(case)
-    if isinstance(changes, Code):
-        return Refusal(changes, tuple(case.reasons), (*problems, *case.problems))
-    tenant_id = choice.tenant.id if choice.tenant else None
-    return Decision(changes, tenant_id, case.roles, tuple(case.reasons), (*problems, *case.problems))
+    return Case(bundle, facts, request, choice, why_tenant)
 
 
 def _changes(case: Case) -> Changes | Code:
     """Steps 3 to 8: what the trigger answers, or why it refuses."""
-    request = case.request
     roles.hold(case)
     known = case.known()
     rules.apply(case, known)
+    return settled(case, known, with_id=not case.request.machine)
+
+
+def settled(case: Case, known: Known, *, with_id: bool) -> Changes | Code:
+    """Steps 4 to 8, once roles and rules are known.
+
+    Args:
+        case: with its roles and rules.
+        known: what paths lead to.
+        with_id: whether the policy's claims of the ID token count.
+    """
+    request = case.request
     to_add, to_suppress = scopes.settle(case)
     held = groups.settle(case)
     access = claims.settle(case, known, TOKENS[0])
-    identity = claims.Made({}, {}, (), ()) if request.machine else claims.settle(case, known, TOKENS[1])
+    identity = claims.settle(case, known, TOKENS[1]) if with_id else claims.Made({}, {}, (), ())
     hidden_access, hidden_id = access.suppressed, identity.suppressed
     if held is not None and not held.groups:
         # An empty list of groups is not documented; suppressing the claim is.

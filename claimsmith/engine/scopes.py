@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def settle(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The scopes to add and the scopes to suppress, sorted."""
     settings, say = case.bundle.settings, case.say
-    granted = _granted(case)
+    granted = offered(case)
     requested = frozenset(case.request.scopes)
     mode = (case.client.scope_mode if case.client else None) or settings.scope_mode
     # An API sign-in can request nothing, so there is nothing to intersect with.
     everything = mode == "exact" or case.request.api
-    never = _suppressed(case)
+    never = suppressed(case)
     to_add: list[str] = []
     for scope in sorted(granted):
         if scope in never:
@@ -48,7 +48,7 @@ def settle(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(to_add), tuple(to_suppress)
 
 
-def _suppressed(case: Case) -> dict[str, str]:
+def suppressed(case: Case) -> dict[str, str]:
     """Every scope that is never in the token, with the row that says so."""
     never = dict.fromkeys(case.client.suppress_scopes, case.client_row) if case.client else {}
     for rule in case.rules:
@@ -85,7 +85,7 @@ def _of_membership(case: Case, scopes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(scope for scope in scopes if scope not in withheld)
 
 
-def _granted(case: Case) -> dict[str, str]:
+def offered(case: Case) -> dict[str, str]:
     """Each scope that a role, the membership or a rule gives and both ceilings allow, with its row."""
     managed, unmanaged = case.bundle.scopes, case.bundle.settings.unmanaged_scopes
     client_allows = case.client.scopes_allowed if case.client else None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant, read_user
+from claimsmith.engine.facts import MACHINE, Facts, Tenant, read_tenant, read_user
+from claimsmith.engine.tenancy import wanted
 from claimsmith.store import directory
-from claimsmith.verifier.freshness import freshness
+from claimsmith.verifier.freshness import freshness, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.facts import UserFacts
     from claimsmith.service.current import CurrentBundle
     from claimsmith.store.dynamodb import Table
     from claimsmith.verifier import Claims
@@ -45,14 +47,21 @@ class StoredGrants:
         now = int(self._clock())
         machine = claims.username is None and claims.sub == claims.client_id
         user = MACHINE if machine else read_user(directory.user_rows(self._rows, claims.sub), now)
-        facts = Facts(user, self._tenants(claims, now))
+        facts = Facts(user, self._tenants(bundle, user, claims, now))
         if claims.policy_version == bundle.version or not freshness(bundle, facts, claims).stale:
             return bundle, facts
-        return self._current.serve(claims.sub, since=began).bundle, facts
+        newest = self._current.serve(claims.sub, since=began).bundle
+        if newest is not bundle:
+            # It may pin the client to another tenant.
+            facts = Facts(user, self._tenants(newest, user, claims, now))
+        return newest, facts
 
-    def _tenants(self, claims: Claims, now: int) -> dict[str, Tenant | None]:
-        """The token's tenant, where it has one."""
-        if claims.tenant_id is None:
-            return {}
-        found = [read_tenant(row, now) for row in directory.tenant_rows(self._rows, [claims.tenant_id])]
-        return {tenant.id: tenant for tenant in found if tenant is not None and not isinstance(tenant, Problem)}
+    def _tenants(self, bundle: Bundle, user: UserFacts, claims: Claims, now: int) -> dict[str, Tenant | None]:
+        """The token's tenant; of a token without one, those among which a new token's would be chosen."""
+        request = request_of(bundle, claims)
+        known: dict[str, Tenant | None] = {}
+        while missing := wanted(bundle, user, known, request):
+            known.update(dict.fromkeys(missing))
+            found = [read_tenant(row, now) for row in directory.tenant_rows(self._rows, missing)]
+            known.update({tenant.id: tenant for tenant in found if isinstance(tenant, Tenant)})
+        return known

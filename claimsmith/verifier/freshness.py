@@ -1,8 +1,9 @@
 """What the directory says of an access token now: whether it still holds, and what was left out of it for length.
 
-The engine's own functions settle roles and claims, so that there is no second opinion. What a token does not tell of
-its request (attributes, metadata, the groups before rules changed them) is not known here. Everything that depends on
-it counts as possible where a token is judged, so that a fresh token is never called stale, and as unknown where
+The engine's own functions choose the tenant and settle roles, scopes, claims and length, so that there is no second
+opinion. A token is stale where no request that it could come from would be given all of it again. What a token does not
+tell of its request (attributes, metadata, the groups before rules changed them) is not known here. Everything that
+depends on it counts as it is best for the token, so that a fresh token is never called stale, and as unknown where
 something that was left out would have to be filled in.
 """
 
@@ -11,29 +12,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from claimsmith.cognito.claims import TOKENS
-from claimsmith.cognito.event import MACHINE_SOURCE, Request
+from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, Request
+from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine import claims as engine_claims
 from claimsmith.engine import roles as engine_roles
+from claimsmith.engine import scopes as engine_scopes
 from claimsmith.engine.case import Case
-from claimsmith.engine.language import SHED_CLAIM, is_unmanaged
+from claimsmith.engine.decide import Refusal, opened, settled
+from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM, TENANT_HINT, is_unmanaged
 from claimsmith.engine.language.paths import MISSING, Known
 from claimsmith.engine.language.values import Expression
 from claimsmith.engine.reasons import Reason
-from claimsmith.engine.tenancy import Choice
+from claimsmith.engine.tenancy import NO_CLIENT, Choice
+from claimsmith.errors import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from claimsmith.engine.bundle import Bundle, Part, Rule
-    from claimsmith.engine.facts import Facts, Tenant
+    from claimsmith.engine.facts import Facts
     from claimsmith.verifier.claims import Claims
 
-#: Any source of a user's; no rule that grants may read it.
-_USER_SOURCE: Final = "TokenGeneration_Authentication"
-
 #: Paths to what the rows say now; further ones are known as long as no rule changes groups.
-_KNOWN: Final = ("tenant.", "membership.", "user.claims.", "client.", "user.sub", "user.status")
+_KNOWN: Final = ("client.", "user.claims.", "user.sub", "user.status")
+_BY_TENANT: Final = ("tenant.", "membership.")
 _BY_GROUPS: Final = frozenset({"roles", "user.groups"})
 
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -50,7 +53,8 @@ class Grants(Protocol):
             claims: of a verified access token.
 
         Returns:
-            The facts have the user's rows (of a machine ``MACHINE``) and the row of the token's tenant.
+            The facts have the user's rows (of a machine ``MACHINE``), and of tenants the rows that ``tenancy.wanted``
+            asks for, given ``request_of`` the token.
 
         Raises:
             ClaimsmithError: it cannot be known.
@@ -61,8 +65,7 @@ class Freshness(NamedTuple):
     """How a token stands to the directory.
 
     Attributes:
-        stale: the user, the membership or the tenant is no longer usable, or a role or a managed scope of the token is
-            no longer given by anything that could apply.
+        stale: a new token is certain to be refused, to be for another tenant, or to lack a role or a scope of this one.
         roles: the token's; filled in where they were left out of it for length, None where that is not possible.
         filled: other claims that were left out, by name, as they would be now.
         incomplete: claims that were left out and depend on what is not known here; sorted.
@@ -82,46 +85,65 @@ def freshness(bundle: Bundle, facts: Facts, claims: Claims) -> Freshness:
         facts: as ``Grants`` gives them; as of the time at which they were read.
         claims: of a verified access token.
     """
-    token = _Token(claims)
+    token = _Token(bundle, claims)
+    if not token.is_ours:
+        return token.nothing_known(stale=False)
     user = facts.user.user
     if user is None or not user.active:
         return token.nothing_known(stale=True)
-    if claims.name_of("tenant_id") is None:
-        # The token does not say for which tenant it is, so that nothing else can be told of it.
-        return token.nothing_known(stale=False)
-    tenant = None if token.tenant_id is None else facts.tenants.get(token.tenant_id)
-    if token.tenant_id is not None and not _usable(bundle, facts, token, tenant):
-        return token.nothing_known(stale=True)
-    return _Comparison(bundle, facts, token, tenant).made()
+    if token.tells_tenant or token.pinned or token.machine or not facts.user.memberships:
+        case = opened(bundle, facts, token.request)
+        if isinstance(case, Refusal):
+            return token.nothing_known(stale=True)
+        return _Comparison(case, token, tenant_known=True).made()
+    # It is for one of the user's tenants, or none; what holds for all of them is certain.
+    case = Case(bundle, facts, token.request, Choice("none"), Reason("tenant", "", "dropped", ""))
+    comparison = _Comparison(case, token, tenant_known=False)
+    given = {scope for member in facts.user.memberships.values() for scope in member.scopes} | bundle.scopes
+    return token.nothing_known(stale=comparison.lost(frozenset(bundle.roles), given))
+
+
+def request_of(bundle: Bundle, claims: Claims) -> Request:
+    """A request that the token could come from, as far as it tells.
+
+    A token with a tenant could come from one that asked for it, and so could the next; one without did not ask.
+    """
+    return _Token(bundle, claims).request
 
 
 class _Token:
     """What an access token says, under the names that the version which made it gives the claims."""
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, bundle: Bundle, claims: Claims) -> None:
         shed = claims.get(SHED_CLAIM)
         self.claims = claims
+        self.degraded = DEGRADED_CLAIM in claims
+        self.tells_tenant = claims.name_of("tenant_id") is not None and not self.degraded
+        self.pinned = bundle.clients.get(claims.client_id, NO_CLIENT).tenant is not None
         self.tenant_id = claims.tenant_id
         self.roles = claims.roles
         self.roles_name = claims.name_of("roles")
         self.shed = frozenset(name for name in shed if isinstance(name, str)) if isinstance(shed, tuple) else _NONE
         self.machine = claims.username is None and claims.sub == claims.client_id
         # A trigger of version 2 is not asked about machines; their scopes are then as Cognito gave them.
-        self.is_ours = not self.machine or claims.policy_version is not None
+        marked = claims.policy_version is not None or self.tenant_id is not None or bool(self.roles)
+        self.is_ours = not self.machine or marked
+        self.request = Request(
+            # Of a managed login, which can ask for scopes; no rule that grants or takes away may read the source.
+            source=MACHINE_SOURCE if self.machine else MANAGED_LOGIN,
+            client_id=claims.client_id,
+            sub=None if self.machine else claims.sub,
+            username=claims.username or "",
+            attributes={},
+            groups=claims.groups,
+            scopes=claims.scopes,
+            metadata={} if self.tenant_id is None else {TENANT_HINT: self.tenant_id},
+            pool_id=claims.issuer.rpartition("/")[2],
+        )
 
     def nothing_known(self, *, stale: bool) -> Freshness:
         roles = None if self.roles_name in self.shed else self.roles
         return Freshness(stale, roles, {}, tuple(sorted(self.shed)))
-
-
-def _usable(bundle: Bundle, facts: Facts, token: _Token, tenant: Tenant | None) -> bool:
-    """Whether the tenant is active and the subject belongs to it; a machine does by its client's row."""
-    if tenant is None or not tenant.active:
-        return False
-    if not token.machine:
-        return tenant.id in facts.user.memberships
-    client = bundle.clients.get(token.claims.client_id)
-    return client is not None and client.tenant == tenant.id
 
 
 class _UnknownError(Exception):
@@ -131,11 +153,18 @@ class _UnknownError(Exception):
 class _KnownNow(Known):
     """What a decision would know, as far as the directory and the token tell it."""
 
-    __slots__ = ("by_groups",)
+    __slots__ = ("by_groups", "tenant_known")
     by_groups: bool
+    tenant_known: bool
 
     def has(self, path: str) -> bool:
-        return path.startswith(_KNOWN) or (self.by_groups and path in _BY_GROUPS)
+        if path.startswith(_KNOWN) or (self.user is None and path.startswith("user.")):
+            return True
+        if path == "user.username":
+            return bool(self.request.username)
+        if not self.tenant_known:
+            return path == "user.groups" and self.by_groups
+        return path.startswith(_BY_TENANT) or (self.by_groups and path in _BY_GROUPS)
 
     def __missing__(self, path: str) -> Any:  # noqa: ANN401 - any claim value
         if not self.has(path):
@@ -146,36 +175,34 @@ class _KnownNow(Known):
 class _Comparison:
     """One token against one policy and one directory."""
 
-    def __init__(self, bundle: Bundle, facts: Facts, token: _Token, tenant: Tenant | None) -> None:
-        self.bundle = bundle
+    def __init__(self, case: Case, token: _Token, *, tenant_known: bool) -> None:
+        self.bundle = bundle = case.bundle
         self.token = token
-        claims = token.claims
+        self.case = case
         touching = [
             rule
             for rule in bundle.rules
             if rule.add_groups or rule.suppress_groups or GROUPS_CLAIM in rule.suppress_claims[0]
         ]
         # The token's own groups; and those that a rule may have taken out of it, which gave roles all the same.
-        groups = {*claims.groups, *(group for rule in touching for group in rule.suppress_groups)}
-        if any(GROUPS_CLAIM in rule.suppress_claims[0] for rule in touching):
-            groups |= bundle.groups.keys()
-        request = Request(
-            source=MACHINE_SOURCE if token.machine else _USER_SOURCE,
-            client_id=claims.client_id,
-            sub=None if token.machine else claims.sub,
-            username=claims.username or "",
-            attributes={},
-            groups=tuple(sorted(groups)) if touching else claims.groups,
-            scopes=claims.scopes,
-            metadata={},
+        groups = {*token.claims.groups, *(group for rule in touching for group in rule.suppress_groups)}
+        hidden = (
+            token.degraded
+            or GROUPS_CLAIM in token.shed
+            or any(GROUPS_CLAIM in rule.suppress_claims[0] for rule in touching)
         )
-        self.case = case = Case(bundle, facts, request, Choice("stored", tenant), Reason("tenant", "", "set", ""))
+        if hidden:
+            groups |= bundle.groups.keys()
+        if hidden or touching:
+            case.request = case.request._replace(groups=tuple(sorted(groups)))
         engine_roles.hold(case)
-        known = _KnownNow(request, case.user, tenant, case.membership, case.roles, case.client)
-        known.by_groups = not touching
+        known = _KnownNow(case.request, case.user, case.tenant, case.membership, case.roles, case.client)
+        known.by_groups = token.machine or not (hidden or touching)
+        known.tenant_known = tenant_known
         self.known = known
-        case.rules = tuple(rule for rule in bundle.rules if self.applies(rule) is True)
-        self.perhaps = tuple(rule for rule in bundle.rules if self.applies(rule) is None)
+        applies = [(rule, self.applies(rule)) for rule in bundle.rules]
+        case.rules = tuple(rule for rule, applied in applies if applied)
+        self.perhaps = tuple(rule for rule, applied in applies if applied is None)
 
     def applies(self, rule: Rule) -> bool | None:
         """Whether a rule applies; None where that depends on what is not known."""
@@ -185,7 +212,7 @@ class _Comparison:
             return None
 
     def made(self) -> Freshness:
-        lost = set(self.token.roles) - set(self.case.roles) or self.scopes() - self.given()
+        stale = self.lost(frozenset(self.case.roles), self.given()) or self.refused()
         roles: tuple[str, ...] | None = self.token.roles
         filled: dict[str, Any] = {}
         incomplete = self.token.shed
@@ -196,31 +223,53 @@ class _Comparison:
             if self.token.roles_name in self.token.shed:
                 roles = None if self.token.roles_name in incomplete else self.case.roles
                 filled.pop(self.token.roles_name or "", None)
-        return Freshness(bool(lost), roles, filled, tuple(sorted(incomplete)))
+        return Freshness(stale, roles, filled, tuple(sorted(incomplete)))
 
-    def scopes(self) -> set[str]:
-        """The token's managed scopes, where they are the policy's doing."""
+    def lost(self, roles: frozenset[str], given: set[str] | frozenset[str]) -> bool:
+        """Whether the token has a role or a scope that a new one is certain not to have.
+
+        Args:
+            roles: all that could be given.
+            given: scopes that could be.
+        """
         unmanaged = self.bundle.settings.unmanaged_scopes
-        return {
-            scope for scope in self.token.claims.scopes if self.token.is_ours and not is_unmanaged(scope, unmanaged)
-        }
+        scopes = set(self.token.claims.scopes)
+        allowed = self.case.client.scopes_allowed if self.case.client else None
+        managed = {scope for scope in scopes if not is_unmanaged(scope, unmanaged)}
+        if not managed <= (given if allowed is None else given & allowed):
+            return True
+        return bool(scopes & engine_scopes.suppressed(self.case).keys()) or not roles.issuperset(self.token.roles)
 
     def given(self) -> set[str]:
         """Every scope that could be given now, within the ceilings."""
-        case = self.case
-        given = {scope for name in case.roles for scope in self.bundle.roles[name].scopes}
-        given.update(case.membership.scopes if case.membership is not None else ())
-        if not (self.token.machine and case.client is None):
-            given.update(scope for rule in (*case.rules, *self.perhaps) for scope in rule.scopes)
-        if case.client is not None:
-            given -= case.client.suppress_scopes
-            given = given if case.client.scopes_allowed is None else given & case.client.scopes_allowed
-        if case.tenant is not None and case.tenant.scopes_allowed is not None:
-            given &= case.tenant.scopes_allowed
+        case, certain = self.case, self.case.rules
+        case.rules = (*certain, *self.perhaps)
+        given = set(engine_scopes.offered(case))
+        case.rules = certain
         return given
+
+    def refused(self) -> bool:
+        """Whether a new token is certain to be refused: it would be too long, or Cognito would not take it.
+
+        Nothing is certain of it where anything is that the token does not tell. The ID token depends on attributes, so
+        only the access token is looked at: of a managed login that asks for the same, and of a sign-in by API.
+        """
+        unknown = self.perhaps or not self.known.by_groups
+        if unknown or any(not self.known.has(path) for part in self.parts() for path in _paths(part)):
+            return False
+        case, asked = self.case, self.case.request
+        refused = True
+        api = asked._replace(source="TokenGeneration_Authentication", scopes=(ADMIN_SCOPE,))
+        for request in (asked,) if asked.machine else (asked, api):
+            case.request = request
+            refused = refused and isinstance(settled(case, case.known(), with_id=False), Code)
+        case.request = asked
+        return refused
 
     def is_uncertain(self, name: str) -> bool:
         """Whether a claim depends on what is not known."""
+        if name == GROUPS_CLAIM:
+            return True
         if name == self.token.roles_name:
             return not self.known.by_groups
         if any(name in _names(rule.claims[0]) or name in rule.suppress_claims[0] for rule in self.perhaps):

@@ -13,22 +13,30 @@ from claimsmith.cognito.event import parse
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine import Decision, Refusal, decide
 from claimsmith.engine.decide import degraded
-from claimsmith.engine.language import SHED_CLAIM, is_unmanaged
+from claimsmith.engine.language import SHED_CLAIM
+from claimsmith.engine.language import TENANT_HINT as HINT
 from claimsmith.errors import Code
 from claimsmith.verifier import Claims
 from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.freshness import Freshness, freshness
-from tests.events import MACHINE, SUB
+from tests.events import API_SCOPES, HOSTED, MACHINE, SIGN_IN, SUB, USER_SOURCES
 from tests.policies import NOW, bundle, facts
 from tests.property.strategies import (
+    MANAGED,
+    OPEN,
     ORDINARY_NAMES,
+    SCOPES,
+    TENANTS,
     Policy,
     any_events,
+    attributes,
     directories,
     hostile_bundles,
     hostile_directories,
     policies,
-    user_events,
+    rule_sections,
+    some,
+    whens,
 )
 
 if TYPE_CHECKING:
@@ -79,14 +87,69 @@ def test_nor_under_a_policy_that_no_lint_has_seen(policy: Bundle, rows: Rows, ev
     assert not freshness(policy, known, signed_in(policy, known, event)).stale
 
 
+def gives_all(policy: Bundle, known: Facts, event: Event, claims: Claims) -> bool:
+    """Whether a new token of this event has the tenant, the roles and the scopes of an earlier one."""
+    request = parse(event)
+    decision = decide(policy, known, request, NOW)
+    if isinstance(decision, Refusal):
+        return False
+    new = token_of(decision, request, policy)
+    same = claims.tenant_id in (None, new.tenant_id)
+    return same and set(claims.roles) <= set(new.roles) and set(claims.scopes) <= set(new.scopes)
+
+
+def asking(event: Event, tenant: str | None, **changes: Any) -> Event:  # noqa: ANN401 - parts of an event
+    """The event of the same subject that asks for this tenant, with other parts changed."""
+    metadata = {name: value for name, value in event["request"].get("clientMetadata", {}).items() if name != HINT}
+    return {
+        **event,
+        "triggerSource": changes.pop("source", event["triggerSource"]),
+        "request": {
+            **event["request"],
+            **changes,
+            "clientMetadata": metadata if tenant is None else {**metadata, HINT: tenant},
+        },
+    }
+
+
 @given(policies(), directories(), any_events)
 def test_nor_one_that_was_made_while_nothing_could_be_known(policy: Policy, rows: Rows, event: Event) -> None:
+    """Its tenant is not known: if it would be whole again for any, it is fresh."""
     compiled, known = bundle(**policy.sections()), facts(*rows, machine=event["triggerSource"] == MACHINE)
-    assume(known.user.user is not None and known.user.user.active)
     request = parse(event)
-    assert not freshness(
-        compiled, known, token_of(degraded(compiled, request, Code.STORE_UNAVAILABLE), request, compiled)
-    ).stale
+    claims = token_of(degraded(compiled, request, Code.STORE_UNAVAILABLE), request, compiled)
+    if any(gives_all(compiled, known, asking(event, tenant), claims) for tenant in (None, *TENANTS)):
+        assert not freshness(compiled, known, claims).stale
+
+
+#: What a later request of the same subject may say otherwise.
+others = st.fixed_dictionaries(
+    {
+        "scopes": st.none() | some(SCOPES, 6),
+        "source": st.sampled_from(USER_SOURCES),
+        "attributes": st.dictionaries(st.sampled_from(["org", "email"]), st.sampled_from(["a", "x@acme.example"])),
+        "asks": st.booleans(),
+    }
+)
+
+
+@given(policies(), directories(), st.none() | directories(), any_events, others, st.sampled_from([700, 1_000, 6_144]))
+def test_nor_one_that_some_request_it_could_come_from_would_be_given_again(
+    policy: Policy, rows: Rows, later: Rows | None, event: Event, other: dict[str, Any], budget: int
+) -> None:
+    machine = event["triggerSource"] == MACHINE
+    compiled = with_budget(bundle(**policy.sections()), budget)
+    claims = signed_in(compiled, facts(*rows, machine=machine), event)
+    known = facts(*(rows if later is None else later), machine=machine)
+    changes: dict[str, Any] = {}
+    if other["scopes"] is not None:
+        changes["scopes"] = sorted({*other["scopes"], *claims.scopes})
+    if not machine:
+        changes["source"] = other["source"]
+        changes["userAttributes"] = {**event["request"]["userAttributes"], **other["attributes"]}
+    again = asking(event, claims.tenant_id if other["asks"] else None, **changes)
+    if gives_all(compiled, known, again, claims):
+        assert not freshness(compiled, known, claims).stale
 
 
 @given(hostile_bundles, directories(), hostile_directories(), any_events)
@@ -109,31 +172,46 @@ def usable(rows: Rows, tenant: str) -> Rows:
     return [*changed, *({"pk": pk, "sk": sk} for pk, sk in wanted if (pk, sk) not in there)]
 
 
-@given(policies(rules=st.just({})), directories(), directories(), user_events())
-def test_without_rules_a_token_is_stale_exactly_where_a_new_one_for_its_tenant_would_lack_something(
-    policy: Policy, rows: Rows, later: Rows, event: Event
+#: Paths whose values the token or the directory tells.
+TOLD = ["tenant.id", "tenant.plan", "client.id", "client.name", "user.status", "user.sub", "user.username"]
+#: Rules that read nothing else and do not change groups.
+told_rules = attributes(
+    when=whens(TOLD, ["roles", "membership.roles", "user.groups"], OPEN),
+    add_scopes=some(MANAGED, 2),
+    suppress_scopes=some(SCOPES, 1),
+)
+
+
+@given(policies(rules=rule_sections(told_rules)), directories(), st.none() | directories(), any_events, st.booleans())
+def test_where_a_token_tells_all_it_is_stale_exactly_where_every_new_one_would_lack_something(
+    policy: Policy,
+    rows: Rows,
+    later: Rows | None,
+    event: Event,
+    in_tenant: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """The engine itself is the judge: it makes a new token for the same tenant, from what the directory says later."""
+    """The engine itself is the judge: of a request for the same tenant and scopes, and of a sign-in by API."""
+    machine = event["triggerSource"] == MACHINE
     sections = policy.sections()
-    sections["settings"] = {**sections["settings"], "scope_mode": "exact", "claim_names": {}}
-    sections["clients"] = {
-        name: {key: value for key, value in client.items() if key not in {"scope_mode", "tenant"}}
-        for name, client in sections["clients"].items()
-    }
-    compiled, then, now = bundle(**sections), facts(*usable(rows, "acme")), facts(*later)
-    claims = signed_in(
-        compiled, then, {**event, "request": {**event["request"], "clientMetadata": {"tenant_id": "acme"}}}
-    )
-    assert claims.tenant_id == "acme"
-    again = parse({**event, "request": {**event["request"], "clientMetadata": {"tenant_id": claims.tenant_id}}})
-    decision = decide(compiled, now, again, NOW)
-    if isinstance(decision, Refusal):
-        lacks = True
+    sections["settings"] = {**sections["settings"], "claim_names": {}}
+    if in_tenant and not machine:
+        # The client is pinned later, if at all.
+        event, rows = asking(event, "acme"), usable(rows, "acme")
+        unpinned = {
+            name: {key: value for key, value in client.items() if key != "tenant"}
+            for name, client in sections["clients"].items()
+        }
+        then = bundle(**{**sections, "clients": unpinned})
     else:
-        new = token_of(decision, again, compiled)
-        managed = {scope for scope in claims.scopes if not is_unmanaged(scope, compiled.settings.unmanaged_scopes)}
-        lacks = not (set(claims.roles) <= set(new.roles) and managed <= set(new.scopes))
-    assert freshness(compiled, now, claims).stale == lacks
+        then = bundle(**sections)
+    compiled = bundle(**sections)
+    claims = signed_in(then, facts(*rows, machine=machine), event)
+    known = facts(*(rows if later is None else later), machine=machine)
+    best = [asking(event, claims.tenant_id, scopes=list(claims.scopes), **({} if machine else {"source": HOSTED}))]
+    if not machine:
+        best.append(asking(event, claims.tenant_id, scopes=list(API_SCOPES), source=SIGN_IN))
+    lacks = not any(gives_all(compiled, known, again, claims) for again in best)
+    assert freshness(compiled, known, claims).stale == lacks
 
 
 @given(policies(), directories(), any_events, st.integers(1, 250))

@@ -89,9 +89,106 @@ def test_a_token_without_a_tenant_stands_on_the_user_alone() -> None:
     assert stale(user_row(SUB, roles=["viewer"], status="suspended"), claims=plain)
 
 
-def test_where_tokens_do_not_say_their_tenant_only_the_user_is_looked_at() -> None:
-    assert not stale(claims=token({"tenant_id": None}))
-    assert stale(user_row(SUB, status="suspended"), claims=token({"tenant_id": None}))
+def test_where_tokens_do_not_say_their_tenant_what_holds_for_all_of_the_users_tenants_is_looked_at() -> None:
+    def unnamed(scope: str = "orders/read", **changes: object) -> Claims:
+        return token({"tenant_id": None}, scope=scope, **{"roles": None, **changes})
+
+    elsewhere = membership_row(SUB, "globex")
+    assert not stale(elsewhere, claims=unnamed(roles=["editor"]))
+    assert stale(elsewhere, user_row(SUB, status="suspended"), claims=unnamed())
+    assert stale(elsewhere, claims=unnamed(roles=["ghost"])), "no such role"
+    assert stale(elsewhere, claims=unnamed("orders/delete")), "nothing gives it to anybody"
+    assert not stale(elsewhere, claims=unnamed("orders/write"))
+    for client in ({"suppress_scopes": ["orders/write"]}, {"scopes_allowed": ["orders/read"]}):
+        assert stale(elsewhere, claims=unnamed("orders/write"), clients={CLIENT: client})
+    never = {"suppress_scopes": ["orders/write"]}
+    assert stale(elsewhere, claims=unnamed("orders/write"), rules={"r": never})
+    assert not stale(elsewhere, claims=unnamed("orders/write"), rules={"r": {**never, "when": PLAN}})
+    assert stale(claims=unnamed(roles=["editor"])), "a user of no tenant has none of its roles"
+    assert stale(*ROWS, claims=unnamed(), clients={CLIENT: {"tenant": "globex"}}), "no member of the client's tenant"
+
+
+# --- All that a decision is certain of --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tenant", "is_stale"), [("acme", False), ("globex", True)], ids=["to the token's", "to another"]
+)
+def test_a_token_of_a_client_that_is_pinned_to_another_tenant_is_stale(tenant: str, *, is_stale: bool) -> None:
+    rows = (*ROWS, membership_row(SUB, "globex", roles=["editor"]), tenant_row("globex"))
+    assert stale(*rows, clients={CLIENT: {"tenant": tenant}}) is is_stale
+
+
+def test_a_token_without_a_tenant_is_stale_where_a_new_one_would_be_refused_for_want_of_one() -> None:
+    plain = token(tenant_id=None, roles=["viewer"], scope="orders/read")
+    rows = (user_row(SUB, roles=["viewer"]),)
+    deny = {"no_tenant": "deny"}
+    assert not stale(*rows, claims=plain)
+    assert stale(*rows, claims=plain, settings=deny)
+    member = (membership_row(SUB, "acme"), tenant_row("acme"))
+    assert not stale(*rows, *member, claims=plain, settings=deny), "the new one is for the only tenant"
+    second = (membership_row(SUB, "globex"), tenant_row("globex"))
+    assert stale(*rows, *member, *second, claims=plain, settings=deny), "none of two is chosen"
+    assert stale(*rows, claims=plain, clients={CLIENT: {"tenant": "acme"}}), "no member of the client's tenant"
+
+
+def test_a_token_without_a_tenant_is_stale_where_the_tenant_that_a_new_one_has_would_cut_it() -> None:
+    plain = token(tenant_id=None, roles=["viewer"], scope="orders/read")
+    rows = (user_row(SUB, roles=["viewer"]), membership_row(SUB, "acme"))
+    assert not stale(*rows, tenant_row("acme"), claims=plain)
+    assert stale(*rows, tenant_row("acme", scopes_allowed=[]), claims=plain)
+
+
+@pytest.mark.parametrize("scope", ["orders/write", "openid", "aws.cognito.signin.user.admin", "legacy/x"])
+def test_a_scope_that_is_certain_to_be_suppressed_makes_it_stale_managed_or_not(scope: str) -> None:
+    said = scoped(scope)
+    settings = {"unmanaged_scopes": ["legacy/*"], **TRUSTED}
+    never = {"suppress_scopes": [scope]}
+    assert not stale(*ROWS, claims=said, settings=settings)
+    assert stale(*ROWS, claims=said, settings=settings, clients={CLIENT: never})
+    assert stale(*ROWS, claims=said, settings=settings, rules={"r": never})
+    assert stale(*ROWS, claims=said, settings=settings, rules={"r": {**never, "when": PLAN}})
+    for when in ({"not": PLAN}, ATTRIBUTE):
+        assert not stale(*ROWS, claims=said, settings=settings, rules={"r": {**never, "when": when}})
+
+
+def test_a_privileged_scope_of_the_membership_alone_is_given_by_nothing() -> None:
+    rows = (*without("membership"), membership_row(SUB, "acme", roles=["editor"], scopes=["orders/delete"]))
+    assert stale(*rows, claims=scoped("orders/delete"), settings={"privileged_scopes": ["orders/delete"]})
+
+
+def test_a_token_that_would_be_refused_for_its_length_is_stale() -> None:
+    rows = (*without("tenant"), tenant_row("acme", claims={"note": "x" * 9_000}))
+    assert stale(*rows)
+    unknown = {"access_claims": {"note": {"from": "user.attributes.note"}}}
+    assert not stale(*rows, rules={"r": unknown}), "another note may be shorter"
+    groups = token(**{"cognito:groups": [f"group-{at:03d}-{'x' * 80}" for at in range(80)]})
+    assert not stale(*ROWS, claims=groups), "groups are no ground for refusal"
+    assert stale(*rows, claims=groups)
+
+
+def test_the_name_in_the_token_is_known() -> None:
+    rule = {"add_scopes": ["reports/read"]}
+    for name, is_stale in ((token().username, False), ("somebody else", True)):
+        when = {"field": "user.username", "op": "equals", "value": name}
+        assert stale(*ROWS, claims=scoped("reports/read"), rules={"r": {**rule, "when": when}}) is is_stale
+
+
+def test_a_machine_has_nothing_of_a_users() -> None:
+    when = {"field": "user.attributes.org", "op": "exists"}
+    rule = {"add_scopes": ["reports/read"], "when": when}
+    said = machine(scope="reports/read", roles=None)
+    assert of_machine(said, tenant_row("acme"), clients=PINNED, rules={"r": rule}, settings=TRUSTED)
+    without_a_row = machine(tenant_id=None, roles=None, scope="openid")
+    assert not of_machine(without_a_row)
+    assert of_machine(without_a_row, settings={"no_tenant": "deny"})
+
+
+def test_a_token_that_was_made_while_nothing_could_be_known_does_not_tell_its_tenant() -> None:
+    bare = token(tenant_id=None, roles=None, scope="openid", claims_degraded="CS2001", **{"cognito:groups": None})
+    rows = (*ROWS, membership_row(SUB, "globex"), tenant_row("globex"))
+    assert not stale(*rows, claims=bare, settings={"no_tenant": "deny"})
+    assert stale(claims=bare, settings={"no_tenant": "deny"}), "there is none to choose"
 
 
 def test_a_token_is_read_by_its_own_names_and_not_by_those_of_the_policy_it_is_compared_with() -> None:
@@ -247,6 +344,21 @@ def test_roles_that_were_left_out_are_filled_in() -> None:
     said = token({"roles": "app_roles"}, app_roles=None, roles=None, claims_shed=["app_roles"])
     named = freshness(policy(settings={"claim_names": {"roles": "app_roles"}}), facts(*ROWS), said)
     assert named == Freshness(stale=False, roles=("editor", "viewer"))
+
+
+def test_groups_that_were_left_out_are_named_and_so_are_the_roles_that_may_depend_on_them() -> None:
+    claims = {"cognito:groups": None}
+    groups = {"Staff": {"roles": ["viewer"]}}
+    said = shed("cognito:groups", claims={**claims, "roles": ["viewer"]}, groups=groups)
+    assert said == Freshness(stale=False, roles=("viewer",), incomplete=("cognito:groups",))
+    both = shed("cognito:groups", "roles", claims={**claims, "roles": None}, groups=groups)
+    assert both == Freshness(stale=False, roles=None, incomplete=("cognito:groups", "roles"))
+    kept = freshness(
+        policy(groups=groups),
+        facts(*without("membership"), membership_row(SUB, "acme")),
+        token(roles=["viewer"], scope="openid", claims_shed=["cognito:groups"], **claims),
+    )
+    assert not kept.stale, "the group may be there"
 
 
 def test_roles_that_may_depend_on_groups_that_a_rule_hides_are_not_guessed() -> None:
