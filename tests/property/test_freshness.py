@@ -19,7 +19,7 @@ from claimsmith.errors import Code
 from claimsmith.verifier import Claims
 from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.freshness import Freshness, freshness
-from tests.events import API_SCOPES, HOSTED, MACHINE, SIGN_IN, SUB, USER_SOURCES
+from tests.events import API_SCOPES, CLIENT, HOSTED, MACHINE, SIGN_IN, SUB, USER_SOURCES
 from tests.policies import NOW, bundle, facts
 from tests.property.strategies import (
     MANAGED,
@@ -122,6 +122,23 @@ def test_nor_one_that_was_made_while_nothing_could_be_known(policy: Policy, rows
         assert not freshness(compiled, known, claims).stale
 
 
+#: What a policy may take away, by section.
+TAKEN = {"rules": {"suppress_scopes"}, "clients": {"tenant", "scopes_allowed", "suppress_scopes"}}
+
+
+def earlier(sections: dict[str, Any]) -> dict[str, Any]:
+    """The policy before it took anything away, so that its tokens have more than those of today."""
+    settings = {name: value for name, value in sections["settings"].items() if name != "no_tenant"}
+    kept = {
+        section: {
+            name: {attribute: value for attribute, value in entry.items() if attribute not in taken}
+            for name, entry in sections[section].items()
+        }
+        for section, taken in TAKEN.items()
+    }
+    return {**sections, **kept, "settings": settings}
+
+
 #: What a later request of the same subject may say otherwise.
 others = st.fixed_dictionaries(
     {
@@ -138,8 +155,8 @@ def test_nor_one_that_some_request_it_could_come_from_would_be_given_again(
     policy: Policy, rows: Rows, later: Rows | None, event: Event, other: dict[str, Any], budget: int
 ) -> None:
     machine = event["triggerSource"] == MACHINE
-    compiled = with_budget(bundle(**policy.sections()), budget)
-    claims = signed_in(compiled, facts(*rows, machine=machine), event)
+    compiled, then = (with_budget(bundle(**of), budget) for of in (policy.sections(), earlier(policy.sections())))
+    claims = signed_in(then, facts(*rows, machine=machine), event)
     known = facts(*(rows if later is None else later), machine=machine)
     changes: dict[str, Any] = {}
     if other["scopes"] is not None:
@@ -182,9 +199,32 @@ told_rules = attributes(
 )
 
 
-@given(policies(rules=rule_sections(told_rules)), directories(), st.none() | directories(), any_events, st.booleans())
+#: What a client's row takes away.
+TAKES: list[dict[str, Any]] = [
+    {},
+    {"tenant": "acme"},
+    {"tenant": "globex"},
+    {"suppress_scopes": ["orders/read"]},
+    {"suppress_scopes": [*API_SCOPES, "openid"]},
+    {"scopes_allowed": ["orders/read"]},
+]
+
+
+@st.composite
+def taking(draw: st.DrawFn) -> dict[str, Any]:
+    """The sections of a policy by which every token has something to lose, and that takes some of it away."""
+    sections = draw(policies(rules=rule_sections(told_rules))).sections()
+    sections["settings"] = {**sections["settings"], "claim_names": {}, "default_roles": ["viewer"]}
+    sections["roles"]["viewer"]["scopes"] = ["orders/read", "orders/write"]
+    sections["clients"][CLIENT] = {**sections["clients"].get(CLIENT, {}), **draw(st.sampled_from(TAKES))}
+    taken = draw(some([*MANAGED, *API_SCOPES], 1))
+    sections["rules"]["taking"] = {"order": 1, "suppress_scopes": taken}
+    return sections
+
+
+@given(taking(), directories(), st.none() | directories(), any_events, st.booleans())
 def test_where_a_token_tells_all_it_is_stale_exactly_where_every_new_one_would_lack_something(
-    policy: Policy,
+    sections: dict[str, Any],
     rows: Rows,
     later: Rows | None,
     event: Event,
@@ -192,19 +232,9 @@ def test_where_a_token_tells_all_it_is_stale_exactly_where_every_new_one_would_l
 ) -> None:
     """The engine itself is the judge: of a request for the same tenant and scopes, and of a sign-in by API."""
     machine = event["triggerSource"] == MACHINE
-    sections = policy.sections()
-    sections["settings"] = {**sections["settings"], "claim_names": {}}
     if in_tenant and not machine:
-        # The client is pinned later, if at all.
         event, rows = asking(event, "acme"), usable(rows, "acme")
-        unpinned = {
-            name: {key: value for key, value in client.items() if key != "tenant"}
-            for name, client in sections["clients"].items()
-        }
-        then = bundle(**{**sections, "clients": unpinned})
-    else:
-        then = bundle(**sections)
-    compiled = bundle(**sections)
+    compiled, then = bundle(**sections), bundle(**earlier(sections))
     claims = signed_in(then, facts(*rows, machine=machine), event)
     known = facts(*(rows if later is None else later), machine=machine)
     best = [asking(event, claims.tenant_id, scopes=list(claims.scopes), **({} if machine else {"source": HOSTED}))]
