@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import typer.main
@@ -33,18 +33,15 @@ OTHERS: Final = [ROOT / "Makefile"]
 _NAMED: Final = re.compile(r"(?<![\w.@-])(?<!\b[Tt]he )claimsmith[ \n]+([^\n`#\"';<>|]*)")
 _OPTION: Final = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
-#: Options with a value that may stand before the command.
-_SHARED: Final = {
-    parameter for parameter in typer.main.get_command(app).params if parameter.param_type_name == "option"
-}
+ROOT_COMMAND: Final[Any] = typer.main.get_command(app)
 
 
-def options(command: object) -> set[str]:
+def options(command: Any) -> set[str]:  # noqa: ANN401 - typer's commands have no public type
     return {name for parameter in command.params for name in parameter.opts + parameter.secondary_opts}
 
 
-ROOT_COMMAND: Final = typer.main.get_command(app)
-SHARED: Final = {name for parameter in _SHARED for name in parameter.opts} | {"--help"}
+#: May stand anywhere, also before the command.
+SHARED: Final = options(ROOT_COMMAND) | {"--help"}
 
 
 def wrong(line: str) -> str | None:
@@ -84,7 +81,7 @@ def test_options_that_a_remedy_or_a_message_names_alone_are_there_too() -> None:
         assert set(_OPTION.findall(path.read_text(encoding="utf-8"))) <= there, path.name
 
 
-def every(command: object) -> Iterator[object]:
+def every(command: Any) -> Iterator[Any]:  # noqa: ANN401 - typer's commands have no public type
     yield command
     for inner in getattr(command, "commands", {}).values():
         yield from every(inner)

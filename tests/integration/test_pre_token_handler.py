@@ -57,7 +57,7 @@ def server(dynamodb: Client, rows: Table) -> Iterator[LoopbackDynamoDB]:
     claims = {"claims": {"note": SECRET}}
     apply(rows, from_rows(policy_rows(roles={"viewer": {"scopes": ["orders/read"], **claims}})), by="test")
     rows.put(tenant_row("acme", name=SECRET, **claims))
-    rows.put(membership_row(SUB, "acme", roles=["viewer", "ghost"], **claims))
+    rows.put(membership_row(SUB, "acme", roles=["viewer", "ghost"], scopes=["claimsmith/introspect"], **claims))
     rows.put(user_row(SUB, username=SECRET, claims={"note": SECRET, "sub": SECRET, "bad": [None, SECRET]}))
     rows.put(user_row("suspended", status="suspended", claims={"note": SECRET}))
     rows.put(user_row("broken", roles=SECRET))
@@ -102,14 +102,18 @@ def test_every_user_source_and_a_machine_are_answered(environment: dict[str, str
     assert ran.metrics()["Issued"] == len(given)
 
 
-def test_the_log_says_what_was_issued_and_which_rows_cannot_be_read(environment: dict[str, str]) -> None:
+def test_the_log_says_what_was_issued_and_which_rows_cannot_be_read_or_are_not_followed(
+    environment: dict[str, str],
+) -> None:
     ran = run(MODULE, [asked()], environment)
     check_log(ran)
     issued = next(entry for entry in ran.entries() if entry.get("message") == "token issued")
     assert (issued["client_id"], issued["policy_version"], issued["roles"]) == (events.CLIENT, 1, 1)
     unreadable = next(entry for entry in ran.entries() if entry.get("message") == "row cannot be read")
     assert (unreadable["row"], unreadable["attribute"]) == (f"USER#{SUB} TENANT#globex", "expires_at")
-    assert ran.metrics()["UnreadableRows"] == 1
+    unfollowed = next(entry for entry in ran.entries() if entry.get("message") == "row is not followed")
+    assert (unfollowed["code"], unfollowed["row"]) == ("CS4012", f"USER#{SUB} TENANT#acme")
+    assert ran.metrics()["UnreadableRows"] == 2
 
 
 def test_hostile_events_end_in_a_code_and_nothing_else(environment: dict[str, str]) -> None:

@@ -224,3 +224,10 @@ def test_a_literal_that_requests_are_not_read_as_is_refused_with_the_spelling_th
 )
 def test_and_one_that_requests_are_matched_with_is_not(path: str) -> None:
     assert lint(from_rows([*policy_rows(), {"pk": "POLICY", "sk": "ROUTE#r", "path": path}])) == []
+
+
+@pytest.mark.parametrize("attribute", ["unmanaged_scopes", "privileged_scopes"])
+@pytest.mark.parametrize(("pattern", "fine"), [("admin/*", True), ("admin/x", True), ("admin*", False), ("*/x", False)])
+def test_a_pattern_of_scopes_ends_in_a_star_after_a_slash(attribute: str, pattern: str, *, fine: bool) -> None:
+    found = lint(from_rows(policy_rows(settings={attribute: [pattern]})))
+    assert [finding.code for finding in found] == ([] if fine else [Code.INVALID_SCOPE])
