@@ -65,7 +65,7 @@ CUSTOM_SCOPES = [scope for scope in SCOPES if "/" in scope]
 
 #: Policies and directories. Each serves eight requests: 10,000 in the ci profile.
 IN_CI = os.environ.get("CI") == "true"
-EXAMPLES = 1_250 if IN_CI else 60
+EXAMPLES = 1_250 if IN_CI else 75
 
 #: Claims that only the moment of issue decides.
 UNPREDICTABLE = {"at_hash", "auth_time", "device_key", "event_id", "exp", "iat", "jti", "origin_jti", "version"}
@@ -132,8 +132,8 @@ sequences = st.tuples(
 #: Some tokens have to leave something out.
 budgets = st.sampled_from([1_000, 2_048, 4_096, 6_144, 6_144])
 bulk = st.sampled_from(["x", "x" * 1_000, ["y" * 100] * 20, "z" * 3_500])
-#: And some are refused: no rule may leave this out.
-needed = st.sampled_from([{}, {}, {"needed": {"order": 97, "claims": {"needed": "n" * 3_500}}}])
+#: And some are refused: no rule may leave this out, and it is more than the policy's share of the least budget.
+NEEDED = {"needed": {"order": 97, "claims": {"needed": "n" * 300}}}
 
 
 @st.composite
@@ -163,7 +163,7 @@ def full_policies(draw: st.DrawFn) -> Policy:
         clients={name: draw(client) for name in CLIENTS},
         rules=draw(rule_sections(trusted_rules | untrusted_rules, 2))
         | {"bulk": {"order": 99, "optional": True, "claims": {"bulk": draw(bulk)}}}
-        | draw(needed)
+        | NEEDED
         | draw(st.sampled_from([{}, {}, {"crew": {"order": 98, "add_groups": GROUPS[:1]}}])),
     )
 
@@ -373,7 +373,8 @@ KINDS_OF_REFUSAL = {
 def test_preview_equals_what_is_issued() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=EXAMPLES)
+    # The same examples every time, so that whether each kind is among them is not a matter of luck.
+    @settings(max_examples=EXAMPLES, derandomize=True)
     @given(situations(), sequences)
     def compare_all(situation: Situation, many: list[Asked]) -> None:
         rows = table_of(*situation)
