@@ -9,6 +9,8 @@ the key id is not in it   one request, at most ``burst`` at a time and then one 
 the set is old            one request; while it runs, and where it fails, the old set serves until ``max_stale``
 a request failed          the next one after 1 s, 2 s, 4 s, … up to ``cooldown``
 many threads at once      one request; nobody waits for it longer than ``timeout``, whatever it does
+a name nobody listed      while nothing was ever fetched from it, a failure is the token's fault as long as the listed
+                          name of the same pool has keys; otherwise it cannot be known
 ========================  =============================================================================================
 """
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from math import inf
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -75,16 +78,29 @@ class _Source:
     """What is known about one issuer's keys. ``held`` is replaced whole, so that reading it needs no lock.
 
     Attributes:
-        implied: nobody listed this issuer; it is the other name of a pool that is listed.
-        absent: it is implied, and when last asked the host said that it has no keys.
+        listed: nobody listed this issuer: it is the other name of this one, which is listed.
+        absent: it is not listed, and when last asked the host said that it has no keys.
+        fetched: a set came from it, be it long ago.
     """
 
-    __slots__ = ("absent", "failed_at", "failures", "flight", "held", "implied", "permits", "permits_at", "uri")
+    __slots__ = (
+        "absent",
+        "failed_at",
+        "failures",
+        "fetched",
+        "flight",
+        "held",
+        "listed",
+        "permits",
+        "permits_at",
+        "uri",
+    )
 
-    def __init__(self, uri: str, held: _Held | None, permits: float, now: float, *, implied: bool) -> None:
+    def __init__(self, uri: str, held: _Held | None, permits: float, now: float) -> None:
         self.uri = uri
-        self.implied = implied
+        self.listed: _Source | None = None
         self.absent = False
+        self.fetched = False
         self.held = held
         self.flight: _Flight | None = None
         self.failures = 0
@@ -142,12 +158,13 @@ class KeySource:
         for issuer, jwks in (preloaded or {}).items():
             if issuer not in addresses:
                 raise ConfigurationError("Keys are preloaded for an issuer that is not allowed.")
-            entry = _Held(_usable(jwks), now, now + max_age)
+            entry = _Held(_key_set(jwks), now, now + max_age)
             held |= {name: entry for name in equivalents(issuer) if name == issuer or name not in (preloaded or {})}
-        self._sources = {
-            issuer: _Source(uri, held.get(issuer), burst, now, implied=issuer not in listed)
-            for issuer, uri in addresses.items()
-        }
+        self._sources = {issuer: _Source(uri, held.get(issuer), burst, now) for issuer, uri in addresses.items()}
+        for issuer in listed:
+            for name in equivalents(issuer):
+                if name not in listed:
+                    self._sources[name].listed = self._sources[issuer]
 
     def find(self, issuer: object, kid: str) -> tuple[RSAPublicKey, ...]:
         """The keys that a token's signature may be checked with.
@@ -170,31 +187,56 @@ class KeySource:
         if found is not None:
             return found
         servable = held is not None and kid in held.keys and now - held.at < self._max_stale
-        self._refresh(source, held, due=not young, servable=servable)
-        held = source.held
-        keys = held.keys if held is not None and self._clock() - held.at < self._max_stale else None
+        self._wait(source, self._refresh(source, held, due=not young, servable=servable))
+        keys = self._usable(source)
         found = None if keys is None else keys.find(kid)
         if found is None:
-            known = source.absent or (keys is not None and not source.failures)
+            known = source.absent or (keys is not None and not source.failures) or self._is_made_up(source)
             raise VerificationError(Code.KEY_NOT_FOUND if known else Code.KEYS_UNAVAILABLE, "key")
         return found
 
-    def _refresh(self, source: _Source, seen: _Held | None, *, due: bool, servable: bool) -> None:
-        """See to it that the set is fetched if that is due or permitted, and wait for it where that helps."""
+    def _is_made_up(self, source: _Source) -> bool:
+        """Whether a request failed only because a token names an issuer that there may never have been.
+
+        So it is where nothing was ever fetched from it and the listed name of the same pool has keys: it is not the
+        network then. The listed name is asked where that is not known; both together take one time-out at most.
+        """
+        listed = source.listed
+        if listed is None or source.fetched:
+            return False
+        if self._usable(listed) is None:
+            flight = self._refresh(listed, listed.held, due=True, servable=False)
+            self._wait(listed, flight, self._timeout / 2)
+        return self._usable(listed) is not None
+
+    def _usable(self, source: _Source) -> KeySet | None:
+        """The set that may still be trusted, if there is one."""
+        held = source.held
+        return held.keys if held is not None and self._clock() - held.at < self._max_stale else None
+
+    def _refresh(self, source: _Source, seen: _Held | None, *, due: bool, servable: bool) -> _Flight | None:
+        """Fetch the set if that is due or permitted; the request to wait for, where waiting helps."""
         with self._lock:
-            flight, started = source.flight, None
-            if flight is None:
-                if source.held is not seen or not self._may_fetch(source, due=due):
-                    return
-                flight = started = source.flight = _Flight(self._timeout)
-            elif servable:
-                return
-        if started is not None:
-            try:
-                threading.Thread(target=self._fly, args=(source, started), daemon=True).start()
-            except RuntimeError as error:  # the process has no thread to spare, or is ending
-                self._end(source, started, None, type(error).__name__)
-        if not flight.ended.wait(max(0.0, flight.until - monotonic())):
+            flight = source.flight
+            if flight is not None:
+                return None if servable else flight
+            if source.held is not seen or not self._may_fetch(source, due=due):
+                return None
+            # Where the listed name may have to be asked as well (``_is_made_up``), half of the time is for that.
+            timeout = self._timeout if source.listed is None or source.fetched else self._timeout / 2
+            started = source.flight = _Flight(timeout)
+        try:
+            threading.Thread(target=self._fly, args=(source, started, timeout), daemon=True).start()
+        except RuntimeError as error:  # the process has no thread to spare, or is ending
+            self._end(source, started, None, type(error).__name__)
+        return started
+
+    def _wait(self, source: _Source, flight: _Flight | None, patience: float = inf) -> None:
+        """Wait for a request, so many seconds at most; give it up when its own time is over."""
+        if flight is None:
+            return
+        left = max(0.0, flight.until - monotonic())
+        if not flight.ended.wait(min(left, patience)) and left <= patience:
             self._end(source, flight, None, "took too long")
 
     def _may_fetch(self, source: _Source, *, due: bool) -> bool:
@@ -216,14 +258,14 @@ class KeySource:
         source.permits -= 1
         return True
 
-    def _fly(self, source: _Source, flight: _Flight) -> None:
+    def _fly(self, source: _Source, flight: _Flight, timeout: float) -> None:
         """Fetch a set, in a thread of its own: a name lookup or a fetcher that hangs must not hang a verification."""
         try:
-            keys = _usable(json_object(self._fetch(source.uri, self._timeout)))
+            keys = _key_set(json_object(self._fetch(source.uri, timeout)))
         except Exception as error:  # noqa: BLE001 - whatever a fetcher raises is a set that did not come
             # Cognito answers 403 for the name that a pool does not use. Anybody may write that name into a token: it
             # is the token's fault then and no outage. Of a listed issuer it would be one.
-            absent = source.implied and isinstance(error, NotPublishedError)
+            absent = source.listed is not None and isinstance(error, NotPublishedError)
             self._end(source, flight, None, type(error).__name__, absent=absent)
         else:
             self._end(source, flight, keys, "")
@@ -242,12 +284,15 @@ class KeySource:
                 now = self._clock()
                 source.held = _Held(keys, now, now + self._max_age)
                 source.failures = 0
+                source.fetched = True
         if keys is None:
-            _LOG.log(logging.INFO if absent else logging.WARNING, "key set not fetched: %s: %s", source.uri, reason)
+            # Anybody can cause a request to a name that is not listed and may not exist.
+            anybody = absent or (source.listed is not None and not source.fetched)
+            _LOG.log(logging.INFO if anybody else logging.WARNING, "key set not fetched: %s: %s", source.uri, reason)
         flight.ended.set()
 
 
-def _usable(jwks: Mapping[str, object] | None) -> KeySet:
+def _key_set(jwks: Mapping[str, object] | None) -> KeySet:
     """A set with at least one usable key.
 
     Raises:

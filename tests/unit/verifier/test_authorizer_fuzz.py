@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from claimsmith.errors import ClaimsmithError
 from claimsmith.verifier.authorizer import Answer, UnauthorizedError
-from tests.unit.verifier.fuzzed_events import BAD, GOOD, KINDS, events
+from tests.unit.verifier.fuzzed_events import BAD, CREDENTIALS, GOOD, KINDS, PATH, events
 from tests.unit.verifier.gateway_events import READ, authorizer
 from tests.unit.verifier.minting import access_claims
 
@@ -123,6 +123,28 @@ def test_the_answer_is_one_that_api_gateway_understands_and_tells_nothing(
         told = repr((result.args, result.__dict__, result.__cause__, result.__context__))
     arns = [str(asked[name]) for name in ARNS if name in asked] if isinstance(asked, dict) else []
     assert not [secret for secret in SECRETS if secret in told and not any(secret in arn for arn in arns)]
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(sorted(KINDS)),
+    CREDENTIALS.filter(bool),
+    PATH | st.text(max_size=20).map("/{}".format),
+    st.text("GETPOSHAD-", min_size=1, max_size=7),
+    st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=3),
+    st.sampled_from(["simple", "iam"]),
+)
+def test_no_path_method_header_or_query_makes_a_whole_event_a_failure(
+    kind: str, credentials: str, path: str, method: str, parameters: dict[str, str], response: str
+) -> None:
+    """What a caller writes into a request is refused or let through; only what API Gateway adds can be missing."""
+    make = KINDS[kind]
+    asked = make(credentials) if kind == "WebSocket" else make(credentials, path, method)
+    if kind != "REST TOKEN":
+        asked["queryStringParameters"] = parameters
+        asked["headers"] = {**asked["headers"], **parameters}
+    result, _ = said(lambda: authorizer(*ROWS, response=response).authorize(asked))
+    assert isinstance(result, Answer | UnauthorizedError)
 
 
 @pytest.mark.parametrize("kind", KINDS)
