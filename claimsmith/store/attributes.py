@@ -6,34 +6,51 @@ one, else float: everything Claimsmith stores fits.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: A number as DynamoDB writes one; Python would also read ``nan``, ``1_000`` and digits of other scripts.
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+#: What the value of each scalar type must be.
+_SCALARS: Final = {"S": str, "BOOL": bool, "B": bytes}
+
+
 def decode_row(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as DynamoDB returns it, with plain values."""
+    """A row as DynamoDB returns it, with plain values.
+
+    Raises:
+        ValueError, TypeError, AttributeError: it is none.
+    """
     return {name: decode(value) for name, value in item.items()}
 
 
 def decode(value: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - any value a row can hold; a line a type
-    """One attribute value, plain."""
+    """One attribute value, plain; None for a type that is not known.
+
+    Raises:
+        ValueError, TypeError, AttributeError: it is none.
+    """
     [(kind, content)] = value.items()
     match kind:
         case "S" | "BOOL" | "B":
-            return content
+            return _scalar(kind, content)
         case "N":
             return _number(content)
         case "M":
             return decode_row(content)
         case "L":
-            return [decode(item) for item in content]
+            return [decode(item) for item in _list(content)]
         case "SS" | "BS":
-            return frozenset(content)
+            return frozenset(_scalar(kind[0], item) for item in _list(content))
         case "NS":
-            return frozenset(_number(item) for item in content)
+            return frozenset(_number(item) for item in _list(content))
         case _:
             return None
 
@@ -75,11 +92,28 @@ def encode(value: object) -> dict[str, Any]:  # noqa: PLR0911 - a line a type
     raise TypeError(f"a row cannot hold a {type(value).__name__} like this")
 
 
+def _scalar(kind: str, content: object) -> object:
+    if not isinstance(content, _SCALARS[kind]):
+        raise TypeError(f"a value of type {kind} is none")
+    return content
+
+
+def _list(content: object) -> list[Any]:
+    if not isinstance(content, list):
+        raise TypeError("a list or set is none")
+    return content
+
+
 def _number(text: str) -> int | float:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("a number is none")
     try:
         return int(text)
     except ValueError:
-        return float(text)
+        number = float(text)
+    if not isfinite(number):
+        raise ValueError("a number is beyond what DynamoDB holds")
+    return number
 
 
 def _encode_set(value: set[Any] | frozenset[Any]) -> dict[str, Any]:

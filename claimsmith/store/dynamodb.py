@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.config import Config
@@ -12,15 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from claimsmith import table
 from claimsmith.errors import Code, StoreError
-from claimsmith.store.attributes import decode_row, encode, encode_row
+from claimsmith.store import answers
+from claimsmith.store.attributes import encode, encode_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     Row = Mapping[str, Any]
     Key = tuple[str, str]
-
-M = TypeVar("M")
 
 #: One attempt more, and short waits: Cognito gives a trigger five seconds in all. A total bound is the caller's.
 TOKEN_PATH: Final = Config(
@@ -83,11 +82,11 @@ class Table:
             request["Limit"] = limit
         rows: list[dict[str, Any]] = []
         while True:
-            page = self._call("query", request)
-            rows += map(decode_row, _member(page, "Items", list))
-            if "LastEvaluatedKey" not in page or (limit is not None and len(rows) >= limit):
+            page = answers.page(self._call("query", request), {table.PK: pk}, sk_prefix or "")
+            rows += page.rows
+            if page.next is None or (limit is not None and len(rows) >= limit):
                 return rows
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            request["ExclusiveStartKey"] = page.next
 
     def keys_by_sk(self, sk: str) -> list[tuple[str, str]]:
         """The keys of every row with this sort key, from the index; never a ground for access."""
@@ -99,26 +98,21 @@ class Table:
         }
         keys: list[tuple[str, str]] = []
         while True:
-            page = self._call("query", request)
-            keys += [(item[table.PK]["S"], item[table.SK]["S"]) for item in _member(page, "Items", list)]
-            if "LastEvaluatedKey" not in page:
+            page = answers.page(self._call("query", request), {table.SK: sk})
+            keys += [(row[table.PK], row[table.SK]) for row in page.rows]
+            if page.next is None:
                 return keys
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            request["ExclusiveStartKey"] = page.next
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         """One row, read consistently; None where there is none."""
-        # The answer for a row that is not there is an empty object; what reading cost is asked for to know it by.
         request = {
             "TableName": self.name,
             "Key": _key(pk, sk),
             "ConsistentRead": True,
             "ReturnConsumedCapacity": "TOTAL",
         }
-        answer = self._call("get_item", request)
-        if "Item" in answer:
-            return decode_row(answer["Item"])
-        _member(answer, "ConsumedCapacity", dict)
-        return None
+        return answers.row(self._call("get_item", request), (pk, sk))
 
     def clock(self, pk: str, sk: str) -> float | None:
         """Epoch seconds by the clock of the host that answers for a row; None where its answer does not say."""
@@ -133,14 +127,14 @@ class Table:
         """The rows of these keys that exist, in any order."""
         rows: list[dict[str, Any]] = []
         for start in range(0, len(keys), _BATCH):
-            asked = {"Keys": [_key(*key) for key in keys[start : start + _BATCH]], "ConsistentRead": consistent}
-            wanted: Any = {self.name: asked}
+            wanted = keys[start : start + _BATCH]
             for attempt in range(_BATCH_ATTEMPTS):
                 if attempt:
                     time.sleep(_BATCH_PAUSE * 2**attempt)
-                answer = self._call("batch_get_item", {"RequestItems": wanted})
-                rows += map(decode_row, _member(answer, "Responses", dict).get(self.name, ()))
-                wanted = answer.get("UnprocessedKeys")
+                asked = {"Keys": [_key(*key) for key in wanted], "ConsistentRead": consistent}
+                answer = self._call("batch_get_item", {"RequestItems": {self.name: asked}})
+                found, wanted = answers.batch(answer, self.name, wanted)
+                rows += found
                 if not wanted:
                     break
             else:
@@ -252,18 +246,6 @@ def _reasons(error: ClientError) -> set[str]:
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
     return {table.PK: {"S": pk}, table.SK: {"S": sk}}
-
-
-def _member(answer: Mapping[str, Any], name: str, kind: type[M]) -> M:
-    """A member that DynamoDB always sends; without it the answer came from something else, and "nothing" is no answer.
-
-    Raises:
-        StoreError: it is not there.
-    """
-    value = answer.get(name)
-    if not isinstance(value, kind):
-        raise StoreError(Code.AWS_UNREACHABLE, f"DynamoDB's answer has no {name}.")
-    return value
 
 
 def _store_error(error: ClientError, name: str) -> StoreError:
