@@ -157,6 +157,11 @@ class Alarms(Construct):
             threshold=3,
         )
         self.add(
+            "AuditCut",
+            "A row did not fit into its audit row: somebody writes very large rows, and may be hiding something.",
+            count("publisher", "AuditCut"),
+        )
+        self.add(
             "PublisherCrashes",
             "The publisher ends without an answer of its own; changes are tried again.",
             publisher.metric_errors(period=PERIOD),

@@ -7,9 +7,10 @@ one, else float: everything Claimsmith stores fits.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from decimal import Decimal
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,40 @@ def decode(value: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - any valu
             return None
 
 
+class Encoded(NamedTuple):
+    """An attribute value that is as DynamoDB has it already, so that a copy of a row differs in nothing.
+
+    Attributes:
+        value: for example ``{"N": "1.0"}``.
+    """
+
+    value: Mapping[str, Any]
+
+
+def from_json(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a stream's event, where binary is base64, as a client takes it, where binary is bytes.
+
+    Raises:
+        ValueError, TypeError, AttributeError: it is none.
+    """
+    return {name: _from_json(value) for name, value in item.items()}
+
+
+def _from_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    [(kind, content)] = value.items()
+    match kind:
+        case "B":
+            return {"B": b64decode(content, validate=True)}
+        case "BS":
+            return {"BS": [b64decode(item, validate=True) for item in content]}
+        case "M":
+            return {"M": from_json(content)}
+        case "L":
+            return {"L": [_from_json(item) for item in content]}
+        case _:
+            return {kind: content}
+
+
 def encode_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A plain row as DynamoDB takes it.
 
@@ -64,7 +99,7 @@ def encode_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: encode(value) for name, value in row.items()}
 
 
-def encode(value: object) -> dict[str, Any]:  # noqa: PLR0911 - a line a type
+def encode(value: object) -> dict[str, Any]:  # noqa: C901, PLR0911 - a line a type
     """One plain value as an attribute value.
 
     Raises:
@@ -73,6 +108,8 @@ def encode(value: object) -> dict[str, Any]:  # noqa: PLR0911 - a line a type
     match value:
         case None:
             return {"NULL": True}
+        case Encoded():
+            return dict(value.value)
         case bool():
             return {"BOOL": value}
         case str():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from claimsmith import table
 from claimsmith.errors import Code, StoreError
@@ -45,6 +45,10 @@ TRANSACTION: Final = 100
 
 class ConditionError(StoreError):
     """A row was not as the caller expected: somebody else wrote it first."""
+
+
+class InvalidRequestError(StoreError):
+    """DynamoDB does not take this request, however often it is sent: for one, a row that is too large or too deep."""
 
 
 def connect(config: Config, *, endpoint_url: str | None = None, region: str | None = None) -> Any:  # noqa: ANN401 - botocore clients have no type
@@ -207,6 +211,8 @@ class Table:
             answer: dict[str, Any] = getattr(self._client, operation)(**request)
         except ClientError as error:
             raise _store_error(error, self.name) from error
+        except ParamValidationError as error:
+            raise InvalidRequestError(Code.AWS_UNREACHABLE, "This is no request to DynamoDB.") from error
         except BotoCoreError as error:
             raise StoreError(Code.AWS_UNREACHABLE, f"DynamoDB does not answer ({type(error).__name__}).") from error
         except Exception as error:  # botocore's parsers raise anything on an answer of the wrong shape
@@ -255,6 +261,8 @@ def _store_error(error: ClientError, name: str) -> StoreError:
             return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time.")
         case "TransactionCanceledException" if _CONFLICTS & _reasons(error):
             return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time.")
+        case "ValidationException" | "SerializationException":
+            return InvalidRequestError(Code.AWS_UNREACHABLE, f"DynamoDB refuses ({code}).")
         case "ResourceNotFoundException":
             return StoreError(Code.TABLE_MISSING, f"There is no table {name} here.")
         case "AccessDeniedException" | "UnrecognizedClientException" | "ExpiredTokenException":

@@ -36,8 +36,8 @@ def edit_role(stage: Stage) -> None:
     audited = [row for row in stack.rows(stack.audit_table) if row["row"]["S"] == f"POLICY {_EDITED_ROLE}"]
     latest = max(audited, key=lambda row: row["sk"]["S"], default=None)
     stage.expect(
-        "The audit table remembers who did it, and the row before and after.",
-        holds=latest is not None and latest["by"]["S"] == ADMIN and {"before", "after"} <= latest.keys(),
+        "The audit table remembers who claims to have done it, and the row before and after.",
+        holds=latest is not None and latest["claimed_by"]["S"] == ADMIN and {"before", "after"} <= latest.keys(),
     )
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from claimsmith import table
 from claimsmith.environment import PublisherEnvironment
-from claimsmith.errors import ClaimsmithError
+from claimsmith.errors import ClaimsmithError, Code
 from claimsmith.service import audit
+from claimsmith.service.audit import Recorded
 from claimsmith.service.publish import Result, publish
 from claimsmith.store.dynamodb import PATIENT, Table, connect
 from lambdas.telemetry import bug, count, logger, metrics
@@ -54,8 +55,12 @@ def _audited(record: dict[str, Any]) -> bool:
     change = audit.read_change(record)
     if not table.is_streamed(change.pk):
         return False
-    if audit.record(_audit, change):
+    recorded = audit.record(_audit, change)
+    if recorded is not Recorded.BEFORE:
         count("Audited")
+    if recorded is Recorded.CUT:
+        logger.warning("an audit row is not whole", extra={"code": Code.AUDIT_CUT, "row": f"{change.pk} {change.sk}"})
+        count("AuditCut")
     return change.pk == table.POLICY
 
 

@@ -94,7 +94,7 @@ def test_each_edit_is_audited_exactly_once_with_who_before_and_after(edited_poli
     made, changed, deleted = sorted(audited(stack, row), key=lambda entry: entry["sk"]["S"])
     assert "before" not in made
     assert made["after"]["M"] == changed["before"]["M"] == {"name": {"S": "Acme Ltd"}}
-    assert (changed["by"]["S"], changed["after"]["M"]["name"]) == ("admin@example.com", name)
+    assert (changed["claimed_by"]["S"], changed["after"]["M"]["name"]) == ("admin@example.com", name)
     assert deleted["before"]["M"] == changed["after"]["M"]
     assert "after" not in deleted
 

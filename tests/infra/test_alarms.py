@@ -144,6 +144,7 @@ OWN = {
     "RowsUnreadable": ("UnreadableRows", "pre_token"),
     "PolicyProblems": ("PolicyProblems", "publisher"),
     "PublisherErrors": ("PublisherErrors", "publisher"),
+    "AuditCut": ("AuditCut", "publisher"),
     "TokensUnknown": ("Unknown", "verifier"),
     "RevocationsUnreadable": ("UnreadableRows", "verifier"),
 }

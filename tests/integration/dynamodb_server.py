@@ -141,7 +141,11 @@ def _performed(client: Client, target: str, body: bytes) -> tuple[int, bytes]:
 def _with_bytes(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, dict):
         return {
-            name: base64.b64decode(item) if name == "B" and isinstance(item, str) else _with_bytes(item)
+            name: base64.b64decode(item)
+            if name == "B" and isinstance(item, str)
+            else list(map(base64.b64decode, item))
+            if name == "BS" and isinstance(item, list)
+            else _with_bytes(item)
             for name, item in value.items()
         }
     return [_with_bytes(item) for item in value] if isinstance(value, list) else value

@@ -32,17 +32,18 @@ class Stream:
         """What happened since the last call, as one event."""
         page = self._streams.get_records(ShardIterator=self._iterator)
         self._iterator = page["NextShardIterator"]
-        return {"Records": [_as_json({"eventSource": "aws:dynamodb", **record}) for record in page["Records"]]}
+        return {"Records": [as_json({"eventSource": "aws:dynamodb", **record}) for record in page["Records"]]}
 
 
-def _as_json(value: Any) -> Any:  # noqa: ANN401 - JSON
+def as_json(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """A record, or a part of one, as an event has it."""
     if isinstance(value, datetime):
         return value.timestamp()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
-        return {name: _as_json(item) for name, item in value.items()}
-    return [_as_json(item) for item in value] if isinstance(value, list) else value
+        return {name: as_json(item) for name, item in value.items()}
+    return [as_json(item) for item in value] if isinstance(value, list) else value
 
 
 def keys(event: dict[str, Any]) -> list[tuple[str, str]]:

@@ -11,7 +11,8 @@ from claimsmith.store import bundles, drafts
 from tests.conftest import AUDIT_TABLE, TABLE
 from tests.integration.dynamodb_server import LoopbackDynamoDB
 from tests.integration.function import Ran, run
-from tests.integration.stream import Stream, keys
+from tests.integration.stream import Stream, as_json, keys
+from tests.integration.strict_dynamodb import StrictDynamoDB
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def test_an_edit_of_the_policy_is_published_and_audited(
     assert pointer is not None
     assert pointer.version == 1
     trail = audited(audit_rows, "POLICY")
-    assert [(row["row"], row["by"]) for row in trail] == [
-        ("POLICY SETTINGS", "unknown"),
+    assert [(row["row"], row.get("claimed_by")) for row in trail] == [
+        ("POLICY SETTINGS", None),
         ("POLICY ROLE#viewer", "someone"),
     ]
     assert trail[1]["after"] == {"scopes": ["orders/read"], "updated_by": "someone"}
@@ -170,16 +171,62 @@ def test_rows_that_time_to_live_deleted_are_told_from_deletions_by_people(
     event = stream.event()
     event["Records"][1]["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     run(MODULE, [event], environment)
-    assert [row["by"] for row in audited(audit_rows, "USER#u1")] == ["unknown", "time-to-live"]
+    assert [row.get("by") for row in audited(audit_rows, "USER#u1")] == [None, "time-to-live"]
 
 
-def test_an_image_too_large_for_a_row_is_audited_without_it(
-    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+DEEP: Any = {"S": "x"}
+for _ in range(31):
+    DEEP = {"L": [DEEP]}
+
+#: Attributes of rows that DynamoDB holds, as its stream has them: each once stopped the audit, or hid a grant from it.
+AWKWARD: dict[str, dict[str, Any]] = {
+    "a name of 404,900 characters": {"updated_by": {"S": "x" * 404_900}},
+    "150,001 characters of padding": {"padding": {"S": "x" * 150_001}},
+    "31 levels": {"padding": DEEP},
+    "a large number": {"n": {"N": "9.9E+125"}},
+    "38 digits": {"n": {"N": "1." + "0" * 36 + "1"}, "many": {"NS": ["-" + "9" * 38, "1E-130"]}},
+    "binary": {"b": {"B": b"\xff\x00"}, "more": {"BS": [b"", b"\xff"]}},
+    "nothing": {"s": {"S": ""}, "b": {"B": b""}, "l": {"L": []}, "m": {"M": {}}, "n": {"NULL": True}},
+    "an attribute of a long name": {"n" * 60_000: {"S": ""}},
+    "a type of the future": {"padding": {"FUTURE": "?"}},
+}
+
+
+def test_no_row_stops_the_stream_and_none_hides_what_it_grants(
+    dynamodb: Client, audit_rows: Table, environment: dict[str, str]
 ) -> None:
-    save(rows, user_row("u1", claims={"x": "y" * 200_000}))
-    assert failures(run(MODULE, [stream.event()], environment)) == [[]]
-    [row] = audited(audit_rows, "USER#u1")
-    assert set(row["after"]) == {"not_kept"}
+    def record(number: int, pk: str, **images: dict[str, Any]) -> dict[str, Any]:
+        keys = {"pk": {"S": pk}, "sk": {"S": "TENANT#acme"}}
+        return {"dynamodb": {"Keys": keys, "SequenceNumber": f"{number:021}", **as_json(images)}}
+
+    granted = {"roles": {"L": [{"S": "admin"}]}}
+    long_pk = "USER#" + "x" * 2_043
+    whole = {"USER#plain": granted, long_pk: granted}
+    rows = whole | {f"USER#{number}": {**extra, **granted} for number, extra in enumerate(AWKWARD.values())}
+    records = [
+        record(number, pk, NewImage=row, **({"OldImage": row} if number % 2 else {}))
+        for number, (pk, row) in enumerate(rows.items())
+    ]
+    with LoopbackDynamoDB(StrictDynamoDB(dynamodb)) as server:
+        ran = run(MODULE, [{"Records": records}] * 2, environment | {"AWS_ENDPOINT_URL": server.endpoint_url})
+    assert failures(ran) == [[], []]
+    kept = {pk: audited(audit_rows, pk) for pk in rows}
+    assert all(len(trail) == 1 for trail in kept.values()), "and each is audited once"
+    for pk, [row] in kept.items():
+        assert row.get("after", {}).get("roles") == ["admin"] or "FUTURE" in str(rows[pk])
+    [unknown] = kept[f"USER#{len(AWKWARD) - 1}"]
+    assert unknown["not_kept"]
+    assert unknown["after_cut"]["left_out"] == 2
+    cut = {pk for pk, [row] in kept.items() if "after_cut" in row}
+    assert cut == {f"USER#{list(AWKWARD).index(name)}" for name in CUT}
+    metrics = ran.metrics()
+    assert (metrics["Audited"], metrics["AuditCut"]) == (len(rows), len(CUT))
+    told = [entry for entry in ran.entries() if entry.get("code") == "CS4013"]
+    assert {entry["row"] for entry in told} == {f"{pk} TENANT#acme" for pk in cut}
+
+
+#: Of these not all is kept.
+CUT = ("a name of 404,900 characters", "31 levels", "a type of the future")
 
 
 def test_a_record_that_cannot_be_audited_is_named_and_the_ones_before_it_are_not_lost(
