@@ -22,7 +22,7 @@ from claimsmith.store.revocations import StoredRevocations
 from tests.integration import strict_dynamodb
 from tests.integration.stream import as_json
 from tests.integration.strict_dynamodb import StrictDynamoDB
-from tests.unit.verifier.introspecting import event, introspection
+from tests.unit.verifier.introspecting import SECRET, event, introspection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,16 +121,16 @@ def test_a_claim_is_bounded() -> None:
 PADDING: dict[str, dict[str, object]] = {
     "long name": {"updated_by": "x" * 404_900},
     "long text": {"description": "x" * 400_000},
-    "many attributes": {f"{number:030}": "x" for number in range(12_000)},
+    "many attributes": {f"{number:0100}": "x" for number in range(3_800)},
     "many names": {"n" * 1_000 + str(number): "" for number in range(390)},
     "long name of an attribute": {"n" * 60_000: "", "m" * 60_000: "x" * 250_000},
-    "many elements": {"padding": ["x" * 60] * 6_000},
-    "many members": {"padding": {str(number): number for number in range(14_000)}},
+    "many elements": {"padding": ["x" * 100] * 3_800},
+    "many members": {"padding": {f"{number:0100}": number for number in range(3_000)}},
     "set": {"padding": {f"{number:0300}" for number in range(1_300)}},
     "binary": {"padding": b"\0" * 400_000},
     "authority of another row": {"given": {"x": "y" * 390_000}},
     "authority in large": {"claims": {"x": "y" * 390_000}, "scopes": ["s" * 60 + str(at) for at in range(10)]},
-    "forged marks": {f"a{number}": {"sha256": ""} for number in range(10_000)},
+    "forged marks": {f"a{number}": {"sha256": ""} for number in range(4_000)},
     "a forged mark of authority": {"claims": {"sha256": "", "bytes": 1}},
 }
 for depth in (29, 30, 31):
@@ -394,21 +394,21 @@ def test_whatever_a_row_holds_it_is_audited_once_and_tells_what_it_grants(
 
 
 class Watched(Mapping[str, Any]):
-    """A row that remembers what was read of it, and in which every attribute is absent."""
+    """A row that remembers what was read of it, there or not."""
 
-    def __init__(self, pk: str, sk: str) -> None:
-        self.keys_of = {"pk": pk, "sk": sk}
+    def __init__(self, pk: str, sk: str, **attributes: object) -> None:
+        self.attributes = {"pk": pk, "sk": sk, **attributes}
         self.read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any value
         self.read.add(name)
-        return self.keys_of[name]
+        return self.attributes[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.keys_of)
+        return iter(self.attributes)
 
     def __len__(self) -> int:
-        return len(self.keys_of)
+        return len(self.attributes)
 
 
 class OneRow:
@@ -433,11 +433,12 @@ def test_what_engine_and_verifier_read_of_a_row_is_kept_first() -> None:
     rows["revoked"] = Watched("REVOKED#user#1", "REVOKED")
     fake: Any = OneRow(rows["revoked"])
     StoredRevocations(fake).revoked_at(["REVOKED#user#1"])
-    rows["resource"] = Watched("PROTECTED_RESOURCE#orders-api", "PROTECTED_RESOURCE")
+    secrets = [sha256(SECRET.encode()).hexdigest()]
+    rows["resource"] = Watched("PROTECTED_RESOURCE#orders-api", "PROTECTED_RESOURCE", secrets=secrets, clients=["*"])
     fake = OneRow(rows["resource"])
-    introspection(StoredResources(fake)).answer(event())
+    assert introspection(StoredResources(fake)).answer(event()).resource_id == "orders-api"
     read = set().union(*(row.read for row in rows.values())) - {"pk", "sk"}
-    assert {"roles", "scopes_allowed", "revoked_at", "secrets"} < read
+    assert {"roles", "scopes_allowed", "revoked_at", "secrets", "clients", "tenants"} < read
     assert read <= DIRECTORY_AUTHORITY
 
 
