@@ -122,11 +122,8 @@ class Code(StrEnum):
     ROW_UNREADABLE = "CS4009"
     LEASE_LOST = "CS4010"
     ON_HOLD = "CS4011"
-<<<<<<< HEAD
     PRIVILEGED_SCOPE_IN_DIRECTORY = "CS4012"
-=======
     AUDIT_CUT = "CS4013"
->>>>>>> 8c7f2a3 (Audit: what decides is kept, what is too large is named by its digest, and no row stops the stream)
 
 
 class ClaimsmithError(Exception):
