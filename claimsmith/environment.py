@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from claimsmith.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 TABLE: Final = "CLAIMSMITH_TABLE"
 AUDIT_TABLE: Final = "CLAIMSMITH_AUDIT_TABLE"
@@ -125,14 +125,10 @@ class VerifierEnvironment:
         Raises:
             ConfigurationError: a variable is missing or not one of its values.
         """
-        issuers = []
-        for entry in _listed(ISSUERS, environ):
-            issuer, _, jwks_uri = entry.partition("=")
-            issuers.append((issuer.strip(), jwks_uri.strip() or None))
         return cls(
             table=required(TABLE, environ),
-            issuers=tuple(issuers),
-            client_ids=_listed(CLIENT_IDS, environ),
+            issuers=listed_issuers(_listed(ISSUERS, environ)),
+            client_ids=listed_client_ids(_listed(CLIENT_IDS, environ)),
             authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
             authorizer_cached_by=_entries(_value(AUTHORIZER_CACHED_BY, environ)),
             audience=_entries(_value(AUDIENCE, environ)),
@@ -144,6 +140,44 @@ class VerifierEnvironment:
                 "RevocationOnFailure", _one_of(REVOCATION_ON_FAILURE, ("deny", "allow"), environ)
             ),
         )
+
+
+def listed_issuers(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+    """The issuers in the entries of ``CLAIMSMITH_ISSUERS``, each with the address of its key set where it has one.
+
+    Raises:
+        ConfigurationError: one is the issuer of no token.
+    """
+    from claimsmith.cognito.identifiers import check_issuer  # noqa: PLC0415 - the trigger does without it
+
+    issuers = []
+    for entry in entries:
+        issuer, _, jwks_uri = (part.strip() for part in entry.partition("="))
+        _named(ISSUERS, check_issuer, issuer)
+        issuers.append((issuer, jwks_uri or None))
+    return tuple(issuers)
+
+
+def listed_client_ids(entries: Iterable[str]) -> tuple[str, ...]:
+    """The app clients in the entries of ``CLAIMSMITH_CLIENT_IDS``.
+
+    Raises:
+        ConfigurationError: one is the id of no app client.
+    """
+    from claimsmith.cognito.identifiers import check_client_id  # noqa: PLC0415 - as above
+
+    client_ids = tuple(entries)
+    for client_id in client_ids:
+        _named(CLIENT_IDS, check_client_id, client_id)
+    return client_ids
+
+
+def _named(name: str, check: Callable[[str], None], value: str) -> None:
+    """Check a value and name the variable where it is wrong."""
+    try:
+        check(value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error.message}") from None
 
 
 def _value(name: str, environ: Mapping[str, str] | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from claimsmith.cognito.identifiers import pool_issuer
 from claimsmith.errors import Code, OperationError
 from claimsmith.store.dynamodb import PATIENT
 
@@ -43,9 +44,7 @@ class Pool:
     @property
     def issuer(self) -> str:
         """The value of ``iss``: the pool's ORIGINAL issuer."""
-        region = self.id.partition("_")[0]
-        suffix = ".amazonaws.com.cn" if region.startswith("cn-") else ".amazonaws.com"
-        return f"https://cognito-idp.{region}{suffix}/{self.id}"
+        return pool_issuer(self.id)
 
     def user(self, name: str) -> PoolUser:
         """A user by username, alias or subject.

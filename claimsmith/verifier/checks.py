@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
+from claimsmith.cognito.identifiers import check_client_id
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.claims import CLAIM_NAMES
 
@@ -181,6 +182,8 @@ class ClaimChecks:
             ConfigurationError: an argument is not one of these.
         """
         self._client_ids = names(client_ids, "client_ids")
+        for client_id in () if self._client_ids is ANY else self._client_ids:
+            check_client_id(client_id)
         if token_use not in ("access", "id", ANY):
             raise ConfigurationError("token_use must be 'access', 'id', or ANY.")
         self._token_uses: tuple[object, ...] = ("access", "id") if token_use is ANY else (token_use,)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from claimsmith.cognito.identifiers import check_issuer, is_of_another_region, pool_issuers
 from claimsmith.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,13 +17,8 @@ if TYPE_CHECKING:
     #: An issuer; or several, each with the address of its keys or without.
     Issuers: TypeAlias = str | Mapping[str, str | None] | Iterable[str | tuple[str, str | None]]
 
-#: ``cognito-idp`` is Cognito's ORIGINAL issuer, ``issuer-cognito-idp`` the UPDATED one of the same pool. The endings
-#: are those of the partitions: aws and aws-us-gov, aws-cn, aws-eusc. That a pool outside the first two has an UPDATED
-#: issuer is not confirmed; to allow its name all the same gives nobody anything, since the domain is AWS's and the
-#: pool's id is part of it.
-_COGNITO: Final = re.compile(
-    r"https://(?P<updated>issuer-)?(?P<rest>cognito-idp\.[a-z0-9-]+\.amazonaws\.(?:com|com\.cn|eu)/[a-z0-9-]+_[A-Za-z0-9]+)"
-)
+_LOG: Final = logging.getLogger(__name__)
+
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "::1"})
 
 
@@ -55,10 +52,7 @@ def _address(uri: str) -> tuple[str, bool]:
 
 def equivalents(issuer: str) -> tuple[str, ...]:
     """The names a token of this issuer may carry: for a user pool the ORIGINAL and the UPDATED one, else just this."""
-    pool = _COGNITO.fullmatch(issuer)
-    if pool is None:
-        return (issuer,)
-    return (f"https://{pool['rest']}", f"https://issuer-{pool['rest']}")
+    return pool_issuers(issuer) or (issuer,)
 
 
 def _well_known(issuer: str) -> str:
@@ -93,13 +87,17 @@ def key_addresses(issuers: Issuers) -> dict[str, str]:
             is accepted only on this machine, for local stacks.
 
     Raises:
-        ConfigurationError: it is empty, or an address is not https (http is accepted on this machine only), or a key
-            address is neither the issuer's own nor on this machine.
+        ConfigurationError: it is empty, or an address is not https (http is accepted on this machine only), or no token
+            can have such an issuer (``claimsmith.cognito.identifiers.check_issuer``), or a key address is neither the
+            issuer's own nor on this machine.
     """
     addresses: dict[str, str] = {}
     named = allow_list(issuers)
     for issuer, jwks_uri in named.items():
+        check_issuer(issuer)
         _address(issuer)
+        if is_of_another_region(issuer):
+            _LOG.warning("an issuer names another region than its pool's id, as only a replica's does: %s", issuer)
         if jwks_uri is not None and jwks_uri != _well_known(issuer):
             host, loopback = _address(jwks_uri)
             if not loopback:

@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.errors": set(),
     "claimsmith.table": set(),
     "claimsmith.routes": set(),
-    "claimsmith.environment": {"claimsmith.errors"},
+    "claimsmith.environment": {"claimsmith.cognito", "claimsmith.errors"},
     "claimsmith.cognito": {"claimsmith.errors"},
     "claimsmith.engine": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.table"},
     "claimsmith.testing": {"claimsmith.errors"},
