@@ -10,6 +10,7 @@ from infra import trusted_attributes
 from infra.bundling import BundlingError
 from infra.config import Config, ContextError
 from infra.stateful_stack import StatefulStack
+from infra.template_check import sentences
 from infra.verifier_stack import VerifierStack
 
 
@@ -25,6 +26,9 @@ def main() -> None:
     try:
         assembly = app.synth()
     except RuntimeError as error:  # the CDK's own class does not reach Python
+        found = sentences(app.outdir)
+        if found:
+            sys.exit("\n".join(f"claimsmith: {sentence}" for sentence in found))
         kind, _, problems = str(error).partition(": ")
         if not kind.startswith("ValidationFailed"):
             raise

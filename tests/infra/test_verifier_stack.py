@@ -6,12 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
 import pytest
-from aws_cdk import Stack
-from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_apigatewayv2 as apigatewayv2
-from aws_cdk import aws_lambda as lambda_
 
-from infra.authorizer_caches import see_to_caches
 from infra.config import Config
 from infra.http_api import BURST, INTROSPECT_BURST, INTROSPECT_RATE, PROTECTED, RATE
 from infra.stateful_stack import StatefulStack
@@ -196,127 +191,6 @@ def test_a_cached_authorizer_is_told_by_what_its_answers_are_kept(verifier: Temp
         assert "CLAIMSMITH_AUTHORIZER_CACHED_BY" not in _environment(template, function)
 
 
-#: Rules of the synth: route keys, identity sources, seconds; and what it says, or nothing where that is safe.
-TOKEN, ROUTE, METHOD, PATH = (
-    "$request.header.Authorization",
-    "$context.routeKey",
-    "$context.httpMethod",
-    "$context.path",
-)
-CACHES = [
-    (["ANY /{proxy+}"], [TOKEN], 0, ""),
-    (["GET /orders"], [TOKEN, ROUTE, PATH], 60, ""),
-    (["GET /orders/{id}", "POST /orders"], [TOKEN, ROUTE, PATH, "$request.header.X-Tenant"], 60, ""),
-    (["GET /orders"], ["$request.header.authorization", ROUTE, "$request.header.X-Tenant"], 60, ""),
-    (["ANY /orders", "$default"], [TOKEN, ROUTE, METHOD, PATH], 60, ""),
-    (["GET /orders"], [ROUTE, PATH], 60, "one caller's answer would be given to others"),
-    (["GET /orders"], [TOKEN, PATH], 60, "an answer for one route would open another"),
-    (["GET /orders"], [TOKEN, ROUTE], 60, "an answer for one tenant would open another"),
-    (["GET /orders"], [TOKEN, ROUTE, "$request.querystring.tenant"], 60, "an answer for one tenant would open another"),
-    (["GET /orders"], [TOKEN, ROUTE], None, "an answer for one route would open another|an answer for one tenant"),
-    (["GET /orders", "ANY /users"], [TOKEN, ROUTE, PATH], 60, r"not by the method .*Route1 is for any"),
-    (["$default"], [TOKEN, ROUTE, PATH], 60, r"not by the method .*Route0 is for any"),
-    (["GET /orders/{id}"], [TOKEN, ROUTE, "$request.header.X-Tenant"], 60, r"not by the path .*Route0 is for many"),
-    (["$default"], [TOKEN, ROUTE, METHOD, "$request.header.X-Tenant"], 60, r"not by the path .*Route0 is for many"),
-]
-
-
-class Own:
-    """A stack with an authorizer that somebody has made by hand."""
-
-    def __init__(self) -> None:
-        self.app = cdk_app({})
-        self.stack = Stack(self.app, "Own")
-        see_to_caches(self.stack)
-        self.api = apigatewayv2.CfnApi(self.stack, "Api", name="own", protocol_type="HTTP")
-        self.function = lambda_.CfnFunction(
-            self.stack,
-            "Function",
-            code={"zipFile": "x"},
-            role="own",
-            environment=lambda_.CfnFunction.EnvironmentProperty(variables={"OTHER": "x"}),
-        )
-
-    def authorizer(
-        self, sources: list[str], seconds: int | None = 60, name: str = "Authorizer", arn: str | None = None
-    ) -> apigatewayv2.CfnAuthorizer:
-        arn = self.function.attr_arn if arn is None else arn
-        return apigatewayv2.CfnAuthorizer(
-            self.stack,
-            name,
-            api_id=self.api.ref,
-            authorizer_type="REQUEST",
-            name=name,
-            authorizer_payload_format_version="2.0",
-            authorizer_result_ttl_in_seconds=seconds,
-            authorizer_uri=f"arn:aws:apigateway:x:lambda:path/2015-03-31/functions/{arn}/invocations",
-            identity_source=sources,
-        )
-
-    def route(self, name: str, key: str, authorizer_id: str | None = None) -> None:
-        apigatewayv2.CfnRoute(self.stack, name, api_id=self.api.ref, route_key=key, authorizer_id=authorizer_id)
-
-    def told(self) -> dict[str, str]:
-        """The function's environment, synthesised."""
-        document = self.app.synth().get_stack_by_name("Own").template
-        variables: dict[str, str] = document["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
-        return variables
-
-
-@pytest.mark.parametrize(("keys", "sources", "seconds", "said"), CACHES)
-@pytest.mark.parametrize("named_by", ["ref", "attr_authorizer_id"])
-def test_synth_fails_where_an_answer_would_be_kept_that_opens_another_request(
-    keys: list[str], sources: list[str], seconds: int | None, said: str, named_by: str
-) -> None:
-    """By the resources, whoever made them."""
-    own = Own()
-    authorizer = own.authorizer(sources, seconds)
-    for number, key in enumerate(keys):
-        own.route(f"Route{number}", key, getattr(authorizer, named_by))
-    own.route("Open", "ANY /{proxy+}")
-    if not said:
-        own.app.synth()
-        return
-    with pytest.raises(RuntimeError, match=said):
-        own.app.synth()
-
-
-def test_whoever_adds_a_caching_authorizer_its_function_is_told_by_what_answers_are_kept() -> None:
-    """Synth cannot know in which header a tenant is named: by these sources ``header:X-Tenant`` is not kept."""
-    own = Own()
-    sources = [TOKEN, ROUTE, "$request.header.User-Agent"]
-    own.route("Route", "GET /orders", own.authorizer(sources).ref)
-    own.authorizer([TOKEN], 0, "Asked", arn="another")
-    assert own.told() == {"OTHER": "x", "CLAIMSMITH_AUTHORIZER_CACHED_BY": ",".join(sources)}
-
-
-def test_a_function_whose_answers_are_not_kept_is_told_nothing() -> None:
-    own = Own()
-    own.authorizer([TOKEN], 0)
-    assert own.told() == {"OTHER": "x"}
-
-
-def test_synth_fails_where_the_function_cannot_be_told() -> None:
-    own = Own()
-    own.authorizer([TOKEN, ROUTE, PATH], arn="arn:aws:lambda:x:123456789012:function:elsewhere")
-    with pytest.raises(RuntimeError, match="Own/Authorizer are kept, but its function is none of this stack"):
-        own.app.synth()
-
-
-@pytest.mark.parametrize(("sources", "fine"), [([PATH, ROUTE, TOKEN.lower()], True), ([TOKEN, ROUTE, METHOD], False)])
-def test_synth_fails_where_one_function_would_have_to_be_told_two_things(sources: list[str], *, fine: bool) -> None:
-    own = Own()
-    own.authorizer([TOKEN, ROUTE, PATH])
-    own.authorizer(sources, name="Second")
-    if fine:
-        assert sorted(own.told()["CLAIMSMITH_AUTHORIZER_CACHED_BY"].lower().split(",")) == sorted(
-            source.lower() for source in sources
-        )
-        return
-    with pytest.raises(RuntimeError, match="by other sources than those of Own/Second, but one function gives both"):
-        own.app.synth()
-
-
 def test_the_stack_itself_is_looked_at_that_way() -> None:
     """A configuration that was not read from the context, and so was not checked there."""
     app = cdk_app({})
@@ -325,24 +199,6 @@ def test_the_stack_itself_is_looked_at_that_way() -> None:
     with pytest.raises(RuntimeError, match=r"an answer for one route would open another") as caught:
         app.synth()
     assert "GET--tenants--{tenant}--orders/Resource is for many" in str(caught.value)
-
-
-@pytest.mark.parametrize(("seconds", "fine"), [(0, True), (60, False), (None, False)])
-def test_synth_fails_where_a_rest_apis_authorizer_keeps_answers_also_by_default(
-    seconds: int | None, *, fine: bool
-) -> None:
-    app = cdk_app({})
-    stack = Stack(app, "Own")
-    see_to_caches(stack)
-    api = apigateway.CfnRestApi(stack, "Api", name="own")
-    apigateway.CfnAuthorizer(
-        stack, "Authorizer", rest_api_id=api.ref, type="TOKEN", name="own", authorizer_result_ttl_in_seconds=seconds
-    )
-    if fine:
-        app.synth()
-        return
-    with pytest.raises(RuntimeError, match="they would refuse every other one"):
-        app.synth()
 
 
 def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwise() -> None:

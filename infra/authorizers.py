@@ -1,0 +1,177 @@
+"""The Lambda authorizers in finished templates that may keep their answers, in every form in which one can be written.
+
+Those forms are ``AWS::ApiGateway::Authorizer``, ``AWS::ApiGatewayV2::Authorizer``, an OpenAPI document's
+``x-amazon-apigateway-authorizer`` and ``Auth`` of AWS SAM's APIs. What cannot be read is said, so that it is not taken
+for none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from infra.templates import is_intrinsic, mapping, members, possible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.templates import Resource, Template
+
+_SAM: Final = "AWS::Serverless::"
+_SERVICES: Final = ("AWS::ApiGateway::", "AWS::ApiGatewayV2::", _SAM)
+_APIS: Final = ("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api", f"{_SAM}Api", f"{_SAM}HttpApi")
+_OPENAPI: Final = "x-amazon-apigateway-authorizer"
+_TTL: Final = "AuthorizerResultTtlInSeconds"
+
+#: What may make resources that a template does not show.
+_MAKERS: Final = ("AWS::CloudFormation::StackSet", "AWS::Serverless::Application")
+
+#: What says that the definition of an API is not in the template.
+_DOCUMENTS: Final = ("Body", "DefinitionBody")
+_ELSEWHERE: Final = ("BodyS3Location", "CloneFrom", "DefinitionUri")
+
+#: Transforms after which what is read here is still there.
+_TRANSFORMS: Final = ("AWS::Serverless-2016-10-31", "AWS::LanguageExtensions")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One way in which the answers of an authorizer may be kept; an authorizer with conditions has several.
+
+    Attributes:
+        resource: the authorizer, or the API whose document has it.
+        api: of which kind of API; ``SAM`` where SAM decides on the identity sources.
+        uri: what leads to its function.
+        sources: by what its answers are kept; ``None`` where that cannot be read.
+        separate: whether it is a resource, which routes name.
+    """
+
+    resource: Resource
+    api: Literal["HTTP", "REST", "SAM"]
+    uri: object
+    sources: tuple[str, ...] | None = None
+    separate: bool = False
+
+
+def kept_in(template: Template) -> Iterator[Kept]:
+    """The authorizers that may keep their answers."""
+    for resource in template.resources():
+        properties = resource.properties
+        match resource.type:
+            case "AWS::ApiGateway::Authorizer":
+                if not _all(properties.get("Type"), "COGNITO_USER_POOLS") and _keeps(properties.get(_TTL)):
+                    yield Kept(resource, "REST", properties.get("AuthorizerUri"), separate=True)
+            case "AWS::ApiGatewayV2::Authorizer":
+                yield from _http(resource)
+            case "AWS::ApiGateway::RestApi":
+                yield from _document(resource, "REST", properties.get("Body"))
+            case "AWS::ApiGatewayV2::Api":
+                yield from _document(resource, "HTTP", properties.get("Body"))
+            case "AWS::Serverless::Api" | "AWS::Serverless::HttpApi":
+                api: Literal["REST", "HTTP"] = "REST" if resource.type.endswith("::Api") else "HTTP"
+                yield from _document(resource, api, properties.get("DefinitionBody"))
+                yield from _sam(resource, properties.get("Auth"))
+    for shared in template.document.get("Globals", {}).values():  # what SAM says of all APIs, the implied ones too
+        for resource in [found for found in template.resources() if found.type.startswith(_SAM)][:1]:
+            yield from _sam(resource, shared.get("Auth"))
+
+
+def unreadable_in(template: Template) -> Iterator[tuple[Resource, str]]:
+    """What may have authorizers that cannot be read, and why."""
+    transforms = template.document.get("Transform", [])
+    macros = [
+        name for name in (transforms if isinstance(transforms, list) else [transforms]) if name not in _TRANSFORMS
+    ]
+    for resource in template.resources():
+        if macros:
+            yield resource, "a macro of its template changes everything when it is deployed"
+            return
+        reason = _unreadable(resource)
+        if reason:
+            yield resource, reason
+
+
+def _unreadable(resource: Resource) -> str:
+    """Why a resource cannot be read; empty where it can, or has nothing to do with authorizers."""
+    kind, properties = resource.type, resource.properties
+    if not kind or kind.endswith("::MODULE"):
+        return "it is no resource, but makes some when it is deployed"
+    if kind in _MAKERS or (
+        kind == "AWS::CloudFormation::Stack" and resource.logical_id not in resource.template.nested
+    ):
+        return "its resources are in no template of this app"
+    if kind.startswith(_SERVICES) and any(key == "Fn::Transform" for key, _ in members(properties)):
+        return "a macro (Fn::Transform) changes it when it is deployed"
+    return _unreadable_document(properties) if kind in _APIS else ""
+
+
+def _unreadable_document(properties: dict[str, object]) -> str:
+    if any(value is not None for name in _ELSEWHERE for value in possible(properties.get(name))):
+        return "its definition is elsewhere; give an OpenAPI document as Body (DefinitionBody)"
+    for document in (choice for name in _DOCUMENTS for choice in possible(properties.get(name))):
+        if document is not None and (is_intrinsic(document) or not mapping(document)):
+            return "its OpenAPI document is not written out"
+    return ""
+
+
+def _http(resource: Resource) -> Iterator[Kept]:
+    properties = resource.properties
+    socket = _all(properties.get("AuthorizerPayloadFormatVersion"), None)  # a WebSocket API's, which keeps none
+    if socket or _all(properties.get("AuthorizerType"), "JWT") or not _keeps(properties.get(_TTL)):
+        return
+    for sources in possible(properties.get("IdentitySource")):
+        yield Kept(resource, "HTTP", properties.get("AuthorizerUri"), _texts(sources or []), separate=True)
+
+
+def _document(resource: Resource, api: Literal["REST", "HTTP"], body: object) -> Iterator[Kept]:
+    """The authorizers of an OpenAPI document, wherever in it they are.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authorizer.html
+    """
+    for key, value in members(body):
+        if key.lower() != _OPENAPI:
+            continue
+        for found in possible(value):
+            if not isinstance(found, dict):
+                yield Kept(resource, api, found)
+            elif not _other_kind(found.get("type")) and _keeps(found.get("authorizerResultTtlInSeconds")):
+                for sources in possible(found.get("identitySource")):
+                    listed = sources.split(",") if isinstance(sources, str) else sources or []
+                    yield Kept(resource, api, found.get("authorizerUri"), _texts(listed))
+
+
+def _other_kind(kind: object) -> bool:
+    """Whether an authorizer of a document is not a function's."""
+    return all(isinstance(name, str) and name.lower() in ("jwt", "cognito_user_pools") for name in possible(kind))
+
+
+def _sam(resource: Resource, auth: object) -> Iterator[Kept]:
+    """The authorizers that SAM makes of ``Auth``.
+
+    https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-api-lambdatokenauthorizer.html
+    """
+    for settings in possible(auth):
+        for listed in possible(settings if is_intrinsic(settings) else mapping(settings).get("Authorizers")):
+            every = [listed] if is_intrinsic(listed) else mapping(listed).values()
+            for found in (choice for authorizer in every for choice in possible(authorizer)):
+                of_function = is_intrinsic(found) or "FunctionArn" in mapping(found)
+                if of_function and _keeps(mapping(mapping(found).get("Identity")).get("ReauthorizeEvery")):
+                    yield Kept(resource, "SAM", mapping(found).get("FunctionArn"))
+
+
+def _keeps(seconds: object) -> bool:
+    """Whether answers may be kept: AWS keeps them where nothing is said, and what cannot be read may be anything."""
+    return not all(
+        isinstance(value, int | str) and not isinstance(value, bool) and str(value) == "0"
+        for value in possible(seconds)
+    )
+
+
+def _all(value: object, only: object) -> bool:
+    return all(found == only for found in possible(value))
+
+
+def _texts(values: object) -> tuple[str, ...] | None:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        return None
+    return tuple(value.strip() for value in values)

@@ -1,0 +1,155 @@
+"""Finished templates, read: which resources they have and which of them a value names. Knows nothing of the CDK."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_OUTPUT: Final = "Outputs."
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """The template of one stack.
+
+    Attributes:
+        stack: the stack's path in the construct tree.
+        document: the template.
+        file: where it was written.
+        parent: the template that nests this one, and the parameters that it passes.
+        nested: the templates that this one nests, by the logical id of the resource that does.
+    """
+
+    stack: str
+    document: Mapping[str, Any]
+    file: str = ""
+    parent: tuple[Template, Mapping[str, Any]] | None = None
+    nested: dict[str, Template] = field(default_factory=dict)
+
+    def resources(self) -> Iterator[Resource]:
+        """Its resources."""
+        for logical_id in self.document.get("Resources", {}):
+            yield Resource(self, logical_id)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of a template."""
+
+    template: Template
+    logical_id: str
+
+    @property
+    def type(self) -> str:
+        """Such as ``AWS::Lambda::Function``; empty for what is no resource, as a loop or a macro."""
+        return str(self._definition.get("Type", ""))
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """Its properties, with their intrinsic functions."""
+        return mapping(self._definition.get("Properties"))
+
+    @property
+    def _definition(self) -> dict[str, Any]:
+        return mapping(self.template.document["Resources"][self.logical_id])
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The templates of an app, as a check of one stack sees them.
+
+    Attributes:
+        own: those of the stack that the check is of, and of the stacks nested in it.
+        others: all others.
+        names: what constructs are called in sentences, by stack and logical id.
+    """
+
+    own: Sequence[Template]
+    others: Sequence[Template] = ()
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def name(self, resource: Resource) -> str:
+        """What a resource is called in a sentence."""
+        key = (resource.template.stack, resource.logical_id)
+        return self.names.get(key, "/".join(key))
+
+    def targets(self, template: Template, value: object) -> list[Resource]:
+        """The resources that a value in a template names, through nested stacks and the exports of this app."""
+        found: list[Resource] = []
+        for name, attribute in _references(value):
+            nested = template.nested.get(name)
+            if nested is not None and attribute.startswith(_OUTPUT):
+                output = mapping(nested.document.get("Outputs", {}).get(attribute.removeprefix(_OUTPUT)))
+                found += self.targets(nested, output.get("Value"))
+            elif name in template.document.get("Resources", {}):
+                found.append(Resource(template, name))
+            elif template.parent is not None:
+                outer, passed = template.parent
+                found += self.targets(outer, passed.get(name))
+        for name in _imports(value):
+            for exporter, exported in self._exported(name):
+                found += self.targets(exporter, exported)
+        return found
+
+    def _exported(self, name: object) -> Iterator[tuple[Template, object]]:
+        for template in (*self.own, *self.others):
+            for output in template.document.get("Outputs", {}).values():
+                if mapping(output.get("Export")).get("Name") == name:
+                    yield template, output.get("Value")
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """A JSON object; an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def possible(value: object) -> Iterator[object]:
+    """Every value that a property may have, whichever of its conditions hold; ``None`` where it would be absent."""
+    match value:
+        case {"Fn::If": [_, yes, no]}:
+            yield from possible(yes)
+            yield from possible(no)
+        case {"Ref": "AWS::NoValue"}:
+            yield None
+        case _:
+            yield value
+
+
+def is_intrinsic(value: object) -> bool:
+    """Whether a value is an intrinsic function, so that what it will be is not in the template."""
+    return any(key == "Ref" or key.startswith("Fn::") for key in mapping(value))
+
+
+def members(value: object) -> Iterator[tuple[str, Any]]:
+    """Every member of every object in a JSON value, at any depth."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield key, part
+            yield from members(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from members(part)
+
+
+def _references(value: object) -> Iterator[tuple[str, str]]:
+    """The names that a value refers to, each with the attribute that it wants, or an empty one."""
+    for key, part in members(value):
+        match key, part:
+            case "Ref", str(name):
+                yield name, ""
+            case "Fn::GetAtt", str(text):
+                yield text.partition(".")[0], text.partition(".")[2]
+            case "Fn::GetAtt", [str(name), str(attribute)]:
+                yield name, attribute
+            case "Fn::Sub", (str(text) | [str(text), *_]):
+                for name in re.findall(r"\$\{([^!}]+)\}", text):
+                    yield name.strip().partition(".")[0], name.strip().partition(".")[2]
+
+
+def _imports(value: object) -> Iterator[object]:
+    """The names of the exports that a value imports."""
+    return (part for key, part in members(value) if key == "Fn::ImportValue")
