@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from infra.templates import is_intrinsic, mapping, members, possible
+from infra.templates import NESTING, is_intrinsic, mapping, members, possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +96,7 @@ def _unreadable(resource: Resource) -> str:
     kind, properties = resource.type, resource.properties
     if not kind or kind.endswith("::MODULE"):
         return "it is no resource, but makes some when it is deployed"
-    if kind in _MAKERS or (
-        kind == "AWS::CloudFormation::Stack" and resource.logical_id not in resource.template.nested
-    ):
+    if kind in _MAKERS or (kind == NESTING and resource.logical_id not in resource.template.nested):
         return "its resources are in no template of this app"
     if kind.startswith(_SERVICES) and any(key == "Fn::Transform" for key, _ in members(properties)):
         return "a macro (Fn::Transform) changes it when it is deployed"

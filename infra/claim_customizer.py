@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import jsii
 from aws_cdk import Aws, CfnElement, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
-from constructs import Construct, IValidation
+from constructs import Construct
 
 from claimsmith import environment as variables
 from claimsmith import table as names
 from infra.acknowledgement import acknowledge
-from infra.config import LITE_REFUSAL
 from infra.function import PythonFunction
 from infra.grants import publisher_statements, trigger_statements
+from infra.pool_settings import problems
+from infra.template_check import check_templates
+from infra.templates import Resource
 
 if TYPE_CHECKING:
     from infra.config import Config
+    from infra.templates import Templates
 
 _VERSIONS = {"V2_0": cognito.LambdaVersion.V2_0, "V3_0": cognito.LambdaVersion.V3_0}
 
@@ -33,7 +35,8 @@ _PUBLISHER_TIMEOUT = Duration.seconds(30)
 class ClaimCustomizer(Construct):
     """Customizes the claims of a user pool.
 
-    The pool must be on the Essentials or Plus plan; a Lite pool fails when the app is synthesised.
+    The pool must be made in this app, on the Essentials or Plus plan; a Lite pool, or one with another pre token
+    generation trigger, fails when the app is synthesised.
 
     Attributes:
         table: policy, directory and bundles.
@@ -44,6 +47,7 @@ class ClaimCustomizer(Construct):
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, user_pool: cognito.UserPool, config: Config) -> None:
+        _refuse_unmade(user_pool)
         super().__init__(scope, construct_id)
         self.table = _table(self, "Table", config, stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
         self.table.add_global_secondary_index(
@@ -82,7 +86,14 @@ class ClaimCustomizer(Construct):
         permission = user_pool.node.find_child("PreTokenGenerationConfigCognito")
         assert isinstance(permission, lambda_.CfnPermission)  # noqa: S101 - what add_trigger makes
         permission.source_account = Aws.ACCOUNT_ID
-        self.node.add_validation(_NotLite(user_pool))
+        pool = _element(user_pool)
+        check_templates(
+            pool.stack,
+            "user-pool",
+            lambda templates: problems(
+                templates, _resource(templates, pool), _resource(templates, _element(trigger)), config.trigger_version
+            ),
+        )
         return trigger
 
     def _publisher(self, config: Config) -> lambda_.Function:
@@ -99,8 +110,7 @@ class ClaimCustomizer(Construct):
             statements=publisher_statements(self.table, self.audit_table),
             config=config,
         )
-        table = self.table.node.default_child
-        assert isinstance(table, CfnElement)  # noqa: S101 - what a Table is made of
+        table = _element(self.table)
         acknowledge(
             publisher.policy,
             f"IAM5[Resource::<{Stack.of(self).get_logical_id(table)}.Arn>/stream/*]",
@@ -125,6 +135,38 @@ class ClaimCustomizer(Construct):
         )
         mapping.node.add_dependency(publisher.policy)
         return publisher.function
+
+
+def _refuse_unmade(user_pool: object) -> None:
+    """Refuse a pool that cannot be given a trigger.
+
+    Raises:
+        TypeError: it is imported, or an L1 construct.
+    """
+    if isinstance(user_pool, cognito.UserPool):
+        return
+    if isinstance(user_pool, cognito.CfnUserPool):
+        raise TypeError(
+            "ClaimCustomizer needs a cognito.UserPool, not a CfnUserPool: make the pool as a UserPool (its logical id "
+            "can be kept with node.default_child.override_logical_id), so that its trigger can be set here."
+        )
+    raise TypeError(
+        "ClaimCustomizer needs a cognito.UserPool that is made in this app. CloudFormation cannot change a pool that "
+        "is only imported by its id or ARN: bring it into this app first (cdk import), with its settings as they are."
+    )
+
+
+def _element(construct: Construct) -> CfnElement:
+    """The one resource that a construct makes."""
+    element = construct.node.default_child
+    assert isinstance(element, CfnElement)  # noqa: S101 - a UserPool and a Function have one
+    return element
+
+
+def _resource(templates: Templates, element: CfnElement) -> Resource:
+    """The same in the finished templates."""
+    (template,) = [found for found in (*templates.own, *templates.others) if found.stack == element.stack.node.path]
+    return Resource(template, element.stack.resolve(element.logical_id))
 
 
 def _changes_to_publish() -> dict[str, object]:
@@ -163,17 +205,3 @@ def _key(name: str) -> dynamodb.Attribute:
 
 def _removal_policy(config: Config) -> RemovalPolicy:
     return RemovalPolicy.RETAIN if config.production else RemovalPolicy.DESTROY
-
-
-@jsii.implements(IValidation)
-class _NotLite:
-    """Looks at the plan once the app is complete: CDK does not, and CloudFormation only while it deploys."""
-
-    def __init__(self, user_pool: cognito.UserPool) -> None:
-        self._user_pool = user_pool
-
-    def validate(self) -> list[str]:
-        """The sentence, where the pool is a Lite pool."""
-        resource = self._user_pool.node.default_child
-        assert isinstance(resource, cognito.CfnUserPool)  # noqa: S101 - what a UserPool is made of
-        return [LITE_REFUSAL] if Stack.of(resource).resolve(resource.user_pool_tier) == "LITE" else []

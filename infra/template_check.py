@@ -27,7 +27,7 @@ from aws_cdk import (
     Validations,
 )
 
-from infra.templates import Resource, Template, Templates
+from infra.templates import NESTING, Resource, Template, Templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -119,9 +119,10 @@ class _Plugin:
         """The stack's templates and those of the others."""
         files = {item.stack_construct_path: item.template_path for item in context.stack_templates}
         found = {path: _read(path, file) for path, file in files.items()}
-        for construct in self._stage.node.find_all():
-            if isinstance(construct, NestedStack):
-                _nest(construct, found)
+        if any(resource.type == NESTING for template in found.values() for resource in template.resources()):
+            for construct in self._stage.node.find_all():
+                if isinstance(construct, NestedStack):
+                    _nest(construct, found)
         top = self._stack.node.path
         own = [path for path in found if path == top or path.startswith(f"{top}/")]
         return [found[path] for path in own], [found[path] for path in found if path not in own]

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+#: The resource that nests a stack.
+NESTING: Final = "AWS::CloudFormation::Stack"
+
 _OUTPUT: Final = "Outputs."
 
 
@@ -90,8 +93,8 @@ class Templates:
             elif template.parent is not None:
                 outer, passed = template.parent
                 found += self.targets(outer, passed.get(name))
-        for name in _imports(value):
-            for exporter, exported in self._exported(name):
+        for export in _imports(value):
+            for exporter, exported in self._exported(export):
                 found += self.targets(exporter, exported)
         return found
 

@@ -16,6 +16,8 @@ from infra.function import PythonFunction
 from infra.grants import authorizer_statements, introspection_statements
 from infra.http_api import HttpApi
 from infra.rest_api import RestApi
+from infra.template_check import check_templates
+from infra.verifier_settings import problems
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -95,6 +97,7 @@ class VerifierStack(Stack):
                 "RestAuthorizerName": rest_authorizer.function_name,
             }
         see_to_caches(self)
+        check_templates(self, "verifier-settings", problems)
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)

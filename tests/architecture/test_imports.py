@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.cognito": {"claimsmith.errors"},
     "claimsmith.engine": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.table"},
     "claimsmith.testing": {"claimsmith.errors"},
-    "infra": {"claimsmith.table", "claimsmith.environment"},
+    "infra": {"claimsmith.errors", "claimsmith.table", "claimsmith.environment"},
 }
 _LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.routes"}
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from aws_cdk import Stack, Token
+from aws_cdk import Stack
 from aws_cdk import aws_cognito as cognito
 from moto import mock_aws
 
 from claimsmith.table import POLICY, STREAM_PREFIXES, create_table
 from infra.claim_customizer import ClaimCustomizer
 from infra.config import LITE_REFUSAL, Config
+from infra.pool_settings import problems
+from infra.templates import Resource, Templates
+from infra.templates import Template as Finished
 from tests.infra.template import Template, cdk_app
 
 if TYPE_CHECKING:
@@ -183,10 +186,67 @@ def test_a_lite_pool_fails_at_synth_with_a_sentence() -> None:
         _synthesise(stack)
 
 
-def test_a_pool_made_lite_afterwards_fails_too() -> None:
+def test_a_pool_that_an_override_excludes_afterwards_fails_too() -> None:
+    """By the finished template: no attribute of the construct says so."""
     stack, user_pool = _customize()
     resource = user_pool.node.default_child
     assert isinstance(resource, cognito.CfnUserPool)
-    resource.user_pool_tier = Token.as_string("LITE")
-    with pytest.raises(RuntimeError, match=LITE_REFUSAL):
+    resource.add_property_override("UserPoolTier", "LITE")
+    resource.add_property_override("LambdaConfig.PreTokenGeneration", "arn:aws:lambda:x:123456789012:function:another")
+    with pytest.raises(RuntimeError) as failed:
         _synthesise(stack)
+    for said in (LITE_REFUSAL, "Own/Users/Resource has a second pre token generation"):
+        assert said in str(failed.value)
+
+
+ARN = {"Fn::GetAtt": ["Trigger", "Arn"]}
+CURRENT = {"LambdaArn": ARN, "LambdaVersion": "V2_0"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({"LambdaConfig": {"PreTokenGenerationConfig": CURRENT}}, ""),
+        ({"LambdaConfig": {"PreTokenGenerationConfig": CURRENT, "PreTokenGeneration": ARN}}, ""),
+        ({"LambdaConfig": {"PreTokenGenerationConfig": {**CURRENT, "LambdaArn": {"Ref": "Alias"}}}}, ""),
+        ({"LambdaConfig": {"PreTokenGenerationConfig": CURRENT}, "UserPoolTier": {"Ref": "Tier"}}, ""),
+        ({"LambdaConfig": {"PreTokenGenerationConfig": CURRENT}, "UserPoolTier": "LITE"}, "cannot customize access"),
+        (
+            {"LambdaConfig": {"PreTokenGenerationConfig": CURRENT}, "UserPoolTier": {"Fn::If": ["C", "PLUS", "LITE"]}},
+            "cannot customize access",
+        ),
+        ({}, "does not ask this trigger"),
+        ({"LambdaConfig": {"PreTokenGeneration": ARN}}, "does not ask this trigger"),
+        ({"LambdaConfig": {"PreTokenGenerationConfig": {"Ref": "AWS::NoValue"}}}, "does not ask this trigger"),
+        ({"LambdaConfig": {"Fn::If": ["C", {"PreTokenGenerationConfig": CURRENT}, {}]}}, "does not ask this trigger"),
+        (
+            {"LambdaConfig": {"PreTokenGenerationConfig": {**CURRENT, "LambdaArn": {"Fn::GetAtt": ["Other", "Arn"]}}}},
+            "does not ask this trigger",
+        ),
+        (
+            {"LambdaConfig": {"PreTokenGenerationConfig": {**CURRENT, "LambdaVersion": "V1_0"}}},
+            "LambdaVersion must be V2_0",
+        ),
+        (
+            {"LambdaConfig": {"PreTokenGenerationConfig": CURRENT, "PreTokenGeneration": {"Fn::GetAtt": "Other.Arn"}}},
+            "second pre token generation trigger",
+        ),
+    ],
+)
+def test_a_pool_whose_settings_exclude_this_trigger_is_refused(properties: dict[str, Any], said: str) -> None:
+    function = {"Type": "AWS::Lambda::Function"}
+    alias = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "Trigger"}}}
+    pool = {"Type": "AWS::Cognito::UserPool", "Properties": properties}
+    template = Finished("Own", {"Resources": {"Pool": pool, "Trigger": function, "Other": function, "Alias": alias}})
+    resources = Resource(template, "Pool"), Resource(template, "Trigger")
+    found = [sentence for _, sentence in problems(Templates([template]), *resources, "V2_0")]
+    assert len(found) == bool(said), found
+    assert said in " ".join(found)
+
+
+def test_a_pool_that_cannot_be_given_a_trigger_is_refused_with_what_to_do() -> None:
+    stack = Stack(cdk_app({}), "Own")
+    imported = cognito.UserPool.from_user_pool_id(stack, "Imported", "eu-central-1_EXAMPLE")
+    for pool, said in ((imported, "cdk import"), (cognito.CfnUserPool(stack, "Raw"), "make the pool as a UserPool")):
+        with pytest.raises(TypeError, match=said):
+            ClaimCustomizer(stack, "Claims", user_pool=pool, config=Config())  # type: ignore[arg-type]

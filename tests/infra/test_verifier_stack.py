@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
 import pytest
+from aws_cdk import CfnResource
 
 from infra.config import Config
 from infra.http_api import BURST, INTROSPECT_BURST, INTROSPECT_RATE, PROTECTED, RATE
 from infra.stateful_stack import StatefulStack
+from infra.templates import Template as Finished
+from infra.templates import Templates
+from infra.verifier_settings import problems
 from infra.verifier_stack import VerifierStack
 from tests.infra.permissions import imported
 from tests.infra.template import cdk_app, synthesise
@@ -134,6 +138,42 @@ def test_functions_answer_before_anybody_gives_up(
     assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
 
 
+ISSUER = {"Fn::Join": ["", ["https://cognito-idp.", {"Ref": "AWS::Region"}, ".", {"Ref": "AWS::URLSuffix"}, "/"]]}
+
+
+def _after(slash: object, *more: object) -> dict[str, Any]:
+    return {"Fn::Join": ["", [ISSUER, slash, *more]]}
+
+
+@pytest.mark.parametrize(
+    ("issuers", "client_ids", "said"),
+    [
+        (_after({"Ref": "Pool"}), {"Fn::Join": [",", [{"Ref": "Web"}, {"Fn::ImportValue": "x"}]]}, ""),
+        (_after({"Ref": "Pool"}, "=http://127.0.0.1:4566/", {"Ref": "Pool"}, "/jwks.json"), {"Ref": "Web"}, ""),
+        ({"Ref": "Issuers"}, {"Ref": "Ids"}, ""),
+        ({"Fn::Sub": "https://cognito-idp.${Region}.amazonaws.com/${Pool}/"}, "a", ""),  # known when it is deployed
+        ("https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_EXAMPLE", "a", ""),
+        ({"Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com.cn/${Pool}"}, "a", ""),
+        (_after({"Ref": "Pool"}, "/"), "a", "CLAIMSMITH_ISSUERS: No user pool has this issuer"),
+        ({"Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Pool}/"}, "a", "No user pool has this issuer"),
+        ({"Fn::If": ["C", _after({"Ref": "P"}), _after({"Ref": "P"}, "/")]}, "a", "No user pool has this issuer"),
+        ("https://own.auth.eu-central-1.amazoncognito.com", "a", "The managed login's domain"),
+        (_after({"Ref": "Pool"}), "*", "CLAIMSMITH_CLIENT_IDS: "),
+        (_after({"Ref": "Pool"}), {"Fn::Join": [",", [{"Ref": "Web"}, "ANY"]]}, "CLAIMSMITH_CLIENT_IDS: "),
+        (_after({"Ref": "Pool"}), {"Fn::Join": ["; ", [{"Ref": "Web"}, {"Ref": "Cli"}]]}, "CLAIMSMITH_CLIENT_IDS: "),
+    ],
+)
+def test_synth_refuses_what_the_functions_would_refuse_when_they_start(
+    issuers: object, client_ids: object, said: str
+) -> None:
+    variables = {"CLAIMSMITH_ISSUERS": issuers, "CLAIMSMITH_CLIENT_IDS": client_ids}
+    function = {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": variables}}}
+    own = Finished("Own", {"Resources": {"Function": function, "Other": {"Type": "AWS::Lambda::Function"}}})
+    found = [sentence for _, sentence in problems(Templates([own]))]
+    assert len(found) == bool(said), found
+    assert said in " ".join(found)
+
+
 # The HTTP API.
 
 
@@ -195,9 +235,13 @@ def test_the_stack_itself_is_looked_at_that_way() -> None:
     """A configuration that was not read from the context, and so was not checked there."""
     app = cdk_app({})
     config = Config(authorizer_cache_seconds=60)
-    VerifierStack(app, "V", stateful=StatefulStack(app, "S", config=config), config=config)
+    verifier = VerifierStack(app, "V", stateful=StatefulStack(app, "S", config=config), config=config)
+    function = verifier.node.find_child("Introspection").node.find_child("Function").node.default_child
+    assert isinstance(function, CfnResource)
+    function.add_property_override("Environment.Variables.CLAIMSMITH_CLIENT_IDS", "*")
     with pytest.raises(RuntimeError, match=r"an answer for one route would open another") as caught:
         app.synth()
+    assert "CLAIMSMITH_CLIENT_IDS: * and ANY are no ids" in str(caught.value)
     assert "GET--tenants--{tenant}--orders/Resource is for many" in str(caught.value)
 
 

@@ -1,0 +1,71 @@
+"""Refuses at synth a user pool whose other settings exclude this trigger, by what its template says in the end.
+
+CDK does not look, and CloudFormation only while it deploys, or, for a trigger that something replaced, not at all.
+
+https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-token-generation.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.config import LITE_REFUSAL
+from infra.templates import mapping, possible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.templates import Resource, Templates
+
+
+def problems(templates: Templates, pool: Resource, trigger: Resource, version: str) -> Iterator[tuple[Resource, str]]:
+    """What is wrong with a pool.
+
+    Args:
+        templates: the app's.
+        pool: the user pool.
+        trigger: the function that must customize its tokens.
+        version: of the event that it must get.
+    """
+    if "LITE" in possible(pool.properties.get("UserPoolTier")):
+        yield pool, LITE_REFUSAL
+    for settings in possible(pool.properties.get("LambdaConfig")):
+        for current in possible(mapping(settings).get("PreTokenGenerationConfig")):
+            said = _wrong(mapping(settings), mapping(current), templates, pool, trigger, version)
+            if said:
+                yield pool, f"{templates.name(pool)} {said}"
+
+
+def _wrong(
+    settings: dict[str, Any],
+    current: dict[str, Any],
+    templates: Templates,
+    pool: Resource,
+    trigger: Resource,
+    version: str,
+) -> str:
+    arn = current.get("LambdaArn")
+    if trigger not in _functions(templates, pool, arn):
+        return (
+            "does not ask this trigger: PreTokenGenerationConfig of its LambdaConfig is another or is not there. A "
+            "pool has one pre token generation trigger; remove what overrides it."
+        )
+    if current.get("LambdaVersion") != version:
+        return (
+            "does not send this trigger the events that it is configured for: LambdaVersion must be "
+            f"{version} in PreTokenGenerationConfig of its LambdaConfig."
+        )
+    if any(older not in (None, arn) for older in possible(settings.get("PreTokenGeneration"))):
+        return (
+            "has a second pre token generation trigger, of version V1_0: PreTokenGeneration of its LambdaConfig. "
+            "Cognito accepts both only as the same function; remove it."
+        )
+    return ""
+
+
+def _functions(templates: Templates, pool: Resource, arn: object) -> list[Resource]:
+    """The functions that an ARN leads to, also by an alias."""
+    named = templates.targets(pool.template, arn)
+    for alias in [found for found in named if found.type == "AWS::Lambda::Alias"]:
+        named += templates.targets(alias.template, alias.properties.get("FunctionName"))
+    return named
