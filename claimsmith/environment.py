@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+from claimsmith.cognito.identifiers import check_client_id, check_issuer
 from claimsmith.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -148,8 +149,6 @@ def listed_issuers(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]
     Raises:
         ConfigurationError: one is the issuer of no token.
     """
-    from claimsmith.cognito.identifiers import check_issuer  # noqa: PLC0415 - the trigger does without it
-
     issuers = []
     for entry in entries:
         issuer, _, jwks_uri = (part.strip() for part in entry.partition("="))
@@ -164,8 +163,6 @@ def listed_client_ids(entries: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ConfigurationError: one is the id of no app client.
     """
-    from claimsmith.cognito.identifiers import check_client_id  # noqa: PLC0415 - as above
-
     client_ids = tuple(entries)
     for client_id in client_ids:
         _named(CLIENT_IDS, check_client_id, client_id)

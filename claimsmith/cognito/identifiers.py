@@ -29,11 +29,12 @@ _AWS: Final = tuple(f".{domain}" for domain in (*(domain for _, domain in _DOMAI
 #: ``cognito-idp`` is the ORIGINAL issuer, ``issuer-cognito-idp`` the UPDATED one of the same pool. That a pool outside
 #: aws and aws-us-gov has an UPDATED issuer is not confirmed; to allow its name all the same gives nobody anything,
 #: since the domain is AWS's and the pool's id is part of it.
-_ISSUER: Final = re.compile(
+#:
+#: None of these is compiled before it is needed: the trigger loads this too, with the environment, and needs none.
+_ISSUER: Final = (
     r"https://(?P<updated>issuer-)?cognito-idp\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z0-9.-]+)"
     r"/(?P<pool>(?P<home>[a-z0-9-]+)_[A-Za-z0-9]+)"
 )
-#: Compiled only where a sentence needs them: verifiers are made at every cold start.
 _POOL_ID: Final = r"(?i)(?<![a-z0-9-])(?P<home>[a-z]{2,4}(?:-[a-z]+)+-[0-9]+)_(?P<id>[a-z0-9]+)"
 _ENDPOINT: Final = r"(?i)(?:https?://)?(?P<updated>issuer-)?cognito-idp\.(?P<region>[a-z0-9-]+)\."
 
@@ -61,7 +62,7 @@ def pool_issuer(pool_id: str, region: str | None = None, *, updated: bool = Fals
 
 def pool_issuers(issuer: str) -> tuple[str, str] | None:
     """The ORIGINAL and the UPDATED form of a pool's issuer; none where it is not the issuer of a user pool."""
-    found = _ISSUER.fullmatch(issuer)
+    found = re.fullmatch(_ISSUER, issuer)
     if found is None or found["domain"] != _domain(found["region"]):
         return None
     return (
@@ -72,7 +73,7 @@ def pool_issuers(issuer: str) -> tuple[str, str] | None:
 
 def is_of_another_region(issuer: str) -> bool:
     """Whether a pool's issuer names another region than the pool's id: right for a replica only."""
-    found = _ISSUER.fullmatch(issuer)
+    found = re.fullmatch(_ISSUER, issuer)
     return found is not None and found["region"] != found["home"]
 
 
