@@ -22,6 +22,7 @@ from starlette.routing import Route
 from tests.unit.verifier.gateway_events import http1, http2, rest_request, rest_token
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
@@ -176,7 +177,7 @@ def by_powertools(rows: Sequence[Row], sent: Sent) -> list[Reached]:
     if sent.own_domain and sent.kind == "HTTP 2.0":
         return []  # it cuts as many characters off the path as the stage has, so its own routes do not work there
     reached: list[Reached] = []
-    stripped = None if sent.own_domain is None else ["/prod"]
+    stripped: list[str | re.Pattern[str]] | None = None if sent.own_domain is None else ["/prod"]
     app: ApiGatewayResolver = (
         APIGatewayHttpResolver() if sent.kind == "HTTP 2.0" else APIGatewayRestResolver(strip_prefixes=stripped)
     )
