@@ -107,8 +107,11 @@ def _read_http(event: Mapping[str, Any], *, simple: bool) -> Call:
     arn = _text(event, "routeArn")
     api, _stage, _method, arn_path = _taken_apart(arn)
     stage = _text(context, "stage")
-    path = _without_stage(_text(event, "rawPath"), stage, arn_path or "/")
-    path, spellings = _spellings(path, (arn_path, http.get("path")), stage)
+    raw = _text(event, "rawPath")
+    path, spellings = _spellings(_without_stage(raw, stage, arn_path or "/"), (arn_path, http.get("path")), stage)
+    if path == raw and stage != "$default" and raw[len(stage) + 1 :].startswith("/"):
+        # Powertools cuts as many characters off as the stage has, whatever they are.
+        spellings = (*spellings, raw[len(stage) + 1 :])
     route_key, domain = event.get("routeKey"), context.get("domainName")
     route = _ROUTE_KEY.fullmatch(route_key) if isinstance(route_key, str) else None
     request = Request(

@@ -174,8 +174,6 @@ def by_flask(rows: Sequence[Row], sent: Sent) -> list[Reached]:
 
 def by_powertools(rows: Sequence[Row], sent: Sent) -> list[Reached]:
     """It does not decode; so whoever writes a literal for it writes it as it is sent, or as an HTTP API decodes it."""
-    if sent.own_domain and sent.kind == "HTTP 2.0":
-        return []  # it cuts as many characters off the path as the stage has, so its own routes do not work there
     reached: list[Reached] = []
     stripped: list[str | re.Pattern[str]] | None = None if sent.own_domain is None else ["/prod"]
     app: ApiGatewayResolver = (

@@ -93,7 +93,7 @@ def requests(draw: st.DrawFn, closed: Row) -> Sent:
     if at is not None and at < len(path) and path[at].isascii():
         path = path[:at] + draw(st.sampled_from(ESCAPES)).format(ord(path[at])) + path[at + 1 :]
     path += draw(st.just("") | st.sampled_from(ENDS))
-    path = draw(st.sampled_from(["", "", "", "/prod", "/%70rod"])) + path
+    path = draw(st.sampled_from(["", "", "", "/prod", "/%70rod", "/else"])) + path
     kind = draw(st.sampled_from(KINDS))
     return Sent(
         kind,

@@ -101,6 +101,14 @@ def test_at_a_custom_domain_a_path_that_begins_with_the_stage_may_lose_it() -> N
     assert outcome(event, ("/{rest+}", OPEN), ("/admin", OPEN)) is None
 
 
+@pytest.mark.parametrize("path", ["/else/admin", "/a/bc/admin"])
+def test_at_a_custom_domain_as_many_characters_as_the_stage_has_may_be_lost(path: str) -> None:
+    event = http2(path=path, routeArn=arn(path=path, stage="prod"))
+    event["requestContext"]["stage"] = "prod"
+    assert outcome(event, ("/{rest+}", OPEN), ("/admin", CLOSED)) == Code.ROLE_MISSING
+    assert outcome(event, ("/{rest+}", OPEN), ("/admin", OPEN)) is None
+
+
 @pytest.mark.parametrize(
     ("key", "path", "taken", "code"),
     [
