@@ -1,22 +1,38 @@
-"""``make demo`` (``python -m demo``) and ``make demo-stop`` (``python -m demo stop``)."""
+"""``make demo`` and what goes with it.
+
+::
+
+    python -m demo                 deploy, and tell the story
+    python -m demo sign-in USER    sign a user of the demonstration in, and show both tokens
+    python -m demo record FILE     tell a part of the story and keep what the terminal shows, as SVG
+    python -m demo stop            stop what was started
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import re
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
 
 from demo.emulator import ACCESS_KEY, REGION, SECRET_KEY, LocalStackError
 from demo.local_stack import ROOT, LocalStack, emulator
 from demo.screen import Screen
 from demo.stage import Stage
-from demo.story import STEPS, seed
+from demo.story import RECORDED, STEPS, seed
 
 if TYPE_CHECKING:
     from demo.emulator import Emulator
 
 FOLDER: Final = ROOT / ".local" / "stack"
+
+_RECORDED_WIDTH: Final = 110
 
 
 def main(arguments: list[str]) -> int:
@@ -33,8 +49,12 @@ def main(arguments: list[str]) -> int:
             case ["stop"]:
                 stopped = emulator(FOLDER).stop()
                 screen.good("The local stack is stopped." if stopped else "The local stack was not running.")
+            case ["sign-in", username]:
+                _sign_in(screen, username)
+            case ["record", file]:
+                _record(Path(file))
             case _:
-                screen.failure("Usage: python -m demo [stop]")
+                screen.failure("Usage: python -m demo [stop | sign-in USER | record FILE]")
                 return 2
     except LocalStackError as error:
         screen.failure(str(error))
@@ -64,6 +84,30 @@ def _tell_the_story(screen: Screen) -> None:
     for step in STEPS:
         step(stage)
     _say_how_to_go_on(screen, stack, running)
+
+
+def _sign_in(screen: Screen, username: str) -> None:
+    stack = LocalStack.deployed(emulator(FOLDER), FOLDER)
+    passwords = json.loads((FOLDER / "passwords.json").read_text())
+    if username not in passwords:
+        raise LocalStackError(f"There is no user {username}. Try: {', '.join(sorted(passwords))}")
+    tokens = stack.pool.sign_in(stack.public_client, username, passwords[username])
+    screen.claims("Access token", stack.pool.verified(tokens.access))
+    screen.claims("ID token", stack.pool.verified(tokens.id))
+
+
+def _record(file: Path) -> None:
+    stack = LocalStack.deployed(emulator(FOLDER), FOLDER)
+    quiet = Stage(stack, Screen(Console(file=io.StringIO())))
+    seed(quiet, FOLDER)
+    quiet.tokens = quiet.sign_in("alice")
+    console = Console(record=True, width=_RECORDED_WIDTH, highlight=False, file=io.StringIO())
+    stage = replace(quiet, screen=Screen(console))
+    for step in RECORDED:
+        step(stage)
+    # Rich's picture fetches a font from elsewhere; a page that shows it should fetch nothing.
+    picture = re.sub(r"@font-face {.*?}", "", console.export_svg(title="make demo", unique_id="demo"), flags=re.DOTALL)
+    file.write_text(picture, encoding="utf-8")
 
 
 def _say_how_to_go_on(screen: Screen, stack: LocalStack, running: Emulator) -> None:

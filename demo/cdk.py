@@ -22,6 +22,7 @@ from demo.emulator import ACCOUNT, REGION, LocalStackError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+_OUTPUTS: Final = "outputs.json"
 _TOOLKIT_STACK: Final = "CDKToolkit"
 _ASSET_BUCKET: Final = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 _DONE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
@@ -97,8 +98,8 @@ class Cdk:
         """
         chosen = {"setting": "development", "arch": _architecture(), "python": python, **(context or {})}
         assembly = self._folder / "cdk.out"
-        outputs = self._folder / "outputs.json"
-        outputs.unlink(missing_ok=True)
+        written = self._folder / _OUTPUTS
+        written.unlink(missing_ok=True)
         command = [
             "deploy",
             "--all",
@@ -107,7 +108,7 @@ class Cdk:
             "--progress",
             "events",
             "--outputs-file",
-            str(outputs),
+            str(written),
         ]
         made_from = self._folder / "cdk.out.digest"
         digest = _digest(self._root, chosen)
@@ -119,7 +120,7 @@ class Cdk:
             flags = [flag for name, value in chosen.items() for flag in ("--context", f"{name}={value}")]
             self._run([*command, *flags, "--output", str(assembly)], self._root)
             made_from.write_text(digest)
-        return _merged(json.loads(outputs.read_text()))
+        return outputs(self._folder)
 
     def _status(self, stack: str) -> str | None:
         try:
@@ -179,12 +180,18 @@ def _kill(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _merged(by_stack: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def outputs(folder: Path) -> dict[str, str]:
+    """The outputs of all stacks that were last deployed from a folder.
+
+    Raises:
+        FileNotFoundError: nothing was.
+        LocalStackError: two stacks have an output of the same name.
+    """
     merged: dict[str, str] = {}
-    for stack, outputs in by_stack.items():
-        if taken := merged.keys() & outputs.keys():
+    for stack, own in json.loads((folder / _OUTPUTS).read_text()).items():
+        if taken := merged.keys() & own.keys():
             raise LocalStackError(f"{stack} has outputs of names that another stack has: {', '.join(sorted(taken))}.")
-        merged |= outputs
+        merged |= own
     return merged
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from demo import aws
 from demo.api import Api
-from demo.cdk import Cdk
+from demo.cdk import Cdk, outputs
 from demo.emulator import Emulator, LocalStackError
 from demo.user_pool import UserPool
 
@@ -102,6 +102,18 @@ class LocalStack:
             **(context or {}),
         }
         return cls(running.endpoint, cdk.deploy(running.python_version(), chosen))
+
+    @classmethod
+    def deployed(cls, running: Emulator, folder: Path) -> LocalStack:
+        """The app as an earlier ``deploy`` left it.
+
+        Raises:
+            LocalStackError: there is none.
+        """
+        try:
+            return cls(running.endpoint, outputs(folder / "cdk"))
+        except FileNotFoundError:
+            raise LocalStackError("Nothing is deployed here yet. Run: make demo") from None
 
     def cli(self, *arguments: str, given: str | None = None) -> Answer:
         """Run a ``claimsmith`` command, as an admin would, with ``--json``.

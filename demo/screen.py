@@ -94,6 +94,11 @@ class Screen:
         always = ", ".join(sorted(({*before, *after}) & UNPREDICTABLE))
         self._console.print(f"  and, as in every token: {always}\n", style="dim")
 
+    def claims(self, title: str, claims: Claims) -> None:
+        """What one token says."""
+        self._console.print(f"[bold]{escape(title)}[/bold]")
+        self._console.print_json(data=claims, sort_keys=True)
+
     def grid(self, columns: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
         """A small table."""
         grid = Table(*columns, box=SIMPLE_HEAD)

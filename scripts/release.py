@@ -8,7 +8,7 @@ pushed or uploaded. A step that fails leaves the tree as it was.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import re
 import subprocess
 import sys
@@ -121,7 +121,7 @@ def release(version: str) -> None:
         raise ReleaseError(f"The tag v{version} exists already.")
     files = {
         PYPROJECT: released_pyproject(PYPROJECT.read_text(), version),
-        CHANGELOG: released_changelog(CHANGELOG.read_text(), version, datetime.datetime.now(datetime.UTC).date().isoformat()),
+        CHANGELOG: released_changelog(CHANGELOG.read_text(), version, dt.datetime.now(dt.UTC).date().isoformat()),
     }
     before = {path: path.read_text() for path in files}
     try:

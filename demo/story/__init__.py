@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from demo.stage import Stage
 
-__all__ = ["STEPS", "seed"]
+__all__ = ["RECORDED", "STEPS", "seed"]
 
 #: In this order, after ``seed``.
 STEPS: Final[tuple[Callable[[Stage], None], ...]] = (
@@ -35,3 +35,6 @@ STEPS: Final[tuple[Callable[[Stage], None], ...]] = (
     introspect,
     revoke_session,
 )
+
+#: What the README shows of them.
+RECORDED: Final = (three_people, edit_role, broken_edit)
