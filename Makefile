@@ -61,6 +61,16 @@ lint: install  ## check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: install  ## build the documentation site in docs/_build; a broken link is an error
+	$(BIN)/python -m sphinx -W --keep-going --quiet --builder html docs docs/_build
+	@echo "The site begins at docs/_build/index.html."
+
+recording: install  ## record the demonstration anew for the README; after make demo
+	$(BIN)/python -m demo record docs/demo.svg
+
+release: install .local/release/installed  ## make a release: version, changelog, wheel, bill of materials (VERSION=1.2.3)
+	@$(BIN)/python scripts/release.py "$(VERSION)"
+
 fmt: install  ## repair style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -72,6 +82,7 @@ lock: install  ## choose the newest versions again and pin them
 	$(COMPILE) --upgrade pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(COMPILE) --upgrade requirements/build.in --output-file requirements/build.txt
 	$(COMPILE) --upgrade requirements/ministack.in --output-file requirements/ministack.txt
+	$(COMPILE) --upgrade requirements/release.in --output-file requirements/release.txt
 	for lock in $(FUNCTIONS); do \
 		$(COMPILE) --upgrade -c requirements/dev.txt "$${lock%.txt}.in" --output-file "$$lock" || exit 1; done
 
@@ -92,11 +103,16 @@ $(EMULATOR)/installed: $(BIN)/uv requirements/ministack.txt
 	$(PIP) sync --python $(EMULATOR)/bin/python --require-hashes requirements/ministack.txt
 	touch $@
 
+.local/release/installed: $(BIN)/uv requirements/release.txt
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .local/release
+	$(PIP) sync --python .local/release/bin/python --require-hashes requirements/release.txt
+	touch $@
+
 node_modules/installed: package.json package-lock.json
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null \
 		|| { echo "Node 20 or newer is needed, for the CDK command line: install it, with npm."; exit 1; }
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-.PHONY: help install demo demo-stop test test-deployed test-busy bench lint fmt synth lock
+.PHONY: docs recording release help install demo demo-stop test test-deployed test-busy bench lint fmt synth lock
 .DELETE_ON_ERROR:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import metadata
 from typing import Annotated, Any, Final
 
 import typer
@@ -44,6 +45,13 @@ _REMEDY: Final = {
 }
 
 
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer passes it so
+    if asked:
+        # Standard output and nothing else, for scripts; no console wraps it.
+        typer.echo(f"claimsmith {metadata.version('claimsmith')}")
+        raise typer.Exit
+
+
 @app.callback()
 def shared(
     context: typer.Context,
@@ -61,6 +69,9 @@ def shared(
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
     """Keep the shared options for the command."""
     places = Places(table, audit_table, user_pool_id, region, endpoint_url)
