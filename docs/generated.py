@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-REFERENCE = Path(__file__).resolve().parent / "reference"
+FOLDER = Path(__file__).resolve().parent / "_generated"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -24,9 +24,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def write() -> None:
-    """Write the pages where they are not as they should be."""
+    """Write the pages that are not as they should be."""
+    FOLDER.mkdir(exist_ok=True)
     for name, text in {"cli.md": commands(), "policy-rows.md": rows(schema())}.items():
-        page = REFERENCE / name
+        page = FOLDER / name
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 
-PAGES: Final = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+#: Without what `make docs` writes.
+PAGES: Final = [
+    *sorted(ROOT.glob("*.md")),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.relative_to(ROOT / "docs").parts[0][0] != "_"),
+]
 SOURCES: Final = [
     path
     for folder in ("claimsmith", "lambdas", "infra", "demo")
