@@ -16,6 +16,7 @@ from claimsmith.cli.places import Places, hoisted
 from claimsmith.cli.session import Session
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
 from claimsmith.policy import Finding
+from claimsmith.policy.finding import left_out
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -100,7 +101,9 @@ def _tell(error: ClaimsmithError, *, as_json: bool) -> None:
     if as_json:
         told: dict[str, Any] = {"error": {"code": error.code, "message": error.message}}
         if findings:
-            told["findings"] = [policy.finding_row(finding) for finding in findings if isinstance(finding, Finding)]
+            those = [finding for finding in findings if isinstance(finding, Finding)]
+            told["findings"] = [policy.finding_row(finding) for finding in those]
+            told["left_out"] = left_out(those)
         Console().print_json(json.dumps(told))
         return
     console = Console(stderr=True)

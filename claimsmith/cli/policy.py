@@ -14,6 +14,7 @@ from claimsmith import policy
 from claimsmith.cli.session import Session
 from claimsmith.errors import Code, ConfigurationError, PolicyError
 from claimsmith.policy import Finding, sarif
+from claimsmith.policy.finding import left_out
 from claimsmith.policy.yaml import FileError
 from claimsmith.service.publish import Result, apply
 from claimsmith.store import drafts
@@ -87,7 +88,10 @@ def _draft(session: Session) -> Draft:
 
 
 def _told(findings: list[Finding], errors: list[Finding]) -> dict[str, Any]:
-    told: dict[str, Any] = {"findings": [finding_row(finding) for finding in findings]}
+    told: dict[str, Any] = {
+        "findings": [finding_row(finding) for finding in findings],
+        "left_out": left_out(findings),
+    }
     if errors:
         told["error"] = {"code": errors[0].code, "message": _counted(findings, errors)}
     return told
@@ -104,8 +108,10 @@ def _tell(session: Session, findings: list[Finding], errors: list[Finding], *, r
 
 
 def _counted(findings: list[Finding], errors: list[Finding]) -> str:
-    counts = {"error": len(errors), "warning": len(findings) - len(errors)}
-    return " and ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count) + "."
+    more = left_out(findings)
+    counts = {"error": len(errors), "warning": len(findings) - len(errors) - bool(more)}
+    told = [f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count]
+    return " and ".join([*told, f"{more:,} more"] if more else told) + "."
 
 
 def export_command(

@@ -226,7 +226,7 @@ def _lines(standing: Standing) -> list[str]:
             "they finish, nothing is published. claimsmith release gives it up."
         )
     if problems is not None:
-        count = len(_findings(problems))
+        count = sum(_stands_for(finding) for finding in _findings(problems))
         lines.append(
             f"[red]The draft was refused[/red] at {_time(problems.get('at'))} with {count} "
             f"{'finding' if count == 1 else 'findings'}; claimsmith lint shows what is wrong with it now."
@@ -268,6 +268,12 @@ def _staged_data(staging: Staging | None) -> dict[str, Any] | None:
 def _findings(problems: dict[str, Any]) -> list[Any]:
     findings = problems.get("findings")
     return findings if isinstance(findings, list) else []
+
+
+def _stands_for(finding: object) -> int:
+    """How many findings an entry of the problems row stands for: more than one where the list was cut there."""
+    left_out = finding.get("left_out") if isinstance(finding, dict) else None
+    return left_out if isinstance(left_out, int) else 1
 
 
 def _whom(staging: Staging) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, is_of_aws, refused_name
 from claimsmith.cognito.limits import SCOPE
+from claimsmith.engine import bounds
 from claimsmith.engine.language import (
     AUTHORITY,
     BUILT_IN_CLAIMS,
@@ -43,9 +44,6 @@ _CONTAINS_IS_MEMBERSHIP: Final = 3
 
 #: Bytes of a stored document, compressed; DynamoDB's item limit is 400 kB.
 MAX_BYTES: Final = 380_000
-
-#: Bytes of a document once decompressed: what a row of that size can honestly hold, and no more.
-_MAX_PLAIN_BYTES: Final = 32 * 1024 * 1024
 
 #: Bytes of a signed token, where the policy does not say.
 TOKEN_BUDGET: Final = 6_144
@@ -192,21 +190,24 @@ class BundleError(ClaimsmithError):
 
 def encode(document: Mapping[str, Any]) -> tuple[bytes, str]:
     """A document's stored bytes and its digest (SHA-256, hexadecimal, of the canonical JSON)."""
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    return zlib.compress(canonical, 9), sha256(canonical).hexdigest()
+    written = canonical(document)
+    return zlib.compress(written, 9), sha256(written).hexdigest()
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """A document's JSON: the same bytes for the same policy."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def decode(stored: bytes, digest: str, version: int) -> Bundle:
     """The bundle in a stored document.
 
     Raises:
-        BundleError: the bytes are damaged or not what the digest names, or the format is newer than this code.
+        BundleError: the bytes are damaged or not what the digest names, the policy is larger than ``bounds.SERVED``, or
+            the format is newer than this code.
     """
     try:
-        inflater = zlib.decompressobj()
-        canonical = inflater.decompress(stored, _MAX_PLAIN_BYTES)
-        intact = inflater.eof and sha256(canonical).hexdigest() == digest
-        document = json.loads(canonical) if intact else {}
+        document = _document(stored, digest, version)
         written = document["format"]
         bundle = from_document(document, version) if written <= FORMAT else None
     except (zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -214,6 +215,21 @@ def decode(stored: bytes, digest: str, version: int) -> Bundle:
     if bundle is None:
         raise BundleError(f"Bundle version {version} has format {written}; this code reads up to {FORMAT}.")
     return bundle
+
+
+def _document(stored: bytes, digest: str, version: int) -> dict[str, Any]:
+    """The document in stored bytes, of which no object is made before its size is known to be within bounds."""
+    inflater = zlib.decompressobj()
+    plain = inflater.decompress(stored, bounds.SERVED.octets + 1)
+    size = bounds.size(plain)
+    document: dict[str, Any] = {}
+    excess = size.excess(bounds.SERVED)
+    if excess is None and inflater.eof and sha256(plain).hexdigest() == digest:
+        document = json.loads(plain)
+        excess = size._replace(rows=bounds.rows(document)).excess(bounds.SERVED)
+    if excess is not None:
+        raise BundleError(f"Bundle version {version} is damaged, or too large to be read: it has {excess}.")
+    return document
 
 
 def from_document(document: Mapping[str, Any], version: int) -> Bundle:

@@ -77,8 +77,9 @@ def opened(bundle: Bundle, facts: Facts, request: Request) -> Case | Refusal:
     problems = (*facts.user.problems, *facts.problems)
     user, user_row = facts.user.user, f"USER#{request.sub} USER"
     if user is None:
-        unreadable = Reason("tenant", "", "refused", user_row, "the row cannot be read")
-        return Refusal(Code.USER_UNREADABLE, (unreadable,), problems)
+        why = "there are more rows than are read of one user" if facts.user.too_large else "the row cannot be read"
+        code = Code.USER_TOO_LARGE if facts.user.too_large else Code.USER_UNREADABLE
+        return Refusal(code, (Reason("tenant", "", "refused", user_row, why),), problems)
     if not user.active:
         suspended = Reason("tenant", "", "refused", user_row, "the user is not active")
         return Refusal(Code.USER_SUSPENDED, (suspended,), problems)

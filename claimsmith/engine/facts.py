@@ -94,11 +94,13 @@ class UserFacts(NamedTuple):
     Attributes:
         user: the USER row; the default where there is none; None where there is one that cannot be read.
         memberships: usable ones as far as the user's own rows tell, by tenant id.
+        too_large: there are more rows than are read of one user, so nothing is known.
     """
 
     user: User | None
     memberships: Mapping[str, Membership] = _NOTHING
     problems: tuple[Problem, ...] = ()
+    too_large: bool = False
 
 
 class Facts(NamedTuple):
@@ -115,6 +117,16 @@ class Facts(NamedTuple):
 
 #: A machine has no rows of its own: its client's row in the policy stands in for them.
 MACHINE: Final = UserFacts(user=User())
+
+
+def too_large(sub: str, why: str) -> UserFacts:
+    """The facts of a user who has more rows than are read of one user: none, and who signs in is refused.
+
+    Args:
+        sub: the user.
+        why: what there is too much of.
+    """
+    return UserFacts(None, problems=(Problem(f"{table.USER_PREFIX}{sub}", "", why),), too_large=True)
 
 
 class _UnreadableError(Exception):

@@ -8,7 +8,7 @@ from claimsmith.cognito.claims import accepted
 from claimsmith.engine.bundle import FORMAT
 from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.values import LITERAL, is_expression, looks_like_expression
-from claimsmith.policy.checks.roles import ancestors
+from claimsmith.policy.checks.roles import closures, written_out
 from claimsmith.policy.checks.scopes import grants
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def document(policy: Policy) -> dict[str, Any]:
     switched_on: dict[str, Any] = {"shed_groups": True} if settings.shed_groups else {}
     if settings.privileged_scopes:
         switched_on["privileged_scopes"] = _sorted(settings.privileged_scopes)
+    names, closed = sorted(policy.roles), closures(policy.roles)
     return {
         "format": FORMAT,
         "settings": {
@@ -41,7 +42,7 @@ def document(policy: Policy) -> dict[str, Any]:
         "roles": {
             name: {
                 "scopes": _sorted(role.scopes),
-                "closure": _sorted([name, *ancestors(name, policy.roles)]),
+                "closure": list(written_out(closed[name], names)),
                 **_claims(role),
             }
             for name, role in policy.roles.items()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from claimsmith.engine.bundle import MAX_BYTES, encode
-from claimsmith.errors import Code, PolicyError
+from claimsmith.errors import PolicyError
 from claimsmith.policy import rehearsal
 from claimsmith.policy.checks import (
+    bounds,
     claims,
     conditions,
     names,
@@ -21,11 +21,12 @@ from claimsmith.policy.checks import (
     trust,
 )
 from claimsmith.policy.compile import document as compiled
-from claimsmith.policy.finding import Finding, found
-from claimsmith.policy.reading import read
+from claimsmith.policy.draft import SETTINGS_SECTION
+from claimsmith.policy.finding import MAX_FINDINGS, Finding, cut
+from claimsmith.policy.reading import NO_SETTINGS, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from claimsmith.policy.draft import Draft
     from claimsmith.policy.reading import Policy
@@ -60,9 +61,10 @@ _WARNINGS: Final[tuple[Check, ...]] = (
 
 
 def lint(draft: Draft) -> list[Finding]:
-    """Everything that is wrong with a draft or worth a look, errors and warnings, by place.
+    """What is wrong with a draft or worth a look, errors and warnings, by place.
 
-    A draft without an error (``Finding.severity``) may be published.
+    A draft without an error (``Finding.severity``) may be published. Of more than ``MAX_FINDINGS``, errors are told
+    first, and the last one says how many are left out.
     """
     findings, _ = _checked(draft)
     return findings
@@ -76,32 +78,36 @@ def compile(draft: Draft) -> dict[str, Any]:  # noqa: A001 - the field's own wor
     """
     findings, document = _checked(draft, warn=False)
     if document is None:
-        raise PolicyError(findings[0].code, f"The policy has {len(findings)} findings.", findings)
+        count = sum(finding.left_out or 1 for finding in findings)
+        raise PolicyError(findings[0].code, f"The policy has {count} findings.", findings)
     return document
 
 
 def _checked(draft: Draft, *, warn: bool = True) -> tuple[list[Finding], dict[str, Any] | None]:
     """The findings, and the document where none of them is an error."""
+    settings = draft.section(SETTINGS_SECTION).get("", NO_SETTINGS)
+    if too_large := [*bounds.draft(draft, settings)]:
+        # Nothing else is looked at: what that costs is bounded by the bound that is exceeded.
+        return too_large, None
     policy, findings = read(draft)
     for check in _REFUSALS:
         findings += check(policy)
+    findings = findings or [*bounds.inheritance(policy)]
     document = None
     if not findings:
         document = compiled(policy)
+        if too_large := [*bounds.document(policy, document)]:
+            return too_large, None
         # A policy's own tests say something only about a policy that could be in force.
-        findings += [*_too_large(policy, document)] or [*rehearsal.check(policy, document)]
+        findings += rehearsal.check(policy, document)
         document = None if findings else document
         if warn:
             findings += [finding for check in _WARNINGS for finding in check(policy)]
-    return _by_place(findings), document
+    return _told(findings), document
 
 
-def _too_large(policy: Policy, document: Mapping[str, Any]) -> Iterator[Finding]:
-    stored, _ = encode(document)
-    if len(stored) > MAX_BYTES:
-        message = f"the compiled policy has {len(stored):,} bytes; {MAX_BYTES:,} are allowed"
-        yield found(Code.BUNDLE_TOO_LARGE, policy.settings_entry, (), message)
-
-
-def _by_place(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda one: (one.file or "", one.line or 0, one.row, one.attribute, one.code))
+def _told(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings by place; where there are too many, warnings are left out first."""
+    by_place = sorted(findings, key=lambda one: (one.file or "", one.line or 0, one.row, one.attribute, one.code))
+    kept = cut(sorted(by_place, key=lambda one: one.severity != "error"), MAX_FINDINGS)
+    return kept if kept and kept[-1].left_out else [finding.told() for finding in by_place]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from claimsmith.errors import Code
 from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Route, Row, Rule, Settings, Test
 from claimsmith.policy.draft import SECTIONS, SETTINGS_SECTION, UNKNOWN_SECTION, Draft, Entry
-from claimsmith.policy.finding import did_you_mean, found, unquoted
+from claimsmith.policy.finding import Near, found, unquoted
 from claimsmith.policy.literals import unstorable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _NEEDED: Final[Mapping[str, str]] = {
     "model_type": "must hold attributes by name",
 }
 
-_NO_SETTINGS: Final = Entry(SETTINGS_SECTION, "", {})
+NO_SETTINGS: Final = Entry(SETTINGS_SECTION, "", {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Policy:
     @property
     def settings_entry(self) -> Entry:
         """The entry of the settings; an empty one where there is none."""
-        return self.entries[SETTINGS_SECTION].get("", _NO_SETTINGS)
+        return self.entries[SETTINGS_SECTION].get("", NO_SETTINGS)
 
     def claims_rows(self) -> Iterator[tuple[Entry, ClaimsRow]]:
         """The documents that set claims, with their entries."""
@@ -99,8 +99,8 @@ def _problems(entry: Entry, model: type[Row], error: ValidationError) -> Iterato
     for problem in error.errors(include_url=False, include_context=False):
         path = tuple(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            hint = did_you_mean(path[-1], _attributes(model, path[:-1]))
-            yield found(Code.UNKNOWN_ATTRIBUTE, entry, path, f"no such attribute{hint}")
+            near = Near((path[-1],), _attributes(model, path[:-1]))
+            yield found(Code.UNKNOWN_ATTRIBUTE, entry, path, "no such attribute", near)
         elif problem["type"] == "missing":
             yield found(Code.WRONG_TYPE, entry, path, "this attribute is needed")
         else:

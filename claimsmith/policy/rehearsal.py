@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding, Path
     from claimsmith.policy.reading import Policy
 
-    Reasons = tuple[Reason, ...]
+    #: The last reason by kind and token, then by name.
+    Reasons = Mapping[tuple[str, str], Mapping[str, Reason]]
 
 #: Who signs in where a test does not say.
 _SUB: Final = "00000000-0000-4000-8000-000000000000"
@@ -88,10 +89,11 @@ def _rehearsed(entry: Entry, test: Test, bundle: Bundle) -> Iterator[Finding]:
         yield _red(entry, ("expect", "refused"), f"a refusal with {expect.refused}", "tokens")
     else:
         access, identity = issued(request, outcome.changes)
-        yield from _claims(entry, expect, access, identity, outcome.reasons)
-        yield from _scopes(entry, expect, access, bundle, outcome.reasons)
+        reasons = _last(outcome.reasons)
+        yield from _claims(entry, expect, access, identity, reasons)
+        yield from _scopes(entry, expect, access, bundle, reasons)
         if expect.groups is not None:
-            yield from _names(entry, "group", expect.groups, access.get(GROUPS_CLAIM, ()), outcome.reasons)
+            yield from _names(entry, "group", expect.groups, access.get(GROUPS_CLAIM, ()), reasons)
 
 
 def _event(given: Given) -> dict[str, Any]:
@@ -181,9 +183,18 @@ def _names(
         yield _red(entry, ("expect", f"{kind}s"), _told(sorted(set(wanted))), told)
 
 
+def _last(reasons: Iterable[Reason]) -> Reasons:
+    """What a decision says last of each claim, scope and group."""
+    last: dict[tuple[str, str], dict[str, Reason]] = {}
+    for reason in reasons:
+        for token in (reason.token,) if reason.token else TOKENS:
+            last.setdefault((reason.kind, token), {})[reason.name] = reason
+    return last
+
+
 def _why(reasons: Reasons, kind: str, names: Iterable[str], token: str = TOKENS[0]) -> str:
     """What the decision says last of claims, scopes or groups; nothing of one that no row speaks of."""
-    last = {reason.name: reason for reason in reasons if reason.kind == kind and reason.token in (token, "")}
+    last = reasons.get((kind, token), {})
     told = (last[name] for name in names if name in last)
     return "".join(
         f"; {reason.name} {reason.outcome} by {reason.source}" + (f": {reason.detail}" if reason.detail else "")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from claimsmith.policy.finding import left_out
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,15 +19,17 @@ _TOOL: Final = "claimsmith"
 
 
 def log(findings: Sequence[Finding]) -> dict[str, Any]:
-    """A log with one run (sections 3.13 and 3.14); a run without results says that there was nothing to find."""
+    """A log with one run (sections 3.13 and 3.14); a run without results says that there was nothing to find.
+
+    Where findings were left out, the run's property bag (section 3.8) says how many: ``left_out``.
+    """
     codes = sorted({finding.code for finding in findings})
     driver = {"name": _TOOL, "rules": [_rule(code) for code in codes]}
     results = [_result(finding, codes.index(finding.code)) for finding in findings]
-    return {
-        "$schema": _SCHEMA,
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}],
-    }
+    run: dict[str, Any] = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
+    if more := left_out(findings):
+        run["properties"] = {"left_out": more}
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
 def _rule(code: Code) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from claimsmith.policy.draft import (
     Entry,
     ordered,
 )
-from claimsmith.policy.finding import Finding
+from claimsmith.policy.finding import MAX_MESSAGE, Finding, clipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,7 @@ class FileError(PolicyError):
     """
 
     def __init__(self, code: Code, file: str, line: int | None, message: str) -> None:
+        message = clipped(message, MAX_MESSAGE)
         super().__init__(code, f"{file}:{line}: {message}" if line is not None else f"{file} {message}")
         self.finding = Finding(code, "", "", message, file, line)
 
@@ -133,7 +134,7 @@ def _draft(document: object, lines: Lines, file: str) -> Draft:
         line = lines.get((str(section),), 1)
         if section not in (SETTINGS_SECTION, *SECTIONS):
             known = ", ".join((SETTINGS_SECTION, *SECTIONS))
-            raise _wrong(file, line - 1, f"{section} is not a section of a policy; sections are {known}")
+            raise _wrong(file, line - 1, f"{clipped(str(section))} is not a section of a policy; sections are {known}")
         if section == SETTINGS_SECTION:
             settings = {path[1:]: number for path, number in lines.items() if path[:1] == (section,)}
             entries.append(_entry(section, "", content, settings, file))
@@ -177,7 +178,7 @@ def _listed(
                 file, line - 1, f"an entry of {section} needs its {key}, which is text; quote a word like off or 1"
             )
         if name in entries:
-            raise FileError(Code.DUPLICATE, file, line, f"{section} has the {key} {name} twice.")
+            raise FileError(Code.DUPLICATE, file, line, f"{section} has the {key} {clipped(name)} twice.")
         attributes = {attribute: value for attribute, value in item.items() if attribute != key}
         if section == ORDERED_SECTION:
             if ORDER in attributes:
@@ -191,7 +192,7 @@ def _listed(
 def _entry(section: str, name: str, content: object, lines: Lines, file: str) -> Entry:
     attributes: object = {} if content is None else content
     if not isinstance(attributes, Mapping) or not all(isinstance(key, str) for key in attributes):
-        place = f"{section}.{name}" if name else section
+        place = f"{section}.{clipped(name)}" if name else section
         raise _wrong(file, lines.get((), 1) - 1, f"{place} holds attributes by name")
     return Entry(section, name, attributes, file, lines)
 
@@ -218,7 +219,7 @@ def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, va
             _prepare(key, path, lines, file, variables)
             name = str(key.value)
             if name in seen:
-                raise FileError(Code.DUPLICATE, file, key.start_mark.line + 1, f"{name} is here twice.")
+                raise FileError(Code.DUPLICATE, file, key.start_mark.line + 1, f"{clipped(name)} is here twice.")
             seen.add(name)
             lines[(*path, name)] = key.start_mark.line + 1
             _prepare(value, (*path, name), lines, file, variables)

@@ -21,6 +21,18 @@ T = TypeVar("T")
 #: What the threads are called that make calls.
 THREAD: Final = "claimsmith-call"
 
+#: The call that a thread is making.
+_making: Final = threading.local()
+
+
+def given_up() -> bool:
+    """Whether who waited for the call that this thread is making has stopped waiting.
+
+    A call of several steps asks before each, so that what nobody waits for any more does not go on.
+    """
+    call: Call[Any] | None = getattr(_making, "call", None)
+    return call is not None and call.given_up
+
 
 class DeadlineError(ClaimsmithError):
     """The call did not answer in time, or too many earlier ones still have not."""
@@ -30,7 +42,11 @@ class DeadlineError(ClaimsmithError):
 
 
 class Call(Generic[T]):
-    """A call under way."""
+    """A call under way.
+
+    Attributes:
+        given_up: who waited for it has stopped waiting.
+    """
 
     def __init__(self, run: Callable[[], T]) -> None:
         self._run = run
@@ -39,6 +55,7 @@ class Call(Generic[T]):
         self._done.acquire()
         self._result: T
         self._error: BaseException | None = None
+        self.given_up = False
 
     def result(self, seconds: float | None = None) -> T:
         """What the call returns; what it raises is raised here.
@@ -50,6 +67,7 @@ class Call(Generic[T]):
             DeadlineError: no answer in time.
         """
         if not self.wait(seconds):
+            self.given_up = True
             raise DeadlineError("No answer in time.")
         if self._error is not None:
             raise self._error
@@ -109,7 +127,9 @@ class Calls:
     def _serve(self, inbox: SimpleQueue[Call[Any]]) -> None:
         while True:
             call = inbox.get()
+            _making.call = call
             call.work()
+            del _making.call
             with self._lock:
                 self._idle.append(inbox)
             call.tell()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from claimsmith import table
@@ -16,6 +15,8 @@ from claimsmith.engine.bundle import BundleError
 from claimsmith.engine.facts import Tenant, read_tenant, read_user
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code, OperationError
+from claimsmith.policy.finding import nearest
+from claimsmith.service.users import user_facts
 from claimsmith.store import bundles, directory
 
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ class Editor:
     def switch(self, sub: str, tenant_id: str, *, client_id: str | None = None) -> None:
         """Store a user's choice of tenant, for all clients or for one; the next token is for it."""
         tenant = self._tenant(tenant_id)
-        user = read_user(directory.user_rows(self.rows, sub), int(self.clock()))
+        user = user_facts(self.rows, sub, int(self.clock()))
+        if user.too_large:
+            message = f"The rows under {table.USER_PREFIX}{sub} are too many to be read; delete what is not needed."
+            raise OperationError(Code.USER_TOO_LARGE, message)
         if tenant_id not in user.memberships or not tenant.active:
             raise OperationError(Code.NOT_FOUND, f"The user has no usable membership of {tenant_id}.")
         pk = table.USER_PREFIX + sub
@@ -123,6 +127,6 @@ class Editor:
                 known.update(bundles.load(self.rows, pointer.staging.candidate).roles)
         for role in roles:
             if role not in known:
-                close = get_close_matches(role, sorted(known), n=1)
-                hint = f" Did you mean {close[0]}?" if close else ""
+                close = nearest(role, sorted(known))
+                hint = f" Did you mean {close}?" if close else ""
                 raise OperationError(Code.NOT_FOUND, f"There is no role {role}.{hint}")

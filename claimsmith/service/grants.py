@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from claimsmith.engine.facts import MACHINE, Facts, Tenant, read_tenant, read_user
-from claimsmith.engine.tenancy import wanted
+from claimsmith.engine.facts import MACHINE, Facts, Tenant, read_tenant
+from claimsmith.service.users import tenants_of, user_facts
 from claimsmith.store import directory
 from claimsmith.verifier.freshness import freshness, request_of
 
@@ -46,22 +46,22 @@ class StoredGrants:
         bundle = self._current.serve(claims.sub).bundle
         now = int(self._clock())
         machine = claims.username is None and claims.sub == claims.client_id
-        user = MACHINE if machine else read_user(directory.user_rows(self._rows, claims.sub), now)
-        facts = Facts(user, self._tenants(bundle, user, claims, now))
+        user = MACHINE if machine else user_facts(self._rows, claims.sub, now)
+        facts = self._facts(bundle, user, claims, now)
         if claims.policy_version == bundle.version or not freshness(bundle, facts, claims).stale:
             return bundle, facts
         newest = self._current.serve(claims.sub, since=began).bundle
         if newest is not bundle:
             # It may pin the client to another tenant.
-            facts = Facts(user, self._tenants(newest, user, claims, now))
+            facts = self._facts(newest, user, claims, now)
         return newest, facts
 
-    def _tenants(self, bundle: Bundle, user: UserFacts, claims: Claims, now: int) -> dict[str, Tenant | None]:
-        """The token's tenant; of a token without one, those among which a new token's would be chosen."""
-        request = request_of(bundle, claims)
-        known: dict[str, Tenant | None] = {}
-        while missing := wanted(bundle, user, known, request):
+    def _facts(self, bundle: Bundle, user: UserFacts, claims: Claims, now: int) -> Facts:
+        """With the token's tenant; of a token without one, with those among which a new token's would be chosen."""
+
+        def read(missing: list[str], known: dict[str, Tenant | None]) -> None:
             known.update(dict.fromkeys(missing))
             found = [read_tenant(row, now) for row in directory.tenant_rows(self._rows, missing)]
             known.update({tenant.id: tenant for tenant in found if isinstance(tenant, Tenant)})
-        return known
+
+        return Facts(*tenants_of(bundle, user, request_of(bundle, claims), read))

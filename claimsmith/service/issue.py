@@ -10,11 +10,11 @@ from claimsmith.cognito import event as cognito_event
 from claimsmith.cognito.response import build
 from claimsmith.engine.bundle import BundleError
 from claimsmith.engine.decide import Decision, Refusal, decide, degraded
-from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant, read_user
-from claimsmith.engine.tenancy import wanted
+from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant
 from claimsmith.errors import ClaimsmithError, Code, SignInRefusedError, StoreError
 from claimsmith.service.calls import Calls, DeadlineError
 from claimsmith.service.current import CurrentBundle, Serving
+from claimsmith.service.users import tenants_of, user_facts
 from claimsmith.store import directory
 
 if TYPE_CHECKING:
@@ -135,12 +135,15 @@ class Issuer:
         subject = request.client_id if request.sub is None else request.sub
         serving = self._serving(subject)
         now = int(self._clock())
-        user = MACHINE if request.sub is None else read_user(directory.user_rows(self._rows, request.sub), now)
+        user = MACHINE if request.sub is None else user_facts(self._rows, request.sub, now)
         bundle, told = serving()
-        known: dict[str, Tenant | None] = {}
         problems: list[Problem] = [*told]
-        while missing := wanted(bundle, user, known, request):
-            self._read_tenants(missing, known, problems, bundle.settings.cache_seconds)
+        user, known = tenants_of(
+            bundle,
+            user,
+            request,
+            lambda missing, known: self._read_tenants(missing, known, problems, bundle.settings.cache_seconds),
+        )
         return bundle, Facts(user, known, tuple(problems))
 
     def _serving(self, subject: str) -> Callable[[], Serving]:

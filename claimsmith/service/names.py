@@ -8,7 +8,7 @@ from claimsmith import table
 from claimsmith.engine.bundle import BundleError
 from claimsmith.engine.history import History
 from claimsmith.errors import Code, OperationError, PolicyError
-from claimsmith.policy.finding import found
+from claimsmith.policy.finding import MAX_FINDINGS, cut, found
 from claimsmith.store import bundles, history
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def check(rows: Table, draft: Draft, document: Mapping[str, Any]) -> None:
     known, _ = _known(rows)
     findings = sorted(_findings(known, draft, document), key=lambda one: (one.row, one.attribute))
     if findings:
-        raise PolicyError(findings[0].code, f"The policy has {len(findings)} findings.", findings)
+        message = f"The policy has {len(findings)} findings."
+        raise PolicyError(findings[0].code, message, cut(findings, MAX_FINDINGS))
 
 
 def admit(rows: Table, document: Mapping[str, Any], number: int) -> tuple[str, ...]:

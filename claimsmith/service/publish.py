@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
 from claimsmith import table
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.bundle import BundleError, encode
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.policy import Finding, from_rows
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy.documents import Settings
 from claimsmith.policy.draft import SETTINGS_SECTION, Draft
+from claimsmith.policy.finding import clipped, cut
 from claimsmith.service import names
+from claimsmith.service.proof import proven
 from claimsmith.store import bundles, drafts
 from claimsmith.store.dynamodb import ConditionError
 
@@ -35,9 +37,11 @@ T = TypeVar("T")
 #: Times to begin anew when somebody else publishes at the same moment.
 _ATTEMPTS: Final = 8
 
-#: Findings kept in the problems row; the first ones say enough, and the row stays small.
+#: Findings kept in the problems row, and characters of each part of one. A character has up to four bytes: whatever the
+#: names in them are, the row has no more than 370 kB, and DynamoDB takes 400.
 _KEPT_FINDINGS: Final = 100
-
+_KEPT_PLACE: Final = 200
+_KEPT_MESSAGE: Final = 500
 
 _LEASE_LOST: Final = "The lease was taken away before all was written; the draft is now what others make of it."
 
@@ -59,7 +63,7 @@ class Outcome:
 
     Attributes:
         version: the version in force; None where there is none yet.
-        findings: why the draft was refused.
+        findings: why the draft was refused, or its version cannot serve.
     """
 
     result: Result
@@ -160,17 +164,21 @@ def _put_in_force(
         if pointer is None or pointer.digest != digest:
             names.check(rows, draft, document)
     except PolicyError as refused:
-        findings = _findings(refused.findings)
-        kept = [_finding_row(finding) for finding in findings[:_KEPT_FINDINGS]]
-        drafts.write_problems(rows, kept, digest=draft.digest(), at=signature.at)
-        _still(rows, draft)
-        return Outcome(Result.REFUSED, in_force, findings)
+        return _refused(rows, draft, in_force, _findings(refused.findings), signature.at)
     if drafts.problems(rows) is not None:
         drafts.clear_problems(rows)
         _still(rows, draft)
     if pointer is not None and pointer.digest == digest:
         return Outcome(Result.UNCHANGED, in_force)
-    version = _store(rows, stored, digest, pointer, signature)
+    version = _stored(rows, digest)
+    if version is None:
+        version = _store(rows, stored, digest, pointer, signature)
+        try:
+            proven(bundles.stored(rows, version.number), version.number, digest)
+        except BundleError as error:
+            row = f"{table.BUNDLE} {table.version_sk(version.number)}"
+            unfit = Finding(error.code, row, "document", f"what was stored cannot serve: {error.message}")
+            return _refused(rows, draft, in_force, (unfit,), signature.at)
     if pointer is not None and pointer.hold:
         return Outcome(Result.HELD, in_force)
     if _is_manual(draft) and not in_spite_of_manual:
@@ -198,13 +206,32 @@ def _changed(rows: Table, draft: Draft) -> bool:
     return from_rows(drafts.policy_rows(rows)).digest() != draft.digest()
 
 
+def _refused(rows: Table, draft: Draft, in_force: int | None, findings: tuple[Finding, ...], at: int) -> Outcome:
+    """Remember why the draft does not get in force."""
+    kept = [_finding_row(finding) for finding in cut(findings, _KEPT_FINDINGS)]
+    drafts.write_problems(rows, kept, digest=draft.digest(), at=at)
+    _still(rows, draft)
+    return Outcome(Result.REFUSED, in_force, findings)
+
+
+def _stored(rows: Table, digest: str) -> bundles.Version | None:
+    """The newest version, where it has this document and can serve."""
+    newest = bundles.newest(rows)
+    if newest is None or newest.digest != digest:
+        return None
+    try:
+        proven(bundles.stored(rows, newest.number), newest.number, digest)
+    except BundleError:
+        # Its row was changed since, or made by other code; another one is stored in its place.
+        return None
+    return newest
+
+
 def _store(
     rows: Table, document: bytes, digest: str, pointer: bundles.Pointer | None, signature: _Signature
 ) -> bundles.Version:
-    """The version with this document: the newest one where it has it already, else a new one."""
+    """A new version with this document."""
     newest = bundles.newest(rows)
-    if newest is not None and newest.digest == digest:
-        return newest
     given = [newest.number] if newest is not None else [0]
     if pointer is not None:
         # Numbers that were given, though somebody may have deleted the rows.
@@ -285,10 +312,11 @@ def _findings(found: Sequence[object]) -> tuple[Finding, ...]:
     return tuple(finding for finding in found if isinstance(finding, Finding))
 
 
-def _finding_row(finding: Finding) -> dict[str, str]:
-    return {
+def _finding_row(finding: Finding) -> dict[str, str | int]:
+    told: dict[str, str | int] = {
         "code": str(finding.code),
-        "row": finding.row,
-        "attribute": finding.attribute,
-        "message": finding.message,
+        "row": clipped(finding.row, _KEPT_PLACE),
+        "attribute": clipped(finding.attribute, _KEPT_PLACE),
+        "message": clipped(finding.message, _KEPT_MESSAGE),
     }
+    return {**told, "left_out": finding.left_out} if finding.left_out else told

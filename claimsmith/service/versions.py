@@ -1,7 +1,7 @@
 """Which version is in force, and for whom: roll back, resume, stage, promote, and give up a lease.
 
 Each moves the pointer on the condition that nobody else has since it was read, and reads it anew where somebody has.
-A version is read before the pointer names it: one that this code cannot read never gets in force.
+A version is read and decides before the pointer names it: one that cannot serve never gets in force.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from claimsmith import table
 from claimsmith.engine.staging import Staging
 from claimsmith.errors import Code, OperationError
 from claimsmith.service import names
+from claimsmith.service.proof import proven
 from claimsmith.service.publish import Outcome, Result, publish, unopposed
 from claimsmith.store import bundles, drafts
 
@@ -77,11 +78,11 @@ def rollback(rows: Table, number: int, *, by: str, clock: Callable[[], float] = 
     The version in force itself may be named: then nothing but the staging and the hold changes.
 
     Raises:
-        BundleError: the version is damaged, or of a format newer than this code.
+        BundleError: the version is damaged, too large, of a format newer than this code, or cannot decide.
         OperationError: there is no such version, or it is a later one.
         StoreError: DynamoDB does not answer; calling again repairs.
     """
-    version, document = _readable(rows, number)
+    version, document = _servable(rows, number)
 
     def attempt() -> Pointer:
         pointer = _pointer(rows)
@@ -135,13 +136,13 @@ def stage(
         clock: epoch seconds.
 
     Raises:
-        BundleError: the version is damaged, or of a format newer than this code.
+        BundleError: the version is damaged, too large, of a format newer than this code, or cannot decide.
         OperationError: there is no such version, it is in force, or another one is staged that this would end.
         StoreError: DynamoDB does not answer; calling again repairs.
     """
     staging = Staging(number, percent, frozenset(subjects))
     ends = not staging.percent and not staging.subjects
-    document = None if ends else _readable(rows, number)[1]
+    document = None if ends else _servable(rows, number)[1]
 
     def attempt() -> Pointer:
         pointer = _pointer(rows)
@@ -165,7 +166,8 @@ def promote(rows: Table, number: int | None, *, by: str, clock: Callable[[], flo
     The last of these is what ``publish: manual`` waits for. A hold stays; only ``resume`` ends it.
 
     Raises:
-        BundleError: the version is damaged, or of a format newer than this code; or the pointer cannot be read.
+        BundleError: the version is damaged, too large, of a format newer than this code, or cannot decide; or the
+            pointer cannot be read.
         OperationError: there is no such version, it is an earlier one, or none is named and publishing is on hold or
             what is staged cannot be read.
         StoreError: DynamoDB does not answer; calling again repairs.
@@ -192,7 +194,7 @@ def promote(rows: Table, number: int | None, *, by: str, clock: Callable[[], flo
                 f"Version {wanted} is earlier than version {pointer.version}, which is in force; roll back instead."
             )
             raise OperationError(Code.BAD_ARGUMENT, message)
-        version, document = _readable(rows, wanted)
+        version, document = _servable(rows, wanted)
         told = names.admit(rows, document, wanted)
         held = pointer is not None and pointer.hold
         bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=held, version_claims=told)
@@ -207,13 +209,12 @@ def release(rows: Table) -> Lease | None:
     return lease if lease is not None and drafts.release(rows, lease) else None
 
 
-def _readable(rows: Table, number: int) -> tuple[Version, dict[str, Any]]:
-    """A version, and what it says."""
+def _servable(rows: Table, number: int) -> tuple[Version, dict[str, Any]]:
+    """A version that can serve, and what it says."""
     row = bundles.stored(rows, number)
     if row is None:
         raise OperationError(Code.NOT_FOUND, f"There is no version {number}.")
-    _, digest = bundles.decoded(row, number)
-    return bundles.Version(number, digest), bundles.document_in(row)
+    return proven(row, number), bundles.document_in(row)
 
 
 def _pointer(rows: Table) -> Pointer:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from claimsmith.store.dynamodb import Table
 
 
-def user_rows(rows: Table, sub: str) -> list[dict[str, Any]]:
-    """The USER row and all memberships of a user, read consistently in one query."""
-    return rows.query(table.USER_PREFIX + sub)
+#: Pages of 1 MB that are read of one user: some thousands of memberships fit into the first.
+USER_PAGES: Final = 4
+
+
+def user_rows(rows: Table, sub: str, *, given_up: Callable[[], bool]) -> list[dict[str, Any]]:
+    """The USER row and all memberships of a user, read consistently, a page after the other.
+
+    Args:
+        rows: the table.
+        sub: the user.
+        given_up: whether nobody waits for them any more.
+
+    Raises:
+        PartitionTooLargeError: the user has more rows than ``USER_PAGES``.
+        StoreError: DynamoDB does not answer.
+    """
+    return rows.query(table.USER_PREFIX + sub, pages=USER_PAGES, given_up=given_up)
 
 
 def tenant_rows(rows: Table, tenant_ids: Sequence[str]) -> list[dict[str, Any]]:

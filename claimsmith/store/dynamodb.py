@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from email.utils import parsedate_to_datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
@@ -16,7 +17,7 @@ from claimsmith.store import answers
 from claimsmith.store.attributes import encode, encode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     Row = Mapping[str, Any]
     Key = tuple[str, str]
@@ -41,6 +42,24 @@ _BATCH_PAUSE: Final = 0.02
 
 #: Actions in one TransactWriteItems.
 TRANSACTION: Final = 100
+
+
+def _never() -> bool:
+    return False
+
+
+class PartitionTooLargeError(StoreError):
+    """A partition goes on beyond the pages that may be read of it."""
+
+    def __init__(self, pages: int) -> None:
+        super().__init__(Code.USER_TOO_LARGE, f"There are more than {pages} MB of rows under one key.")
+
+
+class GivenUpError(StoreError):
+    """Nobody waits for the answer any more, so the rest was not read."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.DEADLINE_EXCEEDED, "Nobody waits for these rows any more.")
 
 
 class ConditionError(StoreError):
@@ -68,9 +87,29 @@ class Table:
         self.name = name
 
     def query(
-        self, pk: str, *, sk_prefix: str | None = None, limit: int | None = None, descending: bool = False
+        self,
+        pk: str,
+        *,
+        sk_prefix: str | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        pages: int | None = None,
+        given_up: Callable[[], bool] = _never,
     ) -> list[dict[str, Any]]:
-        """The rows of one partition, read consistently, whole unless ``limit`` says otherwise."""
+        """The rows of one partition, read consistently, whole unless ``limit`` says otherwise.
+
+        Args:
+            pk: the partition key.
+            sk_prefix: what the sort keys begin with.
+            limit: so many rows are enough.
+            descending: the last sort keys first.
+            pages: requests at most; each reads 1 MB at most (API reference, Query).
+            given_up: whether nobody waits any more; asked before each request but the first.
+
+        Raises:
+            PartitionTooLargeError: there is more than so many pages.
+            GivenUpError: nobody waits any more.
+        """
         condition, values = "pk = :pk", {":pk": {"S": pk}}
         if sk_prefix is not None:
             condition += " AND begins_with(sk, :sk)"
@@ -85,12 +124,17 @@ class Table:
         if limit is not None:
             request["Limit"] = limit
         rows: list[dict[str, Any]] = []
-        while True:
+        for number in count(1):
             page = answers.page(self._call("query", request), {table.PK: pk}, sk_prefix or "")
             rows += page.rows
             if page.next is None or (limit is not None and len(rows) >= limit):
-                return rows
+                break
+            if number == pages:
+                raise PartitionTooLargeError(number)
+            if given_up():
+                raise GivenUpError
             request["ExclusiveStartKey"] = page.next
+        return rows
 
     def keys_by_sk(self, sk: str) -> list[tuple[str, str]]:
         """The keys of every row with this sort key, from the index; never a ground for access."""

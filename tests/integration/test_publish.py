@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from claimsmith.engine.bundle import encode
 from claimsmith.errors import Code, OperationError, PolicyError, StoreError
 from claimsmith.policy import Draft, from_rows
 from claimsmith.service.publish import Outcome, Result, apply, publish
@@ -17,6 +22,7 @@ from claimsmith.store.dynamodb import Table
 from claimsmith.table import version_sk
 from tests.conftest import TABLE
 from tests.integration.clients import KilledError, Watched, dying
+from tests.integration.memory_dynamodb import holding
 from tests.policies import NOW, policy_rows
 
 if TYPE_CHECKING:
@@ -123,10 +129,124 @@ def test_many_findings_fit_their_row(rows: Table) -> None:
     assert len(told["findings"]) == 100
 
 
+def test_the_row_of_problems_says_how_many_it_does_not_have(rows: Table) -> None:
+    save(rows, *policy_rows(roles={"r": {f"scope{number}": 1 for number in range(1200)}}))
+    outcome = published(rows)
+    assert (len(outcome.findings), outcome.findings[-1].left_out) == (500, 701)
+    told = drafts.problems(rows)
+    assert told is not None
+    assert (told["findings"][-1]["code"], told["findings"][-1]["left_out"]) == ("CS1028", 1101)
+    assert told["findings"][-1]["message"].startswith("and 1,101 more")
+
+
+@settings(max_examples=12)
+@given(st.text('aü€\U0001f600\n"', min_size=1, max_size=3), st.sampled_from([1, 90, 2000]), st.integers(0, 3))
+def test_the_row_of_problems_fits_whatever_the_names_are(text: str, times: int, more: int) -> None:
+    name = text * times
+    client = holding(
+        {"pk": "POLICY", "sk": f"{kind}#{number}{name}", f"x{name}": 1, "scopes": [f"a b{name}"] * more}
+        for kind in ("ROLE", "RULE", "ROUTE")
+        for number in range(40)
+    )
+    assert published(Table(client, TABLE)).result is Result.REFUSED
+    [item] = [item for key, item in client.items.items() if key[0] == "PROBLEMS"]
+    assert octets(item) < 400_000
+
+
+def octets(value: Any) -> int:  # noqa: ANN401 - an item of DynamoDB
+    """Bytes of an item as DynamoDB counts them, or more: names and text in UTF-8, and a few for each value."""
+    if isinstance(value, dict):
+        return sum(len(name.encode()) + 4 + octets(item) for name, item in value.items())
+    if isinstance(value, list):
+        return sum(4 + octets(item) for item in value)
+    return len(str(value).encode())
+
+
 def test_an_empty_table_has_no_policy_and_says_so(rows: Table) -> None:
     outcome = published(rows)
     assert (outcome.result, outcome.version) == (Result.REFUSED, None)
     assert [finding.code for finding in outcome.findings] == [Code.SETTINGS_MISSING]
+
+
+# Published means servable.
+
+
+class Spoiling:
+    """A DynamoDB that keeps something else of each new version than what was written, so many times."""
+
+    def __init__(self, client: Client, change: Callable[[dict[str, Any]], None], times: int) -> None:
+        self._client = client
+        self._change = change
+        self._left = times
+
+    def __getattr__(self, operation: str) -> Any:  # noqa: ANN401 - botocore's methods have no type
+        return getattr(self._client, operation)
+
+    def put_item(self, **request: Any) -> Any:  # noqa: ANN401 - botocore's requests and answers have no type
+        if request["Item"]["sk"]["S"].startswith("V#") and self._left:
+            self._left -= 1
+            request["Item"] = dict(request["Item"])
+            self._change(request["Item"])
+        return self._client.put_item(**request)
+
+
+def cut_off(item: dict[str, Any]) -> None:
+    item["document"] = {"B": item["document"]["B"][:-4]}
+
+
+def too_many_rows(item: dict[str, Any]) -> None:
+    document = json.loads(zlib.decompress(item["document"]["B"]))
+    document["groups"] = {f"g{number}": [] for number in range(8_001)}
+    exchange(item, document)
+
+
+def without_a_mode(item: dict[str, Any]) -> None:
+    """It can be read, and no decision made with it."""
+    document = json.loads(zlib.decompress(item["document"]["B"]))
+    document["settings"]["token_budget"] = None
+    exchange(item, document)
+
+
+def exchange(item: dict[str, Any], document: dict[str, Any]) -> None:
+    content, digest = encode(document)
+    item |= {"document": {"B": content}, "digest": {"S": digest}}
+
+
+def no_document(item: dict[str, Any]) -> None:
+    del item["document"]
+
+
+@pytest.mark.parametrize("change", [cut_off, too_many_rows, without_a_mode, no_document])
+def test_a_version_that_was_not_stored_as_it_must_be_is_not_put_in_force_and_the_next_run_stores_it_anew(
+    dynamodb: Client, rows: Table, change: Callable[[dict[str, Any]], None]
+) -> None:
+    save(rows, *FIRST.rows())
+    published(rows)
+    save(rows, *SECOND.rows())
+    spoilt = Table(Spoiling(dynamodb, change, 1), TABLE)
+    outcome = published(spoilt)
+    assert (outcome.result, outcome.version) == (Result.REFUSED, 1)
+    [finding] = outcome.findings
+    assert (finding.code, finding.row, finding.attribute) == (
+        Code.BUNDLE_UNREADABLE, f"BUNDLE {version_sk(2)}", "document"
+    )  # fmt: skip
+    assert set(in_force(rows).roles) == {"viewer"}
+    told = drafts.problems(rows)
+    assert told is not None
+    assert [entry["code"] for entry in told["findings"]] == ["CS2003"]
+    assert published(spoilt) == Outcome(Result.PUBLISHED, 3)
+    assert set(in_force(rows).roles) == {"viewer", "editor"}
+    assert drafts.problems(rows) is None
+
+
+def test_what_everybody_would_be_refused_with_is_no_policy_that_anybody_can_publish() -> None:
+    """45 roles that nobody has, 37 kB stored: every sign-in and every API call failed."""
+    roles = {f"r{number}": {"claims": {"x": "x" * 380_000}} for number in range(45)}
+    rows = Table(holding(policy_rows(roles=roles)), TABLE)
+    outcome = published(rows)
+    assert outcome.result is Result.REFUSED
+    assert [finding.code for finding in outcome.findings] == [Code.POLICY_TOO_LARGE]
+    assert versions(rows) == []
 
 
 # Held back.

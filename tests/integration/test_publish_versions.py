@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.bundle import BundleError, encode
 from claimsmith.engine.staging import Staging
 from claimsmith.errors import Code, OperationError
 from claimsmith.policy import Draft, from_rows
@@ -553,3 +555,38 @@ def test_a_version_made_by_hand_is_named_and_not_counted(three: Table) -> None:
 def test_a_number_is_not_given_again_though_somebody_deleted_the_version(three: Table) -> None:
     three.delete("BUNDLE", version_sk(3))
     assert apply(three, draft("orders/v4"), by="first") == Outcome(Result.PUBLISHED, 4)
+
+
+# Published means servable.
+
+
+def undecided(rows: Table, number: int) -> None:
+    """Exchange a stored version for one that can be read and decides nothing."""
+    row = rows.get("BUNDLE", version_sk(number))
+    assert row is not None
+    document = json.loads(zlib.decompress(row["document"]))
+    document["settings"]["token_budget"] = None
+    content, digest = encode(document)
+    rows.put({**row, "document": content, "digest": digest})
+
+
+@pytest.mark.parametrize(
+    ("version", "move"),
+    [
+        (1, lambda rows: rollback(rows, 1, by="second")),
+        (2, lambda rows: stage(rows, 2, percent=10, by="second")),
+        (4, lambda rows: promote(rows, 4, by="second")),
+    ],
+    ids=["rollback", "stage", "promote"],
+)
+def test_a_version_with_which_no_decision_can_be_made_never_gets_in_force(
+    three: Table, version: int, move: Callable[[Table], object]
+) -> None:
+    before = pointer(three)
+    row = three.get("BUNDLE", version_sk(1))
+    assert row is not None
+    three.put({**row, "sk": version_sk(4)})
+    undecided(three, version)
+    with pytest.raises(BundleError, match=f"Bundle version {version} cannot decide: TypeError"):
+        move(three)
+    assert pointer(three) == before

@@ -70,6 +70,11 @@ def is_taken(meaning: str, name: str) -> bool:
     return name in RESERVED_CLAIMS and name != meaning
 
 
+#: Patterns that are looked at one by one, and characters of the longest scope that Cognito takes.
+_FEW: Final = 16
+_MAX_SCOPE: Final = 256
+
+
 def is_unmanaged(scope: str, patterns: frozenset[str]) -> bool:
     """Whether the policy leaves this scope alone.
 
@@ -91,6 +96,9 @@ def is_privileged(scope: str, patterns: frozenset[str]) -> bool:
 
 
 def _matches(scope: str, patterns: frozenset[str]) -> bool:
-    return scope in patterns or (
-        bool(patterns) and any(pattern.endswith("*") and scope.startswith(pattern[:-1]) for pattern in patterns)
-    )
+    if not patterns or scope in patterns:
+        return bool(patterns)
+    if len(patterns) <= _FEW:
+        return any(pattern.endswith("*") and scope.startswith(pattern[:-1]) for pattern in patterns)
+    # Of many patterns none is gone through: a scope has no more beginnings than characters.
+    return any(f"{scope[:end]}*" in patterns for end in range(min(len(scope), _MAX_SCOPE) + 1))

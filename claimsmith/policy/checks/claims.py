@@ -8,7 +8,7 @@ from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refuse
 from claimsmith.engine.language import BUILT_IN_CLAIMS, DEGRADED_CLAIM, SHED_CLAIM, is_taken, own_claims
 from claimsmith.errors import Code
 from claimsmith.policy.checks import values
-from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.finding import Near, clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,15 +74,15 @@ def names(policy: Policy) -> Iterator[Finding]:
     entry, settings = policy.settings_entry, policy.settings
     for meaning in settings.claim_names:
         if meaning not in BUILT_IN_CLAIMS:
-            hint = did_you_mean(meaning, BUILT_IN_CLAIMS)
-            yield found(Code.UNKNOWN_ATTRIBUTE, entry, ("claim_names", meaning), f"no such built-in claim{hint}")
+            near = Near((meaning,), BUILT_IN_CLAIMS)
+            yield found(Code.UNKNOWN_ATTRIBUTE, entry, ("claim_names", meaning), "no such built-in claim", near)
     seen: set[str] = set()
     for meaning, name in settings.names().items():
         path = ("claim_names", meaning)
         if refused := _refused(name, TOKENS):
             yield found(Code.RESERVED_CLAIM, entry, path, refused)
         elif is_taken(meaning, name) or name in seen:
-            yield found(Code.DUPLICATE, entry, path, f"{name} is the name of another claim already")
+            yield found(Code.DUPLICATE, entry, path, f"{clipped(name)} is the name of another claim already")
         elif meaning in _COMPLEX and (why := _refused_complex(name)):
             yield found(Code.RESERVED_CLAIM, entry, path, why)
         seen.add(name)

@@ -11,7 +11,7 @@ from claimsmith.engine.language.values import CONVERSIONS
 from claimsmith.errors import Code
 from claimsmith.policy.checks import paths, roles
 from claimsmith.policy.checks.values import OF_LISTS
-from claimsmith.policy.finding import did_you_mean, found, unquoted
+from claimsmith.policy.finding import Near, clipped, found, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,10 +76,9 @@ def _condition(policy: Policy, entry: Entry, at: Path, condition: object) -> Ite
     branches = [key for key in condition if key in BRANCHES]
     unknown = [key for key in condition if key not in BRANCHES and key not in _LEAF]
     if unknown:
-        hint = (
-            did_you_mean(unknown[0], (*BRANCHES, *_LEAF)) or "; a condition is all, any or not; or field, op and value"
-        )
-        yield found(Code.INVALID_CONDITION, entry, (*at, str(unknown[0])), f"no part of a condition{hint}")
+        form = "; a condition is all, any or not; or field, op and value"
+        near = Near((str(unknown[0]),), (*BRANCHES, *_LEAF), form)
+        yield found(Code.INVALID_CONDITION, entry, (*at, str(unknown[0])), "no part of a condition", near)
     elif not branches:
         yield from _leaf(policy, entry, at, condition)
     elif len(condition) > 1:
@@ -106,10 +105,10 @@ def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> It
         yield unknown_path
     conversion = leaf.get("as")
     if "as" in leaf and (wrong := _conversion(path, conversion)):
-        yield found(Code.INVALID_CONDITION, entry, (*at, "as"), wrong)
+        yield found(Code.INVALID_CONDITION, entry, (*at, "as"), *wrong)
     elif operator not in OPERATORS:
-        message = f"there is no op {operator}{did_you_mean(operator, OPERATORS)}"
-        yield found(Code.UNKNOWN_OPERATOR, entry, (*at, "op"), message)
+        message = f"there is no op {clipped(operator)}"
+        yield found(Code.UNKNOWN_OPERATOR, entry, (*at, "op"), message, Near((operator,), OPERATORS))
     elif "value" not in leaf and operator != "exists":
         yield found(Code.INVALID_CONDITION, entry, at, f"{operator} needs a value")
     elif "value" in leaf and not _is(OPERATORS[operator].operand, leaf["value"]):
@@ -119,12 +118,13 @@ def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> It
         yield from _holds(policy, entry, at, leaf)
 
 
-def _conversion(path: str, conversion: object) -> str | None:
-    """What is wrong with a leaf's ``as``."""
+def _conversion(path: str, conversion: object) -> tuple[str, Near | None] | None:
+    """What is wrong with a leaf's ``as``, and what could have been meant."""
     if not isinstance(conversion, str) or conversion not in CONVERSIONS:
-        return f"as is one of {', '.join(CONVERSIONS)}{did_you_mean(conversion, CONVERSIONS)}"
+        near = Near((conversion,), CONVERSIONS) if isinstance(conversion, str) else None
+        return f"as is one of {', '.join(CONVERSIONS)}", near
     if kind(path) == "list" and conversion not in OF_LISTS:
-        return f"{path} is a list, which is no {conversion}"
+        return f"{clipped(path)} is a list, which is no {conversion}", None
     return None
 
 
@@ -149,7 +149,7 @@ def _holds(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> I
     """Whether the operator can hold on what the field yields at all."""
     path, operator, value, conversion = leaf["field"], leaf["op"], leaf["value"], leaf.get("as")
     yields = _CONVERTED.get(conversion, kind(path) or "any")
-    field = path if conversion is None else f"{path} as {conversion}"
+    field = clipped(path) if conversion is None else f"{clipped(path)} as {conversion}"
     if yields not in OPERATORS[operator].fields:
         message = f"{field} is {_KINDS[yields]}, on which {operator} never holds"
         if operator == "contains":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from claimsmith.engine.language.paths import FIXED, OPEN, kind
 from claimsmith.errors import Code
-from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.finding import Near, clipped, found
 
 if TYPE_CHECKING:
     from claimsmith.policy.draft import Entry
@@ -18,5 +18,5 @@ def unknown(entry: Entry, at: Path, path: str) -> Finding | None:
     if kind(path) is not None:
         return None
     name = path.rpartition(".")[2] or "NAME"
-    hint = did_you_mean(path, [*FIXED, *(prefix + name for prefix in OPEN)])
-    return found(Code.UNKNOWN_PATH, entry, at, f"there is no path {path}{hint}")
+    near = Near((path,), (*FIXED, *(prefix + name for prefix in OPEN)))
+    return found(Code.UNKNOWN_PATH, entry, at, f"there is no path {clipped(path)}", near)

@@ -1,12 +1,12 @@
 """Rules that never apply: switched off, or with a condition that no sign-in can make true.
 
-Only what is certain is said. A field, which is a path with its conversion, is tried with every value that it could have
-where the condition is true; what the other fields have stays open. Where no value leaves the condition possible, it is
-never true.
+Only what is certain is said. A path is tried with every value that it could have where the condition is true; what the
+other paths have stays open. Where no value leaves the condition possible, it is never true.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from claimsmith.cognito.event import SOURCES
@@ -28,11 +28,16 @@ Field: TypeAlias = tuple[str, str]
 _ACTIVE: Final = ("active", MISSING)
 
 #: Every value of paths that have few: before a rule is asked, other sources are refused, and so is who is not active.
-_DOMAINS: Final[Mapping[str, Sequence[Any]]] = {
-    "request.source": tuple(sorted(SOURCES)),
-    "user.status": _ACTIVE,
-    "tenant.status": _ACTIVE,
+_DOMAINS: Final[Mapping[Field, Sequence[Any]]] = {
+    ("request.source", ""): tuple(sorted(SOURCES)),
+    ("user.status", ""): _ACTIVE,
+    ("tenant.status", ""): _ACTIVE,
 }
+
+#: Steps of the search: for any condition, and for each of its parts and of the values in their lists. Only conditions
+#: made for it need more.
+_STEPS: Final = 1_000
+_STEPS_EACH: Final = 32
 
 
 def check(policy: Policy) -> Iterator[Finding]:
@@ -46,90 +51,168 @@ def check(policy: Policy) -> Iterator[Finding]:
 
 
 def never(condition: Mapping[str, Any]) -> bool:
-    """Whether a condition is certainly false, whatever is known."""
-    if _outcome(condition, {}) is False:
-        return True
-    inner = [part for _, part in parts(condition) if isinstance(part, dict)]
-    if "all" in condition and any(map(never, inner)):
-        return True
-    if "any" in condition:
-        return all(map(never, inner))
-    for field in sorted(set(_fields(condition))):
-        candidates = _candidates(condition, field)
-        if candidates is not None and all(_outcome(condition, {field: value}) is False for value in candidates):
+    """Whether a condition is certainly false, whatever is known.
+
+    False also where finding it out would take more steps than a small multiple of the condition's size.
+    """
+    root = _Node(condition)
+    try:
+        return _Search(_STEPS + _STEPS_EACH * root.size).never(root)
+    except _TooLongError:
+        return False
+
+
+class _TooLongError(Exception):
+    """The search has taken all its steps."""
+
+
+class _Node:
+    """A branch or a leaf of a condition, with what is the same in every search.
+
+    Attributes:
+        inner: the branches and leaves directly inside it.
+        by_field: those of them that read a field, by field; of a leaf, its own field.
+        open: what it is where nothing is known; None where that leaves it open.
+        opens: how often that is what for those inside it.
+        texts: of a leaf with ``in``, the texts in its list; ``others`` are the other values, gone through one by one.
+        size: branches, leaves, and values in their lists.
+    """
+
+    __slots__ = ("by_field", "condition", "inner", "open", "opens", "others", "size", "texts")
+
+    def __init__(self, condition: Mapping[str, Any]) -> None:
+        self.condition = condition
+        self.inner: list[_Node] = [_Node(part) for _, part in parts(condition) if isinstance(part, dict)]
+        self.by_field: dict[Field, list[_Node]] = {}
+        self.opens = Counter(node.open for node in self.inner)
+        self.open: bool | None = None
+        self.size: int = 1 + sum(node.size for node in self.inner)
+        self.texts: frozenset[str] = frozenset()
+        self.others: Sequence[Any] = ()
+        if "field" in condition:
+            self._leaf()
+            return
+        for node in self.inner:
+            for field in node.by_field:
+                self.by_field.setdefault(field, []).append(node)
+        self.open = self.combined(self.opens)
+
+    def _leaf(self) -> None:
+        value = self.condition.get("value")
+        self.by_field[_field(self.condition)] = []
+        self.size += len(value) if isinstance(value, list) else 0
+        if self.condition["op"] == "in" and isinstance(value, list):
+            self.open = None if value else False
+            self.texts = frozenset(member for member in value if isinstance(member, str))
+            self.others = [member for member in value if not isinstance(member, str)]
+
+    def combined(self, outcomes: Mapping[bool | None, int]) -> bool | None:
+        """What a branch is, from how many of those inside it are what."""
+        if "not" in self.condition:
+            return None if outcomes.get(None) else not outcomes.get(True)
+        decisive = "any" in self.condition
+        if outcomes.get(decisive):
+            return decisive
+        return None if outcomes.get(None) else not decisive
+
+    def conjuncts(self) -> Iterator[_Node]:
+        """Leaves that are all true where the condition is."""
+        if "field" in self.condition:
+            yield self
+        elif "all" in self.condition:
+            for node in self.inner:
+                yield from node.conjuncts()
+
+
+class _Search:
+    """Looks whether a condition can be true, in so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def never(self, node: _Node) -> bool:
+        """Whether a condition is certainly false.
+
+        Raises:
+            _TooLongError: there are no steps left.
+        """
+        self._take(1 + len(node.inner))
+        if node.open is False:
             return True
-    return _ranges_apart(condition)
+        if "all" in node.condition and any(map(self.never, node.inner)):
+            return True
+        if "any" in node.condition:
+            return all(map(self.never, node.inner))
+        leaves = [leaf.condition for leaf in node.conjuncts()]
+        self._take(len(leaves) + len(node.by_field))
+        candidates = _candidates(leaves)
+        for field in sorted(node.by_field):
+            values = candidates.get(field)
+            if values is not None and all(self._outcome(node, field, value) is False for value in values):
+                return True
+        return _ranges_apart(leaves)
+
+    def _outcome(self, node: _Node, field: Field, value: Any) -> bool | None:  # noqa: ANN401 - any claim value
+        """What a condition is where only this field is known."""
+        inner = node.by_field.get(field)
+        if inner is None:
+            return node.open
+        if "field" in node.condition:
+            return self._leaf(node, value)
+        self._take(1)
+        outcomes: Counter[bool | None] = Counter()
+        outcomes.update(node.opens)
+        for part in inner:
+            outcomes[part.open] -= 1
+            outcomes[self._outcome(part, field, value)] += 1
+        return node.combined(outcomes)
+
+    def _leaf(self, node: _Node, known: Any) -> bool:  # noqa: ANN401 - any claim value
+        """What a leaf is where its field has this value."""
+        operator, value = node.condition["op"], node.condition.get("value", True)
+        if operator == "in" and not value:
+            return False
+        if known is MISSING:
+            return operator == "not_equals" or (operator == "exists" and value is False)
+        if operator == "in" and isinstance(known, str):
+            self._take(1)
+            return known in node.texts
+        among = node.others if operator == "in" else value
+        self._take(1 + sum(len(each) for each in (known, among) if isinstance(each, list | dict)))
+        return OPERATORS[operator].holds(known, among)
+
+    def _take(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise _TooLongError
 
 
 def _field(leaf: Mapping[str, Any]) -> Field:
     return leaf["field"], leaf.get("as", "")
 
 
-def _fields(condition: Mapping[str, Any]) -> Iterator[Field]:
-    if "field" in condition:
-        yield _field(condition)
-    for _, part in parts(condition):
-        if isinstance(part, dict):
-            yield from _fields(part)
-
-
-def _outcome(condition: Mapping[str, Any], known: Mapping[Field, Any]) -> bool | None:
-    """What a condition is where only these fields are known; None where that leaves it open."""
-    if "field" in condition:
-        return _leaf(condition, known)
-    inner = [_outcome(part, known) for _, part in parts(condition) if isinstance(part, dict)]
-    if "not" in condition:
-        return None if inner[0] is None else not inner[0]
-    decisive = "any" in condition
-    if decisive in inner:
-        return decisive
-    return None if None in inner else not decisive
-
-
-def _leaf(leaf: Mapping[str, Any], known: Mapping[Field, Any]) -> bool | None:
-    if leaf["op"] == "in" and not leaf["value"]:
-        return False
-    field = _field(leaf)
-    if field not in known:
-        return None
-    if known[field] is MISSING:
-        value = leaf.get("value", True)
-        return leaf["op"] == "not_equals" or (leaf["op"] == "exists" and value is False)
-    return OPERATORS[leaf["op"]].holds(known[field], leaf.get("value", True))
-
-
-def _candidates(condition: Mapping[str, Any], field: Field) -> Sequence[Any] | None:
-    """Values of a field of which it must have one where the condition is true; None where that cannot be told."""
-    path, conversion = field
-    if path in _DOMAINS and not conversion:
-        return _DOMAINS[path]
-    for leaf in _conjuncts(condition):
-        if _field(leaf) != field:
-            continue
-        value = leaf.get("value", True)
+def _candidates(leaves: Sequence[Mapping[str, Any]]) -> dict[Field, Sequence[Any]]:
+    """Values of which a field must have one where these leaves are all true; no entry where that cannot be told."""
+    candidates: dict[Field, Sequence[Any]] = {}
+    for leaf in leaves:
+        value: Any = leaf.get("value", True)
+        values: Sequence[Any] | None = None
         if leaf["op"] == "equals":
-            return [value]
-        if leaf["op"] == "in":
-            return list(value)
-        if leaf["op"] == "exists" and value is False:
-            return [MISSING]
-    return None
+            values = [value]
+        elif leaf["op"] == "in":
+            values = value
+        elif leaf["op"] == "exists" and value is False:
+            values = [MISSING]
+        if values is not None and len(values) <= len(candidates.get(_field(leaf), values)):
+            candidates[_field(leaf)] = values
+    return {**candidates, **_DOMAINS}
 
 
-def _conjuncts(condition: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Leaves that are all true where the condition is."""
-    if "field" in condition:
-        yield condition
-    elif "all" in condition:
-        for part in condition["all"]:
-            yield from _conjuncts(part)
-
-
-def _ranges_apart(condition: Mapping[str, Any]) -> bool:
-    """Whether a path would have to be below one number and above another that is no smaller."""
+def _ranges_apart(leaves: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a field would have to be below one number and above another that is no smaller."""
     below: dict[Field, Any] = {}
     above: dict[Field, Any] = {}
-    for leaf in _conjuncts(condition):
+    for leaf in leaves:
         field = _field(leaf)
         if leaf["op"] == "less_than":
             below[field] = min(leaf["value"], below.get(field, leaf["value"]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code
-from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.finding import Near, clipped, found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from claimsmith.policy.documents import Role
     from claimsmith.policy.draft import Entry
@@ -32,9 +32,9 @@ def check(policy: Policy) -> Iterator[Finding]:
         yield found(Code.INHERITANCE_CYCLE, known[name], ("inherits",), message)
 
 
-def unknown(entry: Entry, path: Path, name: str, known: Mapping[str, object]) -> Finding:
+def unknown(entry: Entry, path: Path, name: str, known: Collection[str]) -> Finding:
     """The finding for a role that does not exist."""
-    return found(Code.UNKNOWN_ROLE, entry, path, f"there is no role {name}{did_you_mean(name, known)}")
+    return found(Code.UNKNOWN_ROLE, entry, path, f"there is no role {clipped(name)}", Near((name,), known))
 
 
 def _lists(policy: Policy) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
@@ -53,32 +53,71 @@ def _lists(policy: Policy) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
             yield policy.entries["tests"][name], ("given", part, attribute), getattr(row, attribute, None) or ()
 
 
-def ancestors(name: str, roles: Mapping[str, Role]) -> set[str]:
-    """Every role that a role inherits, at any depth; itself only where it is part of a circle."""
-    found_so_far: set[str] = set()
-    waiting = list(roles[name].inherits)
-    while waiting:
-        parent = waiting.pop()
-        if parent in roles and parent not in found_so_far:
-            found_so_far.add(parent)
-            waiting += roles[parent].inherits
-    return found_so_far
+def closures(roles: Mapping[str, Role]) -> dict[str, int]:
+    """Each role with all that it inherits, at any depth: a set bit for each, counted as the names are sorted.
+
+    Takes only roles without circles. As numbers, closures cost little even where written out they would be endless.
+    """
+    parents = _parents(roles)
+    bits = {name: 1 << at for at, name in enumerate(sorted(roles))}
+    closed: dict[str, int] = {}
+    for name in _parents_first(parents):
+        closed[name] = bits[name]
+        for parent in parents[name]:
+            closed[name] |= closed[parent]
+    return closed
+
+
+def written_out(closure: int, names: Sequence[str]) -> Iterator[str]:
+    """The names of a closure; ``names`` are those of all roles, sorted."""
+    while closure:
+        lowest = closure & -closure
+        yield names[lowest.bit_length() - 1]
+        closure ^= lowest
 
 
 def in_circles(roles: Mapping[str, Role]) -> list[str]:
     """The roles that inherit themselves, in the order of the mapping."""
-    # Taking away what inherits nothing that is left, again and again, leaves the circles and what leads into them.
+    # Kosaraju: taken from the last, each role reaches back along inheritance exactly those it shares a circle with.
+    parents = _parents(roles)
     children: dict[str, list[str]] = {name: [] for name in roles}
-    left = {}
-    for name, role in roles.items():
-        parents = {parent for parent in role.inherits if parent in roles}
-        left[name] = len(parents)
-        for parent in parents:
+    for name, inherited in parents.items():
+        for parent in inherited:
             children[parent].append(name)
-    free = [name for name, count in left.items() if not count]
-    while free:
-        for child in children[free.pop()]:
-            left[child] -= 1
-            if not left[child]:
-                free.append(child)
-    return [name for name, count in left.items() if count and name in ancestors(name, roles)]
+    circle: dict[str, str] = {}
+    size: dict[str, int] = {}
+    for first in reversed(_parents_first(parents)):
+        waiting = [first]
+        while waiting:
+            name = waiting.pop()
+            if name not in circle:
+                circle[name] = first
+                size[first] = size.get(first, 0) + 1
+                waiting += children[name]
+    return [name for name in roles if size[circle[name]] > 1 or name in parents[name]]
+
+
+def _parents(roles: Mapping[str, Role]) -> dict[str, list[str]]:
+    """The roles that each inherits directly, as far as they exist, each once."""
+    return {
+        name: [parent for parent in dict.fromkeys(role.inherits) if parent in roles] for name, role in roles.items()
+    }
+
+
+def _parents_first(parents: Mapping[str, Sequence[str]]) -> list[str]:
+    """All roles, each after those it inherits unless that goes round in circles."""
+    order: list[str] = []
+    seen: set[str] = set()
+    for start in parents:
+        path = [] if start in seen else [(start, iter(parents[start]))]
+        seen.add(start)
+        while path:
+            name, rest = path[-1]
+            parent = next((parent for parent in rest if parent not in seen), None)
+            if parent is None:
+                order.append(name)
+                path.pop()
+            else:
+                seen.add(parent)
+                path.append((parent, iter(parents[parent])))
+    return order

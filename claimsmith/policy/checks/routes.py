@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code
-from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.finding import Near, clipped, found
 from claimsmith.routes import METHODS, TENANT_FROM, Variable, parts, spelling, template
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def check(policy: Policy) -> Iterator[Finding]:
     for name, route in policy.routes.items():
         entry = policy.entries["routes"][name]
         if route.method not in METHODS:
-            hint = did_you_mean(route.method.upper(), METHODS)
-            yield found(Code.INVALID_ROUTE, entry, ("method",), f"a method is one of {', '.join(METHODS)}{hint}")
+            near = Near((route.method.upper(),), METHODS)
+            yield found(Code.INVALID_ROUTE, entry, ("method",), f"a method is one of {', '.join(METHODS)}", near)
         variables = [part.name for part in parts(route.path) if isinstance(part, Variable)]
         if len(set(variables)) < len(variables):
             yield found(Code.INVALID_ROUTE, entry, ("path",), "a path names each part once")
         elif template(route.path) is None:
             written = spelling(route.path)
-            hint = f"no request is read as this, since paths are read decoded; write {written}"
+            hint = f"no request is read as this, since paths are read decoded; write {clipped(written or '')}"
             yield found(Code.INVALID_ROUTE, entry, ("path",), _MALFORMED if written is None else hint)
         yield from _tenant(entry, route, variables)
 
@@ -47,7 +47,7 @@ def _tenant(entry: Entry, route: Route, variables: list[str]) -> Iterator[Findin
         message = "tenant_from is path:NAME, header:NAME or query:NAME"
         yield found(Code.INVALID_ROUTE, entry, ("tenant_from",), message)
     elif source[1] == "path" and source[2] not in variables:
-        yield found(Code.INVALID_ROUTE, entry, ("tenant_from",), f"the path has no {{{source[2]}}}")
+        yield found(Code.INVALID_ROUTE, entry, ("tenant_from",), f"the path has no {{{clipped(source[2])}}}")
 
 
 def many_scopes(policy: Policy) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine.language import is_unmanaged
 from claimsmith.errors import Code
-from claimsmith.policy.finding import found
+from claimsmith.policy.finding import clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ def check(policy: Policy) -> Iterator[Finding]:
     for entry, attribute, scopes in grants(policy):
         for index, scope in enumerate(scopes):
             if is_unmanaged(scope, unmanaged):
-                message = f"the policy does not manage {scope}, so nothing in it can grant it"
+                message = f"the policy does not manage {clipped(scope)}, so nothing in it can grant it"
                 yield found(Code.UNMANAGED_SCOPE, entry, (attribute, str(index)), message)
 
 
@@ -44,19 +44,19 @@ def not_allowed(policy: Policy) -> Iterator[Finding]:
     """
     if not policy.clients:
         return
-    clients = [
-        (None if client.scopes_allowed is None else set(client.scopes_allowed), set(client.suppress_scopes))
-        for client in policy.clients.values()
-    ]
-    verdicts: dict[str, bool] = {}
+    # What some client with a ceiling lets through; and what every client without one takes away.
+    passed: set[str] = set()
+    withheld: set[str] | None = None
+    for client in policy.clients.values():
+        never = set(client.suppress_scopes)
+        if client.scopes_allowed is not None:
+            passed |= set(client.scopes_allowed) - never
+        else:
+            withheld = never if withheld is None else withheld & never
     for entry, attribute, scopes in grants(policy):
         for index, scope in enumerate(scopes):
-            if scope not in verdicts:
-                verdicts[scope] = any(
-                    scope not in never and (allowed is None or scope in allowed) for allowed, never in clients
-                )
-            if not verdicts[scope]:
-                message = f"no client's row lets {scope} through"
+            if scope not in passed and (withheld is None or scope in withheld):
+                message = f"no client's row lets {clipped(scope)} through"
                 yield found(Code.SCOPE_NOT_ALLOWED, entry, (attribute, str(index)), message)
 
 

@@ -17,7 +17,7 @@ from claimsmith.policy.documents import Client, Rule
 from claimsmith.policy.finding import found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from claimsmith.cognito.claims import Token
     from claimsmith.policy.documents import ClaimsRow
@@ -63,45 +63,58 @@ def check(policy: Policy) -> Iterator[Finding]:
         yield found(Code.TOKEN_MAY_EXCEED_BUDGET, policy.settings_entry, ("token_budget",), message)
 
 
-def _by_client(policy: Policy, token: Token, claims: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+def _by_client(policy: Policy, token: Token, claims: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
     """Octets of scopes and of claims, for each client's row; for a client without one where there is none."""
     granted = {scope for _, _, scopes in grants(policy) for scope in scopes} if token == TOKENS[0] else set()
-    length = _length(claims)
+    octets, length, roles = _octets(granted), sum(claims.values()), _json(sorted(policy.roles))
     for name, client in policy.clients.items() or (("", _NO_CLIENT),):
-        allowed = granted if client.scopes_allowed is None else granted & {*client.scopes_allowed}
-        scopes = sum(len(scope) + 1 for scope in allowed - {*client.suppress_scopes})
-        own = _of_row(policy, client, token)
-        yield name, scopes, _length({**claims, **own}) if own else length
+        # Only what a client's own lists name is gone through, so that many clients cost no more than their rows.
+        suppressed = {*client.suppress_scopes} & granted
+        if client.scopes_allowed is None:
+            scopes = octets - _octets(suppressed)
+        else:
+            scopes = _octets(({*client.scopes_allowed} & granted) - suppressed)
+        own = _of_row(client, token, roles)
+        yield name, scopes, length + sum(long - claims.get(claim, 0) for claim, long in own.items())
 
 
-def _claims(policy: Policy, token: Token) -> dict[str, Any]:
-    """The claims of roles and rules; of several values for one name, the longest."""
-    claims: dict[str, Any] = {}
+def _octets(scopes: Iterable[str]) -> int:
+    return sum(len(scope) + 1 for scope in scopes)
+
+
+def _claims(policy: Policy, token: Token) -> dict[str, int]:
+    """Octets of the claims of roles and rules; of several values for one name, the longest."""
+    claims: dict[str, int] = {}
+    roles = _json(sorted(policy.roles))
     for _, row in policy.claims_rows():
         if isinstance(row, Client) or (isinstance(row, Rule) and not row.enabled):
             continue
-        for name, value in _of_row(policy, row, token).items():
-            if name not in claims or _length({name: value}) > _length({name: claims[name]}):
-                claims[name] = value
+        for name, octets in _of_row(row, token, roles).items():
+            claims[name] = max(claims.get(name, 0), octets)
     return claims
 
 
-def _of_row(policy: Policy, row: ClaimsRow, token: Token) -> dict[str, Any]:
+def _of_row(row: ClaimsRow, token: Token, roles: int) -> dict[str, int]:
+    """Octets of each claim of a row, its name included."""
     own = row.access_claims if token == TOKENS[0] else row.id_claims
-    return {name: _value(policy, value) for name, value in {**row.claims, **own}.items()}
+    named = {**row.claims, **own}.items()
+    return {name: _length({name: ""}) - len('""') + _value(value, roles) for name, value in named}
 
 
-def _value(policy: Policy, value: Any) -> Any:  # noqa: ANN401 - a literal, or an expression
-    """The value, or one of the length that an expression is taken to have."""
+def _value(value: Any, roles: int) -> int:  # noqa: ANN401 - a literal, or an expression
+    """Octets of a value, or those that an expression is taken to have; ``roles`` are those of all roles."""
     if not is_expression(value):
-        return accepted(value)
+        return _json(accepted(value))
     if LITERAL in value:
-        return accepted(value[LITERAL])
+        return _json(accepted(value[LITERAL]))
     if TEMPLATE in value:
-        return "".join(text + (_READ if path else "") for text, path in template_parts(value[TEMPLATE]))
-    read: Any = sorted(policy.roles) if value[FROM] == "roles" else _READ
-    default = accepted(value.get("default", ""))
-    return max(read, default, key=lambda either: _length({"": either}))
+        return _json("".join(text + (_READ if path else "") for text, path in template_parts(value[TEMPLATE])))
+    read = roles if value[FROM] == "roles" else _json(_READ)
+    return max(read, _json(accepted(value.get("default", ""))))
+
+
+def _json(value: object) -> int:
+    return _length({"": value}) - len('"":,')
 
 
 def _built_in(policy: Policy, token: Token) -> dict[str, Any]:

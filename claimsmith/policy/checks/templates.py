@@ -31,9 +31,10 @@ _BRACES: Final = re.compile(r"\{[^{}]*\}")
 _PLACE: Final = re.compile(
     r"\{\s*(?:"
     + "|".join(sorted({re.escape(path.partition(".")[0]) + r"\.[^{}]+" for path in (*OPEN, *FIXED) if "." in path}))
-    + "|"
+    + "|(?:"
+    # Spaces stand before the brace only here: elsewhere they are part of the name, and would be looked at twice.
     + "|".join(re.escape(path) for path in FIXED if "." not in path)
-    + r")\s*\}"
+    + r")\s*)\}"
 )
 
 #: Lists of names, by the section whose rows have them.

@@ -8,7 +8,7 @@ from claimsmith.cognito.event import MACHINE_SOURCE, SOURCES
 from claimsmith.cognito.limits import CLIENT_ID, SUB
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code
-from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.finding import Near, clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from claimsmith.policy.reading import Policy
 
 _PREFIX: Final = "TokenGeneration_"
+
+_SOURCES: Final = sorted(name.removeprefix(_PREFIX) for name in SOURCES)
 
 #: The codes with which a sign-in is refused.
 _REFUSALS: Final = [code.value for code in Code if code.value.startswith("CS2")]
@@ -38,16 +40,15 @@ def check(policy: Policy) -> Iterator[Finding]:
 
 
 def _given(entry: Entry, given: Given) -> Iterator[Finding]:
+    if source(given) not in SOURCES:
+        near = Near((given.request.source.removeprefix(_PREFIX),), _SOURCES)
+        yield found(Code.INVALID_TEST, entry, ("given", "request", "source"), "there is no such source", near)
     for path, message in (*_names(given), *_parts(given)):
         yield found(Code.INVALID_TEST, entry, ("given", *path), message)
 
 
 def _names(given: Given) -> Iterator[tuple[Path, str]]:
     """Ids that are not of their form, with their places."""
-    if source(given) not in SOURCES:
-        known = sorted(name.removeprefix(_PREFIX) for name in SOURCES)
-        hint = did_you_mean(given.request.source.removeprefix(_PREFIX), known)
-        yield ("request", "source"), f"there is no such source{hint}"
     if given.user is not None and given.user.sub is not None and not SUB.fullmatch(given.user.sub):
         yield ("user", "sub"), "this is not a subject"
     if given.user is not None and given.user.username == "":
@@ -71,9 +72,8 @@ def _parts(given: Given) -> Iterator[tuple[Path, str]]:
 def _expect(entry: Entry, expect: Expect) -> Iterator[Finding]:
     if expect.refused is not None:
         if expect.refused not in _REFUSALS:
-            hint = did_you_mean(expect.refused, _REFUSALS)
-            message = f"no sign-in is refused with this code{hint}"
-            yield found(Code.INVALID_TEST, entry, ("expect", "refused"), message)
+            near = Near((expect.refused,), _REFUSALS)
+            yield found(Code.INVALID_TEST, entry, ("expect", "refused"), "no sign-in is refused with this code", near)
         elif expect.model_fields_set != {"refused"}:
             yield found(Code.INVALID_TEST, entry, ("expect",), "a sign-in that is refused has no tokens")
     for token, claims, absent in (
@@ -83,4 +83,4 @@ def _expect(entry: Entry, expect: Expect) -> Iterator[Finding]:
         for index, name in enumerate(absent):
             if name in claims:
                 path = ("expect", "absent", token, str(index))
-                yield found(Code.INVALID_TEST, entry, path, f"{name} is expected and expected to be absent")
+                yield found(Code.INVALID_TEST, entry, path, f"{clipped(name)} is expected and expected to be absent")

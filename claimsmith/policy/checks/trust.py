@@ -10,7 +10,7 @@ from claimsmith.engine.language.paths import ATTRIBUTES, METADATA, is_trusted
 from claimsmith.errors import Code
 from claimsmith.policy.checks.claims import by_attribute
 from claimsmith.policy.documents import Rule
-from claimsmith.policy.finding import found
+from claimsmith.policy.finding import clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ def _authority(entry: Entry, rule: Rule, trusted: frozenset[str]) -> Iterator[Fi
         return
     for attribute in AUTHORITY:
         if getattr(rule, attribute):
-            message = f"this rule reads {untrusted}, which is not trusted, so it may only set claims"
+            message = f"this rule reads {clipped(untrusted)}, which is not trusted, so it may only set claims"
             yield found(Code.UNTRUSTED_INPUT, entry, (attribute,), message + _promise(untrusted))
 
 
@@ -54,7 +54,7 @@ def _standard_claims(entry: Entry, row: ClaimsRow) -> Iterator[Finding]:
                 continue
             source = _metadata((*read, *paths_of(value)))
             if source is not None:
-                message = f"{name} says who the user is, and {source} is what the caller says"
+                message = f"{name} says who the user is, and {clipped(source)} is what the caller says"
                 yield found(Code.UNTRUSTED_INPUT, entry, (attribute, name), message)
 
 
@@ -74,7 +74,7 @@ def _claims_of_aws(entry: Entry, row: ClaimsRow, trusted: frozenset[str]) -> Ite
 def _promise(path: str) -> str:
     """The end of a message about an attribute: what would make it trusted."""
     name = path.removeprefix(ATTRIBUTES)
-    return f"; if no user can write it, put {name} into trusted_attributes" if name != path else ""
+    return f"; if no user can write it, put {clipped(name)} into trusted_attributes" if name != path else ""
 
 
 def written_by_users(policy: Policy) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from claimsmith.engine.language.values import (
 )
 from claimsmith.errors import Code
 from claimsmith.policy.checks import paths
-from claimsmith.policy.finding import did_you_mean, found
+from claimsmith.policy.finding import Near, clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,9 +48,9 @@ def check(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]
         yield from _literal(entry, at, name, value, tokens)
     elif not is_expression(value):
         known = (FROM, _DEFAULT, _AS) if FROM in value else (TEMPLATE, LITERAL)
-        hints = [did_you_mean(key, known) for key in value if key not in known]
+        near = Near([str(key) for key in value if key not in known], known)
         message = "an expression is {from: …, default: …, as: …}, {template: …} or {value: …}, and nothing beside"
-        yield found(Code.INVALID_EXPRESSION, entry, at, message + next(filter(None, hints), ""))
+        yield found(Code.INVALID_EXPRESSION, entry, at, message, near)
     elif LITERAL in value:
         yield from _accepted(entry, (*at, LITERAL), name, value[LITERAL], tokens)
     elif TEMPLATE in value:
@@ -102,7 +102,7 @@ def _template(entry: Entry, at: Path, text: object) -> Iterator[Finding]:
         if unknown := paths.unknown(entry, at, path):
             yield unknown
         elif kind(path) == "list":
-            yield found(Code.INVALID_EXPRESSION, entry, at, f"{path} is a list, and no part of a text")
+            yield found(Code.INVALID_EXPRESSION, entry, at, f"{clipped(path)} is a list, and no part of a text")
 
 
 def _from(entry: Entry, at: Path, name: str, value: Mapping[str, Any], tokens: Sequence[Token]) -> Iterator[Finding]:
@@ -113,12 +113,12 @@ def _from(entry: Entry, at: Path, name: str, value: Mapping[str, Any], tokens: S
     if unknown := paths.unknown(entry, (*at, FROM), path):
         yield unknown
     if _AS in value and (not isinstance(conversion, str) or conversion not in CONVERSIONS):
-        hint = did_you_mean(conversion, CONVERSIONS)
-        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"as is one of {', '.join(CONVERSIONS)}{hint}")
+        near = Near((conversion,), CONVERSIONS) if isinstance(conversion, str) else None
+        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"as is one of {', '.join(CONVERSIONS)}", near)
         return
     lists = kind(path) == "list"
     if lists and conversion is not None and conversion not in OF_LISTS:
-        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"{path} is a list, which is no {conversion}")
+        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"{clipped(path)} is a list, which is no {conversion}")
     elif conversion == "list" or (lists and conversion is None):
         yield from _accepted(entry, at, name, [], tokens)
     if _DEFAULT in value:

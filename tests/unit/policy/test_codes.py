@@ -50,8 +50,10 @@ def place(path: Path) -> str:
 
 
 def findings(path: Path) -> list[Finding]:
+    """What lint says; of a list that was cut, only that."""
     try:
-        return lint(draft(path))
+        found = lint(draft(path))
+        return found[-1:] if found and found[-1].left_out else found
     except FileError as unreadable:
         return [unreadable.finding]
 

@@ -14,13 +14,14 @@ import pytest
 
 from claimsmith.errors import Code
 from claimsmith.policy import Finding, lint, load, sarif
+from claimsmith.policy.finding import cut
 
 FIXTURES = Path(__file__).parents[3] / "tests" / "fixtures" / "policy"
 
 #: Object -> what it must have and what it may have besides, with the section.
 OBJECTS: dict[str, tuple[set[str], set[str]]] = {
     "sarifLog": ({"version", "runs"}, {"$schema"}),  # 3.13
-    "run": ({"tool"}, {"results", "columnKind"}),  # 3.14
+    "run": ({"tool"}, {"results", "columnKind", "properties"}),  # 3.14; 3.8 for the property bag
     "tool": ({"driver"}, set()),  # 3.18
     "toolComponent": ({"name"}, {"rules"}),  # 3.19
     "reportingDescriptor": ({"id"}, {"name", "shortDescription", "help"}),  # 3.49
@@ -115,6 +116,16 @@ def test_no_findings_are_a_run_without_results() -> None:
     log = sarif.log([])
     assert_is_sarif(log)
     assert log["runs"][0]["results"] == []
+
+
+def test_a_log_says_how_many_findings_it_does_not_have() -> None:
+    found = [Finding(Code.UNKNOWN_ROLE, "POLICY GROUP#a", f"roles.{number}", "no", "p.yaml", 3) for number in range(9)]
+    log = sarif.log(cut(found, 4))
+    assert_is_sarif(log)
+    assert log["runs"][0]["properties"] == {"left_out": 6}
+    last = log["runs"][0]["results"][3]
+    assert last["message"]["text"].startswith("and 6 more")
+    assert last["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "p.yaml"}
 
 
 @pytest.mark.parametrize("file", ["a b/ü%.yaml", "c:d.yaml", "/tmp/x y.yaml", "../p.yaml"])  # noqa: S108 - only a name

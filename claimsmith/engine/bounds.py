@@ -1,0 +1,80 @@
+"""How large a compiled policy may be. These numbers alone bound what reading one costs, in time and in memory.
+
+Whoever waits for a token waits for its policy to be read, so the bounds lie far below what anybody would notice.
+``docs/adr/0016-bounds.md`` has what they cost and why there are two sets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Size(NamedTuple):
+    """The size of a policy, or a bound on it.
+
+    Attributes:
+        octets: bytes of its JSON.
+        values: JSON values in it, at most: an empty array or object counts twice.
+        depth: levels of arrays and objects inside each other.
+        rows: roles, groups, clients, rules and routes.
+    """
+
+    octets: int
+    values: int
+    depth: int
+    rows: int
+
+    def excess(self, bound: Size) -> str | None:
+        """What is larger than the bound allows, in words; None where nothing is."""
+        for what, have, most in zip(_WORDS, self, bound, strict=True):
+            if have > most:
+                return f"more than {most:,} {what}"
+        return None
+
+
+_WORDS: Final = ("bytes of JSON", "values", "levels of arrays and objects", "rows")
+
+#: What lint lets through: a policy of 1,000 rules is a sixth of it.
+PUBLISHED: Final = Size(octets=1_000_000, values=100_000, depth=40, rows=4_000)
+
+#: What is still read where it is in force already: a bound that is tightened later locks nobody out.
+SERVED: Final = Size(octets=2_000_000, values=200_000, depth=40, rows=8_000)
+
+#: Sections of a document whose entries count as rows.
+_SECTIONS: Final = ("roles", "groups", "clients", "rules", "routes")
+
+_BRACKETS: Final = bytes.maketrans(b"[]", b"{}")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def size(canonical: bytes) -> Size:
+    """The size of a document's JSON, without its rows; found without making a single object of it.
+
+    Of bytes that are not JSON it says something or other; the parser refuses them. A depth beyond the bounds is told as
+    one more than they allow.
+    """
+    # Without escapes, every second part between quotes is a string. Pairs of backslashes go first: one before a quote
+    # that ends a string is the second of a pair.
+    plain = canonical.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in canonical else canonical
+    outside = b"".join(plain.split(b'"')[::2])
+    values = 1 + outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+    brackets = outside.translate(_BRACKETS, _NOT_BRACKETS)
+    depth = 0
+    while brackets and depth <= SERVED.depth:
+        # Takes away the innermost level everywhere at once.
+        brackets = brackets.replace(b"{}", b"")
+        depth += 1
+    return Size(len(canonical), values, depth, 0)
+
+
+def rows(document: Mapping[str, Any]) -> int:
+    """Roles, groups, clients, rules and routes of a document.
+
+    Raises:
+        TypeError: one of these sections is not a section.
+    """
+    # Format 1 has no rules.
+    return sum(len(document.get(section, ())) for section in _SECTIONS)

@@ -1,0 +1,63 @@
+"""Proof that a stored version can serve: read as the trigger reads it, and one decision of each kind made with it.
+
+Asked of every version before the pointer names it. That lint let a policy through says nothing of the row that was
+stored, nor of the code that will read it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.cognito.event import MACHINE_SOURCE, Request
+from claimsmith.cognito.limits import ADMIN_SCOPE
+from claimsmith.cognito.response import build
+from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.decide import Decision, decide
+from claimsmith.engine.facts import MACHINE, Facts, read_user
+from claimsmith.store import bundles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from claimsmith.engine.bundle import Bundle
+
+_SIGN_IN: Final = "TokenGeneration_Authentication"
+_NOW: Final = 1_800_000_000
+_SUB: Final = "00000000-0000-4000-8000-000000000000"
+_CLIENT: Final = "1example23456789abcdefghij"
+_POOL: Final = "eu-central-1_Example00"
+
+#: Sign-ins that nobody makes: of a user and of a machine of whom no row speaks.
+_REQUESTS: Final = (
+    Request(_SIGN_IN, _CLIENT, _SUB, _SUB, {"sub": _SUB}, (), (ADMIN_SCOPE,), {}, pool_id=_POOL),
+    Request(MACHINE_SOURCE, _CLIENT, None, "ClientCredentials", {}, (), (), {}, pool_id=_POOL),
+)
+
+
+def proven(row: Mapping[str, Any] | None, number: int, digest: str | None = None) -> bundles.Version:
+    """The stored version, once it has been read and has decided.
+
+    Args:
+        row: its row, as it was read from the table; None where there is none.
+        number: the version's.
+        digest: what its document must have; None for the one that is stored with it.
+
+    Raises:
+        BundleError: it is not there, damaged, too large, or of a newer format; or no decision can be made with it.
+    """
+    bundle, digest = bundles.decoded(row, number, digest)
+    try:
+        for request in _REQUESTS:
+            _decide(bundle, request)
+    except Exception as error:
+        # Whatever it is, the sign-ins of everybody would meet it.
+        message = f"Bundle version {number} cannot decide: {type(error).__name__}."
+        raise BundleError(message) from error
+    return bundles.Version(number, digest)
+
+
+def _decide(bundle: Bundle, request: Request) -> None:
+    facts = Facts(MACHINE if request.machine else read_user((), _NOW))
+    decision = decide(bundle, facts, request, _NOW)
+    if isinstance(decision, Decision):
+        build(decision.changes, request)
