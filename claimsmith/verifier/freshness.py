@@ -21,6 +21,7 @@ from claimsmith.engine import scopes as engine_scopes
 from claimsmith.engine.case import Case
 from claimsmith.engine.decide import Refusal, opened, settled
 from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM, TENANT_HINT, is_unmanaged
+from claimsmith.engine.language.conditions import UnknownError
 from claimsmith.engine.language.paths import MISSING, Known
 from claimsmith.engine.language.values import Expression
 from claimsmith.engine.reasons import Reason
@@ -146,10 +147,6 @@ class _Token:
         return Freshness(stale, roles, {}, tuple(sorted(self.shed)))
 
 
-class _UnknownError(Exception):
-    """A condition reads what is not known here."""
-
-
 class _KnownNow(Known):
     """What a decision would know, as far as the directory and the token tell it."""
 
@@ -168,7 +165,7 @@ class _KnownNow(Known):
 
     def __missing__(self, path: str) -> Any:  # noqa: ANN401 - any claim value
         if not self.has(path):
-            raise _UnknownError
+            raise UnknownError
         return super().__missing__(path)
 
 
@@ -208,7 +205,7 @@ class _Comparison:
         """Whether a rule applies; None where that depends on what is not known."""
         try:
             return rule.when is None or rule.when(self.known)
-        except _UnknownError:
+        except UnknownError:
             return None
 
     def made(self) -> Freshness:

@@ -147,11 +147,24 @@ def _compiled(condition: object, operators: Mapping[str, Operator], depth: int) 
     raise ValueError("not a condition")
 
 
+class UnknownError(Exception):
+    """What a path leads to is not known; a ``Known`` that knows only a part raises it.
+
+    A condition raises it only where no other part settles the outcome, whatever the order of the parts.
+    """
+
+
 def _all(tests: tuple[Test, ...]) -> Test:
     def test(known: Known) -> bool:
-        for part in tests:  # noqa: SIM110 - twice as fast as all() of a generator
-            if not part(known):
+        parts = iter(tests)
+        try:
+            for part in parts:
+                if not part(known):
+                    return False
+        except UnknownError:
+            if _settled(parts, known, outcome=False):
                 return False
+            raise
         return True
 
     return test
@@ -159,12 +172,29 @@ def _all(tests: tuple[Test, ...]) -> Test:
 
 def _any(tests: tuple[Test, ...]) -> Test:
     def test(known: Known) -> bool:
-        for part in tests:  # noqa: SIM110 - twice as fast as any() of a generator
-            if part(known):
+        parts = iter(tests)
+        try:
+            for part in parts:
+                if part(known):
+                    return True
+        except UnknownError:
+            if _settled(parts, known, outcome=True):
                 return True
+            raise
         return False
 
     return test
+
+
+def _settled(tests: Iterator[Test], known: Known, *, outcome: bool) -> bool:
+    """Whether one of these is known to have this outcome."""
+    for test in tests:
+        try:
+            if test(known) == outcome:
+                return True
+        except UnknownError:
+            continue
+    return False
 
 
 def _leaf(path: str, name: str, value: Any, operator: Operator) -> Test:  # noqa: ANN401 - any JSON value
