@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.event import parse
 from claimsmith.engine import Decision, Refusal, decide
-from claimsmith.engine.bundle import Bundle, from_document
+from claimsmith.engine.codec import from_document
 from claimsmith.engine.facts import MACHINE, Facts, Tenant, read_tenant, read_user
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from claimsmith.engine.bundle import Bundle
 
     Entries = Mapping[str, Mapping[str, Any]]
 

@@ -71,7 +71,8 @@ class Case:
 
     def known(self) -> Known:
         """What paths lead to."""
-        return Known(self.request, self.user, self.tenant, self.membership, self.roles, self.client)
+        name = self.client.name if self.client else None
+        return Known(self.request, self.user, self.tenant, self.membership, self.roles, name)
 
     def say(self, kind: str, name: str, outcome: str, source: str, detail: str = "", token: str = "") -> None:
         """Give a reason."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito.claims import STANDARD
-from claimsmith.engine.bundle import claim_names
+from claimsmith.engine.codec import claim_names
 from claimsmith.engine.language import BUILT_IN_CLAIMS
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from claimsmith.cognito.claims import accepted
-from claimsmith.engine.bundle import FORMAT
+from claimsmith.engine.codec import FORMAT
 from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.values import LITERAL, is_expression, looks_like_expression
 from claimsmith.policy.checks.roles import closures, written_out

@@ -12,7 +12,7 @@ from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine import decide
-from claimsmith.engine.bundle import from_document
+from claimsmith.engine.codec import from_document
 from claimsmith.engine.decide import Refusal
 from claimsmith.engine.facts import MACHINE, Facts, Problem, read_tenant, read_user
 from claimsmith.engine.language import is_unmanaged

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from claimsmith import table
-from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.codec import BundleError
 from claimsmith.engine.facts import Problem
 from claimsmith.errors import Code, StoreError
 from claimsmith.store import bundles

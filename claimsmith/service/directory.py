@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claimsmith import table
-from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.codec import BundleError
 from claimsmith.engine.facts import Tenant, read_tenant, read_user
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code, OperationError

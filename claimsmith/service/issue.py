@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito import event as cognito_event
 from claimsmith.cognito.response import build
-from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.codec import BundleError
 from claimsmith.engine.decide import Decision, Refusal, decide, degraded
 from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant
 from claimsmith.errors import ClaimsmithError, Code, SignInRefusedError, StoreError

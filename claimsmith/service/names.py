@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
-from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.codec import BundleError
 from claimsmith.engine.history import History
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.policy.finding import MAX_FINDINGS, cut, found

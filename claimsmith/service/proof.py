@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith.cognito.event import MACHINE_SOURCE, Request
 from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import build
-from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.codec import BundleError
 from claimsmith.engine.decide import Decision, decide
 from claimsmith.engine.facts import MACHINE, Facts, read_user
 from claimsmith.store import bundles

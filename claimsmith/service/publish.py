@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
 from claimsmith import table
-from claimsmith.engine.bundle import BundleError, encode
+from claimsmith.engine.codec import BundleError, encode
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.policy import Finding, from_rows
 from claimsmith.policy import compile as compile_policy

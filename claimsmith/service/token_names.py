@@ -11,7 +11,7 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from claimsmith.engine.bundle import BundleError
+from claimsmith.engine.codec import BundleError
 from claimsmith.store import bundles
 from claimsmith.verifier.claims import CLAIM_NAMES
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
-from claimsmith.engine.bundle import Bundle, BundleError, decode
+from claimsmith.engine.codec import BundleError, decode
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.staging import Staging, read_staging
 from claimsmith.errors import Code, OperationError
@@ -17,6 +17,7 @@ from claimsmith.errors import Code, OperationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from claimsmith.engine.bundle import Bundle
     from claimsmith.store.dynamodb import Table
 
     Row = Mapping[str, Any]

@@ -193,7 +193,8 @@ class _Comparison:
         if hidden or touching:
             case.request = case.request._replace(groups=tuple(sorted(groups)))
         engine_roles.hold(case)
-        known = _KnownNow(case.request, case.user, case.tenant, case.membership, case.roles, case.client)
+        client_name = case.client.name if case.client else None
+        known = _KnownNow(case.request, case.user, case.tenant, case.membership, case.roles, client_name)
         known.by_groups = token.machine or not (hidden or touching)
         known.tenant_known = tenant_known
         self.known = known

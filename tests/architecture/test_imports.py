@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,34 @@ def test_the_layers_have_no_cycle(package: str) -> None:
         reached |= lower
         waiting += lower
     assert package not in reached
+
+
+def circle(sources: dict[str, ast.Module]) -> list[str]:
+    """Modules that import one another in a circle, the first also last; none where there is no circle."""
+    graph = {
+        module: {name if name in sources else name.rpartition(".")[0] for name in imported(tree)} & sources.keys()
+        for module, tree in sources.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_one_another_in_a_circle_not_even_for_types() -> None:
+    assert circle(SOURCES) == []
+
+
+def test_a_circle_is_found_wherever_the_import_stands() -> None:
+    sources = {
+        "a": "import b",
+        "b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from c.d import Name",
+        "c.d": "def late():\n    from a import name",
+        "c": "import a",
+    }
+    assert set(circle({name: ast.parse(text) for name, text in sources.items()})) == {"a", "b", "c.d"}
+    assert circle({name: ast.parse(text) for name, text in sources.items() if name != "a"}) == []
 
 
 def libraries_of(module: str) -> str | None:

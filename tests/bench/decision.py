@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import build
 from claimsmith.engine import Decision, decide
-from claimsmith.engine.bundle import Bundle, decode, encode
+from claimsmith.engine.codec import decode, encode
 from claimsmith.engine.facts import Facts, read_user
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
@@ -28,6 +28,8 @@ from tests.policies import NOW, bundle, facts, membership_row, policy_rows, tena
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from claimsmith.engine.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD = 20

@@ -40,7 +40,7 @@ from joserfc.jwk import KeySet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.store.attributes import encode_row

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.errors import Code, EventError, SignInRefusedError
 from claimsmith.policy import from_rows
 from claimsmith.service.issue import Issuer, RefusedError

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.errors import Code, OperationError, PolicyError, StoreError
 from claimsmith.policy import Draft, from_rows
 from claimsmith.service.publish import Outcome, Result, apply, publish

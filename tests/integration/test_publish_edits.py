@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.errors import Code, PolicyError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.policy import Draft, Finding, from_rows
 from claimsmith.policy import compile as compile_policy

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError
 
 from claimsmith.cognito.event import parse
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.engine.staging import bucket
 from claimsmith.policy import from_rows
 from claimsmith.service.issue import Issuer

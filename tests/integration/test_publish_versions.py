@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claimsmith.engine.bundle import BundleError, encode
+from claimsmith.engine.codec import BundleError, encode
 from claimsmith.engine.staging import Staging
 from claimsmith.errors import Code, OperationError
 from claimsmith.policy import Draft, from_rows

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from claimsmith.engine.bundle import from_document
+from claimsmith.engine.codec import from_document
 from claimsmith.engine.language.conditions import OPERATORS
 from tests import events
 from tests.policies import NOW

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claimsmith.engine.bounds import PUBLISHED, SERVED, rows, size
-from claimsmith.engine.bundle import MAX_BYTES, canonical, decode, encode
+from claimsmith.engine.codec import MAX_BYTES, canonical, decode, encode
 from claimsmith.errors import Code
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows, lint

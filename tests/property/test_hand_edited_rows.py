@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claimsmith import table
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.errors import Code, SignInRefusedError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows

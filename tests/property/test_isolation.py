@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claimsmith import table
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.errors import SignInRefusedError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows

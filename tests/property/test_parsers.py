@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, checked
 from claimsmith.cognito.event import Request, parse
-from claimsmith.engine.bundle import Bundle, BundleError, decode, encode
+from claimsmith.engine.bundle import Bundle
+from claimsmith.engine.codec import BundleError, decode, encode
 from claimsmith.engine.facts import Problem, Tenant, read_tenant, read_user
 from claimsmith.errors import Code, EventError, PolicyError, VerificationError
 from claimsmith.policy import Draft, from_rows, lint

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from claimsmith.cognito.event import Request
-    from claimsmith.engine.bundle import Client
     from claimsmith.engine.facts import Literals, Membership, Tenant, User
 
 
@@ -34,7 +33,7 @@ MISSING: Final = Missing()
 class Known(dict[str, Any]):
     """What a decision knows, by path; each path is looked up once."""
 
-    __slots__ = ("client", "membership", "request", "roles", "tenant", "user")
+    __slots__ = ("client_name", "membership", "request", "roles", "tenant", "user")
 
     def __init__(
         self,
@@ -43,7 +42,7 @@ class Known(dict[str, Any]):
         tenant: Tenant | None,
         membership: Membership | None,
         roles: tuple[str, ...],
-        client: Client | None,
+        client_name: str | None,
     ) -> None:
         """Everything a path can lead to.
 
@@ -53,7 +52,7 @@ class Known(dict[str, Any]):
             tenant: the chosen one.
             membership: the user's, in it.
             roles: those that are left.
-            client: the row of the app client.
+            client_name: the app client's name in the policy.
         """
         super().__init__()
         self.request = request
@@ -61,7 +60,7 @@ class Known(dict[str, Any]):
         self.tenant = tenant
         self.membership = membership
         self.roles = roles
-        self.client = client
+        self.client_name = client_name
 
     def __missing__(self, path: str) -> Any:  # noqa: ANN401 - any claim value
         value = self[path] = _resolved(path, self)
@@ -184,7 +183,7 @@ FIXED: Final[Mapping[str, Path]] = {
     "membership.roles": Path("list", lambda known: list(known.membership.roles) if known.membership else MISSING),
     "roles": Path("list", lambda known: list(known.roles)),
     "client.id": Path("text", lambda known: known.request.client_id),
-    "client.name": Path("text", lambda known: _present(known.client.name) if known.client else MISSING),
+    "client.name": Path("text", lambda known: _present(known.client_name)),
     "request.scopes": Path("list", lambda known: list(known.request.scopes)),
     "request.source": Path("text", lambda known: known.request.source),
 }

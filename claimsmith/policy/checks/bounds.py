@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from claimsmith.engine import bounds
 from claimsmith.engine.bounds import PUBLISHED
-from claimsmith.engine.bundle import MAX_BYTES, canonical, encode
+from claimsmith.engine.codec import MAX_BYTES, canonical, encode
 from claimsmith.errors import Code
 from claimsmith.policy.checks.roles import closures
 from claimsmith.policy.finding import found

@@ -13,7 +13,7 @@ import pytest
 from claimsmith.cognito.claims import PLAIN_IN_ID, PREFIXES, STANDARD, TABLE, TOKENS, refused_name, refused_suppression
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import build
-from claimsmith.engine.bundle import Bundle, from_document
+from claimsmith.engine.codec import from_document
 from claimsmith.engine.decide import degraded
 from claimsmith.engine.language import BUILT_IN_CLAIMS, DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.errors import Code
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from claimsmith.cognito.claims import Token
     from claimsmith.engine import Decision
+    from claimsmith.engine.bundle import Bundle
 
 PAGE: Final = Page("docs/claims.md")
 

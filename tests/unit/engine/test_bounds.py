@@ -6,17 +6,20 @@ import json
 import sys
 import zlib
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from claimsmith.engine.bounds import PUBLISHED, SERVED, Size, rows, size
-from claimsmith.engine.bundle import Bundle, BundleError, canonical, decode, encode
+from claimsmith.engine.codec import BundleError, canonical, decode, encode
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from tests.policies import policy_rows
+
+if TYPE_CHECKING:
+    from claimsmith.engine.bundle import Bundle
 
 #: Text with all that JSON writes differently, and all that looks like its structure.
 _text = st.text(st.sampled_from('"\\[]{},:a\n\x00ü'), max_size=6)

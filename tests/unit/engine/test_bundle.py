@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import zlib
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claimsmith.engine.bundle import FORMAT, Bundle, BundleError, decode, encode
+from claimsmith.engine.codec import FORMAT, BundleError, decode, encode
 from claimsmith.errors import Code
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from tests.policies import bundle, policy_rows
+
+if TYPE_CHECKING:
+    from claimsmith.engine.bundle import Bundle
 
 SECTIONS: dict[str, Any] = {
     "settings": {"unmanaged_scopes": ["legacy/*"], "default_roles": ["viewer"], "claim_names": {"roles": None}},

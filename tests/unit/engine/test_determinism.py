@@ -13,7 +13,7 @@ _PROGRAM = """
 import json
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import build
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.policy import compile, from_rows
 from tests.events import SUB, event
 from tests.policies import bundle, decided, facts, membership_row, policy_rows, tenant_row, user_row

@@ -8,21 +8,8 @@ from typing import Any
 
 import pytest
 
-from claimsmith.engine.bundle import (
-    FORMAT,
-    NO_CLAIMS,
-    TOKEN_BUDGET,
-    Bundle,
-    BundleError,
-    Client,
-    Role,
-    Rule,
-    Settings,
-    Withheld,
-    decode,
-    encode,
-    from_document,
-)
+from claimsmith.engine.bundle import NO_CLAIMS, TOKEN_BUDGET, Bundle, Client, Role, Rule, Settings, Withheld
+from claimsmith.engine.codec import FORMAT, BundleError, decode, encode, from_document
 from claimsmith.engine.language.values import Expression
 from tests.policies import VERSION, unlinted
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claimsmith.engine.bundle import FORMAT, Bundle, decode, encode
+from claimsmith.engine.codec import FORMAT, decode, encode
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from tests.events import MACHINE, SIGN_IN, SUB, event
 from tests.policies import decided, facts, membership_row, policy_rows, tenant_row, user_row
+
+if TYPE_CHECKING:
+    from claimsmith.engine.bundle import Bundle
 
 BUNDLES = Path(__file__).parents[2] / "fixtures" / "bundles"
 

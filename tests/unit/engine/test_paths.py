@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claimsmith.cognito.event import parse
-from claimsmith.engine.bundle import Client
 from claimsmith.engine.facts import Literals, Membership, Tenant, User
 from claimsmith.engine.language.paths import FIXED, MISSING, OPEN, Known, identity_provider, is_trusted, kind
 from tests.events import CLIENT, HOSTED, MACHINE, REFRESH, SIGN_IN, SUB, event
@@ -23,7 +22,7 @@ MEMBERSHIP = Membership(roles=("editor",), claims=Literals({"seat": 7}, {}))
 REQUEST = parse(
     event(SIGN_IN, groups=["Staff"], attributes={"org": "x", "email_verified": "true"}, metadata={"device": "tv"})
 )
-KNOWN = Known(REQUEST, USER, TENANT, MEMBERSHIP, ("editor", "viewer"), Client(name="web"))
+KNOWN = Known(REQUEST, USER, TENANT, MEMBERSHIP, ("editor", "viewer"), "web")
 NOTHING = Known(parse(event(MACHINE)), None, None, None, (), None)
 
 YIELDED: dict[str, Any] = {

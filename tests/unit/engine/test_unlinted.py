@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from claimsmith.cognito.event import parse
-from claimsmith.engine.bundle import Role, from_document
+from claimsmith.engine.bundle import Role
+from claimsmith.engine.codec import from_document
 from claimsmith.engine.decide import degraded
 from claimsmith.engine.language import RESERVED_CLAIMS
 from claimsmith.errors import Code

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claimsmith.engine.bundle import encode
+from claimsmith.engine.codec import encode
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from tests.policies import policy_rows

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claimsmith.engine.bundle import from_document
+from claimsmith.engine.codec import from_document
 from claimsmith.errors import PolicyError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import dump, from_rows, lint, sarif

@@ -1,0 +1,250 @@
+"""Reads and writes the stored form of a compiled policy, the only form in which a policy reaches a token.
+
+A document is canonical JSON (sorted names, no spaces), so equal policies are equal bytes and have equal digests. The
+version number is not part of it: it is known only when the document is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, is_of_aws, refused_name
+from claimsmith.cognito.limits import SCOPE
+from claimsmith.engine import bounds
+from claimsmith.engine.bundle import (
+    NO_CLAIMS,
+    TOKEN_BUDGET,
+    Bundle,
+    Claims,
+    Client,
+    Part,
+    Role,
+    Rule,
+    Settings,
+    Withheld,
+)
+from claimsmith.engine.language import (
+    AUTHORITY,
+    BUILT_IN_CLAIMS,
+    ONLY_US,
+    conditions,
+    is_taken,
+    is_unmanaged,
+    own_claims,
+    values,
+)
+from claimsmith.engine.language.paths import METADATA, is_trusted
+from claimsmith.engine.language.values import Expression
+from claimsmith.errors import ClaimsmithError, Code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from claimsmith.cognito.claims import Token
+    from claimsmith.engine.language.conditions import Operator
+
+#: The format this code writes. It reads this one and every older one.
+FORMAT: Final = 3
+
+#: From this format on, ``contains`` asks for a member of a list and for nothing else.
+_CONTAINS_IS_MEMBERSHIP: Final = 3
+
+#: Bytes of a stored document, compressed; DynamoDB's item limit is 400 kB.
+MAX_BYTES: Final = 380_000
+
+
+class BundleError(ClaimsmithError):
+    """No bundle that this code can use: none published, a damaged one, or one of a newer format."""
+
+    def __init__(self, message: str, code: Code = Code.BUNDLE_UNREADABLE) -> None:
+        super().__init__(code, message)
+
+
+def encode(document: Mapping[str, Any]) -> tuple[bytes, str]:
+    """A document's stored bytes and its digest (SHA-256, hexadecimal, of the canonical JSON)."""
+    written = canonical(document)
+    return zlib.compress(written, 9), sha256(written).hexdigest()
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """A document's JSON: the same bytes for the same policy."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode(stored: bytes, digest: str, version: int) -> Bundle:
+    """The bundle in a stored document.
+
+    Raises:
+        BundleError: the bytes are damaged or not what the digest names, the policy is larger than ``bounds.SERVED``, or
+            the format is newer than this code.
+    """
+    try:
+        document = _document(stored, digest, version)
+        written = document["format"]
+        bundle = from_document(document, version) if written <= FORMAT else None
+    except (zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BundleError(f"Bundle version {version} is damaged.") from error
+    if bundle is None:
+        raise BundleError(f"Bundle version {version} has format {written}; this code reads up to {FORMAT}.")
+    return bundle
+
+
+def _document(stored: bytes, digest: str, version: int) -> dict[str, Any]:
+    """The document in stored bytes, of which no object is made before its size is known to be within bounds."""
+    inflater = zlib.decompressobj()
+    plain = inflater.decompress(stored, bounds.SERVED.octets + 1)
+    size = bounds.size(plain)
+    document: dict[str, Any] = {}
+    excess = size.excess(bounds.SERVED)
+    if excess is None and inflater.eof and sha256(plain).hexdigest() == digest:
+        document = json.loads(plain)
+        excess = size._replace(rows=bounds.rows(document)).excess(bounds.SERVED)
+    if excess is not None:
+        raise BundleError(f"Bundle version {version} is damaged, or too large to be read: it has {excess}.")
+    return document
+
+
+def from_document(document: Mapping[str, Any], version: int) -> Bundle:
+    """The bundle that a compiled document describes, of this format or an older one.
+
+    What lint refuses of a rule is withheld here too, so that no other way of writing a document gets round it.
+
+    Raises:
+        ValueError: a condition is none; likewise KeyError and TypeError for other parts.
+    """
+    settings = document["settings"]
+    unmanaged = frozenset(settings["unmanaged_scopes"])
+    named = claim_names(settings["claim_names"])
+    old = document.get("format", FORMAT) < _CONTAINS_IS_MEMBERSHIP
+    operators = conditions.OPERATORS_BEFORE_3 if old else conditions.OPERATORS
+    reader = _Reader(settings, named, operators)
+    roles = {name: reader.role(f"POLICY ROLE#{name}", role) for name, role in document["roles"].items()}
+    # Format 1 has no rules.
+    rules = tuple(map(reader.rule, document.get("rules", ())))
+    offered = {scope for role in roles.values() for scope in role.scopes}
+    offered.update(scope for rule in rules for scope in rule.scopes)
+    return Bundle(
+        version=version,
+        settings=Settings(
+            claim_names=named,
+            scope_mode=settings["scope_mode"],
+            unmanaged_scopes=unmanaged,
+            no_tenant=settings["no_tenant"],
+            default_roles=tuple(settings["default_roles"]),
+            cache_seconds=settings["cache_seconds"],
+            token_budget=settings.get("token_budget", TOKEN_BUDGET),
+            shed_groups=settings.get("shed_groups", False),
+            privileged_scopes=frozenset(settings.get("privileged_scopes", ())),
+        ),
+        roles=roles,
+        groups={name: tuple(given) for name, given in document["groups"].items()},
+        clients={name: reader.client(f"POLICY CLIENT#{name}", client) for name, client in document["clients"].items()},
+        rules=rules,
+        scopes=frozenset(scope for scope in offered if SCOPE.fullmatch(scope) and not is_unmanaged(scope, unmanaged)),
+        routes=document["routes"],
+    )
+
+
+def claim_names(written: Mapping[str, str]) -> dict[str, str]:
+    """The built-in claims under names that a token can have, each once: what a verifier reads there, the engine set."""
+    named: dict[str, str] = {}
+    for meaning, name in written.items():
+        if name in named.values() or meaning not in BUILT_IN_CLAIMS or is_taken(meaning, name):
+            continue
+        if not any(refused_name(token, name) for token in TOKENS):
+            named[meaning] = name
+    return named
+
+
+class _Reader:
+    """Reads what a document says of clients and rules, and of claims, under its settings."""
+
+    def __init__(
+        self, settings: Mapping[str, Any], named: Mapping[str, str], operators: Mapping[str, Operator]
+    ) -> None:
+        self.trusted = frozenset(settings.get("trusted_attributes", ()))
+        self.own = own_claims(named)
+        self.operators = operators
+
+    def role(self, row: str, role: Mapping[str, Any]) -> Role:
+        return Role(row, tuple(role["scopes"]), tuple(role["closure"]), self.claims(row, role))
+
+    def client(self, row: str, client: Mapping[str, Any]) -> Client:
+        allowed = client.get("scopes_allowed")
+        return Client(
+            name=client.get("name"),
+            tenant=client.get("tenant"),
+            roles=tuple(client.get("roles", ())),
+            scopes_allowed=None if allowed is None else frozenset(allowed),
+            suppress_scopes=frozenset(client.get("suppress_scopes", ())),
+            scope_mode=client.get("scope_mode"),
+            audience=client.get("audience", False),
+            claims=self.claims(row, client),
+        )
+
+    def rule(self, rule: Mapping[str, Any]) -> Rule:
+        row, condition = f"POLICY RULE#{rule['id']}", rule.get("when")
+        read = tuple(conditions.fields(condition))
+        claims = self.claims(row, rule, read)
+        made = Rule(
+            row=row,
+            when=None if condition is None else conditions.compiled(condition, self.operators),
+            optional=rule.get("optional", False),
+            claims=claims,
+        )
+        effects = {name: tuple(rule[name]) for name in AUTHORITY if rule.get(name)}
+        if not effects:
+            return made
+        worked = (value for part in claims for _, value in part.others if isinstance(value, Expression))
+        read += tuple(path for value in worked for path in value.paths)
+        if not all(is_trusted(path, self.trusted) for path in read):
+            return made._replace(withheld=tuple(effects))
+        return made._replace(
+            scopes=effects.get("add_scopes", ()),
+            suppress_scopes=effects.get("suppress_scopes", ()),
+            suppress_claims=(effects.get("suppress_access_claims", ()), effects.get("suppress_id_claims", ())),
+            add_groups=effects.get("add_groups", ()),
+            suppress_groups=effects.get("suppress_groups", ()),
+        )
+
+    def claims(self, row: str, written: Mapping[str, Any], read: tuple[str, ...] = ()) -> Claims:
+        """The claims of a row whose condition reads these paths."""
+        access, identity = written.get("access_claims"), written.get("id_claims")
+        if not access and not identity:
+            return NO_CLAIMS
+        return Claims(self.part(row, TOKENS[0], access or {}, read), self.part(row, TOKENS[1], identity or {}, read))
+
+    def part(self, row: str, token: Token, written: Mapping[str, Any], read: tuple[str, ...]) -> Part:
+        literals: dict[str, Any] = {}
+        others: list[tuple[str, Expression | Withheld]] = []
+        for name, value in written.items():
+            vetted = self.vetted(token, name, value, read)
+            if isinstance(vetted, Expression | Withheld):
+                others.append((name, vetted))
+            else:
+                literals[name] = vetted
+        return Part(row, literals, dict.fromkeys(literals, row), tuple(others))
+
+    def vetted(self, token: Token, name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
+        if name in self.own:
+            return Withheld(ONLY_US)
+        try:
+            value = values.compiled(written)
+            if isinstance(value, Expression):
+                # What it will yield is checked then; that the claim may be set at all is known now.
+                checked(token, name, "")
+            else:
+                value = checked(token, name, value)
+        except UnacceptableError as unacceptable:
+            return Withheld(str(unacceptable))
+        except ValueError:
+            return Withheld("it is not a value")
+        read += value.paths if isinstance(value, Expression) else ()
+        if name in STANDARD and any(path.startswith(METADATA) for path in read):
+            return Withheld("what the caller says is not what a user is")
+        if is_of_aws(name) and not all(is_trusted(path, self.trusted) for path in read):
+            return Withheld("AWS grants by this claim, and it reads what users or callers can write")
+        return value
