@@ -103,7 +103,11 @@ class History(NamedTuple):
 
     def hides_version(self, document: Mapping[str, Any]) -> bool:
         """Whether tokens would not tell their version although it decides by which names they are read."""
-        return "policy_version" not in _names(document) and self.joined(document).renamed
+        return not tells_version(document) and self.joined(document).renamed
+
+    def begins_to_rename(self, document: Mapping[str, Any]) -> bool:
+        """Whether this is the first version that names the tenant or the roles otherwise."""
+        return not self.renamed and self.joined(document).renamed
 
     def joined(self, document: Mapping[str, Any]) -> History:
         """With one more version. Where the two disagree about a name, what is known already stays."""
@@ -127,6 +131,14 @@ class History(NamedTuple):
     def is_of(self, document: Mapping[str, Any]) -> bool:
         """Whether a version adds nothing to what is known."""
         return self.versions > 0 and self.joined(document)._replace(versions=self.versions) == self
+
+
+def tells_version(document: Mapping[str, Any]) -> bool:
+    """Whether every access token of a version tells it; a rule may take the claim out of some."""
+    name = _names(document).get("policy_version")
+    return name is not None and not any(
+        name in rule.get("suppress_access_claims", ()) for rule in document.get("rules", ())
+    )
 
 
 def _names(document: Mapping[str, Any]) -> dict[str, str]:

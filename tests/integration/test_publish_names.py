@@ -121,6 +121,27 @@ def test_a_rename_needs_tokens_that_tell_their_version(rows: Table) -> None:
     assert in_force(rows).version_claims == ("policy_version", "pv")
 
 
+def test_the_version_in_force_tells_its_version_before_a_name_changes(rows: Table) -> None:
+    """Else its tokens would lose their tenant at once, and there would be no version to roll back to."""
+    published(rows, draft({"policy_version": None}))
+    renamed = draft({"tenant_id": "org"})
+    with pytest.raises(PolicyError) as refused:
+        apply(rows, renamed, by="test", clock=clock)
+    assert found(refused.value) == [(Code.VERSION_NOT_TOLD, "POLICY SETTINGS", "claim_names")]
+    published(rows, draft(), renamed)
+    rollback(rows, 2, by="test", clock=clock)
+    assert in_force(rows).version == 2
+
+
+def test_a_version_whose_rules_take_its_number_out_of_tokens_does_not_tell_it(rows: Table) -> None:
+    rules = {"r": {"order": 1, "suppress_access_claims": ["policy_version"]}}
+    silent = from_rows(policy_rows(settings={"claim_names": {"tenant_id": "org"}}, rules=rules))
+    published(rows, draft())
+    with pytest.raises(PolicyError) as refused:
+        apply(rows, silent, by="test", clock=clock)
+    assert found(refused.value) == [(Code.VERSION_NOT_TOLD, "POLICY SETTINGS", "claim_names.policy_version")]
+
+
 def test_what_is_known_is_read_from_one_row_and_written_only_where_a_name_is_new(dynamodb: MemoryDynamoDB) -> None:
     requests: list[tuple[str, str]] = []
 
@@ -209,6 +230,30 @@ def test_at_most_so_many_of_them(rows: Table) -> None:
         assert publish(rows, by="test", clock=clock).result is result
     with pytest.raises(OperationError):
         rollback(rows, 1, by="test", clock=clock)
+
+
+def test_the_version_in_force_is_among_them_however_old(rows: Table) -> None:
+    earlier(
+        rows, draft({"tenant_id": "org"}, "plan"), *(draft(None, "org", cache_seconds=at) for at in range(LOOKED_AT))
+    )
+    first = bundles.version(rows, 1)
+    assert first is not None
+    bundles.move(rows, first, in_force(rows), by="earlier", at=NOW)
+    write(rows, draft({"tenant_id": "plan"}))
+    assert publish(rows, by="test", clock=clock).result is Result.REFUSED
+    write(rows, draft({"tenant_id": "org"}, cache_seconds=7))
+    assert publish(rows, by="test", clock=clock).result is Result.PUBLISHED
+
+
+def test_names_from_before_a_version_that_does_not_tell_its_number_do_not_count_as_changed(rows: Table) -> None:
+    """Its tokens are read by its names, as before; else they would lose their tenant at the first edit."""
+    silent: Names = {"tenant_id": "org", "policy_version": None}
+    earlier(rows, draft(), draft(silent))
+    write(rows, draft(silent, cache_seconds=7))
+    assert publish(rows, by="test", clock=clock).result is Result.PUBLISHED
+    write(rows, draft({"tenant_id": "org"}))
+    assert publish(rows, by="test", clock=clock).result is Result.PUBLISHED
+    assert in_force(rows).version_claims == ()
 
 
 def test_a_version_that_cannot_be_read_is_passed_over(rows: Table) -> None:
