@@ -20,7 +20,7 @@ from claimsmith.engine import roles as engine_roles
 from claimsmith.engine import scopes as engine_scopes
 from claimsmith.engine.case import Case
 from claimsmith.engine.decide import Refusal, opened, settled
-from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM, TENANT_HINT, is_unmanaged
+from claimsmith.engine.language import DEGRADED_CLAIM, MAX_TENANTS_LISTED, SHED_CLAIM, TENANT_HINT, is_unmanaged
 from claimsmith.engine.language.conditions import UnknownError
 from claimsmith.engine.language.paths import MISSING, Known
 from claimsmith.engine.language.values import Expression
@@ -93,15 +93,24 @@ def freshness(bundle: Bundle, facts: Facts, claims: Claims) -> Freshness:
     if user is None or not user.active:
         return token.nothing_known(stale=True)
     if token.tells_tenant or token.pinned or token.machine or not facts.user.memberships:
-        case = opened(bundle, facts, token.request)
-        if isinstance(case, Refusal):
-            return token.nothing_known(stale=True)
-        return _Comparison(case, token, tenant_known=True).made()
+        return _compared(bundle, facts, token, token.request)
     # It is for one of the user's tenants, or none; what holds for all of them is certain.
+    if len(facts.user.memberships) <= MAX_TENANTS_LISTED and facts.user.memberships.keys() <= facts.tenants.keys():
+        asked = (token.request._replace(metadata={TENANT_HINT: tenant}) for tenant in sorted(facts.user.memberships))
+        requests = (*asked, token.request)
+        return token.nothing_known(stale=all(_compared(bundle, facts, token, request).stale for request in requests))
     case = Case(bundle, facts, token.request, Choice("none"), Reason("tenant", "", "dropped", ""))
     comparison = _Comparison(case, token, tenant_known=False)
     given = {scope for member in facts.user.memberships.values() for scope in member.scopes} | bundle.scopes
     return token.nothing_known(stale=comparison.lost(frozenset(bundle.roles), given))
+
+
+def _compared(bundle: Bundle, facts: Facts, token: _Token, request: Request) -> Freshness:
+    """How a token stands to what this request would be given, which is of its subject and client."""
+    case = opened(bundle, facts, request)
+    if isinstance(case, Refusal):
+        return token.nothing_known(stale=True)
+    return _Comparison(case, token, tenant_known=True).made()
 
 
 def request_of(bundle: Bundle, claims: Claims) -> Request:

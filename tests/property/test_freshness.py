@@ -36,6 +36,7 @@ from tests.property.strategies import (
     policies,
     rule_sections,
     some,
+    user_events,
     whens,
 )
 
@@ -241,6 +242,24 @@ def test_where_a_token_tells_all_it_is_stale_exactly_where_every_new_one_would_l
     if not machine:
         best.append(asking(event, claims.tenant_id, scopes=list(API_SCOPES), source=SIGN_IN))
     lacks = not any(gives_all(compiled, known, again, claims) for again in best)
+    assert freshness(compiled, known, claims).stale == lacks
+
+
+@given(taking(), directories(), st.none() | directories(), user_events())
+def test_where_it_does_not_tell_its_tenant_it_is_stale_exactly_where_each_of_the_users_would_lack_something(
+    sections: dict[str, Any], rows: Rows, later: Rows | None, event: Event
+) -> None:
+    sections["settings"] = {**sections["settings"], "claim_names": {"tenant_id": None}}
+    compiled, then = bundle(**sections), bundle(**earlier(sections))
+    claims = signed_in(then, facts(*rows), event)
+    known = facts(*(rows if later is None else later))
+    tenants = known.user.memberships.keys()
+    assume(tenants <= known.tenants.keys())
+    lacks = not any(
+        gives_all(compiled, known, asking(event, tenant, scopes=list(scopes), source=source), claims)
+        for tenant in (None, *tenants)
+        for scopes, source in ((claims.scopes, HOSTED), (API_SCOPES, SIGN_IN))
+    )
     assert freshness(compiled, known, claims).stale == lacks
 
 

@@ -108,6 +108,22 @@ def test_where_tokens_do_not_say_their_tenant_what_holds_for_all_of_the_users_te
     assert stale(*ROWS, claims=unnamed(), clients={CLIENT: {"tenant": "globex"}}), "no member of the client's tenant"
 
 
+def test_where_tokens_do_not_say_their_tenant_each_tenant_that_is_known_is_tried() -> None:
+    def unnamed(scope: str, *roles: str) -> Claims:
+        return token({"tenant_id": None}, scope=scope, tenant_id=None, roles=list(roles))
+
+    acme = (membership_row(SUB, "acme", roles=["editor"], scopes=["admin/all"]), tenant_row("acme"))
+    globex = (membership_row(SUB, "globex", roles=["viewer"]), tenant_row("globex"))
+    suspended = (acme[0], tenant_row("acme", status="suspended"))
+    assert not stale(*acme, *globex, claims=unnamed("orders/write", "editor")), "asked for acme"
+    assert stale(*globex, claims=unnamed("orders/read", "editor")), "no tenant gives the role"
+    assert stale(*globex, claims=unnamed("orders/write")), "nor the scope"
+    assert stale(*suspended, *globex, claims=unnamed("orders/write", "editor"))
+    assert stale(*acme, *globex, claims=unnamed("admin/all"), settings={"privileged_scopes": ["admin/*"]})
+    assert not stale(*suspended, claims=unnamed("openid")), "for no tenant"
+    assert stale(*suspended, claims=unnamed("openid"), settings={"no_tenant": "deny"})
+
+
 # --- All that a decision is certain of --------------------------------------------------------------------------------
 
 
