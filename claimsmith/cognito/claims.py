@@ -12,7 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 Token = Literal["access", "id"]
 
@@ -174,10 +174,25 @@ def checked(token: Token, name: str, value: object) -> Any:  # noqa: ANN401 - a 
     Raises:
         UnacceptableError: no trigger may set the claim, or Cognito does not take the value.
     """
+    return fitting(token, name, value, accepted)
+
+
+def fitting(token: Token, name: str, value: object, accept: Callable[[object], Any]) -> Any:  # noqa: ANN401 - a JSON value
+    """The same, for a caller that remembers what ``accepted`` has said of a value.
+
+    Args:
+        token: which one.
+        name: the claim's.
+        value: any.
+        accept: says what ``accepted`` says.
+
+    Raises:
+        UnacceptableError: as ``checked``.
+    """
     why = refused_name(token, name)
     if why is not None:
         raise UnacceptableError(why)
-    value = accepted(value)
+    value = accept(value)
     if isinstance(value, list | dict) and token == TOKENS[1] and name in PLAIN_IN_ID:
         raise UnacceptableError("the ID token takes no array and no object here")
     return value

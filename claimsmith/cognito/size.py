@@ -31,9 +31,27 @@ _DEVICE_SOURCE: Final = "TokenGeneration_AuthenticateDevice"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
+#: Claims that are encoded in one go.
+_FEW: Final = 100
+
+
 def encoded(claims: Mapping[str, Any]) -> int:
-    """Characters of these claims as compact JSON, all of ASCII, without the braces around them."""
-    return len(_encode(dict(claims))) - 2
+    """Characters of these claims as compact JSON, all of ASCII, without the braces around them.
+
+    Of many claims, which may all be the same long list, each value is encoded by itself, and once.
+    """
+    if len(claims) <= _FEW:
+        return len(_encode(dict(claims))) - 2
+    return sum(lengths(claims).values()) - 1
+
+
+def lengths(claims: Mapping[str, Any]) -> dict[str, int]:
+    """Characters of each claim, its name, colon and comma included."""
+    once: dict[int, int] = {}
+    for value in claims.values():
+        if id(value) not in once:
+            once[id(value)] = len(_encode(value))
+    return {name: len(_encode(name)) + once[id(value)] + 2 for name, value in claims.items()}
 
 
 _USERS_LENGTH: Final = encoded(_USERS) + 1

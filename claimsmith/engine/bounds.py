@@ -43,6 +43,10 @@ PUBLISHED: Final = Size(octets=1_000_000, values=100_000, depth=40, rows=4_000)
 #: What is still read where it is in force already: a bound that is tightened later locks nobody out.
 SERVED: Final = Size(octets=2_000_000, values=200_000, depth=40, rows=8_000)
 
+#: Tests of a policy that is as large as it may be; a smaller one may have as many more. Each of them is a decision, and
+#: a decision goes through the whole policy.
+TESTS: Final = 500
+
 #: Sections of a document whose entries count as rows.
 _SECTIONS: Final = ("roles", "groups", "clients", "rules", "routes")
 

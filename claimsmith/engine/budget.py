@@ -59,12 +59,14 @@ class _Fitting:
     def fitted(self) -> TokenChanges | None:
         """What is left of the token's changes; None for a refusal."""
         budget = self.case.bundle.settings.token_budget
-        octets = size.payload(self.claims, self.case.request)
+        octets, lengths = size.payload(self.claims, self.case.request), size.lengths(self.claims)
         long, gone = size.signed(octets), []
+        mark = size.encoded({SHED_CLAIM: []})
         for name in self.candidates():
-            octets -= size.encoded(self.of(name)) + 1
+            octets -= sum(lengths[left_out] for left_out in self.with_it(name))
             gone.append(name)
-            long = size.signed(octets + size.encoded({SHED_CLAIM: gone}) + 1)
+            mark += size.encoded({name: ""}) - 2  # a name and its colon take as much as a text in a list and its comma
+            long = size.signed(octets + mark)
             if long <= budget:
                 break
         left = self.without(gone)
@@ -93,17 +95,17 @@ class _Fitting:
         if (last := names.get("roles")) in made.claims:
             yield last
 
-    def of(self, name: str) -> dict[str, Any]:
-        """What goes where this claim is left out; the IAM roles go with the groups."""
+    def with_it(self, name: str) -> list[str]:
+        """The claims that go where this one is left out: the IAM roles go with the groups."""
         names = (name, *ROLE_CLAIMS) if name == GROUPS_CLAIM else (name,)
-        return {name: self.claims[name] for name in names if name in self.claims}
+        return [name for name in names if name in self.claims]
 
     def without(self, gone: list[str]) -> TokenChanges:
         changes = (self.changes.access, self.changes.id)[self.at]
         if not gone:
             return changes
         self.made.rows[SHED_CLAIM] = SETTINGS_ROW
-        left = {name: value for name, value in changes.claims.items() if name not in gone}
+        left = {name: changes.claims[name] for name in changes.claims.keys() - gone}
         left[SHED_CLAIM] = sorted(gone)
         # A user's attribute of that name does not take its place.
         attributes = self.case.request.attributes if self.token == TOKENS[1] else {}

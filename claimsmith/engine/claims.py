@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refused_suppression
+from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, fitting, refused_suppression
 from claimsmith.engine.bundle import Withheld
 from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM, own_claims
 from claimsmith.engine.language.paths import MISSING
@@ -47,7 +47,7 @@ def settle(case: Case, known: Known, token: Token) -> Made:
 class _Making:
     """The claims of one token in the making."""
 
-    __slots__ = ("case", "claims", "optional", "own", "rows", "token")
+    __slots__ = ("case", "claims", "looked_at", "optional", "own", "rows", "token")
 
     def __init__(self, case: Case, token: Token) -> None:
         self.case = case
@@ -56,6 +56,7 @@ class _Making:
         self.claims: dict[str, Any] = {}
         self.rows: dict[str, str] = {}
         self.optional: dict[str, None] = {}
+        self.looked_at: dict[int, tuple[Any, Any]] = {}
 
     def made(self, known: Known) -> Made:
         case = self.case
@@ -129,12 +130,32 @@ class _Making:
 
     def set(self, name: str, value: Any, row: str) -> bool:  # noqa: ANN401 - any value, good or bad
         try:
-            self.claims[name] = checked(self.token, name, value)
+            self.claims[name] = fitting(self.token, name, value, self.accepted)
         except UnacceptableError as unacceptable:
             self.drop(name, row, str(unacceptable))
             return False
         self.rows[name] = row
         return True
+
+    def accepted(self, value: Any) -> Any:  # noqa: ANN401 - any value, good or bad
+        """The value as Cognito takes it. Many claims may be the same long list, which is gone through once.
+
+        Raises:
+            UnacceptableError: Cognito does not take it.
+        """
+        if not isinstance(value, list | dict):
+            return accepted(value)
+        known = self.looked_at.get(id(value))
+        if known is None:
+            try:
+                said = accepted(value)
+            except UnacceptableError as unacceptable:
+                said = unacceptable
+            # The value is kept with what is said of it, so that no other one gets its id.
+            known = self.looked_at[id(value)] = (value, said)
+        if isinstance(known[1], UnacceptableError):
+            raise known[1]
+        return known[1]
 
     def suppress(self) -> tuple[str, ...]:
         """Take away what rules suppress, and what would pass for a claim of the engine's."""

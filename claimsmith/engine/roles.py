@@ -58,11 +58,15 @@ def _from_elsewhere(case: Case) -> Iterator[Given]:
 def _closed(case: Case, roles: Iterable[Given]) -> Iterator[Given]:
     """These roles and what they inherit; unknown ones are dropped and said."""
     known = case.bundle.roles
+    done: set[str] = set()
     for name, source in roles:
+        if name in done:
+            continue  # a row may name one role many times, and each may inherit many
         role = known.get(name)
         if role is None:
             case.say("role", name, "dropped", source, "no such role")
             continue
+        done.add(name)
         for member in role.closure:
             if member in known:
                 yield member, source

@@ -38,7 +38,9 @@ def _unstorable(value: object, path: tuple[str, ...], depth: int) -> tuple[tuple
         parts = value.items() if isinstance(value, Mapping) else enumerate(value)
         return next(filter(None, (_unstorable(item, (*path, str(name)), depth + 1) for name, item in parts)), None)
     why = None
-    if isinstance(value, set | frozenset) and not value:
+    if isinstance(value, set | frozenset | tuple) and value:
+        return next(filter(None, (_unstorable(item, path, depth) for item in value)), None)
+    if isinstance(value, set | frozenset):
         why = "an empty set cannot be stored; write a list"
     elif isinstance(value, int) and abs(value) >= _MAX_INTEGER:
         why = "a number has at most 38 digits"

@@ -36,13 +36,18 @@ _FOREIGN: Final = (RecursionError, ValueError, LookupError, AttributeError, Over
 _NAME: Final = r"\{[A-Za-z_][A-Za-z0-9_]*\}"
 
 #: ``${NAME}`` is a variable; with one more dollar before it, it is that text itself.
-_VARIABLE: Final = re.compile(rf"\$(\$+{_NAME})|\$({_NAME})")
+#: Looked for only where a row of dollars begins: else many of them would cost the square of their number.
+_VARIABLE: Final = re.compile(rf"(?<!\$)\$(?:(\$+{_NAME})|({_NAME}))")
+_ESCAPABLE: Final = re.compile(rf"(?<!\$)\$+{_NAME}")
 
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _NUMBERS: Final = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 #: Octal without an ``o``, and base 60: 010 is 8, 1:30 is 90.
 _AMBIGUOUS: Final = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9_]+(?::[0-9_.]+)+")
+
+#: Characters of a number. No row can hold one that long, and Python does not write out one with more than 4,300 digits.
+_MAX_NUMBER: Final = 3_500
 
 #: Levels of a file: a row nests 32, and a section and a name come before it.
 _MAX_DEPTH: Final = 40
@@ -63,7 +68,7 @@ class FileError(PolicyError):
 
 def escaped(text: str) -> str:
     """Text as a file holds it, so that nothing in it is taken for a variable."""
-    return re.sub(rf"\$+{_NAME}", lambda found: f"${found[0]}", text)
+    return _ESCAPABLE.sub(lambda found: f"${found[0]}", text)
 
 
 def load(path: Path, variables: Mapping[str, str] | None = None) -> Draft:
@@ -201,10 +206,8 @@ def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, va
     """Fill in variables, note lines, refuse what YAML would silently accept."""
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.ScalarNode):
-        if node.tag in _NUMBERS and _AMBIGUOUS.fullmatch(node.value):
-            raise _wrong(
-                file, node.start_mark.line, f"{node.value} is another number in YAML 1.1 than it seems; quote it"
-            )
+        if node.tag in _NUMBERS:
+            _check_number(node, file)
         node.value = _VARIABLE.sub(lambda found: _value(found, node, file, variables), node.value)
         if any("\ud800" <= character <= "\udfff" for character in node.value):
             raise _wrong(file, node.start_mark.line, "half a character, written as an escape, is no text")
@@ -223,6 +226,13 @@ def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, va
             seen.add(name)
             lines[(*path, name)] = key.start_mark.line + 1
             _prepare(value, (*path, name), lines, file, variables)
+
+
+def _check_number(node: yaml.ScalarNode, file: str) -> None:
+    if len(node.value) > _MAX_NUMBER:
+        raise _wrong(file, node.start_mark.line, "a number has at most 38 digits")
+    if _AMBIGUOUS.fullmatch(node.value):
+        raise _wrong(file, node.start_mark.line, f"{node.value} is another number in YAML 1.1 than it seems; quote it")
 
 
 def _value(found: re.Match[str], node: yaml.Node, file: str, variables: Mapping[str, str]) -> str:

@@ -213,11 +213,16 @@ def _leaf(path: str, name: str, value: Any, operator: Operator) -> Test:  # noqa
 
 def _converted(path: str, convert: Callable[[Any], Any], name: str, value: Any, operator: Operator) -> Test:  # noqa: ANN401 - any JSON value
     holds, missing = operator.holds, _when_missing(name, value)
+    if name == "contains" and isinstance(value, str) and operator is OPERATORS[name]:
+
+        def has_text(known: Known) -> bool:
+            field = known.converted(path, convert)
+            return isinstance(field, list) and known.has_text(field, value)
+
+        return has_text
 
     def test(known: Known) -> bool:
-        field = known[path]
-        if field is not MISSING:
-            field = convert(field)
+        field = known.converted(path, convert)
         return missing if field is MISSING else holds(field, value)
 
     return test
@@ -233,7 +238,7 @@ def _when_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - any JSON val
 def _has_text(path: str, value: str) -> Test:
     def test(known: Known) -> bool:
         field = known[path]
-        return isinstance(field, list) and value in field
+        return isinstance(field, list) and known.has_text(field, value)
 
     return test
 

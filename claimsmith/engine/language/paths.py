@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.facts import Literals, Membership, Tenant, User
 
+    #: What ``as`` does to a value.
+    Convert = Callable[[Any], Any]
+
 
 class Missing:
     """The value of a path that yields nothing."""
@@ -30,10 +33,14 @@ class Missing:
 MISSING: Final = Missing()
 
 
-class Known(dict[str, Any]):
-    """What a decision knows, by path; each path is looked up once."""
+#: Members that are looked at one by one.
+_FEW: Final = 16
 
-    __slots__ = ("client_name", "membership", "request", "roles", "tenant", "user")
+
+class Known(dict[str, Any]):
+    """What a decision knows, by path; each path is looked up, and converted in each way, once."""
+
+    __slots__ = ("_converted", "_members", "client_name", "membership", "request", "roles", "tenant", "user")
 
     def __init__(
         self,
@@ -61,6 +68,26 @@ class Known(dict[str, Any]):
         self.membership = membership
         self.roles = roles
         self.client_name = client_name
+        self._converted: dict[tuple[str, Convert], Any] = {}
+        self._members: dict[int, tuple[list[Any], frozenset[str]]] = {}
+
+    def converted(self, path: str, convert: Convert) -> Any:  # noqa: ANN401 - any claim value
+        """What a path leads to, converted; ``MISSING`` where either yields nothing."""
+        key = (path, convert)
+        if key not in self._converted:
+            found = self[path]
+            self._converted[key] = found if found is MISSING else convert(found)
+        return self._converted[key]
+
+    def has_text(self, found: list[Any], text: str) -> bool:
+        """Whether a list that was read here has this member. However many ask, a long list is gone through once."""
+        if len(found) <= _FEW:
+            return text in found
+        held = self._members.get(id(found))
+        if held is None:
+            # The list is kept with its members, so that no other one gets its id.
+            held = self._members[id(found)] = (found, frozenset(item for item in found if isinstance(item, str)))
+        return text in held[1]
 
     def __missing__(self, path: str) -> Any:  # noqa: ANN401 - any claim value
         value = self[path] = _resolved(path, self)

@@ -157,9 +157,7 @@ def _from(path: str, rest: Mapping[Any, Any]) -> Expression:
         raise ValueError("not a conversion")
 
     def evaluate(known: Known) -> Any:  # noqa: ANN401 - any claim value
-        found = known[path]
-        if found is not MISSING and convert is not None:
-            found = convert(found)
+        found = known[path] if convert is None else known.converted(path, convert)
         return default if found is MISSING else found
 
     return Expression((path,), evaluate)

@@ -46,9 +46,18 @@ def document(policy: Policy, compiled: Mapping[str, Any]) -> Iterator[Finding]:
         message = f"the compiled policy has {len(stored):,} bytes; {MAX_BYTES:,} are allowed"
         yield found(Code.BUNDLE_TOO_LARGE, policy.settings_entry, (), message)
         return
-    excess = bounds.size(canonical(compiled))._replace(rows=bounds.rows(compiled)).excess(PUBLISHED)
+    size = bounds.size(canonical(compiled))._replace(rows=bounds.rows(compiled))
+    excess = size.excess(PUBLISHED)
     if excess is not None:
         yield _found(policy.settings_entry, "the compiled policy has " + excess)
+        return
+    # All of them together cost no more than TESTS of the largest policy.
+    tests = min(bounds.TESTS * most // have for have, most in zip(size[:2], PUBLISHED[:2], strict=True))
+    if len(policy.tests) > tests:
+        message = f"a policy of this size may have {tests:,} tests, and this one has {len(policy.tests):,}"
+        yield found(
+            Code.POLICY_TOO_LARGE, policy.settings_entry, (), f"{message}; keep those that differ in what they show"
+        )
 
 
 def _found(settings: Entry, message: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from claimsmith.cognito import size
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import Changes
 from claimsmith.cognito.tokens import issued
-from claimsmith.engine import Decision, Reason
+from claimsmith.engine import Decision, Reason, Refusal, decide
 from claimsmith.errors import Code, SignInRefusedError
 from tests.events import CLIENT, HOSTED, MACHINE, SIGN_IN, SUB, event
 from tests.policies import decided, facts, membership_row, refused, tenant_row, unlinted
@@ -315,3 +316,23 @@ def test_leaving_groups_out_makes_the_token_exactly_as_short_as_was_reckoned() -
 
 def test_the_user_reads_that_it_is_the_size() -> None:
     assert "too large" in SignInRefusedError(Code.TOKEN_OVER_BUDGET).message
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_many_claims_that_are_the_same_long_list_cost_what_one_does(optional: bool) -> None:  # noqa: FBT001 - a case
+    """Else a small policy could make every sign-in of a user with many roles run out of memory."""
+    roles: dict[str, Any] = {f"role-{at:04d}": {} for at in range(1_000)}
+    rules = [
+        {"optional": optional, "access_claims": {f"c{rule}-{at}": {"from": "roles"} for at in range(100)}}
+        for rule in range(20)
+    ]
+    made = policy(6144, *rules, roles=roles)
+    known, asked = facts(membership_row(SUB, "acme", roles=sorted(roles)), tenant_row("acme")), event(SIGN_IN)
+    tracemalloc.start()
+    try:
+        outcome = decide(made, known, parse(asked), 0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(outcome, Refusal)
+    assert peak < 10_000_000, "all claims encoded are 28 MB"

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claimsmith.cognito.event import parse
 from claimsmith.engine.language.conditions import BRANCHES, MAX_DEPTH, OPERATORS, compiled, fields
 from claimsmith.engine.language.paths import MISSING, Known
+from tests.counting import calls
+from tests.events import SIGN_IN, event
 from tests.property import oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 #: A field of each type, by the word that the table uses.
 FIELDS: dict[str, Any] = {
@@ -97,7 +100,8 @@ class Fields(Known):
     """What is known, by path, and nothing behind it."""
 
     def __init__(self, found: Mapping[str, Any]) -> None:
-        dict.__init__(self, found)
+        super().__init__(parse(event(SIGN_IN)), None, None, None, (), None)
+        self.update(found)
 
     def __missing__(self, path: str) -> object:
         return MISSING
@@ -259,3 +263,36 @@ def test_a_field_that_does_not_convert_is_missing(
 def test_a_conversion_that_does_not_exist_makes_no_condition(conversion: object) -> None:
     with pytest.raises(ValueError, match="not a condition"):
         compiled({"field": "f", "as": conversion, "op": "equals", "value": "a"})
+
+
+class Counted(list[str]):
+    """A list that counts how often it is gone through, whoever does it."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.times += 1
+        return super().__iter__()
+
+    def __contains__(self, item: object) -> bool:
+        self.times += 1
+        return super().__contains__(item)
+
+
+@pytest.mark.parametrize("converted", [{}, {"as": "list"}], ids=["as it is", "as a list"])
+def test_a_long_list_is_gone_through_once_however_many_ask_for_its_members(converted: dict[str, str]) -> None:
+    """Else a policy could make every sign-in cost the product of its conditions and its roles."""
+    groups = Counted(f"group-{at}" for at in range(1_000))
+    asked = [compiled({"field": "f", "op": "contains", "value": f"group-{at}", **converted}) for at in range(995, 1005)]
+    known = Fields({"f": groups})
+    assert [test(known) for test in asked] == [True] * 5 + [False] * 5
+    assert groups.times == 1
+
+
+def test_a_text_is_converted_once_however_many_ask_for_what_it_is() -> None:
+    known = Fields({"f": ",".join(f"group-{at}" for at in range(1_000))})
+    leaf = {"field": "f", "as": "list", "op": "contains"}
+    some, more = ([compiled({**leaf, "value": str(at)}) for at in range(number)] for number in (1, 51))
+    first = calls(lambda: [test(known) for test in some])
+    assert first > 1_000
+    assert calls(lambda: [test(known) for test in more]) < first

@@ -12,6 +12,7 @@ from claimsmith.cognito.response import TokenChanges, count
 from claimsmith.engine.decide import Decision, degraded
 from claimsmith.engine.reasons import Reason
 from claimsmith.errors import Code
+from tests.counting import calls
 from tests.events import API_SCOPES, CLIENT, HOSTED, MACHINE, REFRESH, SIGN_IN, SUB, event
 from tests.policies import VERSION, bundle, decided, facts, membership_row, refused, tenant_row, user_row
 
@@ -405,3 +406,16 @@ def test_everything_in_the_token_and_everything_dropped_has_its_row() -> None:
 def test_no_reason_holds_a_claims_value() -> None:
     member = editor(claims={"fine": "s3cret", "bad": ["s3cret", None], "sub": "s3cret"})
     assert "s3cret" not in repr(decided(bundle(roles=ROLES), facts(ACME, member), event()).reasons)
+
+
+def test_a_role_that_a_row_names_many_times_costs_what_it_costs_once() -> None:
+    """Else one row of the directory could make every sign-in of a tenant cost its length times what a role inherits."""
+    inherited = [f"r{at:03d}" for at in range(200)]
+    made = bundle(roles={"top": {"inherits": inherited}, **{name: {} for name in inherited}})
+    once, often = (
+        facts(membership_row(SUB, "acme", roles=["top"]), tenant_row("acme", default_roles=["top"] * times))
+        for times in (1, 1_000)
+    )
+    assert decided(made, often, event(SIGN_IN)) == decided(made, once, event(SIGN_IN))
+    few = calls(lambda: decided(made, once, event(SIGN_IN)))
+    assert calls(lambda: decided(made, often, event(SIGN_IN))) < 2 * few

@@ -179,8 +179,23 @@ def doubled_values() -> Draft:
     return from_rows(policy_rows(roles={"r": {"claims": {name: [1, 2, 3] for name in names("c", 20_000)}}}))
 
 
+def many_tests_of_a_large_policy() -> Draft:
+    """Each test is a decision, and each decision goes through the whole policy."""
+    tests = [{"pk": "POLICY", "sk": f"TEST#{name}", "expect": {"access": {"x": 1}}} for name in names("t", 600)]
+    return from_rows([*policy_rows(roles={"r": {"id_claims": {"c": [1] * 90_000}}}), *tests])
+
+
 @pytest.mark.parametrize(
-    "draft", [equal_characters, large_conditions, many_rows, many_tests, long_chain, doubled_values]
+    "draft",
+    [
+        equal_characters,
+        large_conditions,
+        many_rows,
+        many_tests,
+        long_chain,
+        doubled_values,
+        many_tests_of_a_large_policy,
+    ],
 )
 def test_a_policy_beyond_the_bounds_is_refused_by_that_alone_and_looked_at_no_further(
     draft: Callable[[], Draft],
