@@ -128,8 +128,8 @@ class VerifierEnvironment:
         """
         return cls(
             table=required(TABLE, environ),
-            issuers=listed_issuers(_listed(ISSUERS, environ)),
-            client_ids=listed_client_ids(_listed(CLIENT_IDS, environ)),
+            issuers=parse_issuers(_required_entries(ISSUERS, environ)),
+            client_ids=parse_client_ids(_required_entries(CLIENT_IDS, environ)),
             authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
             authorizer_cached_by=_entries(_value(AUTHORIZER_CACHED_BY, environ)),
             audience=_entries(_value(AUDIENCE, environ)),
@@ -143,7 +143,7 @@ class VerifierEnvironment:
         )
 
 
-def listed_issuers(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+def parse_issuers(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
     """The issuers in the entries of ``CLAIMSMITH_ISSUERS``, each with the address of its key set where it has one.
 
     Raises:
@@ -152,12 +152,12 @@ def listed_issuers(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]
     issuers = []
     for entry in entries:
         issuer, _, jwks_uri = (part.strip() for part in entry.partition("="))
-        _named(ISSUERS, check_issuer, issuer)
+        _check(ISSUERS, check_issuer, issuer)
         issuers.append((issuer, jwks_uri or None))
     return tuple(issuers)
 
 
-def listed_client_ids(entries: Iterable[str]) -> tuple[str, ...]:
+def parse_client_ids(entries: Iterable[str]) -> tuple[str, ...]:
     """The app clients in the entries of ``CLAIMSMITH_CLIENT_IDS``.
 
     Raises:
@@ -165,11 +165,11 @@ def listed_client_ids(entries: Iterable[str]) -> tuple[str, ...]:
     """
     client_ids = tuple(entries)
     for client_id in client_ids:
-        _named(CLIENT_IDS, check_client_id, client_id)
+        _check(CLIENT_IDS, check_client_id, client_id)
     return client_ids
 
 
-def _named(name: str, check: Callable[[str], None], value: str) -> None:
+def _check(name: str, check: Callable[[str], None], value: str) -> None:
     """Check a value and name the variable where it is wrong."""
     try:
         check(value)
@@ -185,7 +185,7 @@ def _entries(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _listed(name: str, environ: Mapping[str, str] | None) -> tuple[str, ...]:
+def _required_entries(name: str, environ: Mapping[str, str] | None) -> tuple[str, ...]:
     """The entries of a comma-separated variable that must have at least one."""
     entries = _entries(required(name, environ))
     if not entries:

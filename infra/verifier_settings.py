@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from claimsmith.environment import CLIENT_IDS, ISSUERS, listed_client_ids, listed_issuers
+from claimsmith.environment import CLIENT_IDS, ISSUERS, parse_client_ids, parse_issuers
 from claimsmith.errors import ConfigurationError
 from infra.templates import mapping, possible
 
@@ -51,13 +51,13 @@ def _refused_issuer(entry: str) -> str:
         return ""
     known = entry.replace(_UNKNOWN, _POOL_ID)
     said = [
-        _refusal(listed_issuers, known.replace(_REGION, region).replace(_SUFFIX, suffix)) for region, suffix in _PLACES
+        _refusal(parse_issuers, known.replace(_REGION, region).replace(_SUFFIX, suffix)) for region, suffix in _PLACES
     ]
     return said[0] if all(said) else ""
 
 
 def _refused_client_id(entry: str) -> str:
-    return _refusal(listed_client_ids, entry.replace(_UNKNOWN, _CLIENT_ID))
+    return _refusal(parse_client_ids, entry.replace(_UNKNOWN, _CLIENT_ID))
 
 
 def _refusal(read: Callable[[list[str]], object], entry: str) -> str:

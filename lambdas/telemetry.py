@@ -1,4 +1,4 @@
-"""Logs and metrics of the functions: one logger, one metrics buffer, and what may be said of a failure.
+"""Logs and metrics of the functions: one logger, one metrics buffer, and what may be fields of a failure.
 
 Logs hold names, row keys and codes; never a claim's value, a token or an attribute.
 """
@@ -15,7 +15,7 @@ logger: Final = Logger()
 metrics: Final = Metrics(namespace="Claimsmith")
 
 
-def bug(error: BaseException) -> dict[str, object]:
+def describe_bug(error: BaseException) -> dict[str, object]:
     """What a log may say of an unexpected error: its type and where it arose. Its text might quote a value."""
     frames = traceback.extract_tb(error.__traceback__)
     return {"error": type(error).__name__, "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}

@@ -1,8 +1,8 @@
 """Deadlines in tests: a slow machine never makes one pass, and no test looks at a watch to see that one holds.
 
-Whoever waits with a deadline in ``claimsmith.service`` does so in ``Call.wait``. In tests, that wait ends when the call
-is done or when the test says that the time is up, and it is written down for how many seconds the caller was ready to
-wait: that is the clock by which a promise about time is checked.
+Every wait with a deadline in ``claimsmith.service`` goes through ``PendingCall.wait``. In tests, it ends when the
+call is done or when the test declares the time to be up. The number of seconds that the caller was ready to wait is
+recorded, and promises about time are checked against that record.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.config import Config
 
-from claimsmith.service.calls import Call
+from claimsmith.service.deadline import PendingCall
 from claimsmith.store import dynamodb
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ class Waits:
 
     def install(self, patch: Callable[[object, str, object], None] = setattr) -> None:
         """Let every wait of this process be one of these."""
-        real = Call.wait
+        real = PendingCall.wait
 
-        def wait(call: Call[object], seconds: float | None) -> bool:
+        def wait(call: PendingCall[object], seconds: float | None) -> bool:
             if seconds is None:
                 return real(call, None)
             self._seconds.sum = self.clock() + seconds
@@ -64,4 +64,4 @@ class Waits:
                     return False
             return True
 
-        patch(Call, "wait", wait)
+        patch(PendingCall, "wait", wait)

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from claimsmith.cli.session import Session
 from claimsmith.errors import Code, ConfigurationError, OperationError
-from claimsmith.service.current import CurrentBundle
+from claimsmith.service.active_bundle import ActiveBundle
 from claimsmith.service.resources import Resources
 from claimsmith.service.revoke import Kind, revoke
 from claimsmith.service.token_names import TokenNames, claim_names
@@ -118,9 +118,9 @@ def _claim_names(rows: Table, token_use: TokenUse) -> Mapping[str, str | None] |
     """
     if bundles.pointer(rows) is None:
         return CLAIM_NAMES
-    current = CurrentBundle(rows)
-    bundle = current.get()
-    return claim_names(bundle) if token_use == "id" else TokenNames(rows, current).under(bundle)
+    active = ActiveBundle(rows)
+    bundle = active.get()
+    return claim_names(bundle) if token_use == "id" else TokenNames(rows, active).under(bundle)
 
 
 def _local_keys(session: Session) -> str | None:

@@ -19,7 +19,7 @@ from claimsmith.service.publish import Outcome, Result
 
 if TYPE_CHECKING:
     from claimsmith.engine.staging import Staging
-    from claimsmith.service.versions import Standing
+    from claimsmith.service.versions import PublishingStatus
     from claimsmith.store.bundles import Version
 
 Number = Annotated[int, typer.Argument(metavar="N", min=1, max=MAX_VERSION, help="The version's number.")]
@@ -54,7 +54,7 @@ def versions(
 ) -> None:
     """Show the versions, which one is in force or staged, and what keeps the draft from being published."""
     session: Session = context.obj
-    standing = service.standing(session.rows, limit=limit)
+    standing = service.publishing_status(session.rows, limit=limit)
     if session.as_json:
         session.answer(_standing_data(standing), "")
         return
@@ -136,7 +136,7 @@ def stage(
     text = f"Nothing is staged; version {pointer.version} serves all. {_SOON}"
     if pointer.staging is not None:
         text = f"[green]Version {number} is staged[/green]: it serves {_whom(pointer.staging)}. {_SOON}"
-        standing = service.standing(session.rows, limit=1)
+        standing = service.publishing_status(session.rows, limit=1)
         if not pointer.hold and not standing.manual:
             text += (
                 "\n[yellow]Publishing is automatic[/yellow]: the next change of the policy goes to all and ends the "
@@ -183,7 +183,7 @@ def _answer(session: Session, outcome: Outcome, refused: str, *, before: str = "
         raise typer.Exit(1)
 
 
-def _grid(standing: Standing) -> Grid:
+def _grid(standing: PublishingStatus) -> Grid:
     grid = Grid("version", "created", "by", "note", "serves")
     for version in standing.versions:
         cells = (str(version.number), _time(version.created_at), version.created_by or "unknown", version.note or "")
@@ -191,7 +191,7 @@ def _grid(standing: Standing) -> Grid:
     return grid
 
 
-def _serves(standing: Standing, version: Version) -> str:
+def _serves(standing: PublishingStatus, version: Version) -> str:
     pointer = standing.pointer
     if pointer is None:
         return ""
@@ -201,7 +201,7 @@ def _serves(standing: Standing, version: Version) -> str:
     return "[yellow]staged[/yellow]" if staging is not None and staging.candidate == version.number else ""
 
 
-def _lines(standing: Standing) -> list[str]:
+def _lines(standing: PublishingStatus) -> list[str]:
     """What there is to know besides the list; a line each."""
     pointer, lease, problems = standing.pointer, standing.lease, standing.problems
     lines = []
@@ -234,7 +234,7 @@ def _lines(standing: Standing) -> list[str]:
     return lines
 
 
-def _standing_data(standing: Standing) -> dict[str, Any]:
+def _standing_data(standing: PublishingStatus) -> dict[str, Any]:
     pointer, lease, problems = standing.pointer, standing.lease, standing.problems
     return {
         "in_force": pointer.version if pointer else None,

@@ -56,7 +56,7 @@ class Recorded(Enum):
 
     WHOLE = "whole"
     CUT = "cut"
-    BEFORE = "before"
+    DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def record(audit: Table, change: Change) -> Recorded:
             refused = {f"{name}_cut": Encoded({"M": left_out(image)}) for name, image in images.items()}
             _put(audit, {**row, **refused, "not_kept": "DynamoDB takes no row with this image"})
     except ConditionError:
-        return Recorded.BEFORE
+        return Recorded.DUPLICATE
     return Recorded.WHOLE if whole else Recorded.CUT
 
 

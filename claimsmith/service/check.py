@@ -1,9 +1,10 @@
-"""Checks tokens for others: the authorizer and introspection, on the table and on the policy in force.
+"""Checks tokens for the authorizer and for introspection, against the table and the policy in force.
 
-The policy says what routes need, and the version that made a token under which names it carries tenant and roles.
+The policy defines what each route requires; the policy version that issued a token determines the names of its tenant
+and roles claims.
 
-Every answer has a deadline, for the same reason as a sign-in (``service.calls``): a function that Lambda ends says no
-code. What an answer may do without (``CLAIMSMITH_REVOCATION_ON_FAILURE``) has an earlier one of its own.
+Every response has a deadline, for the same reason as a sign-in (``service.deadline``): a function that Lambda times out
+reports no code. Reads that a response can do without (``CLAIMSMITH_REVOCATION_ON_FAILURE``) have an earlier deadline.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from claimsmith.environment import AUDIENCE
 from claimsmith.errors import StoreError
-from claimsmith.service.calls import Calls, DeadlineError
-from claimsmith.service.current import CurrentBundle
+from claimsmith.service.active_bundle import ActiveBundle
+from claimsmith.service.deadline import DeadlineError, DeadlineExecutor
 from claimsmith.service.grants import StoredGrants
 from claimsmith.service.token_names import TokenNames
 from claimsmith.store.resources import StoredResources
@@ -84,14 +85,14 @@ class TokenChecks:
         self._reports = reports
         self._keys = KeySource(environment.issuers)
         self._audience = resources(environment.audience, AUDIENCE)
-        self._answers = Calls()
+        self._answers = DeadlineExecutor()
         # Not the same: what is stuck there must not take the threads that could answer without it.
-        self._reads = Calls()
+        self._reads = DeadlineExecutor()
         self._revocations = _revocations(rows, environment, reports, self._reads)
         self._resources = StoredResources(rows)
-        self._current = CurrentBundle(rows)
-        self._grants = StoredGrants(rows, self._current)
-        self._names = TokenNames(rows, self._current)
+        self._active = ActiveBundle(rows)
+        self._grants = StoredGrants(rows, self._active)
+        self._names = TokenNames(rows, self._active)
 
     def authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         """Answer an API Gateway authorizer event.
@@ -100,7 +101,7 @@ class TokenChecks:
             UnauthorizedError: API Gateway must be told by an error.
             ClaimsmithError: it cannot be known.
         """
-        return self._answers.start(lambda: self._authorize(event)).result(ANSWER_SECONDS)
+        return self._answers.submit(lambda: self._authorize(event)).result(ANSWER_SECONDS)
 
     def introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
         """Answer an introspection request.
@@ -108,7 +109,7 @@ class TokenChecks:
         Raises:
             ClaimsmithError: there is no usable policy, or no answer in time.
         """
-        return self._answers.start(lambda: self._introspect(event)).result(ANSWER_SECONDS)
+        return self._answers.submit(lambda: self._introspect(event)).result(ANSWER_SECONDS)
 
     def _authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         bundle = self._bundle()
@@ -120,7 +121,7 @@ class TokenChecks:
         ).authorize(event)
 
     def _introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
-        bundle = self._current.get()
+        bundle = self._active.get()
         tokens = self._verifier(bundle, self._environment.client_ids, ANY)
         # Any client of the pool may call; its row decides.
         callers = self._verifier(bundle, ANY, self._revocations)
@@ -134,13 +135,13 @@ class TokenChecks:
         Raises:
             ClaimsmithError: there is no usable policy.
         """
-        fresh = self._current.fresh
+        fresh = self._active.fresh
         if fresh is not None:
             return fresh
         try:
-            return _in_time(self._reads, self._current.get)
+            return _in_time(self._reads, self._active.get)
         except (StoreError, DeadlineError) as error:
-            remembered = self._current.remembered
+            remembered = self._active.remembered
             if self._environment.revocation_on_failure != "allow" or remembered is None:
                 raise
             self._reports.unchecked(error)
@@ -160,15 +161,15 @@ class TokenChecks:
         )
 
 
-def _in_time(reads: Calls, read: Callable[[], T]) -> T:
+def _in_time(reads: DeadlineExecutor, read: Callable[[], T]) -> T:
     """What a read returns, or ``DeadlineError``."""
-    return reads.start(read).result(READ_SECONDS)
+    return reads.submit(read).result(READ_SECONDS)
 
 
 class _InTime:
     """Revocations, or ``DeadlineError``."""
 
-    def __init__(self, revocations: Revocations, reads: Calls) -> None:
+    def __init__(self, revocations: Revocations, reads: DeadlineExecutor) -> None:
         self._revocations = revocations
         self._reads = reads
 
@@ -177,7 +178,7 @@ class _InTime:
 
 
 def _revocations(
-    rows: Table, environment: VerifierEnvironment, reports: Reports, reads: Calls
+    rows: Table, environment: VerifierEnvironment, reports: Reports, reads: DeadlineExecutor
 ) -> Revocations | Unchecked:
     """What the deployment chose: whether the table is asked, how often, and what counts where it does not answer."""
     if environment.revocation == "off":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.facts import UserFacts
-    from claimsmith.service.current import CurrentBundle
+    from claimsmith.service.active_bundle import ActiveBundle
     from claimsmith.store.dynamodb import Table
     from claimsmith.verifier import Claims
 
@@ -29,10 +29,10 @@ class StoredGrants:
     Safe to use from several threads.
     """
 
-    def __init__(self, rows: Table, current: CurrentBundle, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, rows: Table, active: ActiveBundle, *, clock: Callable[[], float] = time.time) -> None:
         """Read from a table; ``clock`` gives epoch seconds."""
         self._rows = rows
-        self._current = current
+        self._active = active
         self._clock = clock
 
     def of(self, claims: Claims) -> tuple[Bundle, Facts]:
@@ -42,15 +42,15 @@ class StoredGrants:
             BundleError: there is no usable bundle.
             StoreError: DynamoDB does not answer.
         """
-        began = self._current.now()
-        bundle = self._current.serve(claims.sub).bundle
+        began = self._active.now()
+        bundle = self._active.serve(claims.sub).bundle
         now = int(self._clock())
         machine = claims.username is None and claims.sub == claims.client_id
         user = MACHINE if machine else user_facts(self._rows, claims.sub, now)
         facts = self._facts(bundle, user, claims, now)
         if claims.policy_version == bundle.version or not freshness(bundle, facts, claims).stale:
             return bundle, facts
-        newest = self._current.serve(claims.sub, since=began).bundle
+        newest = self._active.serve(claims.sub, since=began).bundle
         if newest is not bundle:
             # It may pin the client to another tenant.
             facts = self._facts(newest, user, claims, now)

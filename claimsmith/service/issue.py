@@ -12,8 +12,8 @@ from claimsmith.engine.codec import BundleError
 from claimsmith.engine.decide import Decision, Refusal, decide, degraded
 from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant
 from claimsmith.errors import ClaimsmithError, Code, SignInRefusedError, StoreError
-from claimsmith.service.calls import Calls, DeadlineError
-from claimsmith.service.current import CurrentBundle, Serving
+from claimsmith.service.active_bundle import ActiveBundle, Serving
+from claimsmith.service.deadline import DeadlineError, DeadlineExecutor
 from claimsmith.service.users import tenants_of, user_facts
 from claimsmith.store import directory
 
@@ -82,14 +82,14 @@ class Issuer:
         self._monotonic = monotonic
         self._read_seconds = read_seconds
         self._fixed = bundle
-        self._calls = Calls()
-        self._current = CurrentBundle(rows, monotonic=monotonic)
+        self._calls = DeadlineExecutor()
+        self._active = ActiveBundle(rows, monotonic=monotonic)
         self._tenants: dict[str, tuple[Tenant, float]] = {}
 
     def warm(self, seconds: float = WARM_SECONDS) -> Code | None:
         """Read the bundle ahead of the first sign-in; the code of what went wrong, which the sign-in meets again."""
         try:
-            self._calls.start(self._current.warm).result(seconds)
+            self._calls.submit(self._active.warm).result(seconds)
         except ClaimsmithError as error:
             return error.code
         return None
@@ -106,12 +106,12 @@ class Issuer:
         request = cognito_event.parse(event)
         failure = None
         try:
-            bundle, facts = self._calls.start(lambda: self.read(request)).result(self._read_seconds)
+            bundle, facts = self._calls.submit(lambda: self.read(request)).result(self._read_seconds)
         except (StoreError, BundleError, DeadlineError) as error:
             failure = Code.STORE_UNAVAILABLE if isinstance(error, StoreError) else error.code
             if self._on_failure == "deny":
                 raise SignInRefusedError(failure) from error
-            remembered = self._current.remembered
+            remembered = self._active.remembered
             version = remembered.version if remembered else None
             decision: Decision | Refusal = degraded(remembered, request, failure)
         else:
@@ -148,10 +148,10 @@ class Issuer:
 
     def _serving(self, subject: str) -> Callable[[], Serving]:
         """The bundle for a subject, when it is asked for: from memory, or read from now on."""
-        known = Serving(self._fixed) if self._fixed is not None else self._current.peek(subject)
+        known = Serving(self._fixed) if self._fixed is not None else self._active.peek(subject)
         if known is not None:
             return lambda: known
-        return self._calls.start(lambda: self._current.serve(subject)).result
+        return self._calls.submit(lambda: self._active.serve(subject)).result
 
     def _read_tenants(
         self, missing: list[str], known: dict[str, Tenant | None], problems: list[Problem], cache_seconds: int

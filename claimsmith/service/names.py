@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Versions that are looked at in a table of an earlier release, newest first. A version beyond them is looked at when
 #: somebody puts it in force again.
-LOOKED_AT: Final = 50
+MAX_SCANNED_VERSIONS: Final = 50
 
 _ATTRIBUTES: Final = ("claims", "access_claims", "id_claims")
 
@@ -46,7 +46,7 @@ def check(rows: Table, draft: Draft, document: Mapping[str, Any]) -> None:
         raise PolicyError(findings[0].code, message, cut(findings, MAX_FINDINGS))
 
 
-def admit(rows: Table, document: Mapping[str, Any], number: int) -> tuple[str, ...]:
+def register(rows: Table, document: Mapping[str, Any], number: int) -> tuple[str, ...]:
     """Remember the names of a version that is about to be put in force, or staged.
 
     Returns:
@@ -124,11 +124,11 @@ def _known(rows: Table) -> tuple[History, History | None]:
         return last, last
     known, silent = History(), False
     pointer = bundles.pointer(rows)
-    in_force = None if pointer is None else bundles.stored(rows, pointer.version)
-    newest = bundles.newest_rows(rows, limit=LOOKED_AT)
+    in_force = None if pointer is None else bundles.read_row(rows, pointer.version)
+    newest = bundles.newest_rows(rows, limit=MAX_SCANNED_VERSIONS)
     for row in [in_force, *newest] if in_force is not None else newest:
         try:
-            document = bundles.document_in(row)
+            document = bundles.decode_document(row)
         except BundleError:
             continue  # a version that cannot be read is never put in force
         known = known.joined(document)

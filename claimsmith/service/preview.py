@@ -63,10 +63,10 @@ def preview(
     """
     bundle = None
     if version is not None:
-        row = bundles.stored(rows, version)
+        row = bundles.read_row(rows, version)
         if row is None:
             raise OperationError(Code.NOT_FOUND, f"There is no bundle version {version}.")
-        bundle, _ = bundles.decoded(row, version)
+        bundle, _ = bundles.decode_row(row, version)
     bundle, facts = Issuer(rows, "deny", clock=clock, bundle=bundle).read(request)
     outcome = decide(bundle, facts, request, int(clock()))
     if isinstance(outcome, Refusal):

@@ -23,7 +23,7 @@ from claimsmith.policy.documents import Settings
 from claimsmith.policy.draft import SETTINGS_SECTION, Draft
 from claimsmith.policy.finding import clipped, cut
 from claimsmith.service import names
-from claimsmith.service.proof import proven
+from claimsmith.service.smoke_test import smoke_test
 from claimsmith.store import bundles, drafts
 from claimsmith.store.dynamodb import ConditionError
 
@@ -83,15 +83,13 @@ class _Signature(NamedTuple):
     note: str | None = None
 
 
-def publish(
-    rows: Table, *, by: str, in_spite_of_manual: bool = False, clock: Callable[[], float] = time.time
-) -> Outcome:
+def publish(rows: Table, *, by: str, force: bool = False, clock: Callable[[], float] = time.time) -> Outcome:
     """Publish the draft, if it is fine, new, and nobody holds it back.
 
     Args:
         rows: the table.
         by: who publishes; kept with the version, unless somebody's lease says who wrote it.
-        in_spite_of_manual: although the settings say ``publish: manual``.
+        force: although the settings say ``publish: manual``.
         clock: epoch seconds.
 
     Raises:
@@ -99,10 +97,10 @@ def publish(
         OperationError: others kept publishing at the same moment.
         StoreError: DynamoDB does not answer; calling again repairs.
     """
-    return unopposed(lambda: _publish(rows, _Signature(by, int(clock())), in_spite_of_manual=in_spite_of_manual))
+    return retry_on_conflict(lambda: _publish(rows, _Signature(by, int(clock())), force=force))
 
 
-def unopposed(attempt: Callable[[], T]) -> T:
+def retry_on_conflict(attempt: Callable[[], T]) -> T:
     """What an attempt returns once nobody has come in between; each begins with reading the pointer anew.
 
     Raises:
@@ -116,9 +114,7 @@ def unopposed(attempt: Callable[[], T]) -> T:
     raise OperationError(Code.CONFLICT, "Others keep publishing at the same moment; try again.")
 
 
-def _publish(
-    rows: Table, signature: _Signature, *, in_spite_of_manual: bool = False, only: str | None = None
-) -> Outcome:
+def _publish(rows: Table, signature: _Signature, *, force: bool = False, only: str | None = None) -> Outcome:
     # The pointer is read before the draft: if the draft read here is overtaken, so is the pointer, and moving it fails.
     # The lease is read after it: who wrote a part of what was read took the lease first, and holds it still, or has
     # made the draft whole before giving it up, and then it is not what was read.
@@ -127,13 +123,13 @@ def _publish(
     digest = draft.digest()
     lease = drafts.lease(rows)
     if lease is None:
-        _still(rows, draft)
+        _ensure_unchanged(rows, draft)
     elif lease.digest != digest:
         only = lease.digest
     if only is not None and only != digest:
         return Outcome(Result.WAITING, pointer.version if pointer else None)
     author = signature if lease is None else signature._replace(by=lease.by, note=lease.note)
-    outcome = _put_in_force(rows, draft, pointer, author, in_spite_of_manual=in_spite_of_manual)
+    outcome = _put_in_force(rows, draft, pointer, author, force=force)
     if lease is not None:
         if pointer is not None and outcome.result is not Result.PUBLISHED:
             bundles.touch(rows, pointer)
@@ -151,11 +147,11 @@ def _catch_up(rows: Table, draft: Draft, signature: _Signature) -> None:
     killed right before this, and is not run again by the stream, leaves the edit to whoever publishes next.
     """
     if _changed(rows, draft):
-        unopposed(lambda: _publish(rows, signature._replace(note=None)))
+        retry_on_conflict(lambda: _publish(rows, signature._replace(note=None)))
 
 
 def _put_in_force(
-    rows: Table, draft: Draft, pointer: bundles.Pointer | None, signature: _Signature, *, in_spite_of_manual: bool
+    rows: Table, draft: Draft, pointer: bundles.Pointer | None, signature: _Signature, *, force: bool
 ) -> Outcome:
     in_force = pointer.version if pointer else None
     try:
@@ -167,28 +163,28 @@ def _put_in_force(
         return _refused(rows, draft, in_force, _findings(refused.findings), signature.at)
     if drafts.problems(rows) is not None:
         drafts.clear_problems(rows)
-        _still(rows, draft)
+        _ensure_unchanged(rows, draft)
     if pointer is not None and pointer.digest == digest:
         return Outcome(Result.UNCHANGED, in_force)
     version = _stored(rows, digest)
     if version is None:
         version = _store(rows, stored, digest, pointer, signature)
         try:
-            proven(bundles.stored(rows, version.number), version.number, digest)
+            smoke_test(bundles.read_row(rows, version.number), version.number, digest)
         except BundleError as error:
             row = f"{table.BUNDLE} {table.version_sk(version.number)}"
             unfit = Finding(error.code, row, "document", f"what was stored cannot serve: {error.message}")
             return _refused(rows, draft, in_force, (unfit,), signature.at)
     if pointer is not None and pointer.hold:
         return Outcome(Result.HELD, in_force)
-    if _is_manual(draft) and not in_spite_of_manual:
+    if _is_manual(draft) and not force:
         return Outcome(Result.MANUAL, in_force)
-    told = names.admit(rows, document, version.number)
+    told = names.register(rows, document, version.number)
     bundles.move(rows, version, pointer, by=signature.by, at=signature.at, version_claims=told)
     return Outcome(Result.PUBLISHED, version.number)
 
 
-def _still(rows: Table, draft: Draft) -> None:
+def _ensure_unchanged(rows: Table, draft: Draft) -> None:
     """Make sure that the draft is still what was judged.
 
     Asked before anything is made of it, and after what is told of its problems was changed: a slow publisher would else
@@ -210,7 +206,7 @@ def _refused(rows: Table, draft: Draft, in_force: int | None, findings: tuple[Fi
     """Remember why the draft does not get in force."""
     kept = [_finding_row(finding) for finding in cut(findings, _KEPT_FINDINGS)]
     drafts.write_problems(rows, kept, digest=draft.digest(), at=at)
-    _still(rows, draft)
+    _ensure_unchanged(rows, draft)
     return Outcome(Result.REFUSED, in_force, findings)
 
 
@@ -220,7 +216,7 @@ def _stored(rows: Table, digest: str) -> bundles.Version | None:
     if newest is None or newest.digest != digest:
         return None
     try:
-        proven(bundles.stored(rows, newest.number), newest.number, digest)
+        smoke_test(bundles.read_row(rows, newest.number), newest.number, digest)
     except BundleError:
         # Its row was changed since, or made by other code; another one is stored in its place.
         return None
@@ -273,15 +269,15 @@ def apply(
     now = int(clock())
     lease = drafts.Lease(draft.digest(), by, now, note, uuid4().hex)
     try:
-        drafts.take(rows, lease, over=take_over)
+        drafts.acquire(rows, lease, force=take_over)
     except ConditionError as error:
         holder = drafts.lease(rows)
         who = holder.by if holder else "somebody"
         message = f"{who} is applying another policy. Wait for them, or take over with --take-over."
         raise OperationError(Code.LEASE_HELD, message) from error
-    unopposed(lambda: _write(rows, draft, lease))
+    retry_on_conflict(lambda: _write(rows, draft, lease))
     # Only this draft: where somebody has taken over since, what is published is theirs, and no success of this run.
-    return unopposed(lambda: _publish(rows, _Signature(by, now, note), only=lease.digest))
+    return retry_on_conflict(lambda: _publish(rows, _Signature(by, now, note), only=lease.digest))
 
 
 def _write(rows: Table, draft: Draft, lease: drafts.Lease) -> None:

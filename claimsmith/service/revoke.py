@@ -65,7 +65,7 @@ def revoke(
         StoreError: DynamoDB does not answer; nothing was written.
     """
     key = revocation_key(kind, identifier)
-    told = rows.clock(key, table.REVOKED)
+    told = rows.server_time(key, table.REVOKED)
     now = int(clock() if told is None else told)
     revocations.write(rows, key, revoked_at=now, reason=reason, by=by, ttl=now + _KEPT[kind])
     if kind == "user" and pool is not None and username is not None:

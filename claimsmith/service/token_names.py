@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from claimsmith.engine.bundle import Bundle
-    from claimsmith.service.current import CurrentBundle
+    from claimsmith.service.active_bundle import ActiveBundle
     from claimsmith.store.dynamodb import Table
 
     Names = Mapping[str, str | None]
@@ -33,10 +33,10 @@ _NONE: Final[Names] = MappingProxyType(dict.fromkeys(CLAIM_NAMES))
 class TokenNames:
     """Which names the versions give the claims. Safe to use from several threads."""
 
-    def __init__(self, rows: Table, current: CurrentBundle) -> None:
-        """Read versions from a table; ``current`` knows the one in force."""
+    def __init__(self, rows: Table, active: ActiveBundle) -> None:
+        """Read versions from a table; ``active`` knows the bundle in force."""
         self._rows = rows
-        self._current = current
+        self._active = active
         self._lock = threading.Lock()
         self._known: dict[int, Names] = {}
 
@@ -51,7 +51,7 @@ class TokenNames:
             StoreError: DynamoDB does not answer.
         """
         own = claim_names(bundle)
-        told_as = self._current.version_claims
+        told_as = self._active.version_claims
         if told_as is None:  # the pointer is of an earlier release
             told_as = tuple(sorted({own["policy_version"] or "policy_version", "policy_version"}))
             always = own["policy_version"] is None

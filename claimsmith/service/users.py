@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from claimsmith.engine.facts import UserFacts, read_user, too_large
 from claimsmith.engine.tenancy import BATCH, wanted
-from claimsmith.service.calls import DeadlineError, given_up
+from claimsmith.service.deadline import DeadlineError, abandoned
 from claimsmith.store import directory
 from claimsmith.store.dynamodb import PartitionTooLargeError
 
@@ -36,7 +36,7 @@ def user_facts(rows: Table, sub: str, now: int) -> UserFacts:
         StoreError: DynamoDB does not answer, or nobody waits for the answer any more.
     """
     try:
-        return read_user(directory.user_rows(rows, sub, given_up=given_up), now)
+        return read_user(directory.user_rows(rows, sub, abandoned=abandoned), now)
     except PartitionTooLargeError:
         return too_large(sub, f"has more than {directory.USER_PAGES} MB of rows")
 
@@ -59,7 +59,7 @@ def tenants_of(
     known: Known = {}
     batches = 0
     while missing := wanted(bundle, user, known, request):
-        if given_up():
+        if abandoned():
             raise DeadlineError("Nobody waits for these tenants any more.")
         if batches == TENANT_BATCHES:
             why = f"has memberships of more than {TENANT_BATCHES * BATCH:,} tenants, too few of them usable"

@@ -14,8 +14,8 @@ from claimsmith import table
 from claimsmith.engine.staging import Staging
 from claimsmith.errors import Code, OperationError
 from claimsmith.service import names
-from claimsmith.service.proof import proven
-from claimsmith.service.publish import Outcome, Result, publish, unopposed
+from claimsmith.service.publish import Outcome, Result, publish, retry_on_conflict
+from claimsmith.service.smoke_test import smoke_test
 from claimsmith.store import bundles, drafts
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PublishingStatus:
     """How things stand.
 
     Attributes:
@@ -45,7 +45,7 @@ class Standing:
     manual: bool
 
 
-def standing(rows: Table, *, limit: int) -> Standing:
+def publishing_status(rows: Table, *, limit: int) -> PublishingStatus:
     """How things stand, with the newest versions, and those in use however old they are.
 
     Args:
@@ -69,7 +69,7 @@ def standing(rows: Table, *, limit: int) -> Standing:
     listed.sort(key=lambda version: version.number, reverse=True)
     settings = rows.get(table.POLICY, table.SETTINGS) or {}
     manual = settings.get("publish") == "manual"
-    return Standing(pointer, tuple(listed), drafts.lease(rows), drafts.problems(rows), manual)
+    return PublishingStatus(pointer, tuple(listed), drafts.lease(rows), drafts.problems(rows), manual)
 
 
 def rollback(rows: Table, number: int, *, by: str, clock: Callable[[], float] = time.time) -> Pointer:
@@ -91,10 +91,10 @@ def rollback(rows: Table, number: int, *, by: str, clock: Callable[[], float] = 
                 f"Version {number} is later than version {pointer.version}, which is in force; promote it instead."
             )
             raise OperationError(Code.BAD_ARGUMENT, message)
-        told = names.admit(rows, document, number)
+        told = names.register(rows, document, number)
         return bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=True, version_claims=told)
 
-    return unopposed(attempt)
+    return retry_on_conflict(attempt)
 
 
 def resume(rows: Table, *, by: str, clock: Callable[[], float] = time.time) -> Outcome:
@@ -112,7 +112,7 @@ def resume(rows: Table, *, by: str, clock: Callable[[], float] = time.time) -> O
             same = bundles.Version(pointer.version, pointer.digest)
             bundles.move(rows, same, pointer, by=by, at=int(clock()), staging=pointer.staging)
 
-    unopposed(attempt)
+    retry_on_conflict(attempt)
     return publish(rows, by=by, clock=clock)
 
 
@@ -154,10 +154,10 @@ def stage(
         same = bundles.Version(pointer.version, pointer.digest)
         now, staged, told = int(clock()), None if ends else staging, None
         if document is not None:
-            told = names.admit(rows, document, number)
+            told = names.register(rows, document, number)
         return bundles.move(rows, same, pointer, by=by, at=now, hold=pointer.hold, staging=staged, version_claims=told)
 
-    return unopposed(attempt)
+    return retry_on_conflict(attempt)
 
 
 def promote(rows: Table, number: int | None, *, by: str, clock: Callable[[], float] = time.time) -> Outcome:
@@ -195,12 +195,12 @@ def promote(rows: Table, number: int | None, *, by: str, clock: Callable[[], flo
             )
             raise OperationError(Code.BAD_ARGUMENT, message)
         version, document = _servable(rows, wanted)
-        told = names.admit(rows, document, wanted)
+        told = names.register(rows, document, wanted)
         held = pointer is not None and pointer.hold
         bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=held, version_claims=told)
         return Outcome(Result.PUBLISHED, wanted)
 
-    return unopposed(attempt) or publish(rows, by=by, in_spite_of_manual=True, clock=clock)
+    return retry_on_conflict(attempt) or publish(rows, by=by, force=True, clock=clock)
 
 
 def release(rows: Table) -> Lease | None:
@@ -211,10 +211,10 @@ def release(rows: Table) -> Lease | None:
 
 def _servable(rows: Table, number: int) -> tuple[Version, dict[str, Any]]:
     """A version that can serve, and what it says."""
-    row = bundles.stored(rows, number)
+    row = bundles.read_row(rows, number)
     if row is None:
         raise OperationError(Code.NOT_FOUND, f"There is no version {number}.")
-    return proven(row, number), bundles.document_in(row)
+    return smoke_test(row, number), bundles.decode_document(row)
 
 
 def _pointer(rows: Table) -> Pointer:

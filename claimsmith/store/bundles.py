@@ -107,7 +107,7 @@ def load(rows: Table, number: int, digest: str | None = None) -> Bundle:
         BundleError: it is not there, damaged, or of a newer format.
         StoreError: DynamoDB does not answer.
     """
-    return decoded(stored(rows, number), number, digest)[0]
+    return decode_row(read_row(rows, number), number, digest)[0]
 
 
 def load_all(rows: Table, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -121,7 +121,7 @@ def load_all(rows: Table, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
     return {keys[row[table.SK]]: row for row in found}
 
 
-def stored(rows: Table, number: int) -> dict[str, Any] | None:
+def read_row(rows: Table, number: int) -> dict[str, Any] | None:
     """The row of a version.
 
     Raises:
@@ -130,7 +130,7 @@ def stored(rows: Table, number: int) -> dict[str, Any] | None:
     return rows.get(table.BUNDLE, table.version_sk(number))
 
 
-def decoded(row: Row | None, number: int, digest: str | None = None) -> tuple[Bundle, str]:
+def decode_row(row: Row | None, number: int, digest: str | None = None) -> tuple[Bundle, str]:
     """The bundle in a version's row, and its digest.
 
     Raises:
@@ -150,25 +150,25 @@ def document(rows: Table, number: int) -> dict[str, Any] | None:
         BundleError: it is damaged, or of a newer format.
         StoreError: DynamoDB does not answer.
     """
-    row = stored(rows, number)
-    return None if row is None else document_in(row)
+    row = read_row(rows, number)
+    return None if row is None else decode_document(row)
 
 
-def document_in(row: Row) -> dict[str, Any]:
+def decode_document(row: Row) -> dict[str, Any]:
     """What the version in a row says, as it was compiled.
 
     Raises:
         BundleError: it is damaged, or of a newer format.
     """
     key = _VERSION_SK.fullmatch(str(row.get(table.SK)))
-    decoded(row, int(key[1]) if key else 0)  # bounds its size, too
+    decode_row(row, int(key[1]) if key else 0)  # bounds its size, too
     read: dict[str, Any] = json.loads(zlib.decompress(row["document"]))
     return read
 
 
 def version(rows: Table, number: int) -> Version | None:
     """A stored version; None where there is no such one."""
-    row = stored(rows, number)
+    row = read_row(rows, number)
     return None if row is None else _version(row)
 
 

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 USER_PAGES: Final = 4
 
 
-def user_rows(rows: Table, sub: str, *, given_up: Callable[[], bool]) -> list[dict[str, Any]]:
+def user_rows(rows: Table, sub: str, *, abandoned: Callable[[], bool]) -> list[dict[str, Any]]:
     """The USER row and all memberships of a user, read consistently, a page after the other.
 
     Args:
         rows: the table.
         sub: the user.
-        given_up: whether nobody waits for them any more.
+        abandoned: whether nobody waits for them any more.
 
     Raises:
         PartitionTooLargeError: the user has more rows than ``USER_PAGES``.
         StoreError: DynamoDB does not answer.
     """
-    return rows.query(table.USER_PREFIX + sub, pages=USER_PAGES, given_up=given_up)
+    return rows.query(table.USER_PREFIX + sub, pages=USER_PAGES, abandoned=abandoned)
 
 
 def tenant_rows(rows: Table, tenant_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -87,21 +87,21 @@ def lease(rows: Table) -> Lease | None:
     )
 
 
-def take(rows: Table, wanted: Lease, *, over: bool) -> None:
+def acquire(rows: Table, lease: Lease, *, force: bool) -> None:
     """Take the lease. Heading for the same digest again is a repair, not a conflict.
 
     Args:
         rows: the table.
-        wanted: the lease.
-        over: take it even from somebody who heads for another digest.
+        lease: the lease to hold.
+        force: take it even from somebody who heads for another digest.
 
     Raises:
         ConditionError: somebody else holds it.
     """
     rows.put(
-        wanted.row(),
-        condition=None if over else "attribute_not_exists(pk) OR digest = :digest",
-        values=None if over else {":digest": wanted.digest},
+        lease.row(),
+        condition=None if force else "attribute_not_exists(pk) OR digest = :digest",
+        values=None if force else {":digest": lease.digest},
     )
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from claimsmith import table
 from claimsmith.errors import Code, StoreError
-from claimsmith.store import answers
+from claimsmith.store import responses
 from claimsmith.store.attributes import encode, encode_row
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class PartitionTooLargeError(StoreError):
         super().__init__(Code.USER_TOO_LARGE, f"There are more than {pages} MB of rows under one key.")
 
 
-class GivenUpError(StoreError):
+class AbandonedError(StoreError):
     """Nobody waits for the answer any more, so the rest was not read."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Table:
         limit: int | None = None,
         descending: bool = False,
         pages: int | None = None,
-        given_up: Callable[[], bool] = _never,
+        abandoned: Callable[[], bool] = _never,
     ) -> list[dict[str, Any]]:
         """The rows of one partition, read consistently, whole unless ``limit`` says otherwise.
 
@@ -104,11 +104,11 @@ class Table:
             limit: so many rows are enough.
             descending: the last sort keys first.
             pages: requests at most; each reads 1 MB at most (API reference, Query).
-            given_up: whether nobody waits any more; asked before each request but the first.
+            abandoned: whether nobody waits any more; asked before each request but the first.
 
         Raises:
             PartitionTooLargeError: there is more than so many pages.
-            GivenUpError: nobody waits any more.
+            AbandonedError: nobody waits any more.
         """
         condition, values = "pk = :pk", {":pk": {"S": pk}}
         if sk_prefix is not None:
@@ -125,14 +125,14 @@ class Table:
             request["Limit"] = limit
         rows: list[dict[str, Any]] = []
         for number in count(1):
-            page = answers.page(self._call("query", request), {table.PK: pk}, sk_prefix or "")
+            page = responses.page(self._call("query", request), {table.PK: pk}, sk_prefix or "")
             rows += page.rows
             if page.next is None or (limit is not None and len(rows) >= limit):
                 break
             if number == pages:
                 raise PartitionTooLargeError(number)
-            if given_up():
-                raise GivenUpError
+            if abandoned():
+                raise AbandonedError
             request["ExclusiveStartKey"] = page.next
         return rows
 
@@ -146,7 +146,7 @@ class Table:
         }
         keys: list[tuple[str, str]] = []
         while True:
-            page = answers.page(self._call("query", request), {table.SK: sk})
+            page = responses.page(self._call("query", request), {table.SK: sk})
             keys += [(row[table.PK], row[table.SK]) for row in page.rows]
             if page.next is None:
                 return keys
@@ -160,9 +160,9 @@ class Table:
             "ConsistentRead": True,
             "ReturnConsumedCapacity": "TOTAL",
         }
-        return answers.row(self._call("get_item", request), (pk, sk))
+        return responses.row(self._call("get_item", request), (pk, sk))
 
-    def clock(self, pk: str, sk: str) -> float | None:
+    def server_time(self, pk: str, sk: str) -> float | None:
         """Epoch seconds by the clock of the host that answers for a row; None where its answer does not say."""
         answer = self._call("get_item", {"TableName": self.name, "Key": _key(pk, sk)})
         date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
@@ -181,7 +181,7 @@ class Table:
                     time.sleep(_BATCH_PAUSE * 2**attempt)
                 asked = {"Keys": [_key(*key) for key in wanted], "ConsistentRead": consistent}
                 answer = self._call("batch_get_item", {"RequestItems": {self.name: asked}})
-                found, wanted = answers.batch(answer, self.name, wanted)
+                found, wanted = responses.batch(answer, self.name, wanted)
                 rows += found
                 if not wanted:
                     break

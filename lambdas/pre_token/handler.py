@@ -16,7 +16,7 @@ from claimsmith.environment import TriggerEnvironment
 from claimsmith.errors import Code, EventError, SignInRefusedError
 from claimsmith.service.issue import Issuer, RefusedError
 from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
-from lambdas.telemetry import bug, count, logger, metrics
+from lambdas.telemetry import count, describe_bug, logger, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,12 +54,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """
     try:
         issued = _issuer.issue(event)
-        _tell_issued(issued)
+        _log_issued(issued)
     except SignInRefusedError as refused:
-        _tell_refused(refused)
+        _log_refused(refused)
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the user reads a code and nothing else
-        logger.error("sign-in refused by a bug", extra={"code": Code.INTERNAL, **bug(error)})
+        logger.error("sign-in refused by a bug", extra={"code": Code.INTERNAL, **describe_bug(error)})
         count("Failed")
         raise SignInRefusedError(Code.INTERNAL) from None
     finally:
@@ -67,8 +67,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return issued.event
 
 
-def _tell_issued(issued: Issued) -> None:
-    said = {
+def _log_issued(issued: Issued) -> None:
+    fields = {
         "source": issued.request.source,
         "client_id": issued.request.client_id,
         "policy_version": issued.version,
@@ -76,18 +76,18 @@ def _tell_issued(issued: Issued) -> None:
         "dropped": sum(1 for reason in issued.decision.reasons if reason.outcome == "dropped"),
     }
     if issued.degraded is None:
-        logger.info("token issued", extra=said)
+        logger.info("token issued", extra=fields)
         count("Issued")
     else:
-        logger.error("token issued without claims", extra={**said, "code": issued.degraded})
+        logger.error("token issued without claims", extra={**fields, "code": issued.degraded})
         count("Degraded")
-    _tell_problems(issued.decision.problems)
+    _log_problems(issued.decision.problems)
 
 
-def _tell_refused(refused: SignInRefusedError) -> None:
-    said: dict[str, Any] = {"code": refused.code}
+def _log_refused(refused: SignInRefusedError) -> None:
+    fields: dict[str, Any] = {"code": refused.code}
     if isinstance(refused, RefusedError):
-        said |= {
+        fields |= {
             "source": refused.request.source,
             "client_id": refused.request.client_id,
             "policy_version": refused.version,
@@ -95,16 +95,16 @@ def _tell_refused(refused: SignInRefusedError) -> None:
                 f"{reason.source}: {reason.detail}" for reason in refused.refusal.reasons if reason.outcome == "refused"
             ],
         }
-        _tell_problems(refused.refusal.problems)
+        _log_problems(refused.refusal.problems)
     elif isinstance(refused, EventError):
-        said["where"] = refused.detail
+        fields["where"] = refused.detail
     else:
-        said["cause"] = type(refused.__cause__).__name__
-    logger.warning("sign-in refused", extra=said)
+        fields["cause"] = type(refused.__cause__).__name__
+    logger.warning("sign-in refused", extra=fields)
     count("Failed" if refused.code in _FAILURES else "Refused")
 
 
-def _tell_problems(problems: Iterable[Problem]) -> None:
+def _log_problems(problems: Iterable[Problem]) -> None:
     for problem in problems:
         logger.error(
             "row cannot be read" if problem.code == Code.ROW_UNREADABLE else "row is not followed",

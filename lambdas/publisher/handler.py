@@ -14,7 +14,7 @@ from claimsmith.service import audit
 from claimsmith.service.audit import Recorded
 from claimsmith.service.publish import Result, publish
 from claimsmith.store.dynamodb import PATIENT, Table, connect
-from lambdas.telemetry import bug, count, logger, metrics
+from lambdas.telemetry import count, describe_bug, logger, metrics
 
 _environment: Final = PublisherEnvironment.read()
 _client: Final = connect(PATIENT)
@@ -37,14 +37,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             if _audited(record):
                 policy_changes.append(sequence_number)
         except Exception as error:  # noqa: BLE001 - any failure of a record is told to the stream, which tries again
-            _tell("change not audited", error)
+            _log_failure("change not audited", error)
             failed = sequence_number
             break
     if policy_changes:
         try:
             _publish()
         except Exception as error:  # noqa: BLE001 - as above
-            _tell("policy not published", error)
+            _log_failure("policy not published", error)
             failed = policy_changes[0]
     metrics.flush_metrics()
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
@@ -56,7 +56,7 @@ def _audited(record: dict[str, Any]) -> bool:
     if not table.is_streamed(change.pk):
         return False
     recorded = audit.record(_audit, change)
-    if recorded is not Recorded.BEFORE:
+    if recorded is not Recorded.DUPLICATE:
         count("Audited")
     if recorded is Recorded.CUT:
         logger.warning("an audit row is not whole", extra={"code": Code.AUDIT_CUT, "row": f"{change.pk} {change.sk}"})
@@ -66,17 +66,17 @@ def _audited(record: dict[str, Any]) -> bool:
 
 def _publish() -> None:
     outcome = publish(_rows, by="publisher")
-    said = {"result": outcome.result, "policy_version": outcome.version}
+    fields = {"result": outcome.result, "policy_version": outcome.version}
     if outcome.result is Result.REFUSED:
         codes = sorted({finding.code for finding in outcome.findings})
-        logger.error("policy refused; the last good one stays", extra={**said, "codes": codes})
+        logger.error("policy refused; the last good one stays", extra={**fields, "codes": codes})
         count("PolicyProblems", len(outcome.findings))
     else:
-        logger.info("policy read", extra=said)
+        logger.info("policy read", extra=fields)
     count(f"Policy{outcome.result.capitalize()}")
 
 
-def _tell(what: str, error: Exception) -> None:
+def _log_failure(what: str, error: Exception) -> None:
     code = {"code": error.code} if isinstance(error, ClaimsmithError) else {}
-    logger.error(what, extra={**code, **bug(error)})
+    logger.error(what, extra={**code, **describe_bug(error)})
     count("PublisherErrors")

@@ -11,7 +11,7 @@ from typing import Any
 
 from claimsmith.errors import ClaimsmithError
 from claimsmith.verifier.authorizer import UnauthorizedError
-from lambdas.telemetry import bug, count, logger, metrics
+from lambdas.telemetry import count, describe_bug, logger, metrics
 from lambdas.token_checks import checks
 
 gc.freeze()
@@ -42,7 +42,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         count("Unknown")
         raise RuntimeError(f"cannot be checked [{error.code}]") from None
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing of the request may leave in an error
-        logger.error("request refused by a bug", extra=bug(error))
+        logger.error("request refused by a bug", extra=describe_bug(error))
         count("Unknown")
         raise RuntimeError("cannot be checked") from None
     finally:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from claimsmith.errors import ClaimsmithError
 from claimsmith.verifier.introspection import unavailable
-from lambdas.telemetry import bug, count, logger, metrics
+from lambdas.telemetry import count, describe_bug, logger, metrics
 from lambdas.token_checks import checks
 
 gc.freeze()
@@ -25,13 +25,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer whether a token is active; 503 where that cannot be known."""
     try:
         answer = checks.introspect(event)
-        said = {
+        fields = {
             "status": answer.response["statusCode"],
             "caller": answer.resource_id,
             "credentials": answer.credentials,
             "code": answer.code,
         }
-        logger.info("introspection", extra={name: value for name, value in said.items() if value is not None})
+        logger.info("introspection", extra={name: value for name, value in fields.items() if value is not None})
         count("Active" if answer.code is None else _COUNTED.get(answer.response["statusCode"], "RequestRefused"))
         response = answer.response
     except ClaimsmithError as error:
@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         count("Unknown")
         response = unavailable()
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing of the request may leave in an error
-        logger.error("introspection not possible because of a bug", extra=bug(error))
+        logger.error("introspection not possible because of a bug", extra=describe_bug(error))
         count("Unknown")
         response = unavailable()
     finally:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from tests.unit.service.test_calls import threads_for_calls
 
 from claimsmith.errors import Code, SignInRefusedError
 from claimsmith.policy import from_rows
-from claimsmith.service.calls import DeadlineError
+from claimsmith.service.deadline import DeadlineError
 from claimsmith.service.issue import READ_SECONDS, WARM_SECONDS, Issued, Issuer
 from claimsmith.service.publish import apply
 from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
@@ -22,7 +23,6 @@ from tests.events import SUB, event
 from tests.integration.dynamodb_server import LoopbackDynamoDB, Mode
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 from tests.property import referee
-from tests.unit.service.test_calls import threads_for_calls
 from tests.waits import UNHURRIED
 
 if TYPE_CHECKING:

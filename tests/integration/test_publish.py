@@ -275,7 +275,7 @@ def test_a_held_pointer_is_not_moved(rows: Table) -> None:
 def test_while_somebody_writes_another_draft_nothing_is_published(rows: Table) -> None:
     save(rows, *FIRST.rows())
     published(rows)
-    drafts.take(rows, drafts.Lease(SECOND.digest(), "someone", NOW), over=False)
+    drafts.acquire(rows, drafts.Lease(SECOND.digest(), "someone", NOW), force=False)
     save(rows, {"pk": "POLICY", "sk": "ROLE#half", **WRITE})
     assert published(rows) == Outcome(Result.WAITING, 1)
     rows.delete("POLICY", "ROLE#half")
@@ -363,7 +363,7 @@ def test_apply_of_what_is_there_writes_only_the_lease_and_the_pointers_revision(
 
 
 def test_apply_waits_for_somebody_elses_apply_and_names_them(rows: Table) -> None:
-    drafts.take(rows, drafts.Lease(SECOND.digest(), "someone", NOW), over=False)
+    drafts.acquire(rows, drafts.Lease(SECOND.digest(), "someone", NOW), force=False)
     with pytest.raises(OperationError, match="someone is applying another policy") as refused:
         apply(rows, FIRST, by="other", clock=clock)
     assert refused.value.code is Code.LEASE_HELD
@@ -371,7 +371,7 @@ def test_apply_waits_for_somebody_elses_apply_and_names_them(rows: Table) -> Non
 
 
 def test_apply_takes_over_where_it_is_told_to(rows: Table) -> None:
-    drafts.take(rows, drafts.Lease(SECOND.digest(), "someone", NOW), over=False)
+    drafts.acquire(rows, drafts.Lease(SECOND.digest(), "someone", NOW), force=False)
     assert apply(rows, FIRST, by="other", take_over=True, clock=clock) == Outcome(Result.PUBLISHED, 1)
     assert drafts.lease(rows) is None
 

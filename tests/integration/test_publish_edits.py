@@ -205,7 +205,7 @@ def test_where_somebody_else_has_the_lease_by_then_the_edit_is_theirs_to_wait_fo
     def edited() -> None:
         EDITS["another role"](rows)
         assert publish(rows, by="stream") == Outcome(Result.WAITING, 2)
-        drafts.take(rows, drafts.Lease(third.digest(), "cli:bob", NOW), over=True)
+        drafts.acquire(rows, drafts.Lease(third.digest(), "cli:bob", NOW), force=True)
 
     assert apply_second(meanwhile(dynamodb, ends_lease, edited)) == Outcome(Result.PUBLISHED, 2)
     assert in_force(rows) == (2, ["orders/second"])

@@ -10,7 +10,7 @@ from claimsmith.engine.codec import encode
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.policy import Draft, Finding, from_rows
 from claimsmith.policy import compile as compile_policy
-from claimsmith.service.names import LOOKED_AT
+from claimsmith.service.names import MAX_SCANNED_VERSIONS
 from claimsmith.service.publish import Outcome, Result, apply, publish
 from claimsmith.service.versions import promote, resume, rollback, stage
 from claimsmith.store import bundles, drafts
@@ -224,7 +224,7 @@ def test_the_stored_versions_are_looked_at_once(rows: Table) -> None:
 
 
 def test_at_most_so_many_of_them(rows: Table) -> None:
-    earlier(rows, draft(None, "org"), draft(None, "near"), *(draft(cache_seconds=at) for at in range(LOOKED_AT - 1)))
+    earlier(rows, draft(None, "org"), draft(None, "near"), *(draft(cache_seconds=at) for at in range(MAX_SCANNED_VERSIONS - 1)))
     for name, result in (("near", Result.REFUSED), ("org", Result.PUBLISHED)):
         write(rows, draft({"tenant_id": name}))
         assert publish(rows, by="test", clock=clock).result is result
@@ -234,7 +234,7 @@ def test_at_most_so_many_of_them(rows: Table) -> None:
 
 def test_the_version_in_force_is_among_them_however_old(rows: Table) -> None:
     earlier(
-        rows, draft({"tenant_id": "org"}, "plan"), *(draft(None, "org", cache_seconds=at) for at in range(LOOKED_AT))
+        rows, draft({"tenant_id": "org"}, "plan"), *(draft(None, "org", cache_seconds=at) for at in range(MAX_SCANNED_VERSIONS))
     )
     first = bundles.version(rows, 1)
     assert first is not None
@@ -258,7 +258,7 @@ def test_names_from_before_a_version_that_does_not_tell_its_number_do_not_count_
 
 def test_a_version_that_cannot_be_read_is_passed_over(rows: Table) -> None:
     earlier(rows, draft(None, "org"), draft())
-    row: Mapping[str, Any] | None = bundles.stored(rows, 1)
+    row: Mapping[str, Any] | None = bundles.read_row(rows, 1)
     assert row is not None
     rows.put({**row, "document": b"damaged"})
     write(rows, draft({"tenant_id": "org"}))

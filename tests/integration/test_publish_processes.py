@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from claimsmith.errors import Code
 from claimsmith.service.publish import Result, apply, publish
-from claimsmith.service.versions import promote, resume, rollback, stage, standing
+from claimsmith.service.versions import promote, publishing_status, resume, rollback, stage
 from claimsmith.store import bundles, drafts
 from claimsmith.store.attributes import decode_row
 from claimsmith.store.dynamodb import ConditionError, Table
@@ -83,7 +83,7 @@ class Rules:
 
     def _stored(self, row: dict[str, Any]) -> None:
         number = int(row["sk"].removeprefix("V#"))
-        roles = bundles.decoded(row, number)[0].roles
+        roles = bundles.decode_row(row, number)[0].roles
         scopes = {role.scopes for role in roles.values()}
         if len(roles) != ROLES or len(scopes) != 1:
             self.broken.append(f"version {number} is half of one policy and half of another: {scopes}")
@@ -330,7 +330,7 @@ def test_processes_that_come_in_between_each_other_and_die_at_random_lose_nothin
     apply(rows, whole("last"), by="last", take_over=True)
     resume(rows, by="admin")
     assert rules.policy(in_force(rows)) == "last"
-    told = standing(rows, limit=1)
+    told = publishing_status(rows, limit=1)
     assert told.pointer is not None
     assert (told.lease, told.problems, told.pointer.hold, rules.broken) == (None, None, False, [])
 
@@ -378,7 +378,7 @@ def test_the_table_in_memory_answers_as_the_in_memory_aws_does(dynamodb: Client)
     publish(rows, by="stream")
     for tag in "ab":
         apply(rows, whole(tag, roles=3), by="test")
-    drafts.take(rows, drafts.Lease("another", "test", 0), over=False)
+    drafts.acquire(rows, drafts.Lease("another", "test", 0), force=False)
     with pytest.raises(ClientError):
         Both().put_item(TableName=name, Item={"pk": {"S": "LEASE"}, "sk": {"S": "DRAFT"}}, **_IF_ABSENT)
     lost = drafts.Lease("lost", "test", 0)
@@ -392,7 +392,7 @@ def test_the_table_in_memory_answers_as_the_in_memory_aws_does(dynamodb: Client)
     stage(rows, 2, percent=50, by="admin")
     promote(rows, None, by="admin")
     resume(rows, by="admin")
-    standing(rows, limit=1)
+    publishing_status(rows, limit=1)
     bundles.load_all(rows, [1, 2, 9])
     assert compared > 60
 

@@ -15,7 +15,7 @@ from claimsmith.errors import Code, OperationError
 from claimsmith.policy import Draft, from_rows
 from claimsmith.service.difference import difference
 from claimsmith.service.publish import Outcome, Result, apply, publish
-from claimsmith.service.versions import promote, release, resume, rollback, stage, standing
+from claimsmith.service.versions import promote, publishing_status, release, resume, rollback, stage
 from claimsmith.store import bundles, drafts
 from claimsmith.store.dynamodb import Table
 from claimsmith.table import version_sk
@@ -291,7 +291,7 @@ def test_before_anything_is_in_force_there_is_nothing_to_go_back_to(
 
 
 def test_a_lease_that_is_given_up_no_longer_keeps_edits_from_being_published(three: Table) -> None:
-    drafts.take(three, drafts.Lease("another", "cli:bob", NOW, "a note"), over=False)
+    drafts.acquire(three, drafts.Lease("another", "cli:bob", NOW, "a note"), force=False)
     assert publish(three, by="stream").result is Result.WAITING
     assert release(three) == drafts.Lease("another", "cli:bob", NOW, "a note")
     assert release(three) is None
@@ -527,8 +527,8 @@ def test_everything_that_keeps_a_draft_from_being_published_is_told(three: Table
     rollback(three, 2, by="admin", clock=clock)
     red(three)
     publish(three, by="stream", clock=clock)
-    drafts.take(three, drafts.Lease("another", "cli:bob", NOW), over=False)
-    told = standing(three, limit=10)
+    drafts.acquire(three, drafts.Lease("another", "cli:bob", NOW), force=False)
+    told = publishing_status(three, limit=10)
     assert told.pointer == pointer(three)
     assert [version.number for version in told.versions] == [3, 2, 1]
     assert told.lease == drafts.Lease("another", "cli:bob", NOW)
@@ -541,13 +541,13 @@ def test_the_versions_in_use_are_told_however_old_they_are(three: Table) -> None
         apply(three, draft(f"orders/v{number}"), by="first", clock=clock)
     rollback(three, 2, by="admin")
     stage(three, 1, percent=10, by="admin")
-    assert [version.number for version in standing(three, limit=2).versions] == [7, 6, 2, 1]
+    assert [version.number for version in publishing_status(three, limit=2).versions] == [7, 6, 2, 1]
 
 
 def test_a_version_made_by_hand_is_named_and_not_counted(three: Table) -> None:
     three.put({"pk": "BUNDLE", "sk": "V#next"})
     with pytest.raises(OperationError) as refused:
-        standing(three, limit=10)
+        publishing_status(three, limit=10)
     assert refused.value.code is Code.ROW_UNREADABLE
     assert "V#next" in refused.value.message
 

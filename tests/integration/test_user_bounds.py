@@ -11,8 +11,8 @@ from claimsmith.cognito.event import parse
 from claimsmith.engine.decide import Refusal
 from claimsmith.errors import Code, OperationError, SignInRefusedError
 from claimsmith.policy import from_rows
-from claimsmith.service.calls import Calls, DeadlineError
-from claimsmith.service.current import CurrentBundle
+from claimsmith.service.active_bundle import ActiveBundle
+from claimsmith.service.deadline import DeadlineError, DeadlineExecutor
 from claimsmith.service.directory import Editor
 from claimsmith.service.grants import StoredGrants
 from claimsmith.service.issue import Issuer, RefusedError
@@ -136,7 +136,7 @@ class GivenUp:
 
     def read(self, serving: Issuer) -> None:
         """Returns once there is nothing left to do."""
-        call = Calls().start(lambda: self._read(serving))
+        call = DeadlineExecutor().submit(lambda: self._read(serving))
         assert self._reading.wait(20)
         with pytest.raises(DeadlineError):
             call.result(0)
@@ -192,7 +192,7 @@ def test_a_token_of_such_a_user_is_stale_for_no_new_one_would_be_given(seeded: C
     endless = Endless(seeded)
     table = Table(endless, TABLE)
     claims = Claims({"iss": ISSUER, "sub": SUB, "username": SUB, "client_id": CLIENT, "token_use": "access"})
-    bundle, facts = StoredGrants(table, CurrentBundle(table), clock=lambda: NOW).of(claims)
+    bundle, facts = StoredGrants(table, ActiveBundle(table), clock=lambda: NOW).of(claims)
     assert freshness(bundle, facts, claims).stale
     assert endless.queries == USER_PAGES
 

@@ -85,7 +85,7 @@ def written(made: dict[str, Any]) -> tuple[Recorded, dict[str, Any]]:
     client = StrictDynamoDB()
     rows, change = Table(client, "audit"), read_change(made)
     outcome = audit.record(rows, change)
-    assert audit.record(rows, change) is Recorded.BEFORE
+    assert audit.record(rows, change) is Recorded.DUPLICATE
     [row] = client.items.values()
     return outcome, row
 
@@ -207,7 +207,7 @@ def test_a_row_that_dynamodb_refuses_all_the_same_is_audited_by_its_digests_once
     change = read_change(record(OldImage=IMAGE, NewImage={**IMAGE, **GRANT}))
     rows = Table(client, "audit")
     assert audit.record(rows, change) is Recorded.CUT
-    assert audit.record(rows, change) is Recorded.BEFORE
+    assert audit.record(rows, change) is Recorded.DUPLICATE
     [row] = client.items.values()
     assert row["claimed_by"] == {"S": "someone"}
     assert row["not_kept"]

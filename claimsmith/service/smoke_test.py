@@ -34,7 +34,7 @@ _REQUESTS: Final = (
 )
 
 
-def proven(row: Mapping[str, Any] | None, number: int, digest: str | None = None) -> bundles.Version:
+def smoke_test(row: Mapping[str, Any] | None, number: int, digest: str | None = None) -> bundles.Version:
     """The stored version, once it has been read and has decided.
 
     Args:
@@ -45,7 +45,7 @@ def proven(row: Mapping[str, Any] | None, number: int, digest: str | None = None
     Raises:
         BundleError: it is not there, damaged, too large, or of a newer format; or no decision can be made with it.
     """
-    bundle, digest = bundles.decoded(row, number, digest)
+    bundle, digest = bundles.decode_row(row, number, digest)
     try:
         for request in _REQUESTS:
             _decide(bundle, request)

@@ -51,7 +51,7 @@ class _Candidate(NamedTuple):
     pointer: Pointer
 
 
-class CurrentBundle:
+class ActiveBundle:
     """Reads the bundles in use. Safe to use from several threads: what is remembered is replaced as a whole."""
 
     def __init__(self, rows: Table, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -113,7 +113,7 @@ class CurrentBundle:
             return _in_force(last)
         candidate = self._known(last.pointer, number)
         if candidate is None:
-            candidate = self._keep(last.pointer, number, lambda: bundles.stored(self._rows, number))
+            candidate = self._keep(last.pointer, number, lambda: bundles.read_row(self._rows, number))
         return _staged(last, candidate)
 
     def warm(self) -> None:
@@ -157,7 +157,7 @@ class CurrentBundle:
     def _load_both(self, pointer: Pointer, number: int) -> Bundle:
         """Read two documents in one request, so that a staged version adds none to those in sequence."""
         found = bundles.load_all(self._rows, (pointer.version, number))
-        bundle, _ = bundles.decoded(found.get(pointer.version), pointer.version, pointer.digest)
+        bundle, _ = bundles.decode_row(found.get(pointer.version), pointer.version, pointer.digest)
         self._keep(pointer, number, lambda: found.get(number))
         return bundle
 
@@ -181,7 +181,7 @@ class CurrentBundle:
     def _keep(self, pointer: Pointer, number: int, read: Callable[[], dict[str, Any] | None]) -> _Candidate:
         """Read a staged version and remember it, or why it cannot be read."""
         try:
-            bundle, digest = bundles.decoded(read(), number)
+            bundle, digest = bundles.decode_row(read(), number)
         except (BundleError, StoreError) as error:
             candidate = _Candidate(number, None, "", error.message, pointer)
         else:
