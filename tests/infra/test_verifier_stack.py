@@ -199,7 +199,7 @@ def test_the_http_authorizer_is_asked_every_time_and_answers_simply(verifier: Te
     assert {"Fn::GetAtt": [function, "Arn"]} in authorizer["AuthorizerUri"]["Fn::Join"][1]
 
 
-def test_answers_are_kept_by_everything_that_decided_them_where_they_are_kept() -> None:
+def test_responses_are_kept_by_everything_that_decided_them_where_they_are_kept() -> None:
     authorizer = synthesise(CACHING).verifier.properties("ApiGatewayV2::Authorizer")
     assert authorizer["AuthorizerResultTtlInSeconds"] == 60
     assert authorizer["IdentitySource"] == ["$request.header.Authorization", "$context.routeKey", "$context.path"]

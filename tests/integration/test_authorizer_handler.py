@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.service.test_calls import threads_for_calls
+from tests.unit.service.test_deadline import threads_for_calls
 
 from claimsmith.environment import VerifierEnvironment
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
-from tests.unit.service.test_calls import threads_for_calls
+from tests.unit.service.test_deadline import threads_for_calls
 
 from claimsmith.errors import Code, SignInRefusedError
 from claimsmith.policy import from_rows
