@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.service.test_deadline import threads_for_calls
 
 from claimsmith.environment import VerifierEnvironment
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError
@@ -32,6 +31,7 @@ from tests.integration.dynamodb_server import MAX_SECONDS, LoopbackDynamoDB
 from tests.integration.function import Ran, run
 from tests.integration.test_failure import SLOW
 from tests.policies import membership_row, policy_rows, tenant_row
+from tests.unit.service.test_deadline import threads_for_calls
 from tests.unit.verifier.fuzzed_events import events
 from tests.waits import UNHURRIED
 

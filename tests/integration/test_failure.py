@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
-from tests.unit.service.test_deadline import threads_for_calls
 
 from claimsmith.errors import Code, SignInRefusedError
 from claimsmith.policy import from_rows
@@ -23,6 +22,7 @@ from tests.events import SUB, event
 from tests.integration.dynamodb_server import LoopbackDynamoDB, Mode
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 from tests.property import referee
+from tests.unit.service.test_deadline import threads_for_calls
 from tests.waits import UNHURRIED
 
 if TYPE_CHECKING:

@@ -224,7 +224,12 @@ def test_the_stored_versions_are_looked_at_once(rows: Table) -> None:
 
 
 def test_at_most_so_many_of_them(rows: Table) -> None:
-    earlier(rows, draft(None, "org"), draft(None, "near"), *(draft(cache_seconds=at) for at in range(MAX_SCANNED_VERSIONS - 1)))
+    earlier(
+        rows,
+        draft(None, "org"),
+        draft(None, "near"),
+        *(draft(cache_seconds=at) for at in range(MAX_SCANNED_VERSIONS - 1)),
+    )
     for name, result in (("near", Result.REFUSED), ("org", Result.PUBLISHED)):
         write(rows, draft({"tenant_id": name}))
         assert publish(rows, by="test", clock=clock).result is result
@@ -234,7 +239,9 @@ def test_at_most_so_many_of_them(rows: Table) -> None:
 
 def test_the_version_in_force_is_among_them_however_old(rows: Table) -> None:
     earlier(
-        rows, draft({"tenant_id": "org"}, "plan"), *(draft(None, "org", cache_seconds=at) for at in range(MAX_SCANNED_VERSIONS))
+        rows,
+        draft({"tenant_id": "org"}, "plan"),
+        *(draft(None, "org", cache_seconds=at) for at in range(MAX_SCANNED_VERSIONS)),
     )
     first = bundles.version(rows, 1)
     assert first is not None
