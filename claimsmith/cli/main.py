@@ -12,7 +12,7 @@ from rich.console import Console
 
 from claimsmith import environment
 from claimsmith.cli import directory, policy, preview, verifier, versions
-from claimsmith.cli.places import Places, hoisted
+from claimsmith.cli.options import Connection, shared_options_first
 from claimsmith.cli.session import Session
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
 from claimsmith.policy import Finding
@@ -75,7 +75,7 @@ def shared(
     ] = False,
 ) -> None:
     """Keep the shared options for the command."""
-    places = Places(table, audit_table, user_pool_id, region, endpoint_url)
+    places = Connection(table, audit_table, user_pool_id, region, endpoint_url)
     context.obj = Session(places, as_json, Console())
 
 
@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app(hoisted(arguments), prog_name="claimsmith")
+        app(shared_options_first(arguments), prog_name="claimsmith")
     except ClaimsmithError as error:
         _tell(error, as_json="--json" in arguments)
         sys.exit(_EXIT.get(error.code, 1))

@@ -17,14 +17,14 @@ from claimsmith.store.dynamodb import PATIENT, Table, connect
 from claimsmith.store.pool import Pool, PoolUser, connect_pool
 
 if TYPE_CHECKING:
-    from claimsmith.cli.places import Places
+    from claimsmith.cli.options import Connection
 
 
 @dataclass
 class Session:
     """One run of the command."""
 
-    places: Places
+    places: Connection
     as_json: bool
     out: Console
 

@@ -1,4 +1,4 @@
-"""What admins write: documents, YAML, lint, compile."""
+"""The policy that admins write: load it from YAML or rows, lint it, compile it into a bundle document."""
 
 from claimsmith.policy.draft import Draft, from_rows
 from claimsmith.policy.dump import dump

@@ -1,4 +1,4 @@
-"""Compiles a clean draft into the document of a bundle: closed, sorted, and the same bytes for the same policy."""
+"""Compiles a policy into a bundle document: roles expanded, lists sorted, equal bytes for equal policies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from claimsmith.cognito.claims import accepted
 from claimsmith.engine.codec import FORMAT
 from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.values import LITERAL, is_expression, looks_like_expression
-from claimsmith.policy.checks.roles import closures, written_out
+from claimsmith.policy.checks.roles import closures, expanded
 from claimsmith.policy.checks.scopes import grants
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def document(policy: Policy) -> dict[str, Any]:
-    """The document of a policy in which lint finds no error."""
+    """Return the bundle document of a policy without lint errors."""
     settings = policy.settings
-    # What is off by default is not written, so that a policy that does not use it stays the same bundle.
-    switched_on: dict[str, Any] = {"shed_groups": True} if settings.shed_groups else {}
+    # Settings that are off by default are left out, so that existing policies compile to the same bundle.
+    enabled_settings: dict[str, Any] = {"shed_groups": True} if settings.shed_groups else {}
     if settings.privileged_scopes:
-        switched_on["privileged_scopes"] = _sorted(settings.privileged_scopes)
+        enabled_settings["privileged_scopes"] = _sorted(settings.privileged_scopes)
     names, closed = sorted(policy.roles), closures(policy.roles)
     return {
         "format": FORMAT,
@@ -37,12 +37,12 @@ def document(policy: Policy) -> dict[str, Any]:
             "trusted_attributes": _sorted(settings.trusted_attributes),
             "token_budget": settings.token_budget,
             "cache_seconds": settings.cache_seconds,
-            **switched_on,
+            **enabled_settings,
         },
         "roles": {
             name: {
                 "scopes": _sorted(role.scopes),
-                "closure": list(written_out(closed[name], names)),
+                "closure": list(expanded(closed[name], names)),
                 **_claims(role),
             }
             for name, role in policy.roles.items()
@@ -61,7 +61,7 @@ def document(policy: Policy) -> dict[str, Any]:
 
 
 def in_order(rules: Mapping[str, Rule]) -> list[tuple[str, Rule]]:
-    """Rules in the order in which they apply."""
+    """Return the rules in the order in which they apply."""
     return sorted(rules.items(), key=lambda item: (item[1].order, item[0]))
 
 
@@ -98,14 +98,14 @@ def _route(route: Route) -> dict[str, Any]:
         if (value := getattr(route, name)) is not None:
             compiled[name] = value
     for name in ("any_scope", "all_scopes", "any_role", "audience"):
-        # An empty list that somebody wrote is not the same as none: the authorizer lets nobody through.
+        # An explicit empty list differs from an absent one: the authorizer then lets nobody through.
         if name in route.model_fields_set:
             compiled[name] = _sorted(getattr(route, name))
     return compiled
 
 
 def _condition(condition: Mapping[str, Any]) -> dict[str, Any]:
-    """The condition; ``exists`` alone means that it does."""
+    """Return the condition with defaults filled in: ``exists`` without a value means ``true``."""
     if "field" in condition:
         return {"value": True, **condition} if condition["op"] == "exists" else dict(condition)
     [(branch, inner)] = condition.items()
@@ -113,7 +113,7 @@ def _condition(condition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _claims(row: ClaimsRow) -> dict[str, Any]:
-    """The claims by token: what both get, and over it what one gets."""
+    """Return the claims of each token: ``claims``, overridden by the attribute for that token."""
     by_token = {
         "access_claims": {**row.claims, **row.access_claims},
         "id_claims": {**row.claims, **row.id_claims},
@@ -126,7 +126,7 @@ def _claims(row: ClaimsRow) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401 - a literal or an expression
-    """A literal as Cognito takes it; an expression as it is written."""
+    """Return a literal as Cognito accepts it, or an expression as written."""
     if not is_expression(value):
         return accepted(value)
     if LITERAL not in value:

@@ -1,4 +1,4 @@
-"""What a policy row may hold, kind by kind. Unknown attributes are refused; types are not coerced."""
+"""The attributes of each kind of policy row. Unknown attributes are refused; types are not coerced."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from claimsmith.engine.language import BUILT_IN_CLAIMS, NoTenant, Publish, ScopeMode
 from claimsmith.policy.literals import plain
 
-#: Names of the parts of a schema that the grammar defines (``schema.py``).
+#: Schema definitions that ``schema.py`` generates from the grammar.
 VALUE: Final = "Value"
 CONDITION: Final = "Condition"
 
 
 def _listed(value: object) -> object:
-    """A string set as a sorted list."""
+    """Return a string set as a sorted list."""
     return sorted(value) if isinstance(value, set | frozenset) else value
 
 
-def _present(value: object) -> object:
-    """Something that is there; null would silently mean none."""
+def _not_null(value: object) -> object:
+    """Refuse null, which would silently mean none."""
     if value is None:
-        raise ValueError("null sets nothing; leave the attribute out for none")
+        raise ValueError("null is not a value; leave the attribute out")
     return value
 
 
@@ -31,13 +31,13 @@ Names = Annotated[list[str], BeforeValidator(_listed)]
 
 
 def _resource(value: str) -> str:
-    """A resource as ``aud`` names it: in full, never by a pattern."""
+    """Refuse empty names and ``*``: a resource is named in full, as in ``aud``."""
     if not value or value == "*":
-        raise ValueError("name each resource in full, as aud does; leave the attribute out for the deployment's")
+        raise ValueError("name each resource in full, as in aud; leave the attribute out to use the deployment's")
     return value
 
 
-#: The same, of resources that tokens are bound to (RFC 8707).
+#: Names of resources that tokens are bound to (RFC 8707).
 Resources = Annotated[
     list[
         Annotated[
@@ -47,40 +47,40 @@ Resources = Annotated[
     BeforeValidator(_listed),
 ]
 
-#: The same, where absent is not the same as empty.
-SomeNames = Annotated[
+#: A list of strings or a string set, where absent differs from empty.
+OptionalNames = Annotated[
     list[str] | None,
-    BeforeValidator(lambda value: _present(_listed(value))),
+    BeforeValidator(lambda value: _not_null(_listed(value))),
     WithJsonSchema({"type": "array", "items": {"type": "string"}}),
 ]
 
-#: A list of strings and never a set: taking the last member out of a set deletes it, which would lift the limit.
+#: A list of strings, never a set: removing the last member of a set deletes it, which would lift the limit.
 Ceiling = Annotated[
     list[str] | None,
-    BeforeValidator(_present),
+    BeforeValidator(_not_null),
     WithJsonSchema({"type": "array", "items": {"type": "string"}}),
 ]
 
-#: Text that is there.
-Text = Annotated[str | None, BeforeValidator(_present), WithJsonSchema({"type": "string"})]
+#: Text that cannot be null.
+Text = Annotated[str | None, BeforeValidator(_not_null), WithJsonSchema({"type": "string"})]
 
-#: Epoch seconds, or what fits the attribute without being one: annotations decide nothing.
+#: Epoch seconds. The range is generous: these attributes decide nothing.
 Time = Annotated[int, Field(ge=0, le=99_999_999_999)]
 
-#: Claims by name. Which values they take, the grammar says and lint checks.
+#: Claim values by name; lint checks them against the grammar.
 Values = Annotated[
     dict[str, Any],
     BeforeValidator(plain),
     WithJsonSchema({"type": "object", "additionalProperties": {"$ref": f"#/$defs/{VALUE}"}}),
 ]
 
-#: Claims by name, never an expression.
+#: Literal claim values by name, never expressions.
 Literals = Annotated[dict[str, Any], BeforeValidator(plain)]
 
 #: A condition; lint checks it against the grammar.
 Condition = Annotated[
     dict[str, Any] | None,
-    BeforeValidator(lambda value: plain(_present(value))),
+    BeforeValidator(lambda value: plain(_not_null(value))),
     WithJsonSchema({"allOf": [{"$ref": f"#/$defs/{CONDITION}"}]}),
 ]
 
@@ -94,13 +94,15 @@ class Part(BaseModel):
 
 
 class Row(BaseModel):
-    """What every row may carry."""
+    """The attributes that every row may have."""
 
     model_config: ClassVar[ConfigDict] = _STRICT
 
-    description: str | None = Field(default=None, description="For people; decides nothing.")
-    updated_by: str | None = Field(default=None, description="Who wrote the row last; decides nothing.")
-    updated_at: Time | None = Field(default=None, description="When, in epoch seconds; decides nothing.")
+    description: str | None = Field(default=None, description="For people; has no effect.")
+    updated_by: str | None = Field(default=None, description="Who wrote the row last; has no effect.")
+    updated_at: Time | None = Field(
+        default=None, description="When the row was written last, in epoch seconds; has no effect."
+    )
     ttl: Time | None = Field(default=None, description="When DynamoDB deletes the row, in epoch seconds.")
 
 
@@ -113,93 +115,103 @@ class ClaimsRow(Row):
 
 
 class Settings(Row):
-    """What holds for the whole policy."""
+    """Settings of the whole policy."""
 
     claim_names: dict[str, str | None] = Field(
-        default_factory=dict, description="Other names for built-in claims; null: not emitted."
+        default_factory=dict, description="Other names for built-in claims; null leaves the claim out."
     )
     scope_mode: ScopeMode = Field(
-        default="intersect", description="Grant what was granted and asked for, or exactly what was granted."
+        default="intersect",
+        description="Give a token all granted scopes (exact), or only those requested (intersect).",
     )
     unmanaged_scopes: Names = Field(
-        default_factory=list, description="Scopes that the policy leaves alone: exact, or a prefix as in legacy/*."
+        default_factory=list,
+        description="Scopes that the policy leaves alone: exact names, or prefixes as in legacy/*.",
     )
-    no_tenant: NoTenant = Field(default="allow", description="What happens where no tenant can be chosen.")
-    default_roles: Names = Field(default_factory=list, description="Roles that everybody has.")
+    no_tenant: NoTenant = Field(
+        default="allow", description="What to do with a sign-in for which no tenant can be chosen."
+    )
+    default_roles: Names = Field(default_factory=list, description="Roles of every user.")
     trusted_attributes: Names = Field(
         default_factory=list, description="User attributes that no user can write, by their names in the pool."
     )
     privileged_scopes: Names = Field(
         default_factory=list,
-        description="Scopes that no directory row grants by name: exact, or a prefix as in admin/*.",
+        description="Scopes that directory rows cannot grant by name: exact names, or prefixes as in admin/*.",
     )
-    # No signed token is shorter than the least, and no verifier here takes one longer than the most.
+    # No signed token is shorter than the minimum; the verifier accepts none longer than the maximum.
     token_budget: Annotated[int, Field(ge=512, le=16_384)] = Field(
-        default=6144, description="Bytes that a signed token may have."
+        default=6144, description="The maximum size of a signed token, in bytes."
     )
-    shed_groups: bool = Field(default=False, description="Whether a token that is too long may lose cognito:groups.")
+    shed_groups: bool = Field(
+        default=False, description="Whether cognito:groups may be dropped from a token that is too long."
+    )
     cache_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
-        default=30, description="How long a tenant and the policy's version may be remembered."
+        default=30, description="How long tenant rows and the current policy version are cached, in seconds."
     )
-    publish: Publish = Field(default="auto", description="Whether an edit goes in force by itself.")
+    publish: Publish = Field(
+        default="auto", description="Whether edits go live automatically (auto) or by claimsmith promote (manual)."
+    )
 
     def names(self) -> dict[str, str]:
-        """The name of each built-in claim that is emitted."""
+        """Return the names of the built-in claims that tokens carry, by meaning."""
         named = {meaning: self.claim_names.get(meaning, meaning) for meaning in BUILT_IN_CLAIMS}
         return {meaning: name for meaning, name in named.items() if name is not None}
 
 
 class Role(ClaimsRow):
-    """A role: scopes and claims for whoever has it."""
+    """A role: scopes and claims for those who have it."""
 
-    inherits: Names = Field(default_factory=list, description="Roles that come with this one.")
-    scopes: Names = Field(default_factory=list, description="Scopes that it grants.")
+    inherits: Names = Field(default_factory=list, description="Roles whose scopes and claims this role includes.")
+    scopes: Names = Field(default_factory=list, description="Scopes to grant.")
 
 
 class Group(Row):
     """A group of the user pool."""
 
-    roles: Names = Field(default_factory=list, description="Roles of its members.")
+    roles: Names = Field(default_factory=list, description="Roles of the group's members.")
 
 
 class Client(ClaimsRow):
     """An app client."""
 
-    name: str | None = Field(default=None, description="What people call it.")
-    tenant: Text = Field(default=None, description="The one tenant that its tokens are for.")
-    roles: Names = Field(default_factory=list, description="Roles of the client itself, as a machine.")
-    scopes_allowed: Ceiling = Field(default=None, description="No other scope; absent: no limit, []: none.")
-    suppress_scopes: Names = Field(default_factory=list, description="Scopes that its tokens never have.")
-    scope_mode: ScopeMode | None = Field(default=None, description="In place of the settings' one.")
-    audience: bool = Field(default=False, description="Whether the access token's aud is the client's id.")
+    name: str | None = Field(default=None, description="A display name.")
+    tenant: Text = Field(default=None, description="The only tenant that its tokens are for.")
+    roles: Names = Field(default_factory=list, description="Roles of the client itself, for machine-to-machine tokens.")
+    scopes_allowed: Ceiling = Field(default=None, description="The only scopes allowed; absent: no limit, []: none.")
+    suppress_scopes: Names = Field(default_factory=list, description="Scopes to remove from its tokens.")
+    scope_mode: ScopeMode | None = Field(default=None, description="Overrides scope_mode of the settings.")
+    audience: bool = Field(default=False, description="Whether access tokens get the client id as aud.")
 
 
 class Rule(ClaimsRow):
-    """Claims, scopes and groups where a condition holds."""
+    """Claims, scopes and groups for sign-ins that meet a condition."""
 
     order: Annotated[int, Field(ge=-(10**9), le=10**9)] = Field(
-        description="Its place among the rules: what a later rule sets wins."
+        description="The position among the rules; later rules win."
     )
-    when: Condition = Field(default=None, description="Absent: always.")
-    optional: bool = Field(default=False, description="Whether its claims may be left out of a token that is too long.")
-    add_scopes: Names = Field(default_factory=list, description="Scopes that it grants.")
-    suppress_scopes: Names = Field(default_factory=list, description="Scopes that it takes away, whoever grants them.")
-    suppress_access_claims: Names = Field(default_factory=list, description="Claims it takes from the access token.")
-    suppress_id_claims: Names = Field(default_factory=list, description="Claims it takes from the ID token.")
-    add_groups: Names = Field(default_factory=list, description="Groups it adds to cognito:groups.")
-    suppress_groups: Names = Field(default_factory=list, description="Groups it takes from cognito:groups.")
-    enabled: bool = Field(default=True, description="false: as if it were not there.")
+    when: Condition = Field(default=None, description="The condition; absent: always.")
+    optional: bool = Field(
+        default=False, description="Whether its claims may be dropped from a token that is too long."
+    )
+    add_scopes: Names = Field(default_factory=list, description="Scopes to grant.")
+    suppress_scopes: Names = Field(default_factory=list, description="Scopes to remove, whatever grants them.")
+    suppress_access_claims: Names = Field(default_factory=list, description="Claims to remove from the access token.")
+    suppress_id_claims: Names = Field(default_factory=list, description="Claims to remove from the ID token.")
+    add_groups: Names = Field(default_factory=list, description="Groups to add to cognito:groups.")
+    suppress_groups: Names = Field(default_factory=list, description="Groups to remove from cognito:groups.")
+    enabled: bool = Field(default=True, description="false: the rule is ignored.")
 
 
 class Route(Row):
-    """What a request to an API needs."""
+    """What a request to an API requires."""
 
-    api: Text = Field(default=None, description="The API's id; absent: any.")
-    method: str = Field(default="ANY", description="GET, POST and the like, or ANY.")
-    path: str = Field(description="As in /orders/{id}; {rest+} at the end stands for all that follows.")
-    any_scope: Names = Field(default_factory=list, description="One of these scopes is needed.")
-    all_scopes: Names = Field(default_factory=list, description="All of these scopes are needed.")
-    any_role: Names = Field(default_factory=list, description="One of these roles is needed.")
+    api: Text = Field(default=None, description="The API id; absent: any API.")
+    method: str = Field(default="ANY", description="An HTTP method, or ANY.")
+    path: str = Field(description="A path such as /orders/{id}; {rest+} at the end matches the rest of the path.")
+    any_scope: Names = Field(default_factory=list, description="At least one of these scopes is required.")
+    all_scopes: Names = Field(default_factory=list, description="All of these scopes are required.")
+    any_role: Names = Field(default_factory=list, description="At least one of these roles is required.")
     audience: Resources = Field(
         default_factory=list,
         description="The token must be bound to one of these resources (aud); absent: the verifier's.",
@@ -218,32 +230,32 @@ class GivenClaims(Part):
 
 
 class GivenUser(GivenClaims):
-    """Who signs in: the row and what the pool says."""
+    """The user who signs in: the USER row, and the profile in the pool."""
 
-    sub: Text = Field(default=None, description="The subject; invented where absent.")
-    username: Text = Field(default=None, description="The name in the pool; the subject where absent.")
-    status: Text = Field(default=None, description="Of the row.")
+    sub: Text = Field(default=None, description="The subject; absent: a made-up one.")
+    username: Text = Field(default=None, description="The username in the pool; absent: the subject.")
+    status: Text = Field(default=None, description="status of the row.")
     groups: Names = Field(default_factory=list, description="Groups in the pool.")
     attributes: dict[str, str] = Field(default_factory=dict, description="Attributes in the pool.")
     roles: Names = Field(default_factory=list, description="Roles outside tenants.")
 
 
 class GivenTenant(GivenClaims):
-    """The tenant's row."""
+    """The TENANT row."""
 
-    id: str = Field(description="The tenant's id.")
-    name: Text = Field(default=None, description="What people call it.")
-    status: Text = Field(default=None, description="Of the row.")
-    plan: Text = Field(default=None, description="Its plan.")
+    id: str = Field(description="The tenant id.")
+    name: Text = Field(default=None, description="A display name.")
+    status: Text = Field(default=None, description="status of the row.")
+    plan: Text = Field(default=None, description="plan of the row.")
     default_roles: Names = Field(default_factory=list, description="Roles of every member.")
-    roles_allowed: Ceiling = Field(default=None, description="No other role; absent: no limit, []: none.")
-    scopes_allowed: Ceiling = Field(default=None, description="No other scope; absent: no limit, []: none.")
+    roles_allowed: Ceiling = Field(default=None, description="The only roles allowed; absent: no limit, []: none.")
+    scopes_allowed: Ceiling = Field(default=None, description="The only scopes allowed; absent: no limit, []: none.")
 
 
 class GivenMembership(GivenClaims):
-    """The user's membership of the tenant."""
+    """The user's membership in the tenant."""
 
-    status: Text = Field(default=None, description="Of the row.")
+    status: Text = Field(default=None, description="status of the row.")
     roles: Names = Field(default_factory=list, description="Roles in the tenant.")
     scopes: Names = Field(default_factory=list, description="Scopes in the tenant.")
     expires_at: Time | None = Field(default=None, description="When it ends, in epoch seconds.")
@@ -252,15 +264,15 @@ class GivenMembership(GivenClaims):
 class GivenClient(Part):
     """The app client."""
 
-    id: str = Field(description="Its id; what it may is in its row of the policy.")
+    id: str = Field(description="The client id; its permissions come from its CLIENT row in the policy.")
 
 
 class GivenRequest(Part):
-    """What is asked."""
+    """The token request."""
 
-    scopes: SomeNames = Field(
+    scopes: OptionalNames = Field(
         default=None,
-        description="Absent: what an API sign-in has; for HostedAuth openid; for ClientCredentials none.",
+        description="The requested scopes; absent: as in an API sign-in; HostedAuth: openid; machines: none.",
     )
     source: str = Field(
         default="TokenGeneration_Authentication", description="The trigger source, with or without TokenGeneration_."
@@ -269,7 +281,7 @@ class GivenRequest(Part):
 
 
 class Given(Part):
-    """A sign-in: what there is when it happens."""
+    """The sign-in that a test simulates."""
 
     user: GivenUser | None = None
     tenant: GivenTenant | None = None
@@ -282,27 +294,29 @@ class Given(Part):
 
 
 class Absent(Part):
-    """Claims that must not be there."""
+    """Claims that the tokens must not have."""
 
     access: Names = Field(default_factory=list, description="Names of claims.")
     id: Names = Field(default_factory=list, description="Names of claims.")
 
 
 class Expect(Part):
-    """What the tokens hold."""
+    """The expected tokens, or the expected refusal."""
 
-    access: Literals = Field(default_factory=dict, description="Claims of the access token, among others.")
-    id: Literals = Field(default_factory=dict, description="Claims of the ID token, among others.")
+    access: Literals = Field(
+        default_factory=dict, description="Claims that the access token must have; it may have others."
+    )
+    id: Literals = Field(default_factory=dict, description="Claims that the ID token must have; it may have others.")
     absent: Absent = Field(default_factory=Absent)
-    scopes: SomeNames = Field(default=None, description="The managed scopes of the access token, exactly.")
-    groups: SomeNames = Field(default=None, description="cognito:groups of the access token, exactly.")
-    refused: Text = Field(default=None, description="The code with which the sign-in is refused.")
+    scopes: OptionalNames = Field(default=None, description="Exactly the managed scopes of the access token.")
+    groups: OptionalNames = Field(default=None, description="Exactly the cognito:groups of the access token.")
+    refused: Text = Field(default=None, description="The code of the expected refusal.")
 
 
 class Test(Row):
-    """A test of the policy: it keeps a policy that does something else from being published."""
+    """A policy test. A policy with a failing test is not published."""
 
-    __test__: ClassVar[bool] = False  # not one of pytest's
+    __test__: ClassVar[bool] = False  # not a pytest class
 
     given: Given = Field(default_factory=Given)
     expect: Expect

@@ -1,4 +1,4 @@
-"""A policy as it is written: entries with their place, from rows or from YAML, not yet checked."""
+"""A policy as written, before any check: entries with their positions, from rows or from YAML."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ SECTIONS: Final[Mapping[str, str]] = {
     "tests": table.TEST,
 }
 
-#: Sections that a file holds as a list -> the attribute under which each entry has its name.
+#: Sections that are lists in a file -> the attribute that names each entry.
 LISTED_SECTIONS: Final[Mapping[str, str]] = {"rules": "id", "routes": "id", "tests": "name"}
 
 SETTINGS_SECTION: Final = "settings"
 
-#: The section whose list has an order; rows tell it by this attribute, with room between one and the next.
+#: The section whose order matters; rows have it as this attribute, with gaps between neighbours.
 ORDERED_SECTION: Final = "rules"
 ORDER: Final = "order"
 ORDER_STEP: Final = 10
 
-#: Who wrote a row and when: the table's business, not the policy's.
+#: Who wrote a row and when; not part of the policy.
 SIGNATURES: Final = frozenset({"updated_by", "updated_at"})
 
-#: What the names of ceilings end in. They are lists, and one that is a set is refused: it is not the same policy.
+#: The suffix of ceilings. Ceilings are lists; a set there is an error, so it makes a different policy.
 _CEILING: Final = "_allowed"
 
-#: Where else than in an entry itself there are ceilings: in what a test gives.
+#: Attributes that contain ceilings: what a test gives.
 _WITH_CEILINGS: Final = frozenset({"given", "tenant"})
 
-#: A section of rows whose kind is not known; lint refuses each.
+#: The section of rows of an unknown kind, which lint refuses.
 UNKNOWN_SECTION: Final = ""
 
 
@@ -53,10 +53,10 @@ class Entry:
 
     Attributes:
         section: a YAML section, or ``UNKNOWN_SECTION``.
-        name: what follows the prefix of the sort key.
+        name: the sort key without its prefix.
         attributes: without the keys.
-        file: where it was read, if from a file.
-        lines: line numbers by path below the entry; the entry's own under the empty path.
+        file: the file it was read from, if any.
+        lines: line numbers by path within the entry; the empty path is the entry itself.
     """
 
     section: str
@@ -74,11 +74,11 @@ class Entry:
 
     @property
     def row(self) -> str:
-        """The row's key in a word, as findings and reasons name it."""
+        """The row key, as findings and reasons show it."""
         return f"{table.POLICY} {self.sk}"
 
     def line(self, path: tuple[str, ...]) -> int | None:
-        """The line of a path below this entry, or of the nearest part of it that has one."""
+        """Return the line of a path within this entry, or of its nearest parent that has a line."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
@@ -91,30 +91,33 @@ class Draft:
     entries: tuple[Entry, ...]
 
     def section(self, name: str) -> dict[str, Entry]:
-        """The entries of a section by name."""
+        """Return the entries of a section by name."""
         return {entry.name: entry for entry in self.entries if entry.section == name}
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of this policy."""
+        """Return the table rows of this policy."""
         return [{table.PK: table.POLICY, table.SK: entry.sk, **entry.attributes} for entry in self.entries]
 
     def digest(self) -> str:
-        """SHA-256, hexadecimal, of what the policy says; who wrote it and when does not count."""
-        said = [
-            (entry.sk, {name: _said(name, value) for name, value in entry.attributes.items() if name not in SIGNATURES})
+        """Return the SHA-256 of the policy in hexadecimal, ignoring who wrote each row and when."""
+        content = [
+            (
+                entry.sk,
+                {name: _canonical(name, value) for name, value in entry.attributes.items() if name not in SIGNATURES},
+            )
             for entry in self.entries
         ]
-        canonical = json.dumps(_jsonable(plain(said)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        canonical = json.dumps(_jsonable(plain(content)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return sha256(canonical.encode(errors="surrogatepass")).hexdigest()
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> Draft:
-    """The draft in the rows of the ``POLICY`` partition."""
+    """Return the draft in the rows of the ``POLICY`` partition."""
     return ordered(_entry(row) for row in rows)
 
 
 def ordered(entries: Iterable[Entry]) -> Draft:
-    """A draft of these entries."""
+    """Return a draft of these entries, sorted."""
     return Draft(tuple(sorted(entries, key=lambda entry: entry.sk)))
 
 
@@ -129,17 +132,17 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     return Entry(UNKNOWN_SECTION, sk, attributes)
 
 
-def _said(name: str, value: Any) -> Any:  # noqa: ANN401 - any value of a row
-    """A value in which a ceiling that is a set is told from a list; elsewhere the two are the same."""
+def _canonical(name: str, value: Any) -> Any:  # noqa: ANN401 - any value of a row
+    """Mark ceilings that are sets, so that their digest differs from that of a list; elsewhere the two are the same."""
     if name.endswith(_CEILING) and isinstance(value, set | frozenset):
         return {"set": value}
     if name in _WITH_CEILINGS and isinstance(value, Mapping):
-        return {part: _said(str(part), item) for part, item in value.items()}
+        return {part: _canonical(str(part), item) for part, item in value.items()}
     return value
 
 
 def _jsonable(value: object) -> object:
-    """A plain value; what JSON has not, by its type."""
+    """Replace values that JSON does not have by the name of their type."""
     if isinstance(value, Mapping):
         return {str(name): _jsonable(item) for name, item in value.items()}
     if isinstance(value, list):

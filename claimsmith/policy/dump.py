@@ -1,4 +1,4 @@
-"""A policy as a file: what is written is read back as the same policy, by any YAML reader."""
+"""Writes a policy as a YAML file that any YAML parser reads back as the same policy."""
 
 from __future__ import annotations
 
@@ -30,62 +30,62 @@ if TYPE_CHECKING:
     from claimsmith.policy.draft import Draft, Entry
     from claimsmith.policy.finding import Finding
 
-#: Text that no version of YAML reads as anything else, wherever it stands.
+#: Text that needs no quotes in any version of YAML, wherever it appears.
 _SAFE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+-]+)*")
 
-#: Several lines of text that stand as they are.
+#: Text of several lines that can be written as a block.
 _PROSE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?(?:\n+[!-~](?:[ -~]*[!-~])?)+\n?")
 
-#: Words that some version of YAML reads as true, false or null.
+#: Words that some YAML version reads as true, false or null.
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 
-#: Attributes that people look for first; the others follow as the documents have them.
-_EARLY: Final = ("description", "name", "inherits", "scopes", "when", "claims", "access_claims", "id_claims")
+#: Attributes to write first; the others follow in the order of the documents.
+_FIRST_ATTRIBUTES: Final = ("description", "name", "inherits", "scopes", "when", "claims", "access_claims", "id_claims")
 
-#: Parts of conditions, expressions and tests in the order in which people write them; other names by the alphabet.
-_FIRST: Final = (
+#: Keys of conditions, expressions and tests in their usual order; others follow alphabetically.
+_KEY_ORDER: Final = (
     *("field", "op", "value", *BRANCHES),
     *("from", "default", "as", "template"),
     *Given.model_fields,
 )
 
-#: Ceilings are lists; one that is a set is refused, and stays one, so that lint can say so.
+#: The suffix of ceilings. A set there is written as a set, so that lint still reports it.
 _CEILING: Final = "_allowed"
 
 
-#: Characters that stand in no YAML file as they are, or that an editor would hide.
+#: Characters that YAML does not allow unescaped, or that editors hide.
 _HIDDEN: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010fffd]|[\u2028\u2029]")
 
-_STEP: Final = "  "
+_INDENT: Final = "  "
 _END: Final = "\n"
 
 
 def dump(draft: Draft) -> str:
-    """The draft as a file, in block style and a fixed order; who wrote a row and when is left out.
+    """Return the draft as YAML, in block style and a fixed order, without who wrote each row and when.
 
     Raises:
-        PolicyError: a file cannot say this: a row of no known kind, or a rule without a place in the order.
+        PolicyError: a file cannot express the draft: it has a row of an unknown kind, or a rule without ``order``.
     """
     findings = [finding for entry in draft.entries for finding in _unwritable(entry)]
     if findings:
         raise PolicyError(findings[0].code, "The draft cannot be written as a file.", findings)
     sections = {name: entries for name in DOCUMENTS if (entries := draft.section(name))}
-    # An empty line stands between two sections.
+    # Sections are separated by an empty line.
     texts = (_END.join([*_block({name: _section(name, entries)}, ""), ""]) for name, entries in sections.items())
     return _END.join(texts) or "{}\n"
 
 
 def _unwritable(entry: Entry) -> Iterator[Finding]:
-    """What a file cannot say of an entry; lint refuses each of these too."""
+    """Yield what a file cannot express in an entry; lint refuses all of it too."""
     key = LISTED_SECTIONS.get(entry.section)
     if entry.section == UNKNOWN_SECTION:
-        yield found(Code.UNKNOWN_ROW, entry, (), "a file cannot hold a row of no known kind")
+        yield found(Code.UNKNOWN_ROW, entry, (), "a file cannot contain a row of an unknown kind; delete the row")
     if entry.section == ORDERED_SECTION and type(plain(entry.attributes.get(ORDER))) is not int:
-        yield found(Code.WRONG_TYPE, entry, (ORDER,), "the order is a whole number")
+        yield found(Code.WRONG_TYPE, entry, (ORDER,), "order must be a whole number")
     if key is not None and key in entry.attributes:
-        yield found(Code.UNKNOWN_ATTRIBUTE, entry, (key,), "the sort key says this; no attribute does")
+        yield found(Code.UNKNOWN_ATTRIBUTE, entry, (key,), "the sort key has the name; delete this attribute")
     if key is not None and not entry.name:
-        yield found(Code.INVALID_NAME, entry, (), f"an entry of a list needs its {key}")
+        yield found(Code.INVALID_NAME, entry, (), f"a list entry must have its {key}")
 
 
 def _section(section: str, entries: Mapping[str, Entry]) -> Any:  # noqa: ANN401 - a map, or a list of them
@@ -101,7 +101,7 @@ def _section(section: str, entries: Mapping[str, Entry]) -> Any:  # noqa: ANN401
 
 
 def _attributes(section: str, entry: Entry) -> dict[str, Any]:
-    known = list(dict.fromkeys((*_EARLY, *DOCUMENTS[section].model_fields)))
+    known = list(dict.fromkeys((*_FIRST_ATTRIBUTES, *DOCUMENTS[section].model_fields)))
     left_out = SIGNATURES | ({ORDER} if section == ORDERED_SECTION else frozenset())
     names = sorted(
         entry.attributes.keys() - left_out,
@@ -121,33 +121,33 @@ def _sorted(value: Any) -> Any:  # noqa: ANN401 - any value of a row
         return [_sorted(item) for item in value]
     if not isinstance(value, Mapping):
         return value
-    names = sorted(value, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+    names = sorted(value, key=lambda name: (_KEY_ORDER.index(name) if name in _KEY_ORDER else len(_KEY_ORDER), name))
     return {name: _sorted(value[name]) for name in names}
 
 
 def _block(value: Mapping[str, Any] | list[Any], indent: str) -> Iterator[str]:
-    """The lines of a map or list that is not empty."""
+    """Yield the lines of a non-empty map or list."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _item(f"{indent}{_text(name)}:", item, indent)
         return
     for item in value:
         if isinstance(item, Mapping | list) and item:
-            first, *rest = _block(item, indent + _STEP)
-            yield f"{indent}- {first[len(indent + _STEP) :]}"
+            first, *rest = _block(item, indent + _INDENT)
+            yield f"{indent}- {first[len(indent + _INDENT) :]}"
             yield from rest
         else:
             yield from _item(f"{indent}-", item, indent)
 
 
 def _item(head: str, value: Any, indent: str) -> Iterator[str]:  # noqa: ANN401 - any value of a row
-    """The lines of a value after a name or a dash."""
+    """Yield the lines of a value after a name or a dash."""
     if isinstance(value, Mapping | list) and value:
         yield head
-        yield from _block(value, indent + _STEP)
+        yield from _block(value, indent + _INDENT)
     elif isinstance(value, str) and _PROSE.fullmatch(text := escaped(value)):
         yield f"{head} {'|' if text.endswith(_END) else '|-'}"
-        yield from (indent + _STEP + line if line else "" for line in text.removesuffix(_END).split(_END))
+        yield from (indent + _INDENT + line if line else "" for line in text.removesuffix(_END).split(_END))
     else:
         yield f"{head} {_scalar(value)}"
 
@@ -161,7 +161,7 @@ def _scalar(value: Any) -> str:  # noqa: ANN401 - any value of a row
         return str(value)
     if isinstance(value, set):
         return "!!set {" + ", ".join(f"{_scalar(member)}: null" for member in plain(value)) + "}"
-    # The rest is rare, and a line of a list in PyYAML's own words.
+    # Other types are rare; PyYAML writes them as an item of a flow list.
     return yaml.safe_dump([value], default_flow_style=True, width=10**9)[1:-2]
 
 

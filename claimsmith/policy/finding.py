@@ -1,4 +1,4 @@
-"""What lint says: a code, a place, and a sentence."""
+"""Findings of lint: a code, a location and a message."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from claimsmith.policy.draft import Entry
 
-#: Where something stands below a row: attribute, then names and indices.
+#: A location within a row: the attribute, then names and indices.
 Path = tuple[str, ...]
 
 Severity = Literal["error", "warning"]
 
-#: Codes that are said and do not keep a policy from being published.
+#: Codes that are reported but do not block publishing.
 WARNINGS: Final = frozenset(
     {
         Code.FINDINGS_CUT,
@@ -30,54 +30,55 @@ WARNINGS: Final = frozenset(
     }
 )
 
-#: Findings that are told of one draft, with the one that tells how many are left out.
+#: The most findings reported for one draft, including the one that counts the rest.
 MAX_FINDINGS: Final = 500
 
-#: Characters of a row's key or an attribute's path, of a message, and of a name inside one.
+#: The longest row key or attribute path, message, and name within a message, in characters.
 _MAX_PLACE: Final = 300
 MAX_MESSAGE: Final = 1_000
 _MAX_NAME: Final = 100
 
-#: The nearest name is looked for among so many names of so many characters: it costs 10 ms at most.
+#: Bounds of the search for a similar name, which keep it under 10 ms: length of a name, and number of names.
 _NEAR_LENGTH: Final = 32
 _NEAR_NAMES: Final = 100
 
-#: Unknown names of one finding that a nearest one is looked for.
+#: Unknown names of one finding to search for.
 _NEAR_TRIES: Final = 10
 
 
-class Near(NamedTuple):
-    """Where a nearest name would help: looked for only if the finding is told.
+class Suggestion(NamedTuple):
+    """A "did you mean", computed only if the finding is reported.
 
     Attributes:
-        names: the unknown ones; the first that has one near is spoken of.
-        known: what they could have been.
-        otherwise: the end of the message where nothing is near.
+        names: the unknown names; the first with a similar known name gets the suggestion.
+        known: the valid names.
+        fallback: the end of the message if no name is similar.
     """
 
     names: Sequence[str]
     known: Collection[str]
-    otherwise: str = ""
+    fallback: str = ""
 
-    def told(self) -> str:
-        """The end of a message: the nearest known name, if any is near."""
+    def text(self) -> str:
+        """Return the end of a message: the most similar known name, or the fallback."""
         close = (nearest(name, self.known) for name in self.names[:_NEAR_TRIES])
         found = next(filter(None, close), None)
-        return f"; did you mean {found}?" if found else self.otherwise
+        return f"; did you mean {found}?" if found else self.fallback
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong in a draft, or worth a look.
+    """An error or a warning about a draft.
 
     Attributes:
-        code: stable, an entry of ``docs/codes.md``.
-        row: the row's key; empty where it is a file that is wrong.
-        attribute: the path of the attribute in the row; empty where the row itself is wrong.
-        message: what is wrong and what would be right.
-        file: and ``line``: where it was read, if from a file.
-        left_out: how many findings this one stands for, at the end of a list that was cut; else 0.
-        near: what its message still lacks, before it is told.
+        code: stable; described in ``docs/codes.md``.
+        row: the row key; empty if the file itself is wrong.
+        attribute: the path of the attribute in the row; empty if the row itself is wrong.
+        message: what is wrong and how to fix it.
+        file: the file it was read from, if any.
+        line: the line in that file, counted from 1.
+        left_out: how many findings this one replaces, at the end of a list that was cut; otherwise 0.
+        suggestion: the end of the message, not computed yet.
     """
 
     code: Code
@@ -87,18 +88,18 @@ class Finding:
     file: str | None = None
     line: int | None = None
     left_out: int = 0
-    near: Near | None = field(default=None, compare=False, repr=False)
+    suggestion: Suggestion | None = field(default=None, compare=False, repr=False)
 
     @property
     def severity(self) -> Severity:
-        """Whether it keeps the policy from being published."""
+        """``error`` blocks publishing, ``warning`` does not."""
         return "warning" if self.code in WARNINGS else "error"
 
-    def told(self) -> Finding:
-        """The finding with all that its message says."""
-        if self.near is None:
+    def with_suggestion(self) -> Finding:
+        """Return the finding with its complete message."""
+        if self.suggestion is None:
             return self
-        return replace(self, message=clipped(self.message + self.near.told(), MAX_MESSAGE), near=None)
+        return replace(self, message=clipped(self.message + self.suggestion.text(), MAX_MESSAGE), suggestion=None)
 
     def __str__(self) -> str:
         line = f":{self.line}" if self.line is not None else ""
@@ -107,49 +108,51 @@ class Finding:
         return (f"{place}:{subject} " if place else "") + f"{self.message} [{self.code}]"
 
 
-def found(code: Code, entry: Entry, path: Path, message: str, near: Near | None = None) -> Finding:
-    """A finding at a path below an entry."""
-    # Every name in them comes from whoever wrote the policy and may be as long as a row.
+def found(code: Code, entry: Entry, path: Path, message: str, suggestion: Suggestion | None = None) -> Finding:
+    """Return a finding at a path within an entry."""
+    # All names in them are the policy author's and may be as long as a row.
     row, attribute = clipped(entry.row, _MAX_PLACE), clipped(".".join(path), _MAX_PLACE)
-    return Finding(code, row, attribute, clipped(message, MAX_MESSAGE), entry.file, entry.line(path), near=near)
+    return Finding(
+        code, row, attribute, clipped(message, MAX_MESSAGE), entry.file, entry.line(path), suggestion=suggestion
+    )
 
 
 def clipped(text: str, most: int = _MAX_NAME) -> str:
-    """Text of at most so many characters; a longer one ends in an ellipsis."""
+    """Return the text, cut to ``most`` characters with an ellipsis."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def cut(findings: Sequence[Finding], most: int) -> list[Finding]:
-    """At most so many findings, fit to be told; where there are more, the last one says how many are left out.
+    """Return at most ``most`` findings with complete messages; if there are more, the last one counts the rest.
 
     Args:
-        findings: those that matter most first.
-        most: how many, with the one that tells of the rest.
+        findings: the most important first.
+        most: the limit, including the finding that counts the rest.
     """
     if len(findings) <= most:
-        return [finding.told() for finding in findings]
+        return [finding.with_suggestion() for finding in findings]
     kept, rest = findings[: most - 1], findings[most - 1 :]
     left_out = sum(finding.left_out or 1 for finding in rest)
-    message = f"and {left_out:,} more; they are told once these are mended"
+    message = f"{left_out:,} more findings are not shown; fix these first, then run lint again"
     tail = Finding(Code.FINDINGS_CUT, "", "", message, findings[0].file, left_out=left_out)
-    return [*(finding.told() for finding in kept), tail]
+    return [*(finding.with_suggestion() for finding in kept), tail]
 
 
 def left_out(findings: Iterable[Finding]) -> int:
-    """How many findings a list does not tell of."""
+    """Return how many findings were cut from a list."""
     return sum(finding.left_out for finding in findings)
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
-    """The known name that is nearest to another, if any is near; none of a long name, or among many."""
+    """Return the most similar known name, if any; None if the name is long or there are many known names."""
     if len(name) > _NEAR_LENGTH or len(known) > _NEAR_NAMES:
         return None
     close = get_close_matches(name, [other for other in known if len(other) <= _NEAR_LENGTH], n=1)
     return close[0] if close else None
 
 
-def unquoted(value: object) -> str:
-    """The end of a message about something that should be text: how a file's author may have meant it to be."""
+def quoting_hint(value: object) -> str:
+    """Return the end of a message about a value that should be text: whether quotes are missing."""
     if isinstance(value, bool):
-        return "; a file's yes, no, on and off are true or false unless they are quoted"
-    return "; quote a number that is text" if isinstance(value, int | float) else ""
+        return "; quote yes, no, on and off, which YAML reads as true or false"
+    return "; quote numbers that are meant as text" if isinstance(value, int | float) else ""

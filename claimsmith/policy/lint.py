@@ -1,17 +1,17 @@
-"""Checks a draft before it can reach a token, and compiles it: what is not compiled was refused, with reasons."""
+"""Checks a draft before it can affect a token, and compiles it if it has no errors."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.errors import PolicyError
-from claimsmith.policy import rehearsal
+from claimsmith.policy import policy_tests
 from claimsmith.policy.checks import (
     bounds,
     claims,
     conditions,
     names,
-    reach,
+    reachability,
     roles,
     routes,
     scopes,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "compile", "lint"]
 
-#: What refuses a policy, read from its rows alone.
+#: Checks whose findings are errors; they read only the rows.
 _REFUSALS: Final[tuple[Check, ...]] = (
     names.check,
     routes.check,
@@ -50,9 +50,9 @@ _REFUSALS: Final[tuple[Check, ...]] = (
     tests.check,
 )
 
-#: What is worth a look in a policy that nothing above refuses.
+#: Checks whose findings are warnings; they read a policy without errors.
 _WARNINGS: Final[tuple[Check, ...]] = (
-    reach.check,
+    reachability.check,
     scopes.not_allowed,
     routes.many_scopes,
     size.check,
@@ -61,20 +61,20 @@ _WARNINGS: Final[tuple[Check, ...]] = (
 
 
 def lint(draft: Draft) -> list[Finding]:
-    """What is wrong with a draft or worth a look, errors and warnings, by place.
+    """Return the errors and warnings of a draft, sorted by location.
 
-    A draft without an error (``Finding.severity``) may be published. Of more than ``MAX_FINDINGS``, errors are told
-    first, and the last one says how many are left out.
+    A draft without errors (``Finding.severity``) may be published. Beyond ``MAX_FINDINGS``, warnings are left out
+    before errors, and the last finding counts those left out.
     """
     findings, _ = _checked(draft)
     return findings
 
 
-def compile(draft: Draft) -> dict[str, Any]:  # noqa: A001 - the field's own word; nobody calls Python's compile here
-    """The document of a draft.
+def compile(draft: Draft) -> dict[str, Any]:  # noqa: A001 - the usual word; nothing here needs Python's compile
+    """Return the bundle document of a draft.
 
     Raises:
-        PolicyError: lint has errors; they are on it, without the warnings.
+        PolicyError: the draft has errors; ``findings`` lists them, without warnings.
     """
     findings, document = _checked(draft, warn=False)
     if document is None:
@@ -84,10 +84,10 @@ def compile(draft: Draft) -> dict[str, Any]:  # noqa: A001 - the field's own wor
 
 
 def _checked(draft: Draft, *, warn: bool = True) -> tuple[list[Finding], dict[str, Any] | None]:
-    """The findings, and the document where none of them is an error."""
+    """Return the findings, and the document if none of them is an error."""
     settings = draft.section(SETTINGS_SECTION).get("", NO_SETTINGS)
     if too_large := [*bounds.draft(draft, settings)]:
-        # Nothing else is looked at: what that costs is bounded by the bound that is exceeded.
+        # Stop here, so that the size limits also bound the cost of lint.
         return too_large, None
     policy, findings = read(draft)
     for check in _REFUSALS:
@@ -98,16 +98,16 @@ def _checked(draft: Draft, *, warn: bool = True) -> tuple[list[Finding], dict[st
         document = compiled(policy)
         if too_large := [*bounds.document(policy, document)]:
             return too_large, None
-        # A policy's own tests say something only about a policy that could be in force.
-        findings += rehearsal.check(policy, document)
+        # Policy tests are meaningful only for a policy that could go live.
+        findings += policy_tests.check(policy, document)
         document = None if findings else document
         if warn:
             findings += [finding for check in _WARNINGS for finding in check(policy)]
-    return _told(findings), document
+    return _by_location(findings), document
 
 
-def _told(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings by place; where there are too many, warnings are left out first."""
-    by_place = sorted(findings, key=lambda one: (one.file or "", one.line or 0, one.row, one.attribute, one.code))
-    kept = cut(sorted(by_place, key=lambda one: one.severity != "error"), MAX_FINDINGS)
-    return kept if kept and kept[-1].left_out else [finding.told() for finding in by_place]
+def _by_location(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings by location; if there are too many, warnings are left out first."""
+    by_location = sorted(findings, key=lambda one: (one.file or "", one.line or 0, one.row, one.attribute, one.code))
+    kept = cut(sorted(by_location, key=lambda one: one.severity != "error"), MAX_FINDINGS)
+    return kept if kept and kept[-1].left_out else [finding.with_suggestion() for finding in by_location]

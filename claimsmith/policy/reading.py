@@ -1,4 +1,4 @@
-"""From a draft's entries to documents: the first thing that lint does, and all that the compiler reads."""
+"""Parses the entries of a draft into documents: the first step of lint, and the input of the compiler."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from claimsmith.errors import Code
 from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Route, Row, Rule, Settings, Test
 from claimsmith.policy.draft import SECTIONS, SETTINGS_SECTION, UNKNOWN_SECTION, Draft, Entry
-from claimsmith.policy.finding import Near, found, unquoted
+from claimsmith.policy.finding import Suggestion, found, quoting_hint
 from claimsmith.policy.literals import unstorable
 
 if TYPE_CHECKING:
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
     from claimsmith.policy.finding import Finding
 
-#: What pydantic puts before the text of a validator's own error.
-_OWN: Final = "Value error, "
+#: What pydantic prepends to the message of a validator.
+_VALIDATOR_PREFIX: Final = "Value error, "
 
-#: What a policy's author would call what pydantic names by Python's types.
-_NEEDED: Final[Mapping[str, str]] = {
-    "list_type": "must be a list, even of one: [...]",
+#: Messages for pydantic's type errors, without Python's type names.
+_TYPE_MESSAGES: Final[Mapping[str, str]] = {
+    "list_type": "must be a list, even if it has one member: [...]",
     "string_type": "must be text",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
-    "dict_type": "must hold values by name",
-    "model_type": "must hold attributes by name",
+    "dict_type": "must be a map of names to values",
+    "model_type": "must be a map of attributes",
 }
 
 NO_SETTINGS: Final = Entry(SETTINGS_SECTION, "", {})
@@ -37,10 +37,10 @@ NO_SETTINGS: Final = Entry(SETTINGS_SECTION, "", {})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A draft's documents, as far as they could be read; complete only where there is no finding.
+    """The documents of a draft; complete only if there are no findings.
 
     Attributes:
-        entries: by section and name, also of documents that could not be read.
+        entries: by section and name, including those that are not valid documents.
     """
 
     entries: Mapping[str, Mapping[str, Entry]]
@@ -54,18 +54,18 @@ class Policy:
 
     @property
     def settings_entry(self) -> Entry:
-        """The entry of the settings; an empty one where there is none."""
+        """The SETTINGS entry; an empty one if it is missing."""
         return self.entries[SETTINGS_SECTION].get("", NO_SETTINGS)
 
     def claims_rows(self) -> Iterator[tuple[Entry, ClaimsRow]]:
-        """The documents that set claims, with their entries."""
+        """Yield the documents that can set claims, with their entries."""
         for section, documents in (("roles", self.roles), ("clients", self.clients), ("rules", self.rules)):
             for name, document in documents.items():
                 yield self.entries[section][name], document
 
 
 def read(draft: Draft) -> tuple[Policy, list[Finding]]:
-    """The documents of a draft, and what keeps entries from being one."""
+    """Return the documents of a draft, and findings for entries that are not valid."""
     entries: dict[str, dict[str, Entry]] = {section: {} for section in (*DOCUMENTS, UNKNOWN_SECTION)}
     findings: list[Finding] = []
     for entry in draft.entries:
@@ -73,11 +73,13 @@ def read(draft: Draft) -> tuple[Policy, list[Finding]]:
     if not entries[SETTINGS_SECTION]:
         file = next((entry.file for entry in draft.entries), None)
         nowhere = Entry(SETTINGS_SECTION, "", {}, file, {(): 1} if file else {})
-        message = "every policy has settings, even empty ones" + (": settings: {}" if file else "")
+        message = "the policy has no settings; add " + ("settings: {}" if file else "a row with sk = SETTINGS")
         findings.append(found(Code.SETTINGS_MISSING, nowhere, (), message))
     for entry in entries[UNKNOWN_SECTION].values():
         known = ", ".join(f"{prefix}…" for prefix in SECTIONS.values())
-        findings.append(found(Code.UNKNOWN_ROW, entry, (), f"a policy has SETTINGS, {known}"))
+        findings.append(
+            found(Code.UNKNOWN_ROW, entry, (), f"no kind of row has this sort key; use SETTINGS or {known}")
+        )
     documents: dict[str, Any] = {}
     for section, model in DOCUMENTS.items():
         documents[section] = {}
@@ -95,26 +97,26 @@ def read(draft: Draft) -> tuple[Policy, list[Finding]]:
 
 
 def _problems(entry: Entry, model: type[Row], error: ValidationError) -> Iterator[Finding]:
-    """Each thing that is wrong with an entry; of the value that is, at most the type is told."""
+    """Yield a finding for each problem of an entry; the value itself is never shown, at most its type."""
     for problem in error.errors(include_url=False, include_context=False):
         path = tuple(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            near = Near((path[-1],), _attributes(model, path[:-1]))
-            yield found(Code.UNKNOWN_ATTRIBUTE, entry, path, "no such attribute", near)
+            suggestion = Suggestion((path[-1],), _attributes(model, path[:-1]))
+            yield found(Code.UNKNOWN_ATTRIBUTE, entry, path, "unknown attribute", suggestion)
         elif problem["type"] == "missing":
-            yield found(Code.WRONG_TYPE, entry, path, "this attribute is needed")
+            yield found(Code.WRONG_TYPE, entry, path, "this attribute is required; add it")
         else:
-            needed = _NEEDED.get(problem["type"]) or problem["msg"].removeprefix(_OWN).lower()
+            message = _TYPE_MESSAGES.get(problem["type"]) or problem["msg"].removeprefix(_VALIDATOR_PREFIX).lower()
             yield found(
                 Code.WRONG_TYPE,
                 entry,
                 path,
-                needed + (unquoted(problem["input"]) if problem["type"] == "string_type" else ""),
+                message + (quoting_hint(problem["input"]) if problem["type"] == "string_type" else ""),
             )
 
 
 def _attributes(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
-    """The attributes that a part of a row may have."""
+    """Return the attributes that a part of a row may have."""
     for name in path:
         annotation = model.model_fields[name].annotation
         parts = [annotation, *getattr(annotation, "__args__", ())]

@@ -1,4 +1,4 @@
-"""Findings as a SARIF 2.1.0 log, for code scanning. Section numbers are those of the OASIS standard."""
+"""Findings as a SARIF 2.1.0 log, for code scanning. Section numbers refer to the OASIS standard."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _TOOL: Final = "claimsmith"
 
 
 def log(findings: Sequence[Finding]) -> dict[str, Any]:
-    """A log with one run (sections 3.13 and 3.14); a run without results says that there was nothing to find.
+    """Return a log with one run (sections 3.13 and 3.14); without findings, the run has no results.
 
-    Where findings were left out, the run's property bag (section 3.8) says how many: ``left_out``.
+    If findings were cut, ``left_out`` in the run's property bag (section 3.8) is how many.
     """
     codes = sorted({finding.code for finding in findings})
     driver = {"name": _TOOL, "rules": [_rule(code) for code in codes]}
@@ -33,17 +33,17 @@ def log(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _rule(code: Code) -> dict[str, Any]:
-    """A reportingDescriptor (section 3.49)."""
+    """Return a reportingDescriptor (section 3.49)."""
     return {
         "id": code.value,
         "name": "".join(word.capitalize() for word in code.name.split("_")),
         "shortDescription": {"text": f"{code.name.replace('_', ' ').capitalize()}."},
-        "help": {"text": f"docs/codes.md says what {code.value} means and what to do."},
+        "help": {"text": f"See {code.value} in docs/codes.md for its meaning and how to fix it."},
     }
 
 
 def _result(finding: Finding, rule: int) -> dict[str, Any]:
-    """A result (section 3.27)."""
+    """Return a result (section 3.27)."""
     return {
         "ruleId": finding.code.value,
         "ruleIndex": rule,
@@ -54,7 +54,7 @@ def _result(finding: Finding, rule: int) -> dict[str, Any]:
 
 
 def _location(finding: Finding) -> dict[str, Any]:
-    """A location (section 3.28): the line of a file, and the row and attribute that it becomes."""
+    """Return a location (section 3.28): the line in the file, and the row and attribute."""
     location: dict[str, Any] = {}
     if finding.file is not None:
         physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.file)}}
@@ -68,6 +68,6 @@ def _location(finding: Finding) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    """A file as a URI, relative where its path is (section 3.4.3)."""
+    """Return the URI of a file, relative if its path is (section 3.4.3)."""
     path = Path(file)
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())

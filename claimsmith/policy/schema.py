@@ -1,4 +1,4 @@
-"""The JSON Schema of a policy file, for editors: from the documents and the grammar, never written by hand."""
+"""The JSON Schema of a policy file, for editors; generated from the documents and the grammar."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PATH: Final = "Path"
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a policy file. It accepts every file that lint has no error for."""
+    """Return the JSON Schema (2020-12) of a policy file. It accepts every file without lint errors."""
     _, generated = models_json_schema(
         [(model, "validation") for model in DOCUMENTS.values()], ref_template=_REFERENCE + "{model}"
     )
@@ -35,7 +35,7 @@ def schema() -> dict[str, Any]:
     sections: dict[str, Any] = {}
     for section, model in DOCUMENTS.items():
         reference = {"$ref": _REFERENCE + model.__name__}
-        # What has no attribute may be left empty in a file.
+        # In a file, an entry without attributes may be empty.
         optional = {"anyOf": [reference, {"type": "null"}]}
         if section == SETTINGS_SECTION:
             sections[section] = optional
@@ -57,23 +57,26 @@ def schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as the file that holds it."""
+    """Return the schema as text, as ``docs/policy.schema.json`` has it."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _listed(section: str, part: dict[str, Any]) -> None:
-    """An entry of a list has its name in it; a rule's order is its place there."""
+    """Add the name to the entries of a list; drop ``order``, which is the position in the list."""
     key = LISTED_SECTIONS[section]
-    part["properties"] = {key: {"type": "string", "minLength": 1, "description": "Its name."}, **part["properties"]}
+    part["properties"] = {
+        key: {"type": "string", "minLength": 1, "description": "The name of the entry."},
+        **part["properties"],
+    }
     part["required"] = [key, *(name for name in part.get("required", ()) if name != ORDER)]
     if section == ORDERED_SECTION:
         del part["properties"][ORDER]
 
 
 def _path() -> dict[str, Any]:
-    """Every path: those that are fixed, and those that end in a name of the admin's own."""
+    """Return the schema of paths: the fixed ones, and the prefixes that a name follows."""
     opened = [{"type": "string", "pattern": f"^{re.escape(prefix)}.+"} for prefix in OPEN]
-    return {"description": "What a condition or a value reads.", "anyOf": [{"enum": list(FIXED)}, *opened]}
+    return {"description": "A path that a condition or a value reads.", "anyOf": [{"enum": list(FIXED)}, *opened]}
 
 
 def _condition() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A policy file: YAML, read with line numbers, ``${NAME}`` filled in from variables."""
+"""Reads policy files: YAML with line numbers and ``${NAME}`` variables."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 Lines = dict[tuple[str, ...], int]
 
-#: libyaml's parser, where PyYAML was built with it, is ten times as fast as the same in Python.
+#: The libyaml parser, if PyYAML has it: ten times as fast as the Python one.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-#: What PyYAML itself raises for a tag or an escape that does not fit its content, as in ``!!bool maybe``.
-_FOREIGN: Final = (RecursionError, ValueError, LookupError, AttributeError, OverflowError, TypeError)
+#: What PyYAML raises for a tag or an escape that does not fit its content, as in ``!!bool maybe``.
+_CONSTRUCTOR_ERRORS: Final = (RecursionError, ValueError, LookupError, AttributeError, OverflowError, TypeError)
 
 _NAME: Final = r"\{[A-Za-z_][A-Za-z0-9_]*\}"
 
-#: ``${NAME}`` is a variable; with one more dollar before it, it is that text itself.
-#: Looked for only where a row of dollars begins: else many of them would cost the square of their number.
+#: ``${NAME}`` is a variable; ``$${NAME}`` is the literal text ``${NAME}``. Matched only at the start of a run of dollars:
+#: otherwise the cost would grow with the square of its length.
 _VARIABLE: Final = re.compile(rf"(?<!\$)\$(?:(\$+{_NAME})|({_NAME}))")
 _ESCAPABLE: Final = re.compile(rf"(?<!\$)\$+{_NAME}")
 
@@ -46,18 +46,18 @@ _NUMBERS: Final = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 #: Octal without an ``o``, and base 60: 010 is 8, 1:30 is 90.
 _AMBIGUOUS: Final = re.compile(r"[-+]?0[0-9_]+|[-+]?[0-9_]+(?::[0-9_.]+)+")
 
-#: Characters of a number. No row can hold one that long, and Python does not write out one with more than 4,300 digits.
+#: The longest number, in characters. No row can store one this long, and Python prints at most 4,300 digits.
 _MAX_NUMBER: Final = 3_500
 
-#: Levels of a file: a row nests 32, and a section and a name come before it.
+#: Levels of a file: 32 in a row, below its section and name.
 _MAX_DEPTH: Final = 40
 
 
 class FileError(PolicyError):
-    """A file that is no policy.
+    """A file that cannot be read as a policy.
 
     Attributes:
-        finding: the same with its place.
+        finding: the error as a finding, with its location.
     """
 
     def __init__(self, code: Code, file: str, line: int | None, message: str) -> None:
@@ -67,7 +67,7 @@ class FileError(PolicyError):
 
 
 def escaped(text: str) -> str:
-    """Text as a file holds it, so that nothing in it is taken for a variable."""
+    """Escape text for a file, so that nothing in it is read as a variable."""
     return _ESCAPABLE.sub(lambda found: f"${found[0]}", text)
 
 
@@ -79,78 +79,82 @@ def load(path: Path, variables: Mapping[str, str] | None = None) -> Draft:
         variables: values for ``${NAME}``.
 
     Raises:
-        PolicyError: the file cannot be read, is not YAML, or uses a variable that has no value.
+        PolicyError: the file cannot be read, is not YAML, or uses a variable without a value.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        why = (error.strerror or "the system does not say why").lower()
+        why = (error.strerror or "unknown reason").lower()
         raise FileError(Code.UNREADABLE_FILE, str(path), None, f"cannot be read: {why}.") from error
     except UnicodeDecodeError as error:
-        raise FileError(Code.UNREADABLE_FILE, str(path), None, "cannot be read: it is not UTF-8.") from error
+        raise FileError(
+            Code.UNREADABLE_FILE, str(path), None, "cannot be read: it is not UTF-8; save it as UTF-8."
+        ) from error
     return parse(text, str(path), variables or {})
 
 
 def parse(text: str, file: str, variables: Mapping[str, str]) -> Draft:
-    """The draft in a policy file's text; ``file`` is only for messages.
+    """Return the draft in the text of a policy file; ``file`` is only for messages.
 
     Raises:
         PolicyError: as ``load``.
     """
     try:
-        _survey(text, file)
+        _check_structure(text, file)
         root = yaml.compose(text, Loader=_LOADER)
         if root is None:
-            raise FileError(Code.UNREADABLE_FILE, file, None, "is empty.")
+            raise FileError(Code.UNREADABLE_FILE, file, None, "is empty; add at least settings: {}.")
         lines: Lines = {}
-        _prepare(root, (), lines, file, variables)
+        _resolve(root, (), lines, file, variables)
         document = yaml.constructor.SafeConstructor().construct_document(root)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         tab = "\t" in "".join(text.splitlines()[line : line + 1])
-        problem = "YAML is indented by spaces, and here is a tab" if tab else error.problem
-        raise _wrong(file, line, problem or "not YAML") from error
-    except (yaml.YAMLError, *_FOREIGN) as error:
-        raise FileError(Code.UNREADABLE_FILE, file, None, "is not YAML that can be read.") from error
+        problem = "a tab cannot indent YAML; use spaces" if tab else error.problem
+        raise _unreadable(file, line, problem or "not valid YAML") from error
+    except (yaml.YAMLError, *_CONSTRUCTOR_ERRORS) as error:
+        raise FileError(Code.UNREADABLE_FILE, file, None, "is not valid YAML.") from error
     return _draft(document, lines, file)
 
 
-def _survey(text: str, file: str) -> None:
-    """Refuse what must not be composed: aliases, which may stand for any amount, and what is nested without end."""
+def _check_structure(text: str, file: str) -> None:
+    """Refuse aliases, which can expand without bound, and excessive nesting, before composing the document."""
     depth = 0
     for event in yaml.parse(text, Loader=_LOADER):
         line = event.start_mark.line if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
-            raise _wrong(file, line, "aliases are not supported; write the value out")
+            raise _unreadable(file, line, "aliases are not supported; write the value out")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _MAX_DEPTH:
-                raise _wrong(file, line, "nested too deeply")
+                raise _unreadable(file, line, "nested too deeply; flatten it")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
 
 def _draft(document: object, lines: Lines, file: str) -> Draft:
     if not isinstance(document, Mapping):
-        raise _wrong(file, 0, "a policy file holds sections, such as settings and roles")
+        raise _unreadable(file, 0, "a policy file is a map of sections, such as settings and roles")
     below = _by_entry(lines)
     entries: list[Entry] = []
     for section, content in document.items():
         line = lines.get((str(section),), 1)
         if section not in (SETTINGS_SECTION, *SECTIONS):
             known = ", ".join((SETTINGS_SECTION, *SECTIONS))
-            raise _wrong(file, line - 1, f"{clipped(str(section))} is not a section of a policy; sections are {known}")
+            raise _unreadable(file, line - 1, f"there is no section {clipped(str(section))}; use one of {known}")
         if section == SETTINGS_SECTION:
             settings = {path[1:]: number for path, number in lines.items() if path[:1] == (section,)}
             entries.append(_entry(section, "", content, settings, file))
             continue
-        if content is None:  # a heading with nothing below it
+        if content is None:  # a section without entries
             continue
         if section in LISTED_SECTIONS:
             entries += _listed(section, content, below, file, line)
             continue
         if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
-            raise _wrong(file, line - 1, f"{section} holds entries by name; quote a name that looks like a number")
+            raise _unreadable(
+                file, line - 1, f"{section} must be a map of names to entries; quote names that look like numbers"
+            )
         entries += [
             _entry(section, name, value, below.get((section, name), {}), file) for name, value in content.items()
         ]
@@ -158,7 +162,7 @@ def _draft(document: object, lines: Lines, file: str) -> Draft:
 
 
 def _by_entry(lines: Lines) -> dict[tuple[str, str], Lines]:
-    """The lines below each entry of a section, by the path below it."""
+    """Group line numbers by entry, then by path within the entry."""
     below: dict[tuple[str, str], Lines] = {}
     for path, line in lines.items():
         if len(path) > 1:
@@ -169,25 +173,27 @@ def _by_entry(lines: Lines) -> dict[tuple[str, str], Lines]:
 def _listed(
     section: str, content: object, below: Mapping[tuple[str, str], Lines], file: str, start: int
 ) -> list[Entry]:
-    """The entries of a section that is a list."""
+    """Return the entries of a section that is a list."""
     key = LISTED_SECTIONS[section]
     if not isinstance(content, list):
-        raise _wrong(file, start - 1, f"{section} is a list of entries, each with its {key}")
+        raise _unreadable(file, start - 1, f"{section} must be a list of entries, each with its {key}")
     entries: dict[str, Entry] = {}
     for index, item in enumerate(content):
         lines = below.get((section, str(index)), {})
         line = lines.get((), start)
         name = item.get(key) if isinstance(item, Mapping) else None
         if not isinstance(name, str) or not name:
-            raise _wrong(
-                file, line - 1, f"an entry of {section} needs its {key}, which is text; quote a word like off or 1"
+            raise _unreadable(
+                file, line - 1, f"an entry of {section} needs its {key} as text; quote words like off or 1"
             )
         if name in entries:
-            raise FileError(Code.DUPLICATE, file, line, f"{section} has the {key} {clipped(name)} twice.")
+            raise FileError(
+                Code.DUPLICATE, file, line, f"{section} has the {key} {clipped(name)} twice; rename or delete one."
+            )
         attributes = {attribute: value for attribute, value in item.items() if attribute != key}
         if section == ORDERED_SECTION:
             if ORDER in attributes:
-                message = "the order of rules in a file is that of the list; only rows say it by order."
+                message = "rules in a file apply in list order; delete order, which is only for rows."
                 raise FileError(Code.UNKNOWN_ATTRIBUTE, file, lines.get((ORDER,), line), message)
             attributes[ORDER] = ORDER_STEP * (index + 1)
         entries[name] = _entry(section, name, attributes, lines, file)
@@ -198,41 +204,48 @@ def _entry(section: str, name: str, content: object, lines: Lines, file: str) ->
     attributes: object = {} if content is None else content
     if not isinstance(attributes, Mapping) or not all(isinstance(key, str) for key in attributes):
         place = f"{section}.{clipped(name)}" if name else section
-        raise _wrong(file, lines.get((), 1) - 1, f"{place} holds attributes by name")
+        raise _unreadable(file, lines.get((), 1) - 1, f"{place} must be a map of attributes")
     return Entry(section, name, attributes, file, lines)
 
 
-def _prepare(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, variables: Mapping[str, str]) -> None:
-    """Fill in variables, note lines, refuse what YAML would silently accept."""
+def _resolve(node: yaml.Node, path: tuple[str, ...], lines: Lines, file: str, variables: Mapping[str, str]) -> None:
+    """Substitute variables, record line numbers, and refuse what YAML would silently accept."""
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.ScalarNode):
         if node.tag in _NUMBERS:
             _check_number(node, file)
         node.value = _VARIABLE.sub(lambda found: _value(found, node, file, variables), node.value)
         if any("\ud800" <= character <= "\udfff" for character in node.value):
-            raise _wrong(file, node.start_mark.line, "half a character, written as an escape, is no text")
+            raise _unreadable(
+                file, node.start_mark.line, "an escape is half of a surrogate pair; write the character itself"
+            )
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _prepare(item, (*path, str(index)), lines, file, variables)
+            _resolve(item, (*path, str(index)), lines, file, variables)
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             if key.tag == _MERGE:
-                raise _wrong(file, key.start_mark.line, "merge keys are not supported; write the values out")
-            _prepare(key, path, lines, file, variables)
+                raise _unreadable(file, key.start_mark.line, "merge keys are not supported; write the values out")
+            _resolve(key, path, lines, file, variables)
             name = str(key.value)
             if name in seen:
-                raise FileError(Code.DUPLICATE, file, key.start_mark.line + 1, f"{clipped(name)} is here twice.")
+                raise FileError(
+                    Code.DUPLICATE,
+                    file,
+                    key.start_mark.line + 1,
+                    f"{clipped(name)} appears twice; rename or delete one.",
+                )
             seen.add(name)
             lines[(*path, name)] = key.start_mark.line + 1
-            _prepare(value, (*path, name), lines, file, variables)
+            _resolve(value, (*path, name), lines, file, variables)
 
 
 def _check_number(node: yaml.ScalarNode, file: str) -> None:
     if len(node.value) > _MAX_NUMBER:
-        raise _wrong(file, node.start_mark.line, "a number has at most 38 digits")
+        raise _unreadable(file, node.start_mark.line, "DynamoDB stores at most 38 digits; shorten the number")
     if _AMBIGUOUS.fullmatch(node.value):
-        raise _wrong(file, node.start_mark.line, f"{node.value} is another number in YAML 1.1 than it seems; quote it")
+        raise _unreadable(file, node.start_mark.line, f"YAML 1.1 reads {node.value} as a different number; quote it")
 
 
 def _value(found: re.Match[str], node: yaml.Node, file: str, variables: Mapping[str, str]) -> str:
@@ -240,11 +253,11 @@ def _value(found: re.Match[str], node: yaml.Node, file: str, variables: Mapping[
         return found[1]
     name = found[2][1:-1]
     if name not in variables:
-        message = f"${{{name}}} has no value; give it with --var {name}=VALUE."
+        message = f"${{{name}}} has no value; set it with --var {name}=VALUE."
         raise FileError(Code.UNDEFINED_VARIABLE, file, node.start_mark.line + 1, message)
     return variables[name]
 
 
-def _wrong(file: str, line: int, message: str) -> FileError:
-    """An unreadable file; ``line`` counts from zero, as YAML's marks do."""
+def _unreadable(file: str, line: int, message: str) -> FileError:
+    """Return the error for a line, counted from 0 as in YAML marks."""
     return FileError(Code.UNREADABLE_FILE, file, line + 1, f"{message}.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claimsmith.cli.main import main
-from claimsmith.cli.places import hoisted
+from claimsmith.cli.options import shared_options_first
 
 if TYPE_CHECKING:
     from claimsmith.store.dynamodb import Table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_shared_options_may_stand_anywhere(given: list[str], parsed: list[str]) -> None:
-    assert hoisted(given) == parsed
+    assert shared_options_first(given) == parsed
 
 
 def test_without_a_table_the_command_asks_for_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,1 +1,1 @@
-"""What lint looks for: a module a concern, each a function from a policy to findings."""
+"""The checks of lint, one module per concern: functions from a policy to findings."""

@@ -1,4 +1,4 @@
-"""Bounds on the whole policy: what is larger than these is not looked at any further."""
+"""Size limits of the whole policy. Lint checks nothing else in a policy that exceeds them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
 
-_REMEDY: Final = "take out what is not used, and keep facts about users and tenants in the directory"
+_REMEDY: Final = "remove what is unused, and keep facts about users and tenants in the directory"
 
 
 def draft(entries: Draft, settings: Entry) -> Iterator[Finding]:
-    """Whether a draft as it is written, with its tests and descriptions, is larger than a policy may be."""
+    """Yield a finding if the draft as written, with its tests and descriptions, is too large."""
     rows = len(entries.entries)
     octets, values = _weight(entry.attributes for entry in entries.entries) if rows <= PUBLISHED.rows else (0, 0)
     excess = bounds.Size(octets, values, 0, rows).excess(PUBLISHED)
@@ -33,17 +33,17 @@ def draft(entries: Draft, settings: Entry) -> Iterator[Finding]:
 
 
 def inheritance(policy: Policy) -> Iterator[Finding]:
-    """Whether the closures of the roles, written out, are larger than a policy may be."""
+    """Yield a finding if the roles, with all that they inherit, are too large."""
     if sum(closure.bit_count() for closure in closures(policy.roles).values()) > PUBLISHED.values:
-        message = f"with all that roles inherit, the policy has more than {PUBLISHED.values:,} values"
+        message = f"with inherited roles, the policy has more than {PUBLISHED.values:,} values"
         yield _found(policy.settings_entry, message)
 
 
 def document(policy: Policy, compiled: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether a document is larger than one that is read at every sign-in may be."""
+    """Yield a finding if the bundle document is too large to be read at every sign-in."""
     stored, _ = encode(compiled)
     if len(stored) > MAX_BYTES:
-        message = f"the compiled policy has {len(stored):,} bytes; {MAX_BYTES:,} are allowed"
+        message = f"the compiled policy has {len(stored):,} bytes; {MAX_BYTES:,} are allowed; {_REMEDY}"
         yield found(Code.BUNDLE_TOO_LARGE, policy.settings_entry, (), message)
         return
     size = bounds.size(canonical(compiled))._replace(rows=bounds.rows(compiled))
@@ -51,12 +51,12 @@ def document(policy: Policy, compiled: Mapping[str, Any]) -> Iterator[Finding]:
     if excess is not None:
         yield _found(policy.settings_entry, "the compiled policy has " + excess)
         return
-    # All of them together cost no more than TESTS of the largest policy.
+    # Together, all tests cost no more than TESTS tests of the largest policy.
     tests = min(bounds.TESTS * most // have for have, most in zip(size[:2], PUBLISHED[:2], strict=True))
     if len(policy.tests) > tests:
         message = f"a policy of this size may have {tests:,} tests, and this one has {len(policy.tests):,}"
         yield found(
-            Code.POLICY_TOO_LARGE, policy.settings_entry, (), f"{message}; keep those that differ in what they show"
+            Code.POLICY_TOO_LARGE, policy.settings_entry, (), f"{message}; remove tests that overlap"
         )
 
 
@@ -65,7 +65,7 @@ def _found(settings: Entry, message: str) -> Finding:
 
 
 def _weight(attributes: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Bytes of text and the number of values; of what is beyond the bounds, only that it is."""
+    """Return the bytes of text and the number of values; counting stops beyond the limits."""
     octets = values = 0
     waiting: list[object] = list(attributes)
     while waiting and octets <= PUBLISHED.octets and values <= PUBLISHED.values:

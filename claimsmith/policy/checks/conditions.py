@@ -1,4 +1,4 @@
-"""Conditions: of the grammar's form, of a bounded size, and able to hold on what their paths yield."""
+"""Conditions: their syntax, their size, and whether they can hold for the type of their paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claimsmith.engine.language.values import CONVERSIONS
 from claimsmith.errors import Code
 from claimsmith.policy.checks import paths, roles
 from claimsmith.policy.checks.values import OF_LISTS
-from claimsmith.policy.finding import Near, clipped, found, unquoted
+from claimsmith.policy.finding import Suggestion, clipped, found, quoting_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,24 +34,24 @@ _OPERANDS: Final[Mapping[Operand, str]] = {
     "member": "text, a number, true or false",
 }
 
-#: The path that yields the roles of a token, all of which exist.
+#: The path to the roles of a token; it can only contain roles that exist.
 _ROLES: Final = "roles"
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """What is wrong with the conditions of rules."""
+    """Yield the errors in the conditions of rules."""
     for name, rule in policy.rules.items():
         if rule.when is not None:
             entry = policy.entries["rules"][name]
             if _nodes(rule.when, MAX_DEPTH) > MAX_NODES:
-                message = f"a condition has at most {MAX_NODES} parts, {MAX_DEPTH} levels deep"
+                message = f"a condition has at most {MAX_NODES} parts in {MAX_DEPTH} levels; use in, or several rules"
                 yield found(Code.CONDITION_TOO_LARGE, entry, ("when",), message)
             else:
                 yield from _condition(policy, entry, ("when",), rule.when)
 
 
 def parts(condition: object) -> Iterator[tuple[Path, object]]:
-    """The conditions directly inside a branch, with their places below it."""
+    """Yield the conditions directly inside a branch, with their paths."""
     if not isinstance(condition, Mapping):
         return
     for branch in BRANCHES:
@@ -63,7 +63,7 @@ def parts(condition: object) -> Iterator[tuple[Path, object]]:
 
 
 def _nodes(condition: object, levels: int) -> int:
-    """Branches and leaves of a condition; more than are allowed where it has more levels than that."""
+    """Count the branches and leaves of a condition; over the limit if it has too many levels."""
     if not levels:
         return MAX_NODES + 1
     return 1 + sum(_nodes(part, levels - 1) for _, part in parts(condition))
@@ -71,24 +71,24 @@ def _nodes(condition: object, levels: int) -> int:
 
 def _condition(policy: Policy, entry: Entry, at: Path, condition: object) -> Iterator[Finding]:
     if not isinstance(condition, Mapping):
-        yield found(Code.INVALID_CONDITION, entry, at, "a condition is all, any or not; or field, op and value")
+        yield found(Code.INVALID_CONDITION, entry, at, "write all, any or not; or field, op and value")
         return
     branches = [key for key in condition if key in BRANCHES]
     unknown = [key for key in condition if key not in BRANCHES and key not in _LEAF]
     if unknown:
-        form = "; a condition is all, any or not; or field, op and value"
-        near = Near((str(unknown[0]),), (*BRANCHES, *_LEAF), form)
-        yield found(Code.INVALID_CONDITION, entry, (*at, str(unknown[0])), "no part of a condition", near)
+        form = "; write all, any or not; or field, op and value"
+        suggestion = Suggestion((str(unknown[0]),), (*BRANCHES, *_LEAF), form)
+        yield found(Code.INVALID_CONDITION, entry, (*at, str(unknown[0])), "a condition has no such key", suggestion)
     elif not branches:
         yield from _leaf(policy, entry, at, condition)
     elif len(condition) > 1:
-        message = f"{branches[0]} stands alone; put what is beside it inside all"
+        message = f"{branches[0]} allows no other keys beside it; combine the conditions with all"
         yield found(Code.INVALID_CONDITION, entry, at, message)
     elif branches[0] != "not" and not (isinstance(condition[branches[0]], list) and condition[branches[0]]):
-        message = f"{branches[0]} holds a list of at least one condition"
+        message = f"{branches[0]} needs a list of at least one condition"
         yield found(Code.INVALID_CONDITION, entry, (*at, branches[0]), message)
     elif branches[0] == "not" and not isinstance(condition["not"], Mapping):
-        yield found(Code.INVALID_CONDITION, entry, (*at, "not"), "not holds one condition")
+        yield found(Code.INVALID_CONDITION, entry, (*at, "not"), "not needs one condition")
     else:
         for path, part in parts(condition):
             yield from _condition(policy, entry, (*at, *path), part)
@@ -98,7 +98,7 @@ def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> It
     path, operator = leaf.get("field"), leaf.get("op")
     if not isinstance(path, str) or not isinstance(operator, str):
         missing = "field" if not isinstance(path, str) else "op"
-        yield found(Code.INVALID_CONDITION, entry, at, f"{missing} is needed, and is text")
+        yield found(Code.INVALID_CONDITION, entry, at, f"{missing} is required and must be text")
         return
     unknown_path = paths.unknown(entry, (*at, "field"), path)
     if unknown_path:
@@ -108,7 +108,7 @@ def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> It
         yield found(Code.INVALID_CONDITION, entry, (*at, "as"), *wrong)
     elif operator not in OPERATORS:
         message = f"there is no op {clipped(operator)}"
-        yield found(Code.UNKNOWN_OPERATOR, entry, (*at, "op"), message, Near((operator,), OPERATORS))
+        yield found(Code.UNKNOWN_OPERATOR, entry, (*at, "op"), message, Suggestion((operator,), OPERATORS))
     elif "value" not in leaf and operator != "exists":
         yield found(Code.INVALID_CONDITION, entry, at, f"{operator} needs a value")
     elif "value" in leaf and not _is(OPERATORS[operator].operand, leaf["value"]):
@@ -118,13 +118,13 @@ def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> It
         yield from _holds(policy, entry, at, leaf)
 
 
-def _conversion(path: str, conversion: object) -> tuple[str, Near | None] | None:
-    """What is wrong with a leaf's ``as``, and what could have been meant."""
+def _conversion(path: str, conversion: object) -> tuple[str, Suggestion | None] | None:
+    """Return what is wrong with ``as`` of a leaf, and a suggestion; None if nothing is."""
     if not isinstance(conversion, str) or conversion not in CONVERSIONS:
-        near = Near((conversion,), CONVERSIONS) if isinstance(conversion, str) else None
-        return f"as is one of {', '.join(CONVERSIONS)}", near
+        suggestion = Suggestion((conversion,), CONVERSIONS) if isinstance(conversion, str) else None
+        return f"as must be one of {', '.join(CONVERSIONS)}", suggestion
     if kind(path) == "list" and conversion not in OF_LISTS:
-        return f"{clipped(path)} is a list, which is no {conversion}", None
+        return f"{clipped(path)} is a list and cannot be read as {conversion}; remove as", None
     return None
 
 
@@ -146,18 +146,18 @@ def _is(operand: Operand, value: object) -> bool:
 
 
 def _holds(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether the operator can hold on what the field yields at all."""
+    """Yield a finding if the operator can never hold for the type of the field."""
     path, operator, value, conversion = leaf["field"], leaf["op"], leaf["value"], leaf.get("as")
     yields = _CONVERTED.get(conversion, kind(path) or "any")
     field = clipped(path) if conversion is None else f"{clipped(path)} as {conversion}"
     if yields not in OPERATORS[operator].fields:
-        message = f"{field} is {_KINDS[yields]}, on which {operator} never holds"
+        message = f"{field} is {_KINDS[yields]}, so {operator} never holds"
         if operator == "contains":
-            message += "; ask for a part of it by contains_text, or for a member of the list that it holds by as: list"
+            message += "; use contains_text for a part of the text, or as: list if the text is a list"
         yield found(Code.NEVER_HOLDS, entry, (*at, "op"), message)
         return
     for place, item in _operands(operator, value, (*at, "value")) if yields != "any" else ():
-        # A list that a text holds may have members of any type.
+        # A list that was parsed from text may have members of any type.
         wrong = _never_equal(field, yields, operator, item, texts=conversion != "list")
         if wrong is not None:
             yield found(Code.NEVER_HOLDS, entry, place, wrong)
@@ -170,7 +170,7 @@ def _holds(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> I
 
 
 def _operands(operator: str, value: Any, at: Path) -> Iterator[tuple[Path, Any]]:  # noqa: ANN401 - a JSON value
-    """What the field, or a member of it, is compared with for equality, and where it stands."""
+    """Yield what the field, or a member of it, is compared with for equality, with its path."""
     if operator == "in":
         yield from (((*at, str(index)), item) for index, item in enumerate(value))
     elif operator == "contains" or OPERATORS[operator].operand == "any":
@@ -178,20 +178,20 @@ def _operands(operator: str, value: Any, at: Path) -> Iterator[tuple[Path, Any]]
 
 
 def _never_equal(field: str, yields: Kind, operator: str, item: object, *, texts: bool) -> str | None:
-    """Why something is never equal to a field of this kind, or to a member of it (``texts``: all of them are text)."""
+    """Return why a value never equals a field of this type, or a member of it (``texts``: all members are text)."""
     if yields == "text" or operator == "contains":
         if isinstance(item, str) or not (texts or yields == "text"):
             return None
-        what = "holds only text" if yields == "list" else "is text"
+        what = "contains only text" if yields == "list" else "is text"
         when = "always" if operator == "not_equals" else "never"
-        return f"{field} {what} and this value is not, so {operator} {when} holds{unquoted(item)}"
+        return f"{field} {what} and this value is not, so {operator} {when} holds{quoting_hint(item)}"
     if isinstance(item, list) and (not texts or all(isinstance(member, str) for member in item)):
         return None
-    return f"{field} is a list, which {operator} compares as a whole; ask for one member by contains"
+    return f"{field} is a list, and {operator} compares the whole list; use contains for one member"
 
 
 def _texts(value: object, at: Path) -> Iterator[tuple[Path, str]]:
-    """The texts in a value, at any depth of lists, with their places."""
+    """Yield the texts in a value, at any depth of lists, with their paths."""
     if isinstance(value, str):
         yield at, value
     elif isinstance(value, list):
@@ -199,7 +199,7 @@ def _texts(value: object, at: Path) -> Iterator[tuple[Path, str]]:
             yield from _texts(item, (*at, str(index)))
 
 
-#: What a conversion yields, where it yields anything.
+#: The type that each conversion yields.
 _CONVERTED: Final[Mapping[object, Kind]] = {
     "string": "text",
     "number": "any",

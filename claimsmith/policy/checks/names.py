@@ -1,4 +1,4 @@
-"""Names: of rows, of tenants, groups and attributes that rows name."""
+"""Names: of rows, and of the tenants, groups and attributes that rows refer to."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
 
-#: The longest group name of a user pool (CreateGroup); tests keep to the same.
+#: The longest group name of a user pool (CreateGroup); policy tests have the same limit.
 _LENGTH: Final = 128
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """Names that are not of their form."""
+    """Yield findings for names that do not have the required form."""
     for section, what in (("roles", "a role's name"), ("rules", "a rule's id"), ("routes", "a route's id")):
         for name, entry in policy.entries[section].items():
             if not NAME.fullmatch(name):
-                yield found(Code.INVALID_NAME, entry, (), f"{what} matches {NAME.pattern}")
+                yield found(Code.INVALID_NAME, entry, (), f"{what} must match {NAME.pattern}")
     for section, what in (("groups", "a group's name"), ("tests", "a test's name")):
         for name, entry in policy.entries[section].items():
             if not _is_title(name):
-                yield found(Code.INVALID_NAME, entry, (), f"{what} has 1 to {_LENGTH} characters, not only spaces")
+                yield found(Code.INVALID_NAME, entry, (), f"{what} needs 1 to {_LENGTH} characters, not only spaces")
     for name, entry in policy.entries["clients"].items():
         if not CLIENT_ID.fullmatch(name):
-            yield found(Code.INVALID_NAME, entry, (), "this is not an app client id")
+            yield found(Code.INVALID_NAME, entry, (), "this is not an app client id; copy the id from the user pool")
     yield from _named(policy)
 
 
 def _named(policy: Policy) -> Iterator[Finding]:
     for index, name in enumerate(policy.settings.trusted_attributes):
         if not name or name.startswith(ATTRIBUTES):
-            message = f"an attribute is named as in the pool, without {ATTRIBUTES}"
+            message = f"write the name that the attribute has in the pool, without {ATTRIBUTES}"
             yield found(Code.INVALID_NAME, policy.settings_entry, ("trusted_attributes", str(index)), message)
     for name, client in policy.clients.items():
         if client.tenant is not None and not NAME.fullmatch(client.tenant):
             entry = policy.entries["clients"][name]
-            yield found(Code.INVALID_NAME, entry, ("tenant",), f"a tenant id matches {NAME.pattern}")
+            yield found(Code.INVALID_NAME, entry, ("tenant",), f"a tenant id must match {NAME.pattern}")
     for name, rule in policy.rules.items():
         for attribute, groups in (("add_groups", rule.add_groups), ("suppress_groups", rule.suppress_groups)):
             for index, group in enumerate(groups):
                 if not _is_title(group):
-                    message = f"a group's name has 1 to {_LENGTH} characters, not only spaces"
+                    message = f"a group's name needs 1 to {_LENGTH} characters, not only spaces"
                     entry = policy.entries["rules"][name]
                     yield found(Code.INVALID_NAME, entry, (attribute, str(index)), message)
 

@@ -1,4 +1,4 @@
-"""Paths that conditions and values read exist."""
+"""Paths that conditions and values read must exist."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from claimsmith.engine.language.paths import FIXED, OPEN, kind
 from claimsmith.errors import Code
-from claimsmith.policy.finding import Near, clipped, found
+from claimsmith.policy.finding import Suggestion, clipped, found
 
 if TYPE_CHECKING:
     from claimsmith.policy.draft import Entry
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def unknown(entry: Entry, at: Path, path: str) -> Finding | None:
-    """The finding for a path that does not exist; None for one that does."""
+    """Return a finding if the path does not exist."""
     if kind(path) is not None:
         return None
     name = path.rpartition(".")[2] or "NAME"
-    near = Near((path,), (*FIXED, *(prefix + name for prefix in OPEN)))
-    return found(Code.UNKNOWN_PATH, entry, at, f"there is no path {clipped(path)}", near)
+    suggestion = Suggestion((path,), (*FIXED, *(prefix + name for prefix in OPEN)))
+    return found(Code.UNKNOWN_PATH, entry, at, f"there is no path {clipped(path)}", suggestion)

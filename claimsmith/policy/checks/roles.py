@@ -1,11 +1,11 @@
-"""Roles: those that are named exist, and none inherits itself."""
+"""Roles: references must exist, and no role may inherit itself."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code
-from claimsmith.policy.finding import Near, clipped, found
+from claimsmith.policy.finding import Suggestion, clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding, Path
     from claimsmith.policy.reading import Policy
 
-#: Where a test gives roles: a typo there would leave it green for the wrong reason.
+#: Where a test gives roles: with a typo there, it could pass for the wrong reason.
 _GIVEN: Final = (("user", "roles"), ("tenant", "default_roles"), ("tenant", "roles_allowed"), ("membership", "roles"))
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """Unknown roles and circles of inheritance."""
-    # A role whose row is wrong exists all the same; one finding for it is enough.
+    """Yield findings for unknown roles and inheritance cycles."""
+    # A role whose row is invalid still exists; one finding for it is enough.
     known = policy.entries["roles"]
     for entry, path, names in _lists(policy):
         for index, name in enumerate(names):
             if name not in known:
                 yield unknown(entry, (*path, str(index)), name, known)
-    for name in in_circles(policy.roles):
-        message = "this role inherits itself, at some depth"
+    for name in in_cycles(policy.roles):
+        message = "this role inherits itself, directly or through others; break the cycle"
         yield found(Code.INHERITANCE_CYCLE, known[name], ("inherits",), message)
 
 
 def unknown(entry: Entry, path: Path, name: str, known: Collection[str]) -> Finding:
-    """The finding for a role that does not exist."""
-    return found(Code.UNKNOWN_ROLE, entry, path, f"there is no role {clipped(name)}", Near((name,), known))
+    """Return the finding for a role that does not exist."""
+    return found(Code.UNKNOWN_ROLE, entry, path, f"there is no role {clipped(name)}", Suggestion((name,), known))
 
 
 def _lists(policy: Policy) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
@@ -54,9 +54,9 @@ def _lists(policy: Policy) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
 
 
 def closures(roles: Mapping[str, Role]) -> dict[str, int]:
-    """Each role with all that it inherits, at any depth: a set bit for each, counted as the names are sorted.
+    """Return each role with all that it inherits, as a bit mask over the sorted role names.
 
-    Takes only roles without circles. As numbers, closures cost little even where written out they would be endless.
+    The roles must be free of cycles. Bit masks stay small even where lists of names would not.
     """
     parents = _parents(roles)
     bits = {name: 1 << at for at, name in enumerate(sorted(roles))}
@@ -68,44 +68,44 @@ def closures(roles: Mapping[str, Role]) -> dict[str, int]:
     return closed
 
 
-def written_out(closure: int, names: Sequence[str]) -> Iterator[str]:
-    """The names of a closure; ``names`` are those of all roles, sorted."""
+def expanded(closure: int, names: Sequence[str]) -> Iterator[str]:
+    """Yield the names in a closure; ``names`` are all role names, sorted."""
     while closure:
         lowest = closure & -closure
         yield names[lowest.bit_length() - 1]
         closure ^= lowest
 
 
-def in_circles(roles: Mapping[str, Role]) -> list[str]:
-    """The roles that inherit themselves, in the order of the mapping."""
-    # Kosaraju: taken from the last, each role reaches back along inheritance exactly those it shares a circle with.
+def in_cycles(roles: Mapping[str, Role]) -> list[str]:
+    """Return the roles that inherit themselves, in the order of the mapping."""
+    # Kosaraju: in reverse order, each role reaches exactly those that it shares a cycle with.
     parents = _parents(roles)
     children: dict[str, list[str]] = {name: [] for name in roles}
     for name, inherited in parents.items():
         for parent in inherited:
             children[parent].append(name)
-    circle: dict[str, str] = {}
+    cycle: dict[str, str] = {}
     size: dict[str, int] = {}
     for first in reversed(_parents_first(parents)):
         waiting = [first]
         while waiting:
             name = waiting.pop()
-            if name not in circle:
-                circle[name] = first
+            if name not in cycle:
+                cycle[name] = first
                 size[first] = size.get(first, 0) + 1
                 waiting += children[name]
-    return [name for name in roles if size[circle[name]] > 1 or name in parents[name]]
+    return [name for name in roles if size[cycle[name]] > 1 or name in parents[name]]
 
 
 def _parents(roles: Mapping[str, Role]) -> dict[str, list[str]]:
-    """The roles that each inherits directly, as far as they exist, each once."""
+    """Return the existing roles that each role inherits directly, without duplicates."""
     return {
         name: [parent for parent in dict.fromkeys(role.inherits) if parent in roles] for name, role in roles.items()
     }
 
 
 def _parents_first(parents: Mapping[str, Sequence[str]]) -> list[str]:
-    """All roles, each after those it inherits unless that goes round in circles."""
+    """Return all roles, each after those it inherits, except within cycles."""
     order: list[str] = []
     seen: set[str] = set()
     for start in parents:

@@ -1,11 +1,11 @@
-"""Routes: method, path and where the tenant is named."""
+"""Routes: method, path, and where requests name the tenant."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code
-from claimsmith.policy.finding import Near, clipped, found
+from claimsmith.policy.finding import Suggestion, clipped, found
 from claimsmith.routes import METHODS, TENANT_FROM, Variable, parts, spelling, template
 
 if TYPE_CHECKING:
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
 
-_MALFORMED: Final = "a path is like /orders, /orders/{id} or /files/{path+}, without ?, #, ;, \\ and dots at an end"
+_MALFORMED: Final = "write a path like /orders, /orders/{id} or /files/{path+}, without ?, #, ;, \\ or dot segments"
 
 #: Scopes on a route of an HTTP API's JWT authorizer (API Gateway, HTTP API quotas).
 _MAX_SCOPES: Final = 10
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """What no request could be matched with."""
+    """Yield findings for routes that no request can match."""
     for name, route in policy.routes.items():
         entry = policy.entries["routes"][name]
         if route.method not in METHODS:
-            near = Near((route.method.upper(),), METHODS)
-            yield found(Code.INVALID_ROUTE, entry, ("method",), f"a method is one of {', '.join(METHODS)}", near)
+            suggestion = Suggestion((route.method.upper(),), METHODS)
+            yield found(Code.INVALID_ROUTE, entry, ("method",), f"use a method of {', '.join(METHODS)}", suggestion)
         variables = [part.name for part in parts(route.path) if isinstance(part, Variable)]
         if len(set(variables)) < len(variables):
-            yield found(Code.INVALID_ROUTE, entry, ("path",), "a path names each part once")
+            yield found(Code.INVALID_ROUTE, entry, ("path",), "each variable of a path needs its own name")
         elif template(route.path) is None:
             written = spelling(route.path)
-            hint = f"no request is read as this, since paths are read decoded; write {clipped(written or '')}"
+            hint = f"no request matches this, because paths are matched decoded; write {clipped(written or '')}"
             yield found(Code.INVALID_ROUTE, entry, ("path",), _MALFORMED if written is None else hint)
         yield from _tenant(entry, route, variables)
 
@@ -44,16 +44,23 @@ def _tenant(entry: Entry, route: Route, variables: list[str]) -> Iterator[Findin
         return
     source = TENANT_FROM.fullmatch(route.tenant_from)
     if source is None:
-        message = "tenant_from is path:NAME, header:NAME or query:NAME"
+        message = "tenant_from must be path:NAME, header:NAME or query:NAME"
         yield found(Code.INVALID_ROUTE, entry, ("tenant_from",), message)
     elif source[1] == "path" and source[2] not in variables:
-        yield found(Code.INVALID_ROUTE, entry, ("tenant_from",), f"the path has no {{{clipped(source[2])}}}")
+        yield found(
+            Code.INVALID_ROUTE,
+            entry,
+            ("tenant_from",),
+            f"the path has no {{{clipped(source[2])}}}; add it, or correct the name",
+        )
 
 
 def many_scopes(policy: Policy) -> Iterator[Finding]:
-    """Routes with more scopes than API Gateway's own authorizer takes."""
+    """Yield routes with more scopes than an API Gateway JWT authorizer supports."""
     for name, route in policy.routes.items():
         count = len({*route.any_scope, *route.all_scopes})
         if count > _MAX_SCOPES:
-            message = f"{count} scopes; an API Gateway JWT authorizer takes {_MAX_SCOPES} on a route"
+            message = (
+                f"the route has {count} scopes, and an API Gateway JWT authorizer supports {_MAX_SCOPES}; use a role"
+            )
             yield found(Code.MANY_ROUTE_SCOPES, policy.entries["routes"][name], (), message)

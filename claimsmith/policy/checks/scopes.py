@@ -1,4 +1,4 @@
-"""Scopes: characters that Cognito takes, granted only where the policy manages them, and let through by some client."""
+"""Scopes: characters that Cognito accepts, grants only of managed scopes, and grants that some client allows."""
 
 from __future__ import annotations
 
@@ -18,50 +18,54 @@ if TYPE_CHECKING:
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """Scopes that no token could carry, and grants of scopes that the policy leaves alone."""
+    """Yield findings for scopes that no token can have, and for grants of unmanaged scopes."""
     for entry, attribute, scopes in _lists(policy):
         for index, scope in enumerate(scopes):
             if not SCOPE.fullmatch(scope):
-                message = "a scope has 1 to 256 printable ASCII characters and no space, quote or backslash"
+                message = (
+                    "a scope needs 1 to 256 printable ASCII characters, without spaces, double quotes and backslashes"
+                )
                 yield found(Code.INVALID_SCOPE, entry, (attribute, str(index)), message)
     for attribute in ("unmanaged_scopes", "privileged_scopes"):
         for index, pattern in enumerate(getattr(policy.settings, attribute)):
             if "*" in pattern.removesuffix("/*"):
-                message = "a star stands only at the end, after a slash, as in legacy/*"
+                message = "use * only at the end, after a slash, as in legacy/*"
                 yield found(Code.INVALID_SCOPE, policy.settings_entry, (attribute, str(index)), message)
     unmanaged = frozenset(policy.settings.unmanaged_scopes)
     for entry, attribute, scopes in grants(policy):
         for index, scope in enumerate(scopes):
             if is_unmanaged(scope, unmanaged):
-                message = f"the policy does not manage {clipped(scope)}, so nothing in it can grant it"
+                message = (
+                    f"the policy does not manage {clipped(scope)}; remove the grant, or the entry in unmanaged_scopes"
+                )
                 yield found(Code.UNMANAGED_SCOPE, entry, (attribute, str(index)), message)
 
 
 def not_allowed(policy: Policy) -> Iterator[Finding]:
-    """Scopes that are granted and reach no token, because every client's row holds them back.
+    """Yield grants that reach no token, because no client's row allows them.
 
-    A client without a row has no ceiling, but where there are rows, the policy means those.
+    Clients without a row have no ceiling, but if there are rows, the policy is about those.
     """
     if not policy.clients:
         return
-    # What some client with a ceiling lets through; and what every client without one takes away.
-    passed: set[str] = set()
-    withheld: set[str] | None = None
+    # Scopes that a client with a ceiling allows, and scopes that every client without one suppresses.
+    allowed: set[str] = set()
+    suppressed: set[str] | None = None
     for client in policy.clients.values():
         never = set(client.suppress_scopes)
         if client.scopes_allowed is not None:
-            passed |= set(client.scopes_allowed) - never
+            allowed |= set(client.scopes_allowed) - never
         else:
-            withheld = never if withheld is None else withheld & never
+            suppressed = never if suppressed is None else suppressed & never
     for entry, attribute, scopes in grants(policy):
         for index, scope in enumerate(scopes):
-            if scope not in passed and (withheld is None or scope in withheld):
-                message = f"no client's row lets {clipped(scope)} through"
+            if scope not in allowed and (suppressed is None or scope in suppressed):
+                message = f"no client's row allows {clipped(scope)}; add it to scopes_allowed, or remove the grant"
                 yield found(Code.SCOPE_NOT_ALLOWED, entry, (attribute, str(index)), message)
 
 
 def grants(policy: Policy) -> Iterator[tuple[Entry, str, Sequence[str]]]:
-    """Every list of scopes that a row grants."""
+    """Yield every list of scopes that a row grants."""
     for name, role in policy.roles.items():
         yield policy.entries["roles"][name], "scopes", role.scopes
     for name, rule in policy.rules.items():

@@ -1,4 +1,4 @@
-"""How long a token could become: everything that the policy can put into it at once."""
+"""The worst-case size of a token: everything that the policy can put into it at once."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
 
-#: What a value that only a sign-in knows is taken as, in characters.
+#: A stand-in for a value that only a sign-in knows: 64 characters.
 _READ: Final = "x" * 64
 
-#: A user's token before the policy: invented ids of the length of real ones.
+#: A request of a user without any roles, with ids of realistic length.
 _REQUEST: Final = Request(
     source="TokenGeneration_Authentication",
     client_id="1example23456789abcdefghij",
@@ -44,7 +44,7 @@ _NO_CLIENT: Final = Client()
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """Tokens that would exceed the budget if a user had every role and every rule applied."""
+    """Yield the tokens that would exceed the budget for a user with every role and every rule."""
     for token, own in zip(TOKENS, issued(_REQUEST, Changes()), strict=True):
         base = size.payload(own, _REQUEST)
         roles = _length(_built_in(policy, token))
@@ -56,19 +56,22 @@ def check(policy: Policy) -> Iterator[Finding]:
         if total <= policy.settings.token_budget:
             continue
         summed = {"scopes": scopes, "claims of rows": of_client, "tenant and roles": roles}
-        told = "".join(f"{part} {octets * 4 // 3:,}, " for part, octets in summed.items() if octets)
-        told += f"Cognito's own {size.signed(base):,}"
+        parts = "".join(f"{what} {octets * 4 // 3:,}, " for what, octets in summed.items() if octets)
+        parts += f"Cognito's own {size.signed(base):,}"
         whose = f" for client {name}" if name else ""
-        message = f"with every role and rule at once, the {token} token{whose} has about {total:,} bytes ({told})"
+        message = (
+            f"with every role and rule, the {token} token{whose} has about {total:,} bytes ({parts}); "
+            "mark rules optional, or cut claims and scopes"
+        )
         yield found(Code.TOKEN_MAY_EXCEED_BUDGET, policy.settings_entry, ("token_budget",), message)
 
 
 def _by_client(policy: Policy, token: Token, claims: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
-    """Octets of scopes and of claims, for each client's row; for a client without one where there is none."""
+    """Yield each client with the octets of its scopes and claims; a client without a row if there are none."""
     granted = {scope for _, _, scopes in grants(policy) for scope in scopes} if token == TOKENS[0] else set()
     octets, length, roles = _octets(granted), sum(claims.values()), _json(sorted(policy.roles))
     for name, client in policy.clients.items() or (("", _NO_CLIENT),):
-        # Only what a client's own lists name is gone through, so that many clients cost no more than their rows.
+        # Look only at what the client's own lists name, so that many clients cost no more than their rows.
         suppressed = {*client.suppress_scopes} & granted
         if client.scopes_allowed is None:
             scopes = octets - _octets(suppressed)
@@ -83,7 +86,7 @@ def _octets(scopes: Iterable[str]) -> int:
 
 
 def _claims(policy: Policy, token: Token) -> dict[str, int]:
-    """Octets of the claims of roles and rules; of several values for one name, the longest."""
+    """Return the octets of each claim of roles and rules; of several values, the longest."""
     claims: dict[str, int] = {}
     roles = _json(sorted(policy.roles))
     for _, row in policy.claims_rows():
@@ -95,14 +98,14 @@ def _claims(policy: Policy, token: Token) -> dict[str, int]:
 
 
 def _of_row(row: ClaimsRow, token: Token, roles: int) -> dict[str, int]:
-    """Octets of each claim of a row, its name included."""
+    """Return the octets of each claim of a row, including its name."""
     own = row.access_claims if token == TOKENS[0] else row.id_claims
     named = {**row.claims, **own}.items()
     return {name: _length({name: ""}) - len('""') + _value(value, roles) for name, value in named}
 
 
 def _value(value: Any, roles: int) -> int:  # noqa: ANN401 - a literal, or an expression
-    """Octets of a value, or those that an expression is taken to have; ``roles`` are those of all roles."""
+    """Return the octets of a value, estimated for an expression; ``roles`` are the octets of all roles."""
     if not is_expression(value):
         return _json(accepted(value))
     if LITERAL in value:

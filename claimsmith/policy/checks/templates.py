@@ -1,7 +1,7 @@
-"""Texts that look like a template and are a literal: whoever wrote them believes that something is put in their place.
+"""Literals that look like templates: their author expects a substitution that never happens.
 
-A name of a scope, a group, a claim or an attribute has no braces, so any pair of them is refused there. A text among
-values may have some, as JSON does; there it is the name of a path between them that is.
+Names of scopes, groups, claims and attributes have no braces, so any pair of braces is an error there. Other texts may
+have braces, as JSON does; there only a path in braces is an error.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 _BRACES: Final = re.compile(r"\{[^{}]*\}")
 
-#: A path in braces, or what would be one but for a slip in the last part of its name.
-_PLACE: Final = re.compile(
+#: A path in braces, even with a typo in its last part.
+_PATH_IN_BRACES: Final = re.compile(
     r"\{\s*(?:"
     + "|".join(sorted({re.escape(path.partition(".")[0]) + r"\.[^{}]+" for path in (*OPEN, *FIXED) if "." in path}))
     + "|(?:"
-    # Spaces stand before the brace only here: elsewhere they are part of the name, and would be looked at twice.
+    # Spaces before the brace are matched only here: elsewhere the name includes them.
     + "|".join(re.escape(path) for path in FIXED if "." not in path)
     + r")\s*)\}"
 )
 
-#: Lists of names, by the section whose rows have them.
+#: Attributes that are lists of names, by section.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "settings": ("unmanaged_scopes", "trusted_attributes", "privileged_scopes", "default_roles"),
     "roles": ("inherits", "scopes"),
@@ -54,16 +54,18 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "routes": ("any_scope", "all_scopes", "any_role", "audience"),
 }
 
-_LITERAL: Final = "this is taken as it is written, braces included; nothing is put in their place"
-_REMEDY: Final = "; write {template: …} for a template, or {value: …} around the whole literal"
+_LITERAL: Final = "braces have no effect here; write the text without them"
+_TEMPLATE_OR_VALUE: Final = (
+    "this is a literal, so braces have no effect; write {template: …}, or {value: …} to keep the braces"
+)
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """Literals that look like templates."""
+    """Yield literals that look like templates."""
     for entry, at in (*_names(policy), *_compared(policy)):
         yield found(Code.TEMPLATE_IN_LITERAL, entry, at, _LITERAL)
     for entry, at in _set(policy):
-        yield found(Code.TEMPLATE_IN_LITERAL, entry, at, _LITERAL + _REMEDY)
+        yield found(Code.TEMPLATE_IN_LITERAL, entry, at, _TEMPLATE_OR_VALUE)
 
 
 def _names(policy: Policy) -> Iterator[tuple[Entry, Path]]:
@@ -73,7 +75,7 @@ def _names(policy: Policy) -> Iterator[tuple[Entry, Path]]:
         if _BRACES.search(name):
             yield policy.settings_entry, ("claim_names", meaning)
     for name, client in policy.clients.items():
-        if client.name is not None and _PLACE.search(client.name):
+        if client.name is not None and _PATH_IN_BRACES.search(client.name):
             yield policy.entries["clients"][name], ("name",)
     for entry, row in policy.claims_rows():
         for attribute, claims, _ in by_attribute(row):
@@ -81,7 +83,7 @@ def _names(policy: Policy) -> Iterator[tuple[Entry, Path]]:
 
 
 def _set(policy: Policy) -> Iterator[tuple[Entry, Path]]:
-    """Where the literal parts of a claim's value look like a template; what ``{value: …}`` holds is meant as it is."""
+    """Yield where the literal parts of a claim value look like a template; ``{value: …}`` is exempt."""
     for entry, row in policy.claims_rows():
         for attribute, claims, _ in by_attribute(row):
             for name, value in claims.items():
@@ -92,7 +94,7 @@ def _set(policy: Policy) -> Iterator[tuple[Entry, Path]]:
 
 
 def _compared(policy: Policy) -> Iterator[tuple[Entry, Path]]:
-    """The same for what a condition compares with, which is never worked out."""
+    """Yield the same for what conditions compare with, which is never evaluated."""
     for name, rule in policy.rules.items():
         for at, value in _operands(rule.when, ("when",), MAX_DEPTH):
             if is_expression(value) and LITERAL not in value:
@@ -127,9 +129,9 @@ def _lists(policy: Policy) -> Iterator[tuple[Entry, str, list[str]]]:
 
 
 def _texts(value: object, at: Path) -> Iterator[Path]:
-    """Where the texts of a literal, at any depth, look like a template."""
+    """Yield where texts in a literal, at any depth, look like a template."""
     if isinstance(value, str):
-        if _PLACE.search(value):
+        if _PATH_IN_BRACES.search(value):
             yield at
     elif isinstance(value, Mapping | list):
         for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):

@@ -1,4 +1,4 @@
-"""Tests of the policy: what they describe can happen, and what they expect does not contradict itself."""
+"""Policy tests: the sign-in must be possible, and the expectations must not contradict each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from claimsmith.cognito.event import MACHINE_SOURCE, SOURCES
 from claimsmith.cognito.limits import CLIENT_ID, SUB
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code
-from claimsmith.policy.finding import Near, clipped, found
+from claimsmith.policy.finding import Suggestion, clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,17 +22,17 @@ _PREFIX: Final = "TokenGeneration_"
 
 _SOURCES: Final = sorted(name.removeprefix(_PREFIX) for name in SOURCES)
 
-#: The codes with which a sign-in is refused.
+#: The codes of refused sign-ins.
 _REFUSALS: Final = [code.value for code in Code if code.value.startswith("CS2")]
 
 
 def source(given: Given) -> str:
-    """The trigger source in full."""
+    """Return the full name of the trigger source."""
     return _PREFIX + given.request.source.removeprefix(_PREFIX)
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """Tests that describe nothing that can happen."""
+    """Yield findings for tests of impossible sign-ins."""
     for name, test in policy.tests.items():
         entry = policy.entries["tests"][name]
         yield from _given(entry, test.given)
@@ -41,41 +41,45 @@ def check(policy: Policy) -> Iterator[Finding]:
 
 def _given(entry: Entry, given: Given) -> Iterator[Finding]:
     if source(given) not in SOURCES:
-        near = Near((given.request.source.removeprefix(_PREFIX),), _SOURCES)
-        yield found(Code.INVALID_TEST, entry, ("given", "request", "source"), "there is no such source", near)
+        suggestion = Suggestion((given.request.source.removeprefix(_PREFIX),), _SOURCES)
+        yield found(Code.INVALID_TEST, entry, ("given", "request", "source"), "there is no such source", suggestion)
     for path, message in (*_names(given), *_parts(given)):
         yield found(Code.INVALID_TEST, entry, ("given", *path), message)
 
 
 def _names(given: Given) -> Iterator[tuple[Path, str]]:
-    """Ids that are not of their form, with their places."""
+    """Yield ids that do not have the required form, with their paths."""
     if given.user is not None and given.user.sub is not None and not SUB.fullmatch(given.user.sub):
-        yield ("user", "sub"), "this is not a subject"
+        yield ("user", "sub"), "this is not a sub of Cognito"
     if given.user is not None and given.user.username == "":
-        yield ("user", "username"), "a username is not empty"
+        yield ("user", "username"), "a username cannot be empty; leave it out"
     if given.tenant is not None and not NAME.fullmatch(given.tenant.id):
-        yield ("tenant", "id"), f"a tenant id matches {NAME.pattern}"
+        yield ("tenant", "id"), f"a tenant id must match {NAME.pattern}"
     if given.client is not None and not CLIENT_ID.fullmatch(given.client.id):
-        yield ("client", "id"), "this is not an app client id"
+        yield ("client", "id"), "this is not an app client id; copy the id from the user pool"
 
 
 def _parts(given: Given) -> Iterator[tuple[Path, str]]:
-    """Parts that do not go together, with their places."""
+    """Yield parts that exclude each other, with their paths."""
     if given.membership is not None and given.tenant is None:
-        yield ("membership",), "a membership is one of a tenant; say which under tenant"
+        yield ("membership",), "a membership needs a tenant; add tenant"
     if source(given) == MACHINE_SOURCE:
         for part in ("user", "membership"):
             if getattr(given, part) is not None:
-                yield (part,), f"a machine has no {part}; its client's row stands in for it"
+                yield (part,), f"a machine has no {part}; remove it, and use the client's row"
 
 
 def _expect(entry: Entry, expect: Expect) -> Iterator[Finding]:
     if expect.refused is not None:
         if expect.refused not in _REFUSALS:
-            near = Near((expect.refused,), _REFUSALS)
-            yield found(Code.INVALID_TEST, entry, ("expect", "refused"), "no sign-in is refused with this code", near)
+            suggestion = Suggestion((expect.refused,), _REFUSALS)
+            yield found(
+                Code.INVALID_TEST, entry, ("expect", "refused"), "no sign-in is refused with this code", suggestion
+            )
         elif expect.model_fields_set != {"refused"}:
-            yield found(Code.INVALID_TEST, entry, ("expect",), "a sign-in that is refused has no tokens")
+            yield found(
+                Code.INVALID_TEST, entry, ("expect",), "a refused sign-in has no tokens; remove the other expectations"
+            )
     for token, claims, absent in (
         ("access", expect.access, expect.absent.access),
         ("id", expect.id, expect.absent.id),
@@ -83,4 +87,6 @@ def _expect(entry: Entry, expect: Expect) -> Iterator[Finding]:
         for index, name in enumerate(absent):
             if name in claims:
                 path = ("expect", "absent", token, str(index))
-                yield found(Code.INVALID_TEST, entry, path, f"{clipped(name)} is expected and expected to be absent")
+                yield found(
+                    Code.INVALID_TEST, entry, path, f"{clipped(name)} is expected both present and absent; remove one"
+                )

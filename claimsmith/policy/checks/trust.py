@@ -1,4 +1,4 @@
-"""Trust: what a user or a caller can write decides about ordinary claims, and about nothing else."""
+"""Trust: what users or callers can write may decide ordinary claims, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """Rules and values in which untrusted input decides too much."""
+    """Yield rules and values in which untrusted input decides more than ordinary claims."""
     trusted = frozenset(policy.settings.trusted_attributes)
     for entry, row in policy.claims_rows():
         yield from _standard_claims(entry, row)
@@ -41,12 +41,12 @@ def _authority(entry: Entry, rule: Rule, trusted: frozenset[str]) -> Iterator[Fi
         return
     for attribute in AUTHORITY:
         if getattr(rule, attribute):
-            message = f"this rule reads {clipped(untrusted)}, which is not trusted, so it may only set claims"
-            yield found(Code.UNTRUSTED_INPUT, entry, (attribute,), message + _promise(untrusted))
+            message = f"this rule reads {clipped(untrusted)}, which is untrusted, so it may only set claims"
+            yield found(Code.UNTRUSTED_INPUT, entry, (attribute,), message + _trust_remedy(untrusted))
 
 
 def _standard_claims(entry: Entry, row: ClaimsRow) -> Iterator[Finding]:
-    """Client metadata is what the caller says; a claim about who the user is must not come from it."""
+    """Yield claims about the identity of the user that come from client metadata, which callers write."""
     read = list(conditions.fields(row.when)) if isinstance(row, Rule) else []
     for attribute, claims, _ in by_attribute(row):
         for name, value in claims.items():
@@ -54,12 +54,12 @@ def _standard_claims(entry: Entry, row: ClaimsRow) -> Iterator[Finding]:
                 continue
             source = _metadata((*read, *paths_of(value)))
             if source is not None:
-                message = f"{name} says who the user is, and {clipped(source)} is what the caller says"
+                message = f"{name} identifies the user, and callers write {clipped(source)}; read something trusted"
                 yield found(Code.UNTRUSTED_INPUT, entry, (attribute, name), message)
 
 
 def _claims_of_aws(entry: Entry, row: ClaimsRow, trusted: frozenset[str]) -> Iterator[Finding]:
-    """AWS makes session tags of such a claim, and policies grant by session tags."""
+    """Yield untrusted claims in the namespace of AWS, which turns them into session tags that IAM policies grant by."""
     read = list(conditions.fields(row.when)) if isinstance(row, Rule) else []
     for attribute, claims, _ in by_attribute(row):
         for name, value in claims.items():
@@ -67,23 +67,25 @@ def _claims_of_aws(entry: Entry, row: ClaimsRow, trusted: frozenset[str]) -> Ite
                 continue
             source = next((path for path in (*read, *paths_of(value)) if not is_trusted(path, trusted)), None)
             if source is not None:
-                message = f"AWS grants by claims of its own namespace, and {source} is not trusted{_promise(source)}"
+                message = (
+                    f"AWS grants access by claims in its namespace, and {source} is untrusted{_trust_remedy(source)}"
+                )
                 yield found(Code.UNTRUSTED_INPUT, entry, (attribute, name), message)
 
 
-def _promise(path: str) -> str:
-    """The end of a message about an attribute: what would make it trusted."""
+def _trust_remedy(path: str) -> str:
+    """Return the end of a message about an attribute: how to trust it."""
     name = path.removeprefix(ATTRIBUTES)
-    return f"; if no user can write it, put {clipped(name)} into trusted_attributes" if name != path else ""
+    return f"; if no user can write it, add {clipped(name)} to trusted_attributes" if name != path else ""
 
 
 def written_by_users(policy: Policy) -> Iterator[Finding]:
-    """Trusted attributes that users can usually write."""
+    """Yield trusted attributes that users can usually write."""
     for index, name in enumerate(policy.settings.trusted_attributes):
         if name in WRITTEN_BY_USERS:
             message = (
-                f"every app client may write {name} where the pool requires it, and else those that are not forbidden "
-                "to; trust it only if no client's WriteAttributes has it"
+                f"users can write {name} if the pool requires it or a client has no WriteAttributes; "
+                "trust it only if no client may write it"
             )
             yield found(Code.USERS_WRITE_ATTRIBUTE, policy.settings_entry, ("trusted_attributes", str(index)), message)
 
@@ -93,7 +95,7 @@ def _metadata(paths: Iterable[str]) -> str | None:
 
 
 def paths_of(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - a literal or an expression
-    """The paths that a value reads; none where it is none."""
+    """Return the paths that a value reads; none if the value is invalid."""
     try:
         compiled = values.compiled(value)
     except (ValueError, TypeError):

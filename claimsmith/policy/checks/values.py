@@ -1,4 +1,4 @@
-"""Values of claims: what almost is an expression and is none, and what Cognito does not take."""
+"""Claim values: malformed expressions, and values that Cognito does not accept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from claimsmith.engine.language.values import (
 )
 from claimsmith.errors import Code
 from claimsmith.policy.checks import paths
-from claimsmith.policy.finding import Near, clipped, found
+from claimsmith.policy.finding import Suggestion, clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
 _DEFAULT: Final = "default"
 _AS: Final = "as"
 
-#: Conversions that yield something where the path yields a list; the others take one value.
+#: Conversions that accept a list; the others take a single value.
 OF_LISTS: Final = frozenset({"list", "json"})
 
 
 def check(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
-    """What is wrong with the value of a claim.
+    """Yield the errors in the value of a claim.
 
     Args:
         entry: the row.
-        at: where the value stands in it.
-        name: of the claim.
+        at: the path of the value in the row.
+        name: the name of the claim.
         value: a literal or an expression.
-        tokens: those that get the claim.
+        tokens: the tokens that get the claim.
     """
     if not looks_like_expression(value):
         yield from _literal(entry, at, name, value, tokens)
     elif not is_expression(value):
         known = (FROM, _DEFAULT, _AS) if FROM in value else (TEMPLATE, LITERAL)
-        near = Near([str(key) for key in value if key not in known], known)
-        message = "an expression is {from: …, default: …, as: …}, {template: …} or {value: …}, and nothing beside"
-        yield found(Code.INVALID_EXPRESSION, entry, at, message, near)
+        suggestion = Suggestion([str(key) for key in value if key not in known], known)
+        message = "write {from: …, default: …, as: …}, {template: …} or {value: …}, without other keys"
+        yield found(Code.INVALID_EXPRESSION, entry, at, message, suggestion)
     elif LITERAL in value:
         yield from _accepted(entry, (*at, LITERAL), name, value[LITERAL], tokens)
     elif TEMPLATE in value:
@@ -62,14 +62,14 @@ def check(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]
 def _literal(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
     nested = next(_nested(value, at), None)
     if nested is not None:
-        message = "an expression stands alone, never inside a literal; a literal like this is {value: …} as a whole"
+        message = "a literal cannot contain an expression; write {value: …} around the whole literal"
         yield found(Code.INVALID_EXPRESSION, entry, nested, message)
         return
     yield from _accepted(entry, at, name, value, tokens)
 
 
 def _nested(value: object, at: Path) -> Iterator[Path]:
-    """Where expressions stand in a literal."""
+    """Yield the paths of expressions inside a literal."""
     parts = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for name, part in parts:
         if looks_like_expression(part):
@@ -89,7 +89,7 @@ def _accepted(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[To
 
 def _template(entry: Entry, at: Path, text: object) -> Iterator[Finding]:
     if not isinstance(text, str):
-        yield found(Code.INVALID_EXPRESSION, entry, at, "a template is text")
+        yield found(Code.INVALID_EXPRESSION, entry, at, "template must be text")
         return
     try:
         parts = list(template_parts(text))
@@ -102,23 +102,32 @@ def _template(entry: Entry, at: Path, text: object) -> Iterator[Finding]:
         if unknown := paths.unknown(entry, at, path):
             yield unknown
         elif kind(path) == "list":
-            yield found(Code.INVALID_EXPRESSION, entry, at, f"{clipped(path)} is a list, and no part of a text")
+            yield found(
+                Code.INVALID_EXPRESSION, entry, at, f"{clipped(path)} is a list and cannot be part of a text; use from"
+            )
 
 
 def _from(entry: Entry, at: Path, name: str, value: Mapping[str, Any], tokens: Sequence[Token]) -> Iterator[Finding]:
     path, conversion = value[FROM], value.get(_AS)
     if not isinstance(path, str):
-        yield found(Code.INVALID_EXPRESSION, entry, (*at, FROM), "from names a path")
+        yield found(Code.INVALID_EXPRESSION, entry, (*at, FROM), "from must be a path")
         return
     if unknown := paths.unknown(entry, (*at, FROM), path):
         yield unknown
     if _AS in value and (not isinstance(conversion, str) or conversion not in CONVERSIONS):
-        near = Near((conversion,), CONVERSIONS) if isinstance(conversion, str) else None
-        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"as is one of {', '.join(CONVERSIONS)}", near)
+        suggestion = Suggestion((conversion,), CONVERSIONS) if isinstance(conversion, str) else None
+        yield found(
+            Code.INVALID_EXPRESSION, entry, (*at, _AS), f"as must be one of {', '.join(CONVERSIONS)}", suggestion
+        )
         return
     lists = kind(path) == "list"
     if lists and conversion is not None and conversion not in OF_LISTS:
-        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), f"{clipped(path)} is a list, which is no {conversion}")
+        yield found(
+            Code.INVALID_EXPRESSION,
+            entry,
+            (*at, _AS),
+            f"{clipped(path)} is a list and cannot be read as {conversion}; remove as",
+        )
     elif conversion == "list" or (lists and conversion is None):
         yield from _accepted(entry, at, name, [], tokens)
     if _DEFAULT in value:
@@ -127,6 +136,6 @@ def _from(entry: Entry, at: Path, name: str, value: Mapping[str, Any], tokens: S
 
 def _default(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
     if looks_like_expression(value):
-        yield found(Code.INVALID_EXPRESSION, entry, at, "a default is a literal, not an expression")
+        yield found(Code.INVALID_EXPRESSION, entry, at, "default must be a literal, not an expression")
     else:
         yield from _literal(entry, at, name, value, tokens)

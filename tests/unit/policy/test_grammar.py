@@ -1,4 +1,4 @@
-"""Rules and expressions: what the grammar has no words for is refused, and so is what could never be true."""
+"""Rules and expressions: what the grammar does not have is refused, and so is what can never be true."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from claimsmith.engine.language.values import compiled as compiled_value
 from claimsmith.errors import Code
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows, lint
-from claimsmith.policy.checks.reach import never
+from claimsmith.policy.checks.reachability import is_unsatisfiable
 from tests.policies import policy_rows
 from tests.property.strategies import conditions, expressions
 
@@ -211,7 +211,7 @@ _branches = st.recursive(
 
 @given(st.lists(_branches, min_size=2, max_size=4), st.data())
 def test_a_condition_that_is_called_never_true_is_true_for_nothing(parts: list[Any], data: st.DataObject) -> None:
-    if not never({"all": parts}):
+    if not is_unsatisfiable({"all": parts}):
         return
     test = compiled({"all": parts})
     values = st.one_of(_few, st.just(MISSING), st.integers(0, 3))

@@ -11,7 +11,7 @@ FLAGS: Final = ("--json",)
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Connection:
     """Where things are."""
 
     table: str | None
@@ -21,7 +21,7 @@ class Places:
     endpoint_url: str | None
 
 
-def hoisted(arguments: list[str]) -> list[str]:
+def shared_options_first(arguments: list[str]) -> list[str]:
     """The arguments with the shared options first, where the parser expects them."""
     shared: list[str] = []
     rest: list[str] = []

@@ -1,4 +1,4 @@
-"""Runs a policy's own tests: the compiled bundle, the real readers and the real decision, on rows that are given."""
+"""Runs the tests of a policy: the compiled bundle, the row readers and ``decide``, on the rows that a test gives."""
 
 from __future__ import annotations
 
@@ -34,62 +34,62 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding, Path
     from claimsmith.policy.reading import Policy
 
-    #: The last reason by kind and token, then by name.
+    #: The last reason of each name, by kind and token.
     Reasons = Mapping[tuple[str, str], Mapping[str, Reason]]
 
-#: Who signs in where a test does not say.
+#: The sign-in that a test does not describe otherwise.
 _SUB: Final = "00000000-0000-4000-8000-000000000000"
 _CLIENT: Final = "invented"
 _POOL: Final = "eu-central-1_Invented0"
 
-#: The version of a bundle that has none yet; what ``policy_version`` says in a test.
+#: The version of the bundle under test, and so ``policy_version`` in its tokens.
 _VERSION: Final = 0
 
 
-#: Of a test's own words, those that are no attributes of a row.
-_NOT_OF_THE_ROW: Final = {"id", "sub", "username", "groups", "attributes"}
+#: Attributes of a test that are not attributes of a row.
+_NOT_ROW_ATTRIBUTES: Final = {"id", "sub", "username", "groups", "attributes"}
 
 _ABSENT: Final = object()
 
 
 def check(policy: Policy, document: Mapping[str, Any]) -> Iterator[Finding]:
-    """The expectations that a compiled policy does not meet.
+    """Yield the expectations that a compiled policy does not meet.
 
     Args:
-        policy: without an error.
-        document: what it compiles to.
+        policy: a policy without errors.
+        document: its bundle document.
     """
     if not policy.tests:
         return
     bundle = from_document(document, _VERSION)
     for name, test in policy.tests.items():
-        yield from _rehearsed(policy.entries["tests"][name], test, bundle)
+        yield from _run(policy.entries["tests"][name], test, bundle)
 
 
-def _rehearsed(entry: Entry, test: Test, bundle: Bundle) -> Iterator[Finding]:
+def _run(entry: Entry, test: Test, bundle: Bundle) -> Iterator[Finding]:
     given, expect = test.given, test.expect
     try:
         request = parse(_event(given))
     except EventError as error:
-        yield found(Code.INVALID_TEST, entry, ("given",), f"no event of Cognito's is like this: {error.detail}")
+        yield found(Code.INVALID_TEST, entry, ("given",), f"Cognito sends no such event: {error.detail}")
         return
-    known = _facts(given, machine=request.machine)
-    outcome = decide(bundle, known, request, given.now)
-    problems = (*known.user.problems, *known.problems)
+    facts = _facts(given, machine=request.machine)
+    outcome = decide(bundle, facts, request, given.now)
+    problems = (*facts.user.problems, *facts.problems)
     if problems:
         part = "given.user" if problems[0].row.endswith(f" {table.USER}") else "given"
         why = f"{problems[0].attribute} {problems[0].why}"
-        yield found(Code.INVALID_TEST, entry, tuple(part.split(".")), f"no row could say this: {why}")
+        yield found(Code.INVALID_TEST, entry, tuple(part.split(".")), f"this row is not valid: {why}")
     elif isinstance(outcome, Refusal):
         if outcome.code != expect.refused:
             at = ("expect",) if expect.refused is None else ("expect", "refused")
-            wanted = "tokens" if expect.refused is None else f"a refusal with {expect.refused}"
-            yield _red(entry, at, wanted, f"a refusal with {outcome.code}")
+            expected = "tokens" if expect.refused is None else f"a refusal with {expect.refused}"
+            yield _failed(entry, at, expected, f"a refusal with {outcome.code}")
     elif expect.refused is not None:
-        yield _red(entry, ("expect", "refused"), f"a refusal with {expect.refused}", "tokens")
+        yield _failed(entry, ("expect", "refused"), f"a refusal with {expect.refused}", "tokens")
     else:
         access, identity = issued(request, outcome.changes)
-        reasons = _last(outcome.reasons)
+        reasons = _last_reasons(outcome.reasons)
         yield from _claims(entry, expect, access, identity, reasons)
         yield from _scopes(entry, expect, access, bundle, reasons)
         if expect.groups is not None:
@@ -97,7 +97,7 @@ def _rehearsed(entry: Entry, test: Test, bundle: Bundle) -> Iterator[Finding]:
 
 
 def _event(given: Given) -> dict[str, Any]:
-    """The event of the sign-in, as Cognito sends it."""
+    """Return the event that Cognito would send for the sign-in."""
     user, machine = given.user, source(given) == MACHINE_SOURCE
     sub = user.sub if user and user.sub is not None else _SUB
     scopes = given.request.scopes
@@ -120,7 +120,7 @@ def _event(given: Given) -> dict[str, Any]:
 
 
 def _facts(given: Given, *, machine: bool) -> Facts:
-    """What the rows say that a test describes."""
+    """Return the facts in the rows that a test describes."""
     sub = given.user.sub if given.user and given.user.sub is not None else _SUB
     pk = table.USER_PREFIX + sub
     rows = []
@@ -140,28 +140,30 @@ def _facts(given: Given, *, machine: bool) -> Facts:
 
 
 def _attributes(part: BaseModel) -> dict[str, Any]:
-    return part.model_dump(exclude_unset=True, exclude=_NOT_OF_THE_ROW)
+    return part.model_dump(exclude_unset=True, exclude=_NOT_ROW_ATTRIBUTES)
 
 
 def _claims(
     entry: Entry, expect: Expect, access: Mapping[str, Any], identity: Mapping[str, Any], reasons: Reasons
 ) -> Iterator[Finding]:
-    for token, claims, wanted, absent in (
+    for token, claims, expected, absent in (
         (TOKENS[0], access, expect.access, expect.absent.access),
         (TOKENS[1], identity, expect.id, expect.absent.id),
     ):
-        for name, value in wanted.items():
+        for name, value in expected.items():
             got = claims.get(name, _ABSENT)
             if not claims:
-                yield _red(entry, ("expect", token, name), _told(value), "no ID token at all")
+                yield _failed(entry, ("expect", token, name), _shown(value), "no ID token")
             elif got is _ABSENT or not same(plain(got), value):
-                yield _red(
-                    entry, ("expect", token, name), _told(value), _told(got) + _why(reasons, "claim", [name], token)
+                yield _failed(
+                    entry, ("expect", token, name), _shown(value), _shown(got) + _why(reasons, "claim", [name], token)
                 )
         for index, name in enumerate(absent):
             if name in claims:
                 at = ("expect", "absent", token, str(index))
-                yield _red(entry, at, f"no claim {name}", _told(claims[name]) + _why(reasons, "claim", [name], token))
+                yield _failed(
+                    entry, at, f"no claim {name}", _shown(claims[name]) + _why(reasons, "claim", [name], token)
+                )
 
 
 def _scopes(
@@ -175,16 +177,16 @@ def _scopes(
 
 
 def _names(
-    entry: Entry, kind: str, wanted: list[str], got: list[str] | tuple[str, ...], reasons: Reasons
+    entry: Entry, kind: str, expected: list[str], got: list[str] | tuple[str, ...], reasons: Reasons
 ) -> Iterator[Finding]:
-    differing = sorted(set(wanted) ^ set(got))
+    differing = sorted(set(expected) ^ set(got))
     if differing:
-        told = _told(sorted(set(got))) + _why(reasons, kind, differing)
-        yield _red(entry, ("expect", f"{kind}s"), _told(sorted(set(wanted))), told)
+        actual = _shown(sorted(set(got))) + _why(reasons, kind, differing)
+        yield _failed(entry, ("expect", f"{kind}s"), _shown(sorted(set(expected))), actual)
 
 
-def _last(reasons: Iterable[Reason]) -> Reasons:
-    """What a decision says last of each claim, scope and group."""
+def _last_reasons(reasons: Iterable[Reason]) -> Reasons:
+    """Return the last reason for each claim, scope and group."""
     last: dict[tuple[str, str], dict[str, Reason]] = {}
     for reason in reasons:
         for token in (reason.token,) if reason.token else TOKENS:
@@ -193,18 +195,18 @@ def _last(reasons: Iterable[Reason]) -> Reasons:
 
 
 def _why(reasons: Reasons, kind: str, names: Iterable[str], token: str = TOKENS[0]) -> str:
-    """What the decision says last of claims, scopes or groups; nothing of one that no row speaks of."""
+    """Return the end of a message: the last reason for each of these names that has one."""
     last = reasons.get((kind, token), {})
-    told = (last[name] for name in names if name in last)
+    latest = (last[name] for name in names if name in last)
     return "".join(
         f"; {reason.name} {reason.outcome} by {reason.source}" + (f": {reason.detail}" if reason.detail else "")
-        for reason in told
+        for reason in latest
     )
 
 
-def _told(value: object) -> str:
+def _shown(value: object) -> str:
     return "no such claim" if value is _ABSENT else json.dumps(value, sort_keys=True, ensure_ascii=False, default=repr)
 
 
-def _red(entry: Entry, at: Path, wanted: str, got: str) -> Finding:
-    return found(Code.TEST_FAILED, entry, at, f"{entry.name}: expected {wanted}, got {got}")
+def _failed(entry: Entry, at: Path, expected: str, got: str) -> Finding:
+    return found(Code.TEST_FAILED, entry, at, f"{entry.name}: expected {expected}, got {got}")

@@ -1,7 +1,7 @@
-"""Rules that never apply: switched off, or with a condition that no sign-in can make true.
+"""Rules that never apply: disabled, or with a condition that no sign-in can meet.
 
-Only what is certain is said. A path is tried with every value that it could have where the condition is true; what the
-other paths have stays open. Where no value leaves the condition possible, it is never true.
+Reports only what is certain. The search tries each value that one path could have if the condition were true, and
+leaves all other paths open. If every value makes the condition false, it can never be true.
 """
 
 from __future__ import annotations
@@ -22,60 +22,66 @@ if TYPE_CHECKING:
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
 
-#: A path, and what it is read as; empty for as it is.
+#: A path and its ``as`` conversion; empty if it has none.
 Field: TypeAlias = tuple[str, str]
 
 _ACTIVE: Final = ("active", MISSING)
 
-#: Every value of paths that have few: before a rule is asked, other sources are refused, and so is who is not active.
+#: All values of paths that have few: other sources, and inactive users and tenants, are refused before any rule.
 _DOMAINS: Final[Mapping[Field, Sequence[Any]]] = {
     ("request.source", ""): tuple(sorted(SOURCES)),
     ("user.status", ""): _ACTIVE,
     ("tenant.status", ""): _ACTIVE,
 }
 
-#: Steps of the search: for any condition, and for each of its parts and of the values in their lists. Only conditions
-#: made for it need more.
+#: The most steps of a search: a base, plus some for each part of the condition and each value in its lists. Only
+#: contrived conditions need more.
 _STEPS: Final = 1_000
 _STEPS_EACH: Final = 32
 
 
 def check(policy: Policy) -> Iterator[Finding]:
-    """Rules that never apply. Takes only conditions that lint has no error for."""
+    """Yield the rules that never apply. Their conditions must be free of lint errors."""
     for name, rule in policy.rules.items():
         entry = policy.entries["rules"][name]
         if not rule.enabled:
-            yield found(Code.RULE_NEVER_APPLIES, entry, ("enabled",), "the rule is not enabled")
-        elif rule.when is not None and never(rule.when):
-            yield found(Code.RULE_NEVER_APPLIES, entry, ("when",), "this condition can never be true")
+            yield found(Code.RULE_NEVER_APPLIES, entry, ("enabled",), "the rule is disabled; enable or delete it")
+        elif rule.when is not None and is_unsatisfiable(rule.when):
+            yield found(
+                Code.RULE_NEVER_APPLIES,
+                entry,
+                ("when",),
+                "this condition can never be true; correct it or delete the rule",
+            )
 
 
-def never(condition: Mapping[str, Any]) -> bool:
-    """Whether a condition is certainly false, whatever is known.
+def is_unsatisfiable(condition: Mapping[str, Any]) -> bool:
+    """Return whether a condition is false for every sign-in.
 
-    False also where finding it out would take more steps than a small multiple of the condition's size.
+    Also False if the answer would take more steps than a small multiple of the size of the condition.
     """
     root = _Node(condition)
     try:
-        return _Search(_STEPS + _STEPS_EACH * root.size).never(root)
+        return _Search(_STEPS + _STEPS_EACH * root.size).is_unsatisfiable(root)
     except _TooLongError:
         return False
 
 
 class _TooLongError(Exception):
-    """The search has taken all its steps."""
+    """The search is out of steps."""
 
 
 class _Node:
-    """A branch or a leaf of a condition, with what is the same in every search.
+    """A branch or leaf of a condition, with what every search needs.
 
     Attributes:
         inner: the branches and leaves directly inside it.
-        by_field: those of them that read a field, by field; of a leaf, its own field.
-        open: what it is where nothing is known; None where that leaves it open.
-        opens: how often that is what for those inside it.
-        texts: of a leaf with ``in``, the texts in its list; ``others`` are the other values, gone through one by one.
-        size: branches, leaves, and values in their lists.
+        by_field: those of them that read a field, by field; for a leaf, its own field.
+        open: its outcome if no field is known; None if that depends on a field.
+        opens: how many of those inside have each such outcome.
+        texts: for a leaf with ``in``, the texts in its list.
+        others: for a leaf with ``in``, the other values in its list, compared one by one.
+        size: the number of branches, leaves, and values in their lists.
     """
 
     __slots__ = ("by_field", "condition", "inner", "open", "opens", "others", "size", "texts")
@@ -107,7 +113,7 @@ class _Node:
             self.others = [member for member in value if not isinstance(member, str)]
 
     def combined(self, outcomes: Mapping[bool | None, int]) -> bool | None:
-        """What a branch is, from how many of those inside it are what."""
+        """Return the outcome of a branch, from the number of each outcome inside it."""
         if "not" in self.condition:
             return None if outcomes.get(None) else not outcomes.get(True)
         decisive = "any" in self.condition
@@ -116,7 +122,7 @@ class _Node:
         return None if outcomes.get(None) else not decisive
 
     def conjuncts(self) -> Iterator[_Node]:
-        """Leaves that are all true where the condition is."""
+        """Yield leaves that must all be true for the condition to be true."""
         if "field" in self.condition:
             yield self
         elif "all" in self.condition:
@@ -125,24 +131,24 @@ class _Node:
 
 
 class _Search:
-    """Looks whether a condition can be true, in so many steps."""
+    """Determines whether a condition can be true, in a limited number of steps."""
 
     def __init__(self, steps: int) -> None:
         self._left = steps
 
-    def never(self, node: _Node) -> bool:
-        """Whether a condition is certainly false.
+    def is_unsatisfiable(self, node: _Node) -> bool:
+        """Return whether a condition is false for every sign-in.
 
         Raises:
-            _TooLongError: there are no steps left.
+            _TooLongError: no steps are left.
         """
         self._take(1 + len(node.inner))
         if node.open is False:
             return True
-        if "all" in node.condition and any(map(self.never, node.inner)):
+        if "all" in node.condition and any(map(self.is_unsatisfiable, node.inner)):
             return True
         if "any" in node.condition:
-            return all(map(self.never, node.inner))
+            return all(map(self.is_unsatisfiable, node.inner))
         leaves = [leaf.condition for leaf in node.conjuncts()]
         self._take(len(leaves) + len(node.by_field))
         candidates = _candidates(leaves)
@@ -153,7 +159,7 @@ class _Search:
         return _ranges_apart(leaves)
 
     def _outcome(self, node: _Node, field: Field, value: Any) -> bool | None:  # noqa: ANN401 - any claim value
-        """What a condition is where only this field is known."""
+        """Return the outcome of a condition if only this field is known."""
         inner = node.by_field.get(field)
         if inner is None:
             return node.open
@@ -168,7 +174,7 @@ class _Search:
         return node.combined(outcomes)
 
     def _leaf(self, node: _Node, known: Any) -> bool:  # noqa: ANN401 - any claim value
-        """What a leaf is where its field has this value."""
+        """Return the outcome of a leaf for a value of its field."""
         operator, value = node.condition["op"], node.condition.get("value", True)
         if operator == "in" and not value:
             return False
@@ -192,7 +198,7 @@ def _field(leaf: Mapping[str, Any]) -> Field:
 
 
 def _candidates(leaves: Sequence[Mapping[str, Any]]) -> dict[Field, Sequence[Any]]:
-    """Values of which a field must have one where these leaves are all true; no entry where that cannot be told."""
+    """Return the values that a field can have if these leaves are all true; no entry if they do not limit it."""
     candidates: dict[Field, Sequence[Any]] = {}
     for leaf in leaves:
         value: Any = leaf.get("value", True)
@@ -209,7 +215,7 @@ def _candidates(leaves: Sequence[Mapping[str, Any]]) -> dict[Field, Sequence[Any
 
 
 def _ranges_apart(leaves: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a field would have to be below one number and above another that is no smaller."""
+    """Return whether a field would have to be below one number and above another that is not smaller."""
     below: dict[Field, Any] = {}
     above: dict[Field, Any] = {}
     for leaf in leaves:
