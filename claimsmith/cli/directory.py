@@ -1,4 +1,4 @@
-"""``tenants``, ``members`` and ``switch``: the directory."""
+"""The ``tenants``, ``members`` and ``switch`` commands, which edit the directory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rich.table import Table as Grid
 
 from claimsmith.cli.session import Session
 
-User = Annotated[str, typer.Argument(help="A subject; with a known pool also a username.")]
-Tenant = Annotated[str, typer.Argument(help="The tenant's id.")]
+User = Annotated[str, typer.Argument(help="A user: the sub, or with --user-pool-id the username.")]
+Tenant = Annotated[str, typer.Argument(help="The tenant id.")]
 
-tenants = typer.Typer(no_args_is_help=True, help="Tenants: add one, suspend one, let it in again.")
-members = typer.Typer(no_args_is_help=True, help="Memberships: who belongs to which tenant, with which roles.")
+tenants = typer.Typer(no_args_is_help=True, help="Add, suspend and activate tenants.")
+members = typer.Typer(no_args_is_help=True, help="List, grant and revoke memberships of tenants.")
 
 
 def register(app: typer.Typer) -> None:
@@ -28,24 +28,24 @@ def register(app: typer.Typer) -> None:
 def add(
     context: typer.Context,
     tenant: Tenant,
-    name: Annotated[str | None, typer.Option(help="What people call it; the claim tenant_name.")] = None,
-    plan: Annotated[str | None, typer.Option(help="What it pays for.")] = None,
+    name: Annotated[str | None, typer.Option(help="Set the display name, shown in the claim tenant_name.")] = None,
+    plan: Annotated[str | None, typer.Option(help="Set the plan, which rules can read.")] = None,
 ) -> None:
-    """Make a tenant, or change the name or plan of one."""
+    """Add a tenant, or change its name or plan."""
     session: Session = context.obj
     session.editor.add_tenant(tenant, name=name, plan=plan)
-    session.answer({"tenant": tenant}, f"Tenant [bold]{escape(tenant)}[/bold] is there.")
+    session.answer({"tenant": tenant}, f"Tenant [bold]{escape(tenant)}[/bold] is in the directory.")
 
 
 @tenants.command("suspend")
 def suspend(context: typer.Context, tenant: Tenant) -> None:
-    """Suspend a tenant: no token is made for it any more."""
+    """Suspend a tenant, so that no new token is for it."""
     _set_status(context.obj, tenant, "suspended")
 
 
 @tenants.command("activate")
 def activate(context: typer.Context, tenant: Tenant) -> None:
-    """Let a suspended tenant in again."""
+    """Activate a suspended tenant."""
     _set_status(context.obj, tenant, "active")
 
 
@@ -53,19 +53,19 @@ def _set_status(session: Session, tenant: str, status: str) -> None:
     session.editor.set_tenant_status(tenant, status)
     session.answer(
         {"tenant": tenant, "status": status},
-        f"Tenant [bold]{escape(tenant)}[/bold] is {status}; new tokens see it within the policy's cache_seconds.",
+        f"Tenant [bold]{escape(tenant)}[/bold] is {status}; new tokens follow within cache_seconds of the policy.",
     )
 
 
 @members.command("list")
 def list_members(context: typer.Context, tenant: Tenant) -> None:
-    """Show who belongs to a tenant, with which roles."""
+    """List the members of a tenant with their roles."""
     session: Session = context.obj
     found = session.editor.members(tenant)
     grid = Grid("user", "roles", "usable")
     for member in found:
         grid.add_row(escape(member["sub"]), escape(" ".join(member["roles"])), "yes" if member["usable"] else "no")
-    session.answer({"tenant": tenant, "members": found}, grid if found else "Nobody.")
+    session.answer({"tenant": tenant, "members": found}, grid if found else "No members.")
 
 
 @members.command("grant")
@@ -73,21 +73,21 @@ def grant(
     context: typer.Context,
     user: User,
     tenant: Tenant,
-    role: Annotated[list[str] | None, typer.Option(help="A role; may be given several times.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="Grant this role. Repeatable.")] = None,
 ) -> None:
-    """Make a user a member of a tenant, with these roles besides those they have."""
+    """Add a user to a tenant, or add roles to a member."""
     session: Session = context.obj
     roles = session.editor.grant(session.user(user).sub, tenant, role or [])
-    told = ", ".join(roles) or "no role of their own"
+    text = ", ".join(roles) or "no roles of their own"
     session.answer(
         {"user": user, "tenant": tenant, "roles": roles},
-        f"[bold]{escape(user)}[/bold] is a member of [bold]{escape(tenant)}[/bold] with {escape(told)}.",
+        f"[bold]{escape(user)}[/bold] is a member of [bold]{escape(tenant)}[/bold] with {escape(text)}.",
     )
 
 
 @members.command("revoke")
 def revoke(context: typer.Context, user: User, tenant: Tenant) -> None:
-    """End a membership; the next token is without it."""
+    """End a membership, from the next token on."""
     session: Session = context.obj
     session.editor.revoke(session.user(user).sub, tenant)
     session.answer(
@@ -100,13 +100,13 @@ def switch(
     context: typer.Context,
     user: User,
     tenant: Tenant,
-    client: Annotated[str | None, typer.Option(help="For this app client only.")] = None,
+    client: Annotated[str | None, typer.Option(help="Switch only for this app client.")] = None,
 ) -> None:
-    """Store a user's choice of tenant; the next token is for it."""
+    """Switch a user to a tenant, from the next token on."""
     session: Session = context.obj
     session.editor.switch(session.user(user).sub, tenant, client_id=client)
     where = f" in client {client}" if client else ""
     session.answer(
         {"user": user, "tenant": tenant, "client": client},
-        f"[bold]{escape(user)}[/bold] works for [bold]{escape(tenant)}[/bold] now{escape(where)}.",
+        f"[bold]{escape(user)}[/bold] now uses [bold]{escape(tenant)}[/bold]{escape(where)}.",
     )

@@ -1,4 +1,4 @@
-"""The ``claimsmith`` command. Exit codes: 0 fine, 1 findings or refused, 2 usage, 3 AWS could not be reached."""
+"""The ``claimsmith`` command. Exit codes: 0 success, 1 findings or refused, 2 usage, 3 AWS unreachable."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Decides what goes into an Amazon Cognito token, and says why.",
-    epilog="The options above may stand anywhere. Exit codes: 0 fine, 1 findings or refused, 2 usage, "
-    "3 AWS could not be reached. Every code is in docs/codes.md with its remedy.",
+    help="Control what goes into Amazon Cognito tokens, and see why.",
+    epilog="These options may go before or after the command. Exit codes: 0 success, 1 findings or refused, "
+    "2 usage, 3 AWS unreachable. docs/codes.md explains every code and how to fix it.",
 )
 
-#: Exit codes of errors; any other error of Claimsmith is 1.
+#: Exit codes by error; 1 for all others.
 _EXIT: Final = {
     Code.MISCONFIGURED: 2,
     Code.BAD_ARGUMENT: 2,
@@ -37,18 +37,18 @@ _EXIT: Final = {
     Code.ACCESS_DENIED: 3,
 }
 
-#: What to do about an error whose message cannot know the command line.
+#: Remedies in terms of the command line, which the errors themselves do not know.
 _REMEDY: Final = {
     Code.AWS_UNREACHABLE: "Check --region, --endpoint-url and your AWS credentials.",
-    Code.TABLE_MISSING: "Check --table and --region; the stack's output TableName has the name.",
-    Code.ACCESS_DENIED: "Check which AWS identity you are, and what it may do.",
+    Code.TABLE_MISSING: "Check --table and --region; the table name is the stack output TableName.",
+    Code.ACCESS_DENIED: "Check your AWS identity (aws sts get-caller-identity) and its permissions.",
     Code.NO_BUNDLE: "Apply a policy first: claimsmith apply FILE.",
 }
 
 
-def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer passes it so
-    if asked:
-        # Standard output and nothing else, for scripts; no console wraps it.
+def _show_version(requested: bool) -> None:  # noqa: FBT001 - typer passes it positionally
+    if requested:
+        # Plain standard output for scripts, without line wrapping.
         typer.echo(f"claimsmith {metadata.version('claimsmith')}")
         raise typer.Exit
 
@@ -56,27 +56,29 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer passes it so
 @app.callback()
 def shared(
     context: typer.Context,
-    table: Annotated[str | None, typer.Option(envvar=environment.TABLE, help="The table's name.")] = None,
+    table: Annotated[str | None, typer.Option(envvar=environment.TABLE, help="Use this table.")] = None,
     audit_table: Annotated[
-        str | None, typer.Option(envvar=environment.AUDIT_TABLE, help="The audit table's name.")
+        str | None, typer.Option(envvar=environment.AUDIT_TABLE, help="Use this audit table.")
     ] = None,
     user_pool_id: Annotated[
         str | None,
-        typer.Option(envvar=environment.USER_POOL_ID, help="The user pool; with it, users may be given by name."),
+        typer.Option(
+            envvar=environment.USER_POOL_ID, help="Use this user pool, so that users can be given by username."
+        ),
     ] = None,
-    region: Annotated[str | None, typer.Option(envvar="AWS_REGION", help="The AWS region.")] = None,
+    region: Annotated[str | None, typer.Option(envvar="AWS_REGION", help="Use this AWS region.")] = None,
     endpoint_url: Annotated[
-        str | None, typer.Option(envvar="AWS_ENDPOINT_URL", help="Another address for AWS, as for a local stack.")
+        str | None, typer.Option(envvar="AWS_ENDPOINT_URL", help="Use this AWS endpoint, for example of a local stack.")
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
-    version: Annotated[  # noqa: ARG001 - its callback does it
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback handles it
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
-    """Keep the shared options for the command."""
-    places = Connection(table, audit_table, user_pool_id, region, endpoint_url)
-    context.obj = Session(places, as_json, Console())
+    """Store the shared options for the command."""
+    connection = Connection(table, audit_table, user_pool_id, region, endpoint_url)
+    context.obj = Session(connection, as_json, Console())
 
 
 policy.register(app)
@@ -92,19 +94,19 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(shared_options_first(arguments), prog_name="claimsmith")
     except ClaimsmithError as error:
-        _tell(error, as_json="--json" in arguments)
+        _report(error, as_json="--json" in arguments)
         sys.exit(_EXIT.get(error.code, 1))
 
 
-def _tell(error: ClaimsmithError, *, as_json: bool) -> None:
+def _report(error: ClaimsmithError, *, as_json: bool) -> None:
     findings = error.findings if isinstance(error, PolicyError) else ()
     if as_json:
-        told: dict[str, Any] = {"error": {"code": error.code, "message": error.message}}
+        output: dict[str, Any] = {"error": {"code": error.code, "message": error.message}}
         if findings:
             those = [finding for finding in findings if isinstance(finding, Finding)]
-            told["findings"] = [policy.finding_row(finding) for finding in those]
-            told["left_out"] = left_out(those)
-        Console().print_json(json.dumps(told))
+            output["findings"] = [policy.finding_row(finding) for finding in those]
+            output["left_out"] = left_out(those)
+        Console().print_json(json.dumps(output))
         return
     console = Console(stderr=True)
     for finding in findings:

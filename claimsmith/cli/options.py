@@ -1,18 +1,18 @@
-"""The options every command takes, before or after its name."""
+"""The options that all commands share, before or after the command name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-#: Options that take a value, and the flag; both may stand anywhere on the command line.
+#: Shared options with a value, and shared flags.
 VALUED: Final = ("--table", "--audit-table", "--user-pool-id", "--region", "--endpoint-url")
 FLAGS: Final = ("--json",)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where things are."""
+    """The AWS resources to use."""
 
     table: str | None
     audit_table: str | None
@@ -22,7 +22,7 @@ class Connection:
 
 
 def shared_options_first(arguments: list[str]) -> list[str]:
-    """The arguments with the shared options first, where the parser expects them."""
+    """Return the arguments with the shared options first, where the parser expects them."""
     shared: list[str] = []
     rest: list[str] = []
     waiting = list(arguments)

@@ -1,4 +1,4 @@
-"""``lint``, ``apply``, ``export`` and ``schema``."""
+"""The ``lint``, ``apply``, ``export`` and ``schema`` commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How ``lint`` answers."""
+    """The output formats of ``lint``."""
 
     TEXT = "text"
     JSON = "json"
@@ -33,17 +33,17 @@ class Format(StrEnum):
 
 Variables = Annotated[
     list[str] | None,
-    typer.Option("--var", metavar="NAME=VALUE", help="Fill in ${NAME} in the file; may be given several times."),
+    typer.Option("--var", metavar="NAME=VALUE", help="Set the value of ${NAME} in the file. Repeatable."),
 ]
 
-_TOLD = {
-    Result.PUBLISHED: "[green]Published[/green]: version {version} is in force; the next tokens see it.",
-    Result.UNCHANGED: "Nothing changed: version {version} says the same already.",
-    Result.HELD: "[yellow]Stored, not in force[/yellow]: somebody rolled back, and publishing is on hold. "
-    "claimsmith resume ends the hold and publishes it.",
-    Result.MANUAL: "[yellow]Stored, not in force[/yellow]: the settings say publish: manual. "
-    "claimsmith promote puts it in force.",
-    Result.WAITING: "[yellow]Not published[/yellow]: somebody changed the draft at the same moment. Apply again.",
+_MESSAGES = {
+    Result.PUBLISHED: "[green]Published[/green]: version {version} is in force for the next tokens.",
+    Result.UNCHANGED: "Nothing changed: version {version} already has this policy.",
+    Result.HELD: "[yellow]Stored, not in force[/yellow]: publishing is on hold since a rollback. "
+    "Run claimsmith resume to end the hold and publish.",
+    Result.MANUAL: "[yellow]Stored, not in force[/yellow]: the settings have publish: manual. "
+    "Run claimsmith promote to publish.",
+    Result.WAITING: "[yellow]Not published[/yellow]: somebody else changed the draft meanwhile. Run apply again.",
 }
 
 
@@ -57,13 +57,13 @@ def register(app: typer.Typer) -> None:
 
 def lint_command(
     context: typer.Context,
-    file: Annotated[
-        Path | None, typer.Argument(help="A policy file; without it, the draft in the table is checked.")
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help="The policy file; default: the draft in the table.")] = None,
     var: Variables = None,
-    form: Annotated[Format | None, typer.Option("--format", help="How to answer; --json is --format json.")] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="Choose the output format; --json means --format json.")
+    ] = None,
 ) -> None:
-    """Check a policy: every finding has a code and a place. Exit code 1 where one is an error; warnings are told."""
+    """Check a policy and list its errors and warnings. Exits with 1 if there is an error."""
     session: Session = context.obj
     draft: Draft | None = None
     try:
@@ -76,9 +76,9 @@ def lint_command(
     if form is Format.SARIF:
         session.out.print_json(json.dumps(sarif.log(findings)))
     elif form is Format.JSON:
-        session.out.print_json(json.dumps(_told(findings, errors)))
+        session.out.print_json(json.dumps(_data(findings, errors)))
     else:
-        _tell(session, findings, errors, rows=len(draft.entries) if draft else 0)
+        _print_findings(session, findings, errors, rows=len(draft.entries) if draft else 0)
     if errors:
         raise typer.Exit(1)
 
@@ -87,40 +87,40 @@ def _draft(session: Session) -> Draft:
     return policy.from_rows(drafts.policy_rows(session.rows))
 
 
-def _told(findings: list[Finding], errors: list[Finding]) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _data(findings: list[Finding], errors: list[Finding]) -> dict[str, Any]:
+    data: dict[str, Any] = {
         "findings": [finding_row(finding) for finding in findings],
         "left_out": left_out(findings),
     }
     if errors:
-        told["error"] = {"code": errors[0].code, "message": _counted(findings, errors)}
-    return told
+        data["error"] = {"code": errors[0].code, "message": _counted(findings, errors)}
+    return data
 
 
-def _tell(session: Session, findings: list[Finding], errors: list[Finding], *, rows: int) -> None:
+def _print_findings(session: Session, findings: list[Finding], errors: list[Finding], *, rows: int) -> None:
     for finding in findings:
         session.out.print(f"{finding.severity}: {finding}", markup=False, highlight=False, soft_wrap=True)
     if errors:
         session.out.print(f"[red]{_counted(findings, errors)}[/red]", highlight=False)
     else:
-        said = _counted(findings, errors) if findings else "no findings."
-        session.out.print(f"[green]Fine[/green]: {rows} rows, {said}", highlight=False)
+        summary = _counted(findings, errors) if findings else "no findings."
+        session.out.print(f"[green]OK[/green]: {rows} rows, {summary}", highlight=False)
 
 
 def _counted(findings: list[Finding], errors: list[Finding]) -> str:
     more = left_out(findings)
     counts = {"error": len(errors), "warning": len(findings) - len(errors) - bool(more)}
-    told = [f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count]
-    return " and ".join([*told, f"{more:,} more"] if more else told) + "."
+    parts = [f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items() if count]
+    return " and ".join([*parts, f"{more:,} more"] if more else parts) + "."
 
 
 def export_command(
     context: typer.Context,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write; without it, the policy is shown.")
+        Path | None, typer.Option("--output", "-o", help="Write to this file; default: print it.")
     ] = None,
 ) -> None:
-    """Write the draft in the table as a policy file: applied again, it changes nothing."""
+    """Export the draft in the table as a policy file."""
     session: Session = context.obj
     text = policy.dump(_draft(session))
     _write(session, text, output)
@@ -129,23 +129,23 @@ def export_command(
 def schema_command(
     context: typer.Context,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write; without it, the schema is shown.")
+        Path | None, typer.Option("--output", "-o", help="Write to this file; default: print it.")
     ] = None,
 ) -> None:
-    """The JSON Schema of a policy file, for editors that check and complete while one writes."""
+    """Print the JSON Schema of policy files, for completion and checks in your editor."""
     session: Session = context.obj
     _write(session, policy.schema_text(), output)
 
 
 def _write(session: Session, text: str, output: Path | None) -> None:
     if output is None:
-        # As it is: no markup, no wrapping, no colour, so that it can be piped into a file.
+        # Without markup, wrapping and colour, so that it can be piped into a file.
         session.out.file.write(text)
         return
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{output} cannot be written.") from error
+        raise ConfigurationError(f"{output} cannot be written. Check the folder and its permissions.") from error
     session.answer({"file": str(output)}, f"[green]Written[/green]: {output}")
 
 
@@ -154,45 +154,43 @@ def apply_command(
     file: Annotated[Path, typer.Argument(help="The policy file.")],
     var: Variables = None,
     *,
-    note: Annotated[
-        str | None, typer.Option(help="What there is to say about the version; kept with it, and shown by versions.")
-    ] = None,
+    note: Annotated[str | None, typer.Option(help="Describe the version; shown by claimsmith versions.")] = None,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Go on although somebody else began to apply another policy.")
+        bool, typer.Option("--take-over", help="Take over from an apply that has not finished.")
     ] = False,
 ) -> None:
-    """Make a file the policy: check it, write its rows, publish. Rows that it does not name are removed."""
+    """Apply a policy file: check it, replace the rows of the policy, publish."""
     session: Session = context.obj
     outcome = apply(session.rows, policy.load(file, variables(var)), by=session.by, note=note, take_over=take_over)
     if outcome.result is Result.REFUSED:
         raise PolicyError(
-            outcome.findings[0].code, "The draft was changed meanwhile, and is refused.", outcome.findings
+            outcome.findings[0].code, "The draft has been changed in the meantime and has errors.", outcome.findings
         )
     session.answer(
         {"result": outcome.result, "policy_version": outcome.version},
-        _TOLD[outcome.result].format(version=outcome.version),
+        _MESSAGES[outcome.result].format(version=outcome.version),
     )
     if outcome.result is Result.WAITING:
         raise typer.Exit(1)
 
 
 def variables(given: list[str] | None) -> dict[str, str]:
-    """The variables of ``--var NAME=VALUE``.
+    """Parse the values of ``--var``.
 
     Raises:
-        ConfigurationError: one is not of that form.
+        ConfigurationError: one is not ``NAME=VALUE``.
     """
     found: dict[str, str] = {}
     for item in given or ():
         name, sign, value = item.partition("=")
         if not sign or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ConfigurationError("--var is given as NAME=VALUE.")
+            raise ConfigurationError("--var must be NAME=VALUE.")
         found[name] = value
     return found
 
 
 def finding_row(finding: Finding) -> dict[str, Any]:
-    """A finding for JSON."""
+    """Return a finding for JSON output."""
     return {
         "code": finding.code,
         "name": Code(finding.code).name.lower(),

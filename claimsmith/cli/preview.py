@@ -1,4 +1,4 @@
-"""``preview``: both tokens as they would be, with the reasons, and no sign-in."""
+"""The ``preview`` command: both tokens of a user with the reasons, without a sign-in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "TokenGeneration_"
 
-Many = list[str] | None
+Repeated = list[str] | None
 
 
 def register(app: typer.Typer) -> None:
@@ -32,30 +32,40 @@ def register(app: typer.Typer) -> None:
 
 def preview_command(  # noqa: PLR0913 - the options of a request
     context: typer.Context,
-    user: Annotated[str | None, typer.Option(help="A subject; with a known pool also a username.")] = None,
-    client: Annotated[str, typer.Option(help="The app client id.")] = "preview",
+    user: Annotated[
+        str | None, typer.Option(help="Preview this user: the sub, or with --user-pool-id the username.")
+    ] = None,
+    client: Annotated[str, typer.Option(help="Sign in with this app client.")] = "preview",
     source: Annotated[
-        str, typer.Option(help="The trigger source, with or without TokenGeneration_.")
+        str, typer.Option(help="Use this trigger source, with or without TokenGeneration_.")
     ] = "Authentication",
-    tenant: Annotated[str | None, typer.Option(help="The tenant that client metadata asks for.")] = None,
-    scope: Annotated[Many, typer.Option(help="A requested scope; default: what an API sign-in has, or openid.")] = None,
-    group: Annotated[Many, typer.Option(help="A group; default: the user's groups in the pool.")] = None,
-    attribute: Annotated[Many, typer.Option(metavar="NAME=VALUE", help="A user attribute, over the pool's.")] = None,
-    version: Annotated[int | None, typer.Option(help="A bundle version other than the one in force.")] = None,
-    at: Annotated[int | None, typer.Option(help="Decide as of this time, in epoch seconds.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Request this tenant by client metadata.")] = None,
+    scope: Annotated[
+        Repeated, typer.Option(help="Request this scope; default: as in an API sign-in, or openid. Repeatable.")
+    ] = None,
+    group: Annotated[
+        Repeated, typer.Option(help="Use this group instead of the user's groups in the pool. Repeatable.")
+    ] = None,
+    attribute: Annotated[
+        Repeated, typer.Option(metavar="NAME=VALUE", help="Override a user attribute of the pool. Repeatable.")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Use this version of the policy; default: the one in force.")
+    ] = None,
+    at: Annotated[int | None, typer.Option(help="Preview as of this time, in epoch seconds.")] = None,
 ) -> None:
-    """Show both tokens as they would be and the row each part comes from. Exit code 1 where it would be refused."""
+    """Preview both tokens of a user, and the row that each part comes from. Exits with 1 if the sign-in is refused."""
     session: Session = context.obj
     request = _request(session, user, client, source, tenant, scope, group, attribute)
     clock = {"clock": lambda: float(at)} if at is not None else {}
     issuer = session.pool.issuer if session.pool else ""
     readable = session.pool.readable(client) if session.pool else None
-    shown = preview(session.rows, request, issuer=issuer, readable=readable, version=version, **clock)
+    result = preview(session.rows, request, issuer=issuer, readable=readable, version=version, **clock)
     if session.as_json:
-        session.out.print_json(json.dumps(_data(shown)))
+        session.out.print_json(json.dumps(_data(result)))
     else:
-        _show(session, shown)
-    if isinstance(shown.outcome, Refusal):
+        _show(session, result)
+    if isinstance(result.outcome, Refusal):
         raise typer.Exit(1)
 
 
@@ -65,14 +75,14 @@ def _request(
     client: str,
     source: str,
     tenant: str | None,
-    scopes: Many,
-    groups: Many,
-    attributes: Many,
+    scopes: Repeated,
+    groups: Repeated,
+    attributes: Repeated,
 ) -> Request:
     source = _PREFIX + source.removeprefix(_PREFIX)
     if source not in SOURCES:
         known = ", ".join(sorted(name.removeprefix(_PREFIX) for name in SOURCES))
-        raise OperationError(Code.BAD_ARGUMENT, f"There is no such source; sources are {known}.")
+        raise OperationError(Code.BAD_ARGUMENT, f"There is no such source. Use one of {known}.")
     metadata = {} if tenant is None else {TENANT_HINT: tenant}
     if source == MACHINE_SOURCE:
         pool_id = session.pool.id if session.pool else ""
@@ -80,10 +90,10 @@ def _request(
             source, client, None, "ClientCredentials", {}, (), tuple(scopes or ()), metadata, pool_id=pool_id
         )
     if user is None:
-        raise OperationError(Code.BAD_ARGUMENT, "Whose token? Give --user, or --source ClientCredentials.")
+        raise OperationError(Code.BAD_ARGUMENT, "No user given. Use --user, or --source ClientCredentials.")
     found = session.user(user)
     if not SUB.fullmatch(found.sub):
-        raise OperationError(Code.BAD_ARGUMENT, "This is not a subject; to give a username, give --user-pool-id too.")
+        raise OperationError(Code.BAD_ARGUMENT, "This is not a sub. To use a username, add --user-pool-id.")
     given = dict(item.partition("=")[::2] for item in attributes or ())
     return Request(
         source=source,
@@ -100,24 +110,24 @@ def _request(
     )
 
 
-def _data(shown: Preview) -> dict[str, Any]:
-    outcome = shown.outcome
+def _data(result: Preview) -> dict[str, Any]:
+    outcome = result.outcome
     return {
-        "policy_version": shown.version,
+        "policy_version": result.version,
         "refused": outcome.code if isinstance(outcome, Refusal) else None,
-        "access": shown.access,
-        "id": shown.id,
+        "access": result.access,
+        "id": result.id,
         "reasons": [reason._asdict() for reason in outcome.reasons],
         "problems": [problem._asdict() for problem in outcome.problems],
     }
 
 
-def _show(session: Session, shown: Preview) -> None:
-    outcome = shown.outcome
+def _show(session: Session, result: Preview) -> None:
+    outcome = result.outcome
     if isinstance(outcome, Refusal):
         session.out.print(f"[red]Refused[/red] with {outcome.code} ({outcome.code.name.lower()}).", highlight=False)
-    session.out.print(f"Decided by version {shown.version} of the policy.", highlight=False)
-    for title, token, claims in (("Access token", "access", shown.access), ("ID token", "id", shown.id)):
+    session.out.print(f"Policy version {result.version}.", highlight=False)
+    for title, token, claims in (("Access token", "access", result.access), ("ID token", "id", result.id)):
         if claims:
             session.out.print(_token(title, token, claims, outcome.reasons))
     grid = Grid("what", "name", "outcome", "row", "why", title="Why", title_justify="left", title_style="bold")
@@ -127,9 +137,9 @@ def _show(session: Session, shown: Preview) -> None:
             grid.add_row(*(escape(cell) for cell in cells))
     session.out.print(grid)
     for problem in outcome.problems:
-        what = "cannot be read" if problem.code == Code.ROW_UNREADABLE else "not followed"
-        told = f"{what}: {problem.row} {problem.attribute} {problem.why} [{problem.code}]"
-        session.out.print(told, style="yellow", markup=False, highlight=False)
+        what = "cannot be read" if problem.code == Code.ROW_UNREADABLE else "ignored"
+        text = f"{what}: {problem.row} {problem.attribute} {problem.why} [{problem.code}]"
+        session.out.print(text, style="yellow", markup=False, highlight=False)
 
 
 def _token(title: str, token: str, claims: dict[str, Any], reasons: tuple[Reason, ...]) -> Grid:

@@ -1,4 +1,4 @@
-"""What every command shares: where the table and the pool are, who is asking, and how to answer."""
+"""What all commands share: the table, the user pool, the operator, and the output."""
 
 from __future__ import annotations
 
@@ -24,28 +24,30 @@ if TYPE_CHECKING:
 class Session:
     """One run of the command."""
 
-    places: Connection
+    connection: Connection
     as_json: bool
     out: Console
 
     @cached_property
     def rows(self) -> Table:
         """The table."""
-        if not self.places.table:
-            raise ConfigurationError("Which table? Give --table NAME, or set CLAIMSMITH_TABLE.")
-        client = connect(PATIENT, endpoint_url=self.places.endpoint_url, region=self.places.region)
-        return Table(client, self.places.table)
+        if not self.connection.table:
+            raise ConfigurationError("No table given. Use --table NAME, or set CLAIMSMITH_TABLE.")
+        client = connect(PATIENT, endpoint_url=self.connection.endpoint_url, region=self.connection.region)
+        return Table(client, self.connection.table)
 
     @cached_property
     def pool(self) -> Pool | None:
-        """The user pool, where it is known."""
-        if not self.places.user_pool_id:
+        """The user pool; None without ``--user-pool-id``."""
+        if not self.connection.user_pool_id:
             return None
-        return connect_pool(self.places.user_pool_id, endpoint_url=self.places.endpoint_url, region=self.places.region)
+        return connect_pool(
+            self.connection.user_pool_id, endpoint_url=self.connection.endpoint_url, region=self.connection.region
+        )
 
     @cached_property
     def by(self) -> str:
-        """Who is asking, as rows and audit remember it."""
+        """The operator, as rows and the audit record it."""
         try:
             return f"cli:{getpass.getuser()}"
         except (KeyError, OSError):
@@ -53,17 +55,17 @@ class Session:
 
     @property
     def editor(self) -> Editor:
-        """Edits the directory in this person's name."""
+        """An editor of the directory on behalf of the operator."""
         return Editor(self.rows, self.by)
 
     def user(self, name: str) -> PoolUser:
-        """The user of this name; without a pool the name is taken for the subject."""
+        """Return a user by sub or username; without a pool, the name is taken as the sub."""
         if self.pool is None:
             return PoolUser(name, name, {"sub": name}, ())
         return self.pool.user(name)
 
     def answer(self, data: dict[str, Any], text: str | Grid) -> None:
-        """Answer: ``data`` with --json, else ``text`` (rich markup, or a table)."""
+        """Print ``data`` with ``--json``, otherwise ``text`` (rich markup or a table)."""
         if self.as_json:
             self.out.print_json(json.dumps(data, default=dict))
         else:

@@ -1,4 +1,4 @@
-"""``revoke``, ``verify`` and ``resources``: the verifier's side."""
+"""The ``revoke``, ``verify`` and ``resources`` commands."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 _KINDS: Final = get_args(Kind)
 
-Many = list[str] | None
+Repeated = list[str] | None
 Resource = Annotated[str, typer.Argument(help="The id of the protected resource.")]
 
-resources = typer.Typer(no_args_is_help=True, help="Protected resources: who may ask the introspection endpoint.")
+resources = typer.Typer(
+    no_args_is_help=True, help="Add and remove callers of the introspection endpoint (protected resources)."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -44,13 +46,13 @@ def register(app: typer.Typer) -> None:
 
 def revoke_command(
     context: typer.Context,
-    kind: Annotated[Kind, typer.Argument(help=f"What: {', '.join(_KINDS)}.")],
+    kind: Annotated[Kind, typer.Argument(help=f"What to revoke: {', '.join(_KINDS)}.")],
     identifier: Annotated[
-        str, typer.Argument(metavar="ID", help="origin_jti, jti, subject or username, client id, tenant id.")
+        str, typer.Argument(metavar="ID", help="Its id: origin_jti, jti, sub or username, client id, or tenant id.")
     ],
-    reason: Annotated[str | None, typer.Option(help="For those who read the row; users do not see it.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Record a reason in the row; users do not see it.")] = None,
 ) -> None:
-    """End tokens at once, wherever they are verified against the table; a user is signed out in the pool, too."""
+    """Revoke tokens at once, wherever verifiers check the table; also signs a user out of the pool."""
     session: Session = context.obj
     username = None
     if kind == "user":
@@ -59,35 +61,35 @@ def revoke_command(
     signed_out = revoke(
         session.rows, kind, identifier, by=session.by, reason=reason, pool=session.pool, username=username
     )
-    told = f"Revoked: {kind} [bold]{escape(identifier)}[/bold]."
+    text = f"Revoked: {kind} [bold]{escape(identifier)}[/bold]."
     if kind == "user":
-        told += (
-            " The pool signed them out."
+        text += (
+            " The user is signed out of the pool."
             if signed_out
-            else " [yellow]Refresh tokens still work: give --user-pool-id to sign the user out in the pool.[/yellow]"
+            else " [yellow]Refresh tokens still work: add --user-pool-id to sign the user out of the pool.[/yellow]"
         )
-    session.answer({"kind": kind, "id": identifier, "signed_out": signed_out}, told)
+    session.answer({"kind": kind, "id": identifier, "signed_out": signed_out}, text)
 
 
 def verify_command(
     context: typer.Context,
-    token: Annotated[str, typer.Argument(help="The token; - reads it from standard input, which no history keeps.")],
-    client: Annotated[Many, typer.Option(help="An app client whose tokens are accepted; default: any.")] = None,
-    issuer: Annotated[str | None, typer.Option(help="The issuer; default: the user pool's.")] = None,
-    jwks_uri: Annotated[str | None, typer.Option(help="Another address of its keys; only on loopback.")] = None,
-    token_use: Annotated[TokenUse, typer.Option(help="Which kind of token is accepted.")] = "access",
+    token: Annotated[
+        str, typer.Argument(help="The token; - reads it from standard input, to keep it out of the shell history.")
+    ],
+    client: Annotated[
+        Repeated, typer.Option(help="Accept only tokens of this app client; default: any. Repeatable.")
+    ] = None,
+    issuer: Annotated[str | None, typer.Option(help="Accept this issuer; default: the user pool.")] = None,
+    jwks_uri: Annotated[str | None, typer.Option(help="Fetch its keys from this address, on loopback only.")] = None,
+    token_use: Annotated[TokenUse, typer.Option(help="Accept this kind of token.")] = "access",
     audience: Annotated[
-        Many, typer.Option(help="A resource that the token may be bound to (aud); default: none but its own client.")
+        Repeated,
+        typer.Option(help="Accept tokens bound to this resource (aud); default: only their own client. Repeatable."),
     ] = None,
     *,
-    revocation: Annotated[
-        bool, typer.Option(help="Ask the table: for the names of the claims, and whether the token is revoked.")
-    ] = True,
+    revocation: Annotated[bool, typer.Option(help="Check the table for revocations and claim names.")] = True,
 ) -> None:
-    """Verify a token as the authorizer does before it looks at the route, and show its claims.
-
-    Exit code 1 and a code where it is refused.
-    """
+    """Verify a token and show its claims, as the authorizer would without a route. Exits with 1 if refused."""
     session: Session = context.obj
     given = sys.stdin.read().strip() if token == "-" else token
     verifier = Verifier(
@@ -107,14 +109,14 @@ def _issuer(session: Session, given: str | None) -> str:
     if given:
         return given
     if session.pool is None:
-        raise ConfigurationError("Which issuer? Give --user-pool-id or --issuer.")
+        raise ConfigurationError("No issuer given. Use --user-pool-id or --issuer.")
     return session.pool.issuer
 
 
 def _claim_names(rows: Table, token_use: TokenUse) -> Mapping[str, str | None] | NamesOf:
-    """As the version says that made the token; before there is one, nobody has chosen other names.
+    """Return the claim names of the version that issued the token; the defaults if there is no version.
 
-    An ID token does not tell its version, and is read by the names of the one in force.
+    An ID token does not carry its version, so the names of the version in force apply.
     """
     if bundles.pointer(rows) is None:
         return CLAIM_NAMES
@@ -124,21 +126,21 @@ def _claim_names(rows: Table, token_use: TokenUse) -> Mapping[str, str | None] |
 
 
 def _local_keys(session: Session) -> str | None:
-    """Where an emulator on this machine serves the keys; None for AWS, where the issuer itself says."""
-    address = session.places.endpoint_url
+    """Return where an emulator on this machine serves the keys; None for AWS, where the issuer serves them."""
+    address = session.connection.endpoint_url
     if not address or session.pool is None or urlsplit(address).hostname not in ("127.0.0.1", "::1", "localhost"):
         return None
     return f"{address.rstrip('/')}/{session.pool.id}/.well-known/jwks.json"
 
 
-def _edits(session: Session) -> Resources:
+def _resources(session: Session) -> Resources:
     return Resources(session.rows, session.by)
 
 
 def _show_secret(session: Session, resource: str, secret: str) -> None:
     session.answer(
         {"resource": resource, "secret": secret},
-        f"The secret of [bold]{escape(resource)}[/bold], shown this once and kept nowhere:\n{escape(secret)}",
+        f"The secret of [bold]{escape(resource)}[/bold], shown only now and stored only as a hash:\n{escape(secret)}",
     )
 
 
@@ -146,31 +148,34 @@ def _show_secret(session: Session, resource: str, secret: str) -> None:
 def add(
     context: typer.Context,
     resource: Resource,
-    client: Annotated[Many, typer.Option(help="A client whose tokens it may ask about; * for all.")] = None,
-    tenant: Annotated[Many, typer.Option(help="A tenant whose tokens it may ask about; * for all.")] = None,
+    client: Annotated[Repeated, typer.Option(help="Allow tokens of this app client; * for all. Repeatable.")] = None,
+    tenant: Annotated[Repeated, typer.Option(help="Allow tokens of this tenant; * for all. Repeatable.")] = None,
     audience: Annotated[
-        Many, typer.Option(help="A resource (aud) that a token must be bound to; * for any; default: the deployment's.")
+        Repeated,
+        typer.Option(
+            help="Require tokens bound to this resource (aud); * for any; default: the deployment's. Repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Let somebody ask about tokens; shows their secret once."""
+    """Add a caller of the introspection endpoint and show its secret once."""
     session: Session = context.obj
     if not client or not tenant:
-        raise OperationError(Code.BAD_ARGUMENT, "About whose tokens? Give --client and --tenant; '*' means all.")
+        raise OperationError(Code.BAD_ARGUMENT, "No tokens allowed. Use --client and --tenant; '*' means all.")
     _show_secret(
-        session, resource, _edits(session).add(resource, clients=client, tenants=tenant, audience=audience or ())
+        session, resource, _resources(session).add(resource, clients=client, tenants=tenant, audience=audience or ())
     )
 
 
 @resources.command("rotate")
 def rotate(context: typer.Context, resource: Resource) -> None:
-    """Give a new secret; the one before stays valid until the next rotation."""
+    """Replace the secret and show the new one; the old one stays valid until the next rotation."""
     session: Session = context.obj
-    _show_secret(session, resource, _edits(session).rotate(resource))
+    _show_secret(session, resource, _resources(session).rotate(resource))
 
 
 @resources.command("remove")
 def remove(context: typer.Context, resource: Resource) -> None:
-    """Take the right to ask away; all its secrets are worth nothing at once."""
+    """Remove a caller; its secrets stop working at once."""
     session: Session = context.obj
-    _edits(session).remove(resource)
-    session.answer({"resource": resource}, f"[bold]{escape(resource)}[/bold] may no longer ask.")
+    _resources(session).remove(resource)
+    session.answer({"resource": resource}, f"[bold]{escape(resource)}[/bold] is removed.")

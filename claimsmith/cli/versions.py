@@ -1,4 +1,4 @@
-"""``versions``, ``diff``, ``rollback``, `resume`, ``stage``, ``promote``, ``release``: which version serves whom."""
+"""The commands for policy versions, from ``versions`` to ``release``."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     from claimsmith.service.versions import PublishingStatus
     from claimsmith.store.bundles import Version
 
-Number = Annotated[int, typer.Argument(metavar="N", min=1, max=MAX_VERSION, help="The version's number.")]
+Number = Annotated[int, typer.Argument(metavar="N", min=1, max=MAX_VERSION, help="The version number.")]
 
-_SOON: Final = "Tokens see it within the policy's cache_seconds."
+_SOON: Final = "New tokens follow within cache_seconds of the policy."
 
-_TOLD: Final = {
-    Result.PUBLISHED: "[green]Version {version} is in force[/green] for all. " + _SOON,
-    Result.UNCHANGED: "Version {version} is in force already; nothing changed.",
-    Result.HELD: "[yellow]Not published[/yellow]: somebody rolled back just now, and publishing is on hold.",
-    Result.MANUAL: "[yellow]Stored, not in force[/yellow]: the settings say publish: manual. "
-    "claimsmith promote puts the draft in force.",
-    Result.WAITING: "[yellow]Not published[/yellow]: somebody has begun to apply a policy and has not finished. "
-    "claimsmith versions says who; claimsmith release gives it up.",
+_MESSAGES: Final = {
+    Result.PUBLISHED: "[green]Version {version} is in force[/green] for all users. " + _SOON,
+    Result.UNCHANGED: "Nothing changed: version {version} is already in force.",
+    Result.HELD: "[yellow]Not published[/yellow]: publishing is on hold since a rollback. "
+    "Run claimsmith resume to end the hold.",
+    Result.MANUAL: "[yellow]Stored, not in force[/yellow]: the settings have publish: manual. "
+    "Run claimsmith promote to publish the draft.",
+    Result.WAITING: "[yellow]Not published[/yellow]: somebody is applying a policy. "
+    "claimsmith versions shows who; claimsmith release cancels it.",
 }
 
 
@@ -50,9 +51,9 @@ def register(app: typer.Typer) -> None:
 
 def versions(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most this many, newest first.")] = 20,
 ) -> None:
-    """Show the versions, which one is in force or staged, and what keeps the draft from being published."""
+    """List the versions, which one is in force or staged, and what blocks publishing."""
     session: Session = context.obj
     standing = service.publishing_status(session.rows, limit=limit)
     if session.as_json:
@@ -60,23 +61,25 @@ def versions(
         return
     if standing.versions:
         session.out.print(_grid(standing))
-    for line in _lines(standing):
+    for line in _status_lines(standing):
         session.out.print(line, highlight=False)
 
 
 def diff(
     context: typer.Context,
-    before: Annotated[int, typer.Argument(metavar="A", min=1, max=MAX_VERSION, help="One version's number.")],
-    after: Annotated[int, typer.Argument(metavar="B", min=1, max=MAX_VERSION, help="The other's.")],
+    before: Annotated[int, typer.Argument(metavar="A", min=1, max=MAX_VERSION, help="A version number.")],
+    after: Annotated[
+        int, typer.Argument(metavar="B", min=1, max=MAX_VERSION, help="The version number to compare with.")
+    ],
 ) -> None:
-    """Show what version B says differently from version A: roles, scopes, rules, settings and so on."""
+    """Show what changed from version A to version B: roles, scopes, rules, settings and so on."""
     session: Session = context.obj
     found = difference(session.rows, before, after)
     if session.as_json:
         session.answer({"from": before, "to": after, "differences": [each._asdict() for each in found]}, "")
         return
     if not found:
-        session.out.print(f"Versions {before} and {after} say the same.", highlight=False)
+        session.out.print(f"Versions {before} and {after} are the same.", highlight=False)
     section = None
     for each in found:
         if each.section != section:
@@ -87,60 +90,59 @@ def diff(
 
 
 def rollback(context: typer.Context, number: Number) -> None:
-    """Put an earlier version in force for all and hold publishing until resume. A staged version is staged no longer.
+    """Go back to an earlier version for all users, and hold publishing until resume. Ends any staging.
 
-    With the number of the version in force, only the staging ends and the hold begins.
+    With the number of the version in force, it only ends the staging and starts the hold.
     """
     session: Session = context.obj
     pointer = service.rollback(session.rows, number, by=session.by)
     session.answer(
         {"in_force": pointer.version, "hold": True},
-        f"[green]Version {pointer.version} is in force[/green] for all. {_SOON}\n"
-        "Publishing is on hold: edits of the policy are stored and change no token until claimsmith resume.",
+        f"[green]Version {pointer.version} is in force[/green] for all users. {_SOON}\n"
+        "Publishing is on hold: edits are stored, but change no token until claimsmith resume.",
     )
 
 
 def resume(context: typer.Context) -> None:
-    """End the hold of a rollback and publish the draft. Exit code 1 where the draft is refused."""
+    """End the hold of a rollback and publish the draft. Exits with 1 if the draft has errors."""
     session: Session = context.obj
     outcome = service.resume(session.rows, by=session.by)
-    _answer(session, outcome, "The hold is over, but the draft is refused.", before="The hold is over. ")
+    _answer(session, outcome, "The hold has ended, but the draft has errors.", before="The hold has ended. ")
 
 
 def stage(
     context: typer.Context,
     number: Number,
     percent: Annotated[
-        int | None, typer.Option(min=0, max=100, help="Serve this part of all users; 0 alone ends it.")
+        int | None, typer.Option(min=0, max=100, help="Serve this percentage of all users; 0 alone ends the staging.")
     ] = None,
     subject: Annotated[
         list[str] | None,
-        typer.Option(metavar="U", help="Serve this user: a subject, with a known pool also a username. Repeatable."),
+        typer.Option(metavar="U", help="Serve this user: the sub, or with --user-pool-id the username. Repeatable."),
     ] = None,
     client: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Serve this app client's machine tokens. Repeatable.")
+        list[str] | None, typer.Option(metavar="ID", help="Serve machine tokens of this app client. Repeatable.")
     ] = None,
 ) -> None:
-    """Try a version on a part of the users before it is in force for all; says anew whom it serves, each time.
+    """Stage a version: try it on some users before all. Each call replaces the previous selection.
 
-    Who is served by a percentage is served by every higher one; everybody else is served by the version in force.
+    Users served at one percentage stay served at every higher one; all others get the version in force.
 
-    Promoting puts the staged version in force. A staging of 0 percent, a rollback, and a version published for all end
-    it.
+    Ends by promote, rollback, --percent 0, or when another version is published for all.
     """
     session: Session = context.obj
     if percent is None and not subject and not client:
-        raise OperationError(Code.BAD_ARGUMENT, "Whom does it serve? Give --percent, --subject or --client.")
+        raise OperationError(Code.BAD_ARGUMENT, "No users given. Use --percent, --subject or --client.")
     named = [*(session.user(name).sub for name in subject or ()), *(client or ())]
     pointer = service.stage(session.rows, number, percent=percent or 0, subjects=named, by=session.by)
-    text = f"Nothing is staged; version {pointer.version} serves all. {_SOON}"
+    text = f"Nothing is staged; version {pointer.version} serves all users. {_SOON}"
     if pointer.staging is not None:
-        text = f"[green]Version {number} is staged[/green]: it serves {_whom(pointer.staging)}. {_SOON}"
+        text = f"[green]Version {number} is staged[/green]: it serves {_served(pointer.staging)}. {_SOON}"
         standing = service.publishing_status(session.rows, limit=1)
         if not pointer.hold and not standing.manual:
             text += (
-                "\n[yellow]Publishing is automatic[/yellow]: the next change of the policy goes to all and ends the "
-                "staging. Set publish: manual in the settings to keep it until you promote."
+                "\n[yellow]Publishing is automatic[/yellow]: the next policy change goes live for all users and ends "
+                "the staging. Set publish: manual in the settings to prevent this."
             )
     session.answer({"in_force": pointer.version, "staged": _staged_data(pointer.staging)}, text)
 
@@ -148,37 +150,40 @@ def stage(
 def promote(
     context: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(metavar="N", min=1, max=MAX_VERSION, help="A version's number.")
+        int | None,
+        typer.Argument(
+            metavar="N", min=1, max=MAX_VERSION, help="The version number; default: the staged version, or the draft."
+        ),
     ] = None,
 ) -> None:
-    """Put version N in force for all; without N the staged version, or else the draft (for publish: manual).
+    """Publish version N for all users; without N, the staged version, or the draft if none is staged.
 
-    A hold stays until resume. Exit code 1 where the draft is refused.
+    A hold stays in place until resume. Exits with 1 if the draft has errors.
     """
     session: Session = context.obj
-    _answer(session, service.promote(session.rows, number, by=session.by), "The draft is refused.")
+    _answer(session, service.promote(session.rows, number, by=session.by), "The draft has errors.")
 
 
 def release(context: typer.Context) -> None:
-    """Give up the lease of an apply that did not finish, so that edits are published again."""
+    """Cancel an apply that did not finish, so that edits are published again."""
     session: Session = context.obj
     lease = service.release(session.rows)
     if lease is None:
-        session.answer({"released": None}, "Nobody is applying a policy.")
+        session.answer({"released": None}, "No apply is in progress.")
         return
     session.answer(
         {"released": {"by": lease.by, "started_at": lease.started_at}},
-        f"What {escape(lease.by)} began at {_time(lease.started_at)} is given up.\n"
-        "The draft is as they left it, perhaps half written, and its next change publishes it: "
-        "apply a whole file, or look at it first with claimsmith lint.",
+        f"The apply that {escape(lease.by)} started at {_time(lease.started_at)} is cancelled.\n"
+        "The draft may be incomplete, and its next change publishes it: "
+        "apply a complete file, or check the draft with claimsmith lint.",
     )
 
 
 def _answer(session: Session, outcome: Outcome, refused: str, *, before: str = "") -> None:
     if outcome.result is Result.REFUSED:
         raise PolicyError(outcome.findings[0].code, refused, outcome.findings)
-    told = before + _TOLD[outcome.result].format(version=outcome.version)
-    session.answer({"result": outcome.result, "policy_version": outcome.version}, told)
+    text = before + _MESSAGES[outcome.result].format(version=outcome.version)
+    session.answer({"result": outcome.result, "policy_version": outcome.version}, text)
     if outcome.result in (Result.WAITING, Result.HELD):
         raise typer.Exit(1)
 
@@ -201,35 +206,37 @@ def _serves(standing: PublishingStatus, version: Version) -> str:
     return "[yellow]staged[/yellow]" if staging is not None and staging.candidate == version.number else ""
 
 
-def _lines(standing: PublishingStatus) -> list[str]:
-    """What there is to know besides the list; a line each."""
+def _status_lines(standing: PublishingStatus) -> list[str]:
+    """Return the status lines below the list."""
     pointer, lease, problems = standing.pointer, standing.lease, standing.problems
     lines = []
     if pointer is None:
-        lines.append("[red]No version is in force[/red]; every sign-in is refused. Apply a policy, or promote.")
+        lines.append(
+            "[red]No version is in force[/red]; every sign-in is refused. Run claimsmith apply or claimsmith promote."
+        )
     else:
         changed = f"{_time(pointer.updated_at)} by {escape(pointer.updated_by or 'unknown')}"
-        lines.append(f"Version {pointer.version} is in force. What serves whom was changed last at {changed}.")
+        lines.append(f"Version {pointer.version} is in force. Last changed at {changed}.")
         if pointer.staging is not None:
-            lines.append(f"Version {pointer.staging.candidate} is staged: it serves {_whom(pointer.staging)}.")
+            lines.append(f"Version {pointer.staging.candidate} is staged: it serves {_served(pointer.staging)}.")
         if pointer.problem is not None:
-            told = f"What is staged cannot be read: {pointer.problem.attribute} {pointer.problem.why}."
-            lines.append(f"[red]{escape(told)}[/red]")
+            text = f"The staging cannot be read: {pointer.problem.attribute} {pointer.problem.why}."
+            lines.append(f"[red]{escape(text)}[/red]")
         if pointer.hold:
-            lines.append("[yellow]Publishing is on hold[/yellow] since a rollback; claimsmith resume ends it.")
+            lines.append("[yellow]Publishing is on hold[/yellow] since a rollback; run claimsmith resume to end it.")
     if standing.manual and not (pointer is not None and pointer.hold):
         what = "staged version" if pointer is not None and pointer.staging is not None else "draft"
-        lines.append(f"Publishing is manual; claimsmith promote puts the {what} in force.")
+        lines.append(f"Publishing is manual; run claimsmith promote to publish the {what}.")
     if lease is not None:
         lines.append(
-            f"[yellow]{escape(lease.by)} has been applying a policy since {_time(lease.started_at)}[/yellow]; until "
-            "they finish, nothing is published. claimsmith release gives it up."
+            f"[yellow]{escape(lease.by)} has been applying a policy since {_time(lease.started_at)}[/yellow]; nothing "
+            "is published until they finish. Run claimsmith release to cancel it."
         )
     if problems is not None:
-        count = sum(_stands_for(finding) for finding in _findings(problems))
+        count = sum(_count(finding) for finding in _findings(problems))
         lines.append(
             f"[red]The draft was refused[/red] at {_time(problems.get('at'))} with {count} "
-            f"{'finding' if count == 1 else 'findings'}; claimsmith lint shows what is wrong with it now."
+            f"{'finding' if count == 1 else 'findings'}; run claimsmith lint to list them."
         )
     return lines
 
@@ -270,13 +277,13 @@ def _findings(problems: dict[str, Any]) -> list[Any]:
     return findings if isinstance(findings, list) else []
 
 
-def _stands_for(finding: object) -> int:
-    """How many findings an entry of the problems row stands for: more than one where the list was cut there."""
+def _count(finding: object) -> int:
+    """Return how many findings an entry of the PROBLEMS row counts: more than one where the list was cut."""
     left_out = finding.get("left_out") if isinstance(finding, dict) else None
     return left_out if isinstance(left_out, int) else 1
 
 
-def _whom(staging: Staging) -> str:
+def _served(staging: Staging) -> str:
     named = len(staging.subjects)
     parts = [f"{staging.percent} % of all subjects"] if staging.percent else []
     parts += [f"{named} by name" if parts else f"{named} {'subject' if named == 1 else 'subjects'} by name"] * bool(
@@ -297,7 +304,7 @@ def _difference(each: Difference) -> str:
 
 
 def _members(old: object, new: object) -> list[str]:
-    """The strings that only the second of two lists of strings has."""
+    """Return the strings that are only in the second list; none unless both are lists of strings."""
     if not isinstance(old, list) or not isinstance(new, list):
         return []
     if not all(isinstance(member, str) for member in (*old, *new)):
@@ -310,7 +317,7 @@ def _json(value: object) -> str:
 
 
 def _time(seconds: object) -> str:
-    """Epoch seconds as people read them."""
+    """Return epoch seconds as readable text."""
     if not isinstance(seconds, int):
         return "unknown"
     try:

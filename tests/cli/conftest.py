@@ -50,10 +50,10 @@ def claimsmith(rows: Table, capsys: pytest.CaptureFixture[str]) -> Callable[...,
     def run(*arguments: str) -> Ran:
         with pytest.raises(SystemExit) as ended:
             main(["--table", rows.name, *arguments])
-        said = capsys.readouterr()
+        output = capsys.readouterr()
         code = ended.value.code
         assert isinstance(code, int)
-        return Ran(code, said.out, said.err)
+        return Ran(code, output.out, output.err)
 
     return run
 

@@ -26,7 +26,7 @@ def test_granting_adds_roles_and_keeps_the_others(claimsmith: Command, rows: Tab
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("members", "grant", "u1", "acme", "--role", "edtor"), "Did you mean editor?"),
         (("members", "grant", "u1", "nowhere"), "There is no tenant nowhere"),
@@ -37,11 +37,11 @@ def test_granting_adds_roles_and_keeps_the_others(claimsmith: Command, rows: Tab
     ],
 )
 def test_what_names_nothing_is_refused_with_a_sentence(
-    claimsmith: Command, arguments: tuple[str, ...], says: str
+    claimsmith: Command, arguments: tuple[str, ...], message: str
 ) -> None:
     done = claimsmith(*arguments)
     assert done.code in (1, 2)
-    assert says in " ".join(done.err.split())
+    assert message in " ".join(done.err.split())
 
 
 def test_a_suspended_tenant_gives_no_claims_until_it_is_let_in_again(claimsmith: Command) -> None:
@@ -93,7 +93,7 @@ def test_preview_shows_claims_with_their_rows_and_why_not(claimsmith: Command) -
 
 
 def test_preview_says_which_version_of_the_policy_decided(claimsmith: Command) -> None:
-    assert "Decided by version 1 of the policy." in claimsmith("preview", "--user", "u1").out
+    assert "Policy version 1." in claimsmith("preview", "--user", "u1").out
 
 
 def test_preview_of_a_refused_sign_in_ends_with_one_and_the_code(claimsmith: Command) -> None:

@@ -111,15 +111,15 @@ tests:
 """
 
 
-def test_a_policy_with_only_warnings_is_fine_and_the_warnings_are_told(claimsmith: Command, policy_file: Path) -> None:
+def test_a_policy_with_only_warnings_passes_and_reports_the_warnings(claimsmith: Command, policy_file: Path) -> None:
     policy_file.write_text("settings: {}\nrules:\n  - {id: later, enabled: false}\n")
     done = claimsmith("lint", str(policy_file))
     assert done.code == 0
-    assert f"warning: {policy_file}:3: enabled: the rule is not enabled [CS1040]" in done.out
+    assert f"warning: {policy_file}:3: enabled: the rule is disabled; enable or delete it [CS1040]" in done.out
     assert "1 warning" in done.out
-    told = claimsmith("lint", str(policy_file), "--json").data
-    assert [(finding["code"], finding["severity"]) for finding in told["findings"]] == [("CS1040", "warning")]
-    assert "error" not in told
+    report = claimsmith("lint", str(policy_file), "--json").data
+    assert [(finding["code"], finding["severity"]) for finding in report["findings"]] == [("CS1040", "warning")]
+    assert "error" not in report
     assert claimsmith("apply", str(policy_file)).code == 0
 
 
@@ -170,7 +170,7 @@ def test_a_row_that_no_file_can_hold_is_not_left_out_of_an_export(claimsmith: Co
     assert (done.code, done.data["error"]["code"]) == (1, "CS1004")
 
 
-def test_a_file_that_cannot_be_written_is_told(claimsmith: Command, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(claimsmith: Command, tmp_path: Path) -> None:
     done = claimsmith("export", "--output", str(tmp_path / "no" / "such.yaml"))
     assert done.code == 2
     assert "cannot be written" in done.err

@@ -87,7 +87,7 @@ def test_what_is_no_token_is_refused_with_its_code(claimsmith: Command) -> None:
 
 @pytest.fixture
 def issued(rows: Table) -> Iterator[Callable[..., tuple[Tokens, tuple[str, ...]]]]:
-    """Sign in under a policy with these settings: the tokens, and what ``verify`` must be told of their issuer."""
+    """Sign in with these settings: the tokens, and the options that ``verify`` needs for their issuer."""
     kit = CognitoKit()
     user = kit.add_user("ada")
     kit.add_client("web", scopes=["openid"])
@@ -111,7 +111,7 @@ def issued(rows: Table) -> Iterator[Callable[..., tuple[Tokens, tuple[str, ...]]
         yield sign_in
 
 
-def test_access_tokens_are_accepted_and_id_tokens_where_that_is_said(
+def test_access_tokens_are_accepted_and_id_tokens_only_on_request(
     claimsmith: Command, issued: Callable[..., tuple[Tokens, tuple[str, ...]]]
 ) -> None:
     tokens, where = issued()

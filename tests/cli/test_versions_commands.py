@@ -33,8 +33,8 @@ def staged(claimsmith: Command, policy_file: Path) -> Path:
     return policy_file
 
 
-def told(ran: Ran) -> str:
-    """What was said, without the line breaks of a narrow screen."""
+def output(ran: Ran) -> str:
+    """The output without line breaks."""
     return " ".join(ran.out.split())
 
 
@@ -49,16 +49,16 @@ def test_what_apply_stores_without_putting_it_in_force_names_the_command_that_do
     claimsmith: Command, staged: Path
 ) -> None:
     staged.write_text(MANUAL.replace("orders/list", "orders/export"))
-    assert "claimsmith promote puts it in force" in told(claimsmith("apply", str(staged)))
+    assert "Run claimsmith promote to publish." in output(claimsmith("apply", str(staged)))
     claimsmith("rollback", "1")
     staged.write_text(MANUAL.replace("publish: manual", "publish: auto"))
-    assert "claimsmith resume ends the hold" in told(claimsmith("apply", str(staged)))
+    assert "Run claimsmith resume to end the hold and publish." in output(claimsmith("apply", str(staged)))
 
 
 def test_a_note_of_apply_is_kept_with_the_version(claimsmith: Command, policy_file: Path) -> None:
     claimsmith("apply", str(policy_file), "--var", "WEB=web1", "--note", "editors may write")
     assert claimsmith("versions", "--json").data["versions"][0]["note"] == "editors may write"
-    assert "editors may write" in told(claimsmith("versions"))
+    assert "editors may write" in output(claimsmith("versions"))
 
 
 @pytest.mark.usefixtures("staged")
@@ -67,12 +67,12 @@ def test_versions_says_who_made_each_and_which_one_is_in_force(claimsmith: Comma
     assert [version["version"] for version in data["versions"]] == [2, 1]
     assert data["versions"][0]["created_by"].startswith("cli")
     assert (data["in_force"], data["staged"], data["hold"], data["manual"]) == (1, None, False, True)
-    text = told(claimsmith("versions"))
+    text = output(claimsmith("versions"))
     assert "in force" in text
-    assert "Publishing is manual; claimsmith promote puts the draft in force." in text
+    assert "Publishing is manual; run claimsmith promote to publish the draft." in text
     assert (
         len(claimsmith("versions", "--limit", "1", "--json").data["versions"]) == 2
-    )  # the one in force is always told
+    )  # the one in force is always listed
 
 
 @pytest.mark.usefixtures("staged")
@@ -85,7 +85,7 @@ def test_diff_names_what_came_went_and_changed(claimsmith: Command) -> None:
     changed = [(each["kind"], each["section"], each["name"], each["path"]) for each in differences]
     assert ("removed", "roles", "editor", []) in changed
     assert ("changed", "roles", "viewer", ["scopes"]) in changed
-    assert "say the same" in claimsmith("diff", "2", "2").out
+    assert "are the same" in claimsmith("diff", "2", "2").out
 
 
 def test_a_role_of_a_staged_version_can_be_granted_to_those_who_try_it(
@@ -109,16 +109,16 @@ def test_a_version_is_staged_promoted_rolled_back_and_resumed(claimsmith: Comman
         0,
         {"in_force": 1, "staged": {"version": 2, "percent": 10, "subjects": ["m2m", "user-1"]}},
     )
-    assert "Version 2 is staged: it serves 10 % of all subjects and 2 by name." in told(claimsmith("versions"))
+    assert "Version 2 is staged: it serves 10 % of all subjects and 2 by name." in output(claimsmith("versions"))
     assert claimsmith("promote", "--json").data == {"result": "published", "policy_version": 2}
     back = claimsmith("rollback", "1")
     assert "Version 1 is in force for all" in back.out
     assert "on hold" in back.out
-    assert "Publishing is on hold since a rollback; claimsmith resume ends it." in told(claimsmith("versions"))
+    assert "Publishing is on hold since a rollback; run claimsmith resume to end it." in output(claimsmith("versions"))
     refused = claimsmith("promote")
     assert refused.code == 1
     assert "CS4011" in refused.err
-    assert "The hold is over." in claimsmith("resume").out
+    assert "The hold has ended." in claimsmith("resume").out
     assert claimsmith("promote", "2", "--json").data == {"result": "published", "policy_version": 2}
 
 
@@ -141,8 +141,8 @@ def test_staging_says_that_the_next_publication_ends_it_where_publishing_is_auto
 ) -> None:
     staged.write_text(MANUAL.replace("manual", "auto"))
     assert claimsmith("apply", str(staged)).code == 0
-    assert "Publishing is automatic" in told(claimsmith("stage", "1", "--percent", "10"))
-    assert "Nothing is staged; version 2 serves all." in told(claimsmith("stage", "1", "--percent", "0"))
+    assert "Publishing is automatic" in output(claimsmith("stage", "1", "--percent", "10"))
+    assert "Nothing is staged; version 2 serves all users." in output(claimsmith("stage", "1", "--percent", "0"))
 
 
 @pytest.mark.usefixtures("staged")
@@ -177,28 +177,28 @@ def test_a_red_draft_is_not_promoted_and_its_findings_are_shown(claimsmith: Comm
         done = claimsmith(command)
         assert done.code == 1
         assert "CS1005" in done.err
-    assert "The draft was refused at" in told(claimsmith("versions"))
+    assert "The draft was refused at" in output(claimsmith("versions"))
     assert claimsmith("versions", "--json").data["problems"]["findings"][0]["row"] == "POLICY ROLE#x"
 
 
 @pytest.mark.usefixtures("staged")
-def test_an_unfinished_apply_is_told_and_given_up_by_command(claimsmith: Command, rows: Table) -> None:
+def test_an_unfinished_apply_is_listed_and_cancelled_by_command(claimsmith: Command, rows: Table) -> None:
     rows.put({"pk": "LEASE", "sk": "DRAFT", "digest": "another", "by": "cli:bob", "started_at": 1_800_000_000})
-    assert "cli:bob has been applying a policy since 2027-01-15 08:00:00 UTC" in told(claimsmith("versions"))
+    assert "cli:bob has been applying a policy since 2027-01-15 08:00:00 UTC" in output(claimsmith("versions"))
     waiting = claimsmith("promote")
     assert waiting.code == 1
-    assert "claimsmith release" in told(waiting)
+    assert "claimsmith release" in output(waiting)
     released = claimsmith("release")
     assert released.code == 0
-    assert "What cli:bob began" in told(released)
+    assert "The apply that cli:bob started" in output(released)
     assert claimsmith("release", "--json").data == {"released": None}
     assert claimsmith("promote").code == 0
 
 
 @pytest.mark.usefixtures("staged")
-def test_a_staging_edited_by_hand_is_told_and_ended(claimsmith: Command, rows: Table) -> None:
+def test_a_staging_edited_by_hand_is_reported_and_ended(claimsmith: Command, rows: Table) -> None:
     rows.update("BUNDLE", "CURRENT", {"candidate": "two"})
-    assert "What is staged cannot be read: candidate is not the number of a version" in told(claimsmith("versions"))
+    assert "The staging cannot be read: candidate is not the number of a version" in output(claimsmith("versions"))
     assert claimsmith("versions", "--json").data["staging_problem"]["attribute"] == "candidate"
     assert claimsmith("promote").code == 1
     assert claimsmith("stage", "2", "--percent", "0").code == 0

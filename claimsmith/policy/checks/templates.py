@@ -54,7 +54,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "routes": ("any_scope", "all_scopes", "any_role", "audience"),
 }
 
-_LITERAL: Final = "braces have no effect here; write the text without them"
+_LITERAL: Final = "templates and expressions have no effect here; write the literal itself"
 _TEMPLATE_OR_VALUE: Final = (
     "this is a literal, so braces have no effect; write {template: …}, or {value: …} to keep the braces"
 )

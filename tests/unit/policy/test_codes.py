@@ -1,7 +1,7 @@
 """Every CS1xxx code has an entry in ``docs/codes.md``, a bad fixture that gives exactly it, and a good one without one.
 
 A bad YAML fixture names in its first line what is blamed: the row and the attribute, or the line of a file that is no
-policy. A JSON fixture holds rows, where YAML cannot say the same.
+policy. A JSON fixture holds rows, where YAML cannot express it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def place(path: Path) -> str:
 
 
 def findings(path: Path) -> list[Finding]:
-    """What lint says; of a list that was cut, only that."""
+    """The findings of lint; of a list that was cut, only the last."""
     try:
         found = lint(draft(path))
         return found[-1:] if found and found[-1].left_out else found
@@ -97,15 +97,15 @@ def test_an_error_keeps_a_policy_from_being_compiled_and_a_warning_does_not(code
 
 def test_the_page_calls_warnings_what_lint_calls_warnings() -> None:
     page = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
-    told = set(re.findall(r"^\| (CS1\d{3}) \| \w+ \| Warning:", page, re.MULTILINE))
-    assert told == {code.value for code in WARNINGS}
+    documented = set(re.findall(r"^\| (CS1\d{3}) \| \w+ \| Warning:", page, re.MULTILINE))
+    assert documented == {code.value for code in WARNINGS}
 
 
 def test_places_name_the_line_in_a_file() -> None:
-    said: dict[str, Any] = {}
+    has_line: dict[str, Any] = {}
     for code in CODES:
         path = fixture(code, "bad")
         if path.suffix == ".yaml" and code is not Code.SETTINGS_MISSING:
             [finding] = findings(path)
-            said[code.value] = finding.file == str(path) and (finding.line or 0) > 1
-    assert [code for code, has_line in said.items() if not has_line] == []
+            has_line[code.value] = finding.file == str(path) and (finding.line or 0) > 1
+    assert [code for code, found in has_line.items() if not found] == []

@@ -31,8 +31,8 @@ def test_the_order_of_rows_and_of_names_does_not_matter() -> None:
 
 
 def test_what_decides_nothing_is_not_compiled() -> None:
-    said = {"description": "x", "updated_by": "someone", "updated_at": 1_800_000_000, "ttl": 1_900_000_000}
-    assert compiled(settings=said, roles={"a": said}) == compiled(roles={"a": {}})
+    annotations = {"description": "x", "updated_by": "someone", "updated_at": 1_800_000_000, "ttl": 1_900_000_000}
+    assert compiled(settings=annotations, roles={"a": annotations}) == compiled(roles={"a": {}})
 
 
 def test_inheritance_is_closed_at_any_depth() -> None:

@@ -98,12 +98,12 @@ class Name(str):
         return super().__len__()
 
 
-def test_nearest_names_are_looked_for_only_of_findings_that_are_told() -> None:
+def test_nearest_names_are_looked_for_only_of_findings_that_are_reported() -> None:
     known = [Name(name) for name in names("role", 90)]
     Name.looked_at = 0
-    wanted = names("rolf", 20_000)
-    found = lint(from_rows(policy_rows(roles={name: {} for name in known}, groups={"g": {"roles": wanted}})))
-    assert found[-1].left_out == len(wanted) - (MAX_FINDINGS - 1)
+    missing = names("rolf", 20_000)
+    found = lint(from_rows(policy_rows(roles={name: {} for name in known}, groups={"g": {"roles": missing}})))
+    assert found[-1].left_out == len(missing) - (MAX_FINDINGS - 1)
     assert "did you mean role" in found[0].message
     assert Name.looked_at <= 10 * MAX_FINDINGS * len(known)
 
@@ -116,14 +116,14 @@ def test_no_nearest_name_is_looked_for_among_many_or_for_a_long_one(known: list[
     assert finding.message == f"there is no role {unknown}"
 
 
-def test_errors_are_told_before_warnings_and_all_are_counted() -> None:
+def test_errors_are_reported_before_warnings_and_all_are_counted() -> None:
     scopes = [f"s/{number}" for number in range(600)]
     policy = policy_rows(clients={"1a": {"scopes_allowed": []}}, roles={"a": {"scopes": scopes}})
-    told = lint(from_rows(policy))
-    assert (len(told), told[-1].code, told[-1].left_out) == (MAX_FINDINGS, Code.FINDINGS_CUT, 101)
+    reported = lint(from_rows(policy))
+    assert (len(reported), reported[-1].code, reported[-1].left_out) == (MAX_FINDINGS, Code.FINDINGS_CUT, 101)
     failing = {"pk": "POLICY", "sk": "TEST#t", "given": {}, "expect": {"groups": ["Nobody"]}}
-    told = lint(from_rows([*policy, failing]))
-    assert (told[0].code, told[-1].left_out) == (Code.TEST_FAILED, 102)
+    reported = lint(from_rows([*policy, failing]))
+    assert (reported[0].code, reported[-1].left_out) == (Code.TEST_FAILED, 102)
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,10 @@ def named(block: Block) -> str:
 
 
 def warned(block: Block) -> set[str]:
-    """The warning that an example says it gives."""
-    said = set(re.findall(r"\A# warns (CS\d{4})\n", block.text))
-    assert said <= set(WARNINGS), "no error is a mere warning"
-    return said
+    """The warning that an example announces."""
+    announced = set(re.findall(r"\A# warns (CS\d{4})\n", block.text))
+    assert announced <= set(WARNINGS), "no error is a mere warning"
+    return announced
 
 
 def merged(block: Block) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def merged(block: Block) -> dict[str, Any]:
     policy: dict[str, Any] = {**yaml.safe_load(WHOLE[0].text), "tests": []}
     for section, entries in own.items():
         before = policy.get(section, type(entries)())
-        assert not isinstance(entries, dict) or not before.keys() & entries.keys(), "it says something twice"
+        assert not isinstance(entries, dict) or not before.keys() & entries.keys(), "it defines an entry twice"
         policy[section] = {**before, **entries} if isinstance(entries, dict) else [*before, *entries]
     return policy
 
@@ -110,19 +110,19 @@ def test_an_examples_tests_are_red_without_the_rest_of_it(block: Block) -> None:
 def test_a_whole_policy_passes_the_command_as_it_stands(
     block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, said = lint_command(tmp_path, block.text, capsys)
-    assert (status, set(re.findall(r"\[(CS\d{4})\]", said))) == (0, warned(block)), said
-    assert f"Fine: {len(parse(block.text, 'policy.yaml', {}).entries)} rows, " in said
+    status, output = lint_command(tmp_path, block.text, capsys)
+    assert (status, set(re.findall(r"\[(CS\d{4})\]", output))) == (0, warned(block)), output
+    assert f"OK: {len(parse(block.text, 'policy.yaml', {}).entries)} rows, " in output
 
 
 @pytest.mark.parametrize("block", MISTAKES, ids=named)
 def test_a_mistake_gives_exactly_its_code_and_what_is_shown_below_it(
     block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, said = lint_command(tmp_path, block.text, capsys)
+    status, output = lint_command(tmp_path, block.text, capsys)
     shown = PAGE.blocks[PAGE.blocks.index(block) + 1]
-    assert (shown.language, shown.text) == ("text", said)
-    assert (status, re.findall(r"\[(CS\d{4})\]", said)) == (1, [block.text.splitlines()[0].removeprefix("# ")])
+    assert (shown.language, shown.text) == ("text", output)
+    assert (status, re.findall(r"\[(CS\d{4})\]", output)) == (1, [block.text.splitlines()[0].removeprefix("# ")])
 
 
 def test_the_rows_shown_are_those_of_the_first_policy() -> None:
@@ -157,7 +157,7 @@ def test_the_table_of_paths_is_that_of_the_engine() -> None:
 OPERANDS: Final = {"any": "x", "text": "x", "number": 1, "list": ["x"], "boolean": True, "member": "x"}
 
 #: The same in the words of the page.
-SAID: Final = {
+OPERAND_WORDS: Final = {
     "any": "anything",
     "text": "text",
     "number": "a number",
@@ -168,7 +168,7 @@ SAID: Final = {
 
 
 def of_missing(op: str, value: object) -> str:
-    """What an operator says of a path that leads to nothing."""
+    """What an operator yields for a missing path."""
     request = parse_event(event())
     known = Known(request, None, None, None, (), None)
     assert known["tenant.id"] is MISSING
@@ -182,7 +182,7 @@ def test_the_table_of_operators_is_that_of_the_engine() -> None:
         if operator.operand == "boolean":
             missing += f"; {of_missing(op, value=False)} for `false`"
         fields = ", ".join(field for field in ("any", "text", "list") if field in operator.fields)
-        expected[op] = (SAID[operator.operand], fields, missing)
+        expected[op] = (OPERAND_WORDS[operator.operand], fields, missing)
     table = {code(op): (value, fields, missing) for op, value, _, fields, missing in PAGE.table("`op`", "`value` is")}
     assert table == expected
 

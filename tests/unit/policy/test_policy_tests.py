@@ -139,7 +139,7 @@ def test_what_is_so_is_green(given: dict[str, Any], expect: dict[str, Any]) -> N
             {**MEMBER, "request": {"source": "HostedAuth", "scopes": ["email"]}},
             {"id": {"tenant_id": "acme"}},
             "expect.id.tenant_id",
-            'expected "acme", got no ID token at all',
+            'expected "acme", got no ID token',
         ),
         (
             {"user": {"claims": {"n": True}}},

@@ -1,4 +1,4 @@
-"""Rows and files say the same policy: nothing is lost either way, but who wrote a row and the numbers of ``order``."""
+"""Rows and files are equivalent: conversion loses nothing but who wrote a row and the numbers of ``order``."""
 
 from __future__ import annotations
 

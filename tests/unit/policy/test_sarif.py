@@ -124,7 +124,7 @@ def test_a_log_says_how_many_findings_it_does_not_have() -> None:
     assert_is_sarif(log)
     assert log["runs"][0]["properties"] == {"left_out": 6}
     last = log["runs"][0]["results"][3]
-    assert last["message"]["text"].startswith("and 6 more")
+    assert last["message"]["text"].startswith("6 more findings")
     assert last["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "p.yaml"}
 
 

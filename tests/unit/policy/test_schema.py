@@ -1,4 +1,4 @@
-"""The JSON Schema of a policy file: stored as it is generated, and of one mind with lint."""
+"""The JSON Schema of a policy file: the stored file is current, and agrees with lint."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def files() -> list[str]:
 
 def test_the_stored_schema_is_the_generated_one() -> None:
     assert (ROOT / "docs" / "policy.schema.json").read_text(encoding="utf-8") == schema_text(), (
-        "write it anew: claimsmith schema --output docs/policy.schema.json"
+        "update it: claimsmith schema --output docs/policy.schema.json"
     )
 
 

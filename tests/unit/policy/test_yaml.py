@@ -197,27 +197,27 @@ def test_why_a_file_cannot_be_read_is_said(tmp_path: Path) -> None:
 
     latin = tmp_path / "latin.yaml"
     latin.write_bytes(b"settings: {} # \xe4")
-    assert why(latin) == " cannot be read: it is not UTF-8."
+    assert why(latin) == " cannot be read: it is not UTF-8; save it as UTF-8."
     assert why(tmp_path / "none.yaml") == " cannot be read: no such file or directory."
     assert why(tmp_path) == " cannot be read: is a directory."
 
 
 def test_a_tab_is_named() -> None:
-    assert refused("roles:\n\tviewer: {}\n").message == "policy.yaml:2: YAML is indented by spaces, and here is a tab."
+    assert refused("roles:\n\tviewer: {}\n").message == "policy.yaml:2: a tab cannot indent YAML; use spaces."
     assert "tab" not in refused("roles: [viewer\n").message
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("roles: {viewer: {scopes: orders/read}}", "must be a list, even of one: [...]"),
-        ("roles: {viewer: {scopes: [1]}}", "must be text; quote a number that is text"),
+        ("roles: {viewer: {scopes: orders/read}}", "must be a list, even if it has one member: [...]"),
+        ("roles: {viewer: {scopes: [1]}}", "must be text; quote numbers that are meant as text"),
         (
             "roles: {viewer: {scopes: [yes]}}",
-            "must be text; a file's yes, no, on and off are true or false unless they are quoted",
+            "must be text; quote yes, no, on and off, which YAML reads as true or false",
         ),
         ("clients: {web: {audience: 1}}", "must be true or false"),
-        ("roles: {viewer: {claims: [a]}}", "must hold values by name"),
+        ("roles: {viewer: {claims: [a]}}", "must be a map of names to values"),
     ],
 )
 def test_a_wrong_type_is_told_in_the_words_of_a_file(row: str, message: str) -> None:
@@ -227,7 +227,7 @@ def test_a_wrong_type_is_told_in_the_words_of_a_file(row: str, message: str) -> 
 
 @pytest.mark.parametrize("number", ["010", "-010000", "1:30", "1:30.5", "0_7"])
 def test_a_number_that_yaml_reads_as_another_is_refused(number: str) -> None:
-    message = f"policy.yaml:2: {number} is another number in YAML 1.1 than it seems; quote it."
+    message = f"policy.yaml:2: YAML 1.1 reads {number} as a different number; quote it."
     assert refused(f"settings:\n  cache_seconds: {number}").message == message
     assert draft(f"settings: {{description: '{number}'}}").rows()[0]["description"] == number
 
