@@ -1,10 +1,24 @@
 """The policy that admins write: load it from YAML or rows, lint it, compile it into a bundle document."""
 
-from claimsmith.policy.draft import Draft, from_rows
+from claimsmith.errors import PolicyError
+from claimsmith.policy.draft import Draft, Entry, from_rows
 from claimsmith.policy.dump import dump
-from claimsmith.policy.finding import Finding
-from claimsmith.policy.lint import compile, lint  # noqa: A004 - the field's own word
+from claimsmith.policy.finding import Finding, Severity
+from claimsmith.policy.lint import compile, lint  # noqa: A004 - the usual word
 from claimsmith.policy.schema import schema, schema_text
 from claimsmith.policy.yaml import load
 
-__all__ = ["Draft", "Finding", "compile", "dump", "from_rows", "lint", "load", "schema", "schema_text"]
+__all__ = [
+    "Draft",
+    "Entry",
+    "Finding",
+    "PolicyError",
+    "Severity",
+    "compile",
+    "dump",
+    "from_rows",
+    "lint",
+    "load",
+    "schema",
+    "schema_text",
+]

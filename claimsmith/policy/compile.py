@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from claimsmith.cognito.claims import accepted
 from claimsmith.engine.codec import FORMAT
 from claimsmith.engine.language import AUTHORITY
+from claimsmith.engine.language.conditions import OPERATORS
 from claimsmith.engine.language.values import LITERAL, is_expression, looks_like_expression
 from claimsmith.policy.checks.roles import closures, expanded
 from claimsmith.policy.checks.scopes import grants
@@ -105,9 +106,10 @@ def _route(route: Route) -> dict[str, Any]:
 
 
 def _condition(condition: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the condition with defaults filled in: ``exists`` without a value means ``true``."""
+    """Return the condition with default values filled in."""
     if "field" in condition:
-        return {"value": True, **condition} if condition["op"] == "exists" else dict(condition)
+        default = OPERATORS[condition["op"]].default
+        return {**({} if default is None else {"value": default}), **condition}
     [(branch, inner)] = condition.items()
     return {branch: _condition(inner) if branch == "not" else [_condition(part) for part in inner]}
 

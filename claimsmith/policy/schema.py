@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
@@ -14,10 +14,8 @@ from claimsmith.engine.language.paths import FIXED, OPEN
 from claimsmith.engine.language.values import CONVERSIONS, FROM, LITERAL, TEMPLATE
 from claimsmith.policy.documents import CONDITION, DOCUMENTS, VALUE
 from claimsmith.policy.draft import LISTED_SECTIONS, ORDER, ORDERED_SECTION, SETTINGS_SECTION
+from claimsmith.policy.operands import OPERANDS
 from claimsmith.routes import METHODS
-
-if TYPE_CHECKING:
-    from claimsmith.engine.language.conditions import Operand
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE: Final = "#/$defs/"
@@ -88,9 +86,9 @@ def _condition() -> dict[str, Any]:
                 "field": {"$ref": _REFERENCE + _PATH},
                 "as": {"enum": list(CONVERSIONS)},
                 "op": {"const": name},
-                "value": _operand(operator.operand),
+                "value": dict(OPERANDS[operator.operand].schema),
             },
-            ["field", "op"] if name == "exists" else ["field", "op", "value"],
+            ["field", "op"] if operator.default is not None else ["field", "op", "value"],
         )
         for name, operator in OPERATORS.items()
     ]
@@ -98,24 +96,6 @@ def _condition() -> dict[str, Any]:
         "description": "all, any or not of conditions; or a field, an op and a value.",
         "anyOf": [*(_closed({branch: part}, [branch]) for branch, part in branches.items()), *leaves],
     }
-
-
-def _operand(operand: Operand) -> dict[str, Any]:
-    some: dict[str, Any] = {"not": {"type": "null"}}
-    match operand:
-        case "any":
-            return some
-        case "text":
-            return {"type": "string"}
-        case "number":
-            return {"type": "number"}
-        case "list":
-            return {"type": "array", "items": some}
-        case "boolean":
-            return {"type": "boolean"}
-        case "member":
-            return {"type": ["string", "number", "boolean"]}
-    assert_never(operand)
 
 
 def _value() -> dict[str, Any]:

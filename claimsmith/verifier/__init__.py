@@ -8,21 +8,25 @@
 Needs the standard library and ``cryptography``, nothing else.
 """
 
-from claimsmith.errors import VerificationError
-from claimsmith.verifier.checks import ANY, Requirement
+from claimsmith.errors import ConfigurationError, VerificationError
+from claimsmith.verifier.checks import ANY, Requirement, TokenUse
 from claimsmith.verifier.claims import Claims
 from claimsmith.verifier.jwks import KeySource
 from claimsmith.verifier.jws import Jws, verify_jws
-from claimsmith.verifier.revocation import Revocations
+from claimsmith.verifier.revocation import CachedRevocations, Revocations, UncheckedOnFailure
 from claimsmith.verifier.verifier import Verifier
 
 __all__ = [
     "ANY",
+    "CachedRevocations",
     "Claims",
+    "ConfigurationError",
     "Jws",
     "KeySource",
     "Requirement",
     "Revocations",
+    "TokenUse",
+    "UncheckedOnFailure",
     "VerificationError",
     "Verifier",
     "verify_jws",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from claimsmith.verifier.claims import Claims
     from claimsmith.verifier.verifier import Verifier
 
+__all__ = ["Bearer", "BearerError"]
+
 _LOG: Final = logging.getLogger(__name__)
 
 #: RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).

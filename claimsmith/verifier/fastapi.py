@@ -23,6 +23,8 @@ from claimsmith.verifier.checks import Requirement
 from claimsmith.verifier.claims import Claims
 from claimsmith.verifier.verifier import Verifier
 
+__all__ = ["BearerDependency", "RefusedError"]
+
 _REASON: Final = "A bearer token is needed."
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from claimsmith.verifier.claims import Claims
     from claimsmith.verifier.verifier import Verifier
 
+__all__ = ["BearerMiddleware", "claims_of"]
+
 #: Where the claims are in the resolver's context.
 CONTEXT_KEY: Final = "claims"
 

@@ -69,11 +69,15 @@ class Operator(NamedTuple):
         operand: what its value must be.
         fields: kinds of paths on which it can hold at all.
         holds: of the field and the value.
+        missing: whether it holds for a missing field, by its value.
+        default: its value where a condition leaves it out; None where it must not.
     """
 
     operand: Operand
     fields: frozenset[str]
     holds: Callable[[Any, Any], bool]
+    missing: Callable[[Any], bool] = lambda _: False
+    default: bool | None = None
 
 
 _ALL: Final = frozenset({"any", "text", "list"})
@@ -83,7 +87,7 @@ _OPEN: Final = frozenset({"any"})
 
 OPERATORS: Final[Mapping[str, Operator]] = {
     "equals": Operator("any", _ALL, same),
-    "not_equals": Operator("any", _ALL, lambda field, value: not same(field, value)),
+    "not_equals": Operator("any", _ALL, lambda field, value: not same(field, value), missing=lambda _: True),
     "starts_with": Operator(
         "text",
         _TEXTS,
@@ -97,7 +101,9 @@ OPERATORS: Final[Mapping[str, Operator]] = {
         _ALL,
         lambda field, value: isinstance(value, list) and any(same(field, item) for item in value),
     ),
-    "exists": Operator("boolean", _ALL, lambda _, value: value is True),
+    "exists": Operator(
+        "boolean", _ALL, lambda _, value: value is True, missing=lambda value: value is False, default=True
+    ),
     "less_than": Operator("number", _OPEN, lambda field, value: _numbers(field, value) and field < value),
     "greater_than": Operator("number", _OPEN, lambda field, value: _numbers(field, value) and field > value),
 }
@@ -106,12 +112,6 @@ OPERATORS: Final[Mapping[str, Operator]] = {
 OPERATORS_BEFORE_3: Final[Mapping[str, Operator]] = {
     **{name: operator for name, operator in OPERATORS.items() if name != "contains_text"},
     "contains": Operator("member", _ALL, lambda field, value: _has_member(field, value) or _has_part(field, value)),
-}
-
-#: What an operator says of a field that is missing, where that is not "no".
-_WHEN_MISSING: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "not_equals": lambda _: True,
-    "exists": lambda value: value is False,
 }
 
 
@@ -202,7 +202,7 @@ def _leaf(path: str, name: str, value: Any, operator: Operator) -> Test:  # noqa
         return _OF_TEXT[name](path, value)
     if name == "in" and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return _in_texts(path, frozenset(value))
-    holds, missing = operator.holds, _when_missing(name, value)
+    holds, missing = operator.holds, operator.missing(value)
 
     def test(known: Known) -> bool:
         field = known[path]
@@ -212,7 +212,7 @@ def _leaf(path: str, name: str, value: Any, operator: Operator) -> Test:  # noqa
 
 
 def _converted(path: str, convert: Callable[[Any], Any], name: str, value: Any, operator: Operator) -> Test:  # noqa: ANN401 - any JSON value
-    holds, missing = operator.holds, _when_missing(name, value)
+    holds, missing = operator.holds, operator.missing(value)
     if name == "contains" and isinstance(value, str) and operator is OPERATORS[name]:
 
         def has_text(known: Known) -> bool:
@@ -226,10 +226,6 @@ def _converted(path: str, convert: Callable[[Any], Any], name: str, value: Any, 
         return missing if field is MISSING else holds(field, value)
 
     return test
-
-
-def _when_missing(name: str, value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    return _WHEN_MISSING[name](value) if name in _WHEN_MISSING else False
 
 
 # The commonest leaves ask about text, which equals nothing but text, so that Python's own comparison will do.

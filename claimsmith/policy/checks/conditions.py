@@ -12,27 +12,17 @@ from claimsmith.errors import Code
 from claimsmith.policy.checks import paths, roles
 from claimsmith.policy.checks.values import OF_LISTS
 from claimsmith.policy.finding import Suggestion, clipped, found, quoting_hint
+from claimsmith.policy.operands import OPERANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from claimsmith.engine.language.conditions import Operand
     from claimsmith.engine.language.paths import Kind
     from claimsmith.policy.draft import Entry
     from claimsmith.policy.finding import Finding, Path
     from claimsmith.policy.reading import Policy
 
 _LEAF: Final = ("field", "as", "op", "value")
-
-#: What an operator's value must be, in words.
-_OPERANDS: Final[Mapping[Operand, str]] = {
-    "any": "a value that is not null",
-    "text": "text",
-    "number": "a number",
-    "list": "a list of values that are not null",
-    "boolean": "true or false",
-    "member": "text, a number, true or false",
-}
 
 #: The path to the roles of a token; it can only contain roles that exist.
 _ROLES: Final = "roles"
@@ -109,10 +99,10 @@ def _leaf(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> It
     elif operator not in OPERATORS:
         message = f"there is no op {clipped(operator)}"
         yield found(Code.UNKNOWN_OPERATOR, entry, (*at, "op"), message, Suggestion((operator,), OPERATORS))
-    elif "value" not in leaf and operator != "exists":
+    elif "value" not in leaf and OPERATORS[operator].default is None:
         yield found(Code.INVALID_CONDITION, entry, at, f"{operator} needs a value")
-    elif "value" in leaf and not _is(OPERATORS[operator].operand, leaf["value"]):
-        message = f"the value of {operator} is {_OPERANDS[OPERATORS[operator].operand]}"
+    elif "value" in leaf and not OPERANDS[OPERATORS[operator].operand].accepts(leaf["value"]):
+        message = f"the value of {operator} must be {OPERANDS[OPERATORS[operator].operand].words}"
         yield found(Code.INVALID_CONDITION, entry, (*at, "value"), message)
     elif not unknown_path and "value" in leaf:
         yield from _holds(policy, entry, at, leaf)
@@ -126,23 +116,6 @@ def _conversion(path: str, conversion: object) -> tuple[str, Suggestion | None] 
     if kind(path) == "list" and conversion not in OF_LISTS:
         return f"{clipped(path)} is a list and cannot be read as {conversion}; remove as", None
     return None
-
-
-def _is(operand: Operand, value: object) -> bool:
-    """Whether a value is what an operator takes."""
-    match operand:
-        case "any":
-            return value is not None
-        case "text":
-            return isinstance(value, str)
-        case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case "list":
-            return isinstance(value, list) and None not in value
-        case "boolean":
-            return isinstance(value, bool)
-        case "member":
-            return isinstance(value, str | int | float)
 
 
 def _holds(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> Iterator[Finding]:

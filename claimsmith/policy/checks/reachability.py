@@ -175,11 +175,11 @@ class _Search:
 
     def _leaf(self, node: _Node, known: Any) -> bool:  # noqa: ANN401 - any claim value
         """Return the outcome of a leaf for a value of its field."""
-        operator, value = node.condition["op"], node.condition.get("value", True)
+        operator, value = node.condition["op"], node.condition.get("value", OPERATORS[node.condition["op"]].default)
         if operator == "in" and not value:
             return False
         if known is MISSING:
-            return operator == "not_equals" or (operator == "exists" and value is False)
+            return OPERATORS[operator].missing(value)
         if operator == "in" and isinstance(known, str):
             self._take(1)
             return known in node.texts
@@ -201,7 +201,7 @@ def _candidates(leaves: Sequence[Mapping[str, Any]]) -> dict[Field, Sequence[Any
     """Return the values that a field can have if these leaves are all true; no entry if they do not limit it."""
     candidates: dict[Field, Sequence[Any]] = {}
     for leaf in leaves:
-        value: Any = leaf.get("value", True)
+        value: Any = leaf.get("value", OPERATORS[leaf["op"]].default)
         values: Sequence[Any] | None = None
         if leaf["op"] == "equals":
             values = [value]

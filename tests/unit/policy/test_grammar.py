@@ -57,7 +57,7 @@ def leaf(field: str, op: str, value: Any, /) -> dict[str, Any]:  # noqa: ANN401 
         ({**PRO, "values": 1}, Code.INVALID_CONDITION, "when.values", "did you mean value?"),
         ({"field": "tenant.plan", "op": "equals"}, Code.INVALID_CONDITION, "when", "equals needs a value"),
         ({"op": "equals", "value": 1}, Code.INVALID_CONDITION, "when", "field is required"),
-        (leaf("tenant.plan", "equals", None), Code.INVALID_CONDITION, "when.value", "not null"),
+        (leaf("tenant.plan", "equals", None), Code.INVALID_CONDITION, "when.value", "but null"),
         (leaf("tenant.plan", "exists", "yes"), Code.INVALID_CONDITION, "when.value", "true or false"),
         (leaf("tenant.plan", "starts_with", 1), Code.INVALID_CONDITION, "when.value", "text"),
         (leaf("user.claims.n", "less_than", "5"), Code.INVALID_CONDITION, "when.value", "a number"),

@@ -21,6 +21,7 @@ from claimsmith.errors import Code
 from claimsmith.policy import Finding, from_rows, lint
 from claimsmith.policy.documents import Expect, Given, Row, Rule, Settings
 from claimsmith.policy.finding import WARNINGS
+from claimsmith.policy.operands import OPERANDS
 from claimsmith.policy.yaml import parse
 from tests.events import SUB, event
 from tests.pages import Block, Page, code, names
@@ -153,18 +154,8 @@ def test_the_table_of_paths_is_that_of_the_engine() -> None:
     assert table == expected
 
 
-#: A value that each kind of operand takes.
-OPERANDS: Final = {"any": "x", "text": "x", "number": 1, "list": ["x"], "boolean": True, "member": "x"}
-
-#: The same in the words of the page.
-OPERAND_WORDS: Final = {
-    "any": "anything",
-    "text": "text",
-    "number": "a number",
-    "list": "a list",
-    "boolean": "true or false",
-    "member": "one member",
-}
+#: A value of each kind of operand.
+SAMPLES: Final = {"any": "x", "text": "x", "number": 1, "list": ["x"], "boolean": True, "member": "x"}
 
 
 def of_missing(op: str, value: object) -> str:
@@ -178,11 +169,11 @@ def of_missing(op: str, value: object) -> str:
 def test_the_table_of_operators_is_that_of_the_engine() -> None:
     expected = {}
     for op, operator in OPERATORS.items():
-        missing = of_missing(op, OPERANDS[operator.operand])
+        missing = of_missing(op, SAMPLES[operator.operand])
         if operator.operand == "boolean":
             missing += f"; {of_missing(op, value=False)} for `false`"
         fields = ", ".join(field for field in ("any", "text", "list") if field in operator.fields)
-        expected[op] = (OPERAND_WORDS[operator.operand], fields, missing)
+        expected[op] = (OPERANDS[operator.operand].words, fields, missing)
     table = {code(op): (value, fields, missing) for op, value, _, fields, missing in PAGE.table("`op`", "`value` is")}
     assert table == expected
 
@@ -247,12 +238,12 @@ def fields_of(model: type[BaseModel], name: str) -> set[str]:
 
 
 def test_the_words_of_a_test_are_those_of_the_documents() -> None:
-    table = {code(part): (holds, absent) for part, holds, absent in PAGE.table("`given`", "holds", "where absent")}
+    table = {code(part): (has, absent) for part, has, absent in PAGE.table("`given`", "has", "if absent")}
     assert list(table) == list(Given.model_fields)
     assert table.pop("now") == ("epoch seconds", str(Given().now))
-    for part, (holds, _) in table.items():
-        assert sorted(names(holds)) == sorted(fields_of(Given, part)), part
-    assert [code(row[0]) for row in PAGE.table("`expect`", "holds")] == list(Expect.model_fields)
+    for part, (has, _) in table.items():
+        assert sorted(names(has)) == sorted(fields_of(Given, part)), part
+    assert [code(row[0]) for row in PAGE.table("`expect`", "has")] == list(Expect.model_fields)
 
 
 def test_the_table_of_built_in_claims_says_which_token_has_which() -> None:

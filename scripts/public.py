@@ -1,0 +1,123 @@
+"""Lists the public names of the library: ``python scripts/public.py > docs/reference/public.txt``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from enum import Enum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The modules whose ``__all__`` is public.
+MODULES: Final = (
+    "claimsmith.engine",
+    "claimsmith.policy",
+    "claimsmith.testing",
+    "claimsmith.verifier",
+    "claimsmith.verifier.bearer",
+    "claimsmith.verifier.fastapi",
+    "claimsmith.verifier.powertools",
+)
+
+#: Public names of modules that are otherwise private.
+OTHERS: Final = {"claimsmith.table": ("create_table",)}
+
+HEAD: Final = """\
+# The public names of the library, with their signatures. A test compares this file with the code.
+# When it changes, note the change in CHANGELOG.md; docs/support.md has the promise it belongs to.
+# To update it: python scripts/public.py > docs/reference/public.txt
+"""
+
+#: Types whose values are shown as defaults; the text of others may differ from one run to the next.
+_SHOWN: Final = (str, int, float, type(None))
+
+
+def surface() -> str:
+    """Return the text of ``docs/reference/public.txt``."""
+    lines = [HEAD]
+    for module in (*MODULES, *OTHERS):
+        loaded = import_module(module)
+        lines.append(f"{module}\n")
+        for name in sorted(OTHERS.get(module) or loaded.__all__):
+            lines += [f"    {line}\n" for line in _described(name, getattr(loaded, name))]
+        lines.append("\n")
+    return "".join(lines).rstrip("\n") + "\n"
+
+
+def _described(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever a module exports
+    if inspect.isclass(value):
+        named_tuple = value.__bases__ == (tuple,)
+        bases = (
+            "NamedTuple" if named_tuple else ", ".join(base.__name__ for base in value.__bases__ if base is not object)
+        )
+        yield f"class {name}" + (f"({bases})" if bases else "")
+        yield from (f"    {line}" for line in _members(value))
+    elif inspect.isfunction(value):
+        yield f"def {name}{_signature(value)}"
+    elif isinstance(value, Enum):
+        yield f"{name}: {type(value).__name__}"
+    elif type(value).__module__ == "typing":
+        yield f"{name} = {value!r}".replace("typing.", "")
+    else:
+        yield f"{name}: {type(value).__name__}"
+
+
+def _members(cls: type) -> Iterator[str]:
+    """The constructor, the fields and the methods of a class, with those it inherits from classes of this library."""
+    found: dict[str, str] = {}
+    for owner in reversed([owner for owner in cls.__mro__ if owner.__module__.startswith("claimsmith.")]):
+        for name, annotation in inspect.get_annotations(owner).items():
+            if name[0] != "_":
+                found[name] = f"{name}{_annotation(': ', annotation)}"
+        for name, value in vars(owner).items():
+            # A data class and a protocol have no constructor of their own.
+            if name[0] == "_" and (
+                name != "__init__" or "__match_args__" in vars(owner) or "_is_protocol" in vars(owner)
+            ):
+                continue
+            function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+            if isinstance(value, property):
+                found[name] = f"{name}{_returned(value.fget)}"
+            elif inspect.isfunction(function):
+                found[name] = f"def {name}{_signature(function)}"
+            elif type(value).__name__ == "cached_property":
+                found[name] = f"{name}{_returned(value.func)}"
+    yield from (found[name] for name in sorted(found))
+
+
+def _returned(function: Any) -> str:  # noqa: ANN401 - the getter of a property
+    return _signature(function).partition(" -> ")[2].join((": ", ""))
+
+
+def _signature(function: Any) -> str:  # noqa: ANN401 - any function
+    signature = inspect.signature(function)
+    parameters: list[str] = []
+    keyword_only = False
+    for parameter in signature.parameters.values():
+        if parameter.name in ("self", "cls"):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
+            keyword_only = True
+            parameters.append("*")
+        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        keyword_only = keyword_only or star == "*"
+        text = f"{star}{parameter.name}{_annotation(': ', parameter.annotation)}"
+        if parameter.default is not parameter.empty:
+            text += f" = {parameter.default!r}" if type(parameter.default) in (*_SHOWN, bool, tuple) else " = ..."
+        parameters.append(text)
+    return f"({', '.join(parameters)}){_annotation(' -> ', signature.return_annotation)}"
+
+
+def _annotation(lead: str, annotation: Any) -> str:  # noqa: ANN401 - text, or a type
+    if annotation is inspect.Signature.empty:
+        return ""
+    # A named tuple wraps its annotations.
+    text = getattr(annotation, "__forward_arg__", annotation)
+    return lead + (text if isinstance(text, str) else inspect.formatannotation(text))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(surface())
