@@ -96,13 +96,14 @@ def _signature(function: Any) -> str:  # noqa: ANN401 - any function
     signature = inspect.signature(function)
     parameters: list[str] = []
     keyword_only = False
+    stars: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     for parameter in signature.parameters.values():
         if parameter.name in ("self", "cls"):
             continue
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
             keyword_only = True
             parameters.append("*")
-        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        star = stars.get(parameter.kind, "")
         keyword_only = keyword_only or star == "*"
         text = f"{star}{parameter.name}{_annotation(': ', parameter.annotation)}"
         if parameter.default is not parameter.empty:
