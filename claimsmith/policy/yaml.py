@@ -35,8 +35,8 @@ _CONSTRUCTOR_ERRORS: Final = (RecursionError, ValueError, LookupError, Attribute
 
 _NAME: Final = r"\{[A-Za-z_][A-Za-z0-9_]*\}"
 
-#: ``${NAME}`` is a variable; ``$${NAME}`` is the literal text ``${NAME}``. Matched only at the start of a run of dollars:
-#: otherwise the cost would grow with the square of its length.
+#: ``${NAME}`` is a variable; ``$${NAME}`` is the literal text ``${NAME}``. Matched only at the start of a run of
+#: dollars: otherwise the cost would grow with the square of its length.
 _VARIABLE: Final = re.compile(rf"(?<!\$)\$(?:(\$+{_NAME})|({_NAME}))")
 _ESCAPABLE: Final = re.compile(rf"(?<!\$)\$+{_NAME}")
 

@@ -55,9 +55,7 @@ def document(policy: Policy, compiled: Mapping[str, Any]) -> Iterator[Finding]:
     tests = min(bounds.TESTS * most // have for have, most in zip(size[:2], PUBLISHED[:2], strict=True))
     if len(policy.tests) > tests:
         message = f"a policy of this size may have {tests:,} tests, and this one has {len(policy.tests):,}"
-        yield found(
-            Code.POLICY_TOO_LARGE, policy.settings_entry, (), f"{message}; remove tests that overlap"
-        )
+        yield found(Code.POLICY_TOO_LARGE, policy.settings_entry, (), f"{message}; remove tests that overlap")
 
 
 def _found(settings: Entry, message: str) -> Finding:
