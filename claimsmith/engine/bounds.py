@@ -47,6 +47,9 @@ SERVED: Final = Size(octets=2_000_000, values=200_000, depth=40, rows=8_000)
 #: a decision goes through the whole policy.
 TESTS: Final = 500
 
+#: Pages of 1 MB that are read of the draft's rows. One within ``PUBLISHED`` has four at most, and most of it is keys.
+DRAFT_PAGES: Final = 8
+
 #: Sections of a document whose entries count as rows.
 _SECTIONS: Final = ("roles", "groups", "clients", "rules", "routes")
 

@@ -23,6 +23,7 @@ from claimsmith.policy.documents import Settings
 from claimsmith.policy.draft import SETTINGS_SECTION, Draft
 from claimsmith.policy.finding import clipped, cut
 from claimsmith.service import names
+from claimsmith.service.draft import TooLargeError, read_draft
 from claimsmith.service.smoke_test import smoke_test
 from claimsmith.store import bundles, drafts
 from claimsmith.store.dynamodb import ConditionError
@@ -119,7 +120,10 @@ def _publish(rows: Table, signature: _Signature, *, force: bool = False, only: s
     # The lease is read after it: who wrote a part of what was read took the lease first, and holds it still, or has
     # made the draft whole before giving it up, and then it is not what was read.
     pointer = bundles.pointer(rows)
-    draft = from_rows(drafts.policy_rows(rows))
+    try:
+        draft = read_draft(rows)
+    except TooLargeError as too_large:
+        return _not_read(rows, too_large.finding, pointer.version if pointer else None, signature.at)
     digest = draft.digest()
     lease = drafts.lease(rows)
     if lease is None:
@@ -199,7 +203,18 @@ def _ensure_unchanged(rows: Table, draft: Draft) -> None:
 
 
 def _changed(rows: Table, draft: Draft) -> bool:
-    return from_rows(drafts.policy_rows(rows)).digest() != draft.digest()
+    try:
+        return read_draft(rows).digest() != draft.digest()
+    except TooLargeError:
+        return True
+
+
+def _not_read(rows: Table, finding: Finding, in_force: int | None, at: int) -> Outcome:
+    """Remember that the draft is too large; of no digest, for it has none. Half of what somebody applies may be so."""
+    if drafts.lease(rows) is not None:
+        return Outcome(Result.WAITING, in_force)
+    drafts.write_problems(rows, [_finding_row(finding)], digest="", at=at)
+    return Outcome(Result.REFUSED, in_force, (finding,))
 
 
 def _refused(rows: Table, draft: Draft, in_force: int | None, findings: tuple[Finding, ...], at: int) -> Outcome:

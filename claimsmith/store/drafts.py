@@ -44,9 +44,17 @@ class Lease:
         }
 
 
-def policy_rows(rows: Table) -> list[dict[str, Any]]:
-    """The draft's rows, read consistently and whole."""
-    return rows.query(table.POLICY)
+def policy_rows(rows: Table, *, pages: int | None = None) -> list[dict[str, Any]]:
+    """The draft's rows, read consistently and whole.
+
+    Args:
+        rows: the table.
+        pages: requests at most; without it, as many as there are.
+
+    Raises:
+        PartitionTooLargeError: there is more than so many pages.
+    """
+    return rows.query(table.POLICY, pages=pages)
 
 
 def replace(rows: Table, held: Lease, puts: Sequence[Mapping[str, Any]], deletes: Sequence[str]) -> None:
