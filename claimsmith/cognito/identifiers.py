@@ -38,6 +38,9 @@ _ISSUER: Final = (
 _POOL_ID: Final = r"(?i)(?<![a-z0-9-])(?P<home>[a-z]{2,4}(?:-[a-z]+)+-[0-9]+)_(?P<id>[a-z0-9]+)"
 _ENDPOINT: Final = r"(?i)(?:https?://)?(?P<updated>issuer-)?cognito-idp\.(?P<region>[a-z0-9-]+)\."
 
+#: What an endpoint of Cognito is called in its host (https://docs.aws.amazon.com/general/latest/gr/cognito_identity.html).
+_SERVICE: Final = r"(?:issuer-)?cognito-(?:idp|identity|sync)(?:-fips)?"
+
 #: https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html
 _MAX_CLIENT_ID: Final = 128
 
@@ -113,8 +116,11 @@ def check_issuer(issuer: str) -> None:
 
 
 def _is_cognitos(host: str) -> bool:
-    """Whether a host is an endpoint of Cognito: of its API, of identity pools, of FIPS, of a private link."""
-    return host.endswith(_AWS) and any("cognito" in label for label in host.split("."))
+    """Whether a host is an endpoint of Cognito: of its API, of identity pools, of FIPS, of a private link.
+
+    Not that of a bucket or the like whose owner has put Cognito into its name: that may be a stand-in for tests.
+    """
+    return host.endswith(_AWS) and any(re.fullmatch(_SERVICE, label) for label in host.split("."))
 
 
 def _spelled(text: str) -> str:

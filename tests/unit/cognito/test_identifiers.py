@@ -63,6 +63,7 @@ POSSIBLE_ISSUERS = [
     "http://127.0.0.1:4566/eu-west-1_Abc123",
     "http://localhost:9229/local_2D4gvA2k",
     "https://login.example.com/",
+    "https://cognito-stand-in.s3.eu-west-1.amazonaws.com/issuer",
     "https://oidc.eks.us-east-1.amazonaws.com/id/EXAMPLE",
 ]
 
