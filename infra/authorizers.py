@@ -30,8 +30,14 @@ _MAKERS: Final = ("AWS::CloudFormation::StackSet", "AWS::Serverless::Application
 _DOCUMENTS: Final = ("Body", "DefinitionBody")
 _ELSEWHERE: Final = ("BodyS3Location", "CloneFrom", "DefinitionUri")
 
-#: Transforms after which what is read here is still there.
-_TRANSFORMS: Final = ("AWS::Serverless-2016-10-31", "AWS::LanguageExtensions")
+#: Transforms after which what is read here is still there. Those of Secrets Manager, which CDK's hosted rotation uses,
+#: only make the rotation's function.
+_TRANSFORMS: Final = (
+    "AWS::Serverless-2016-10-31",
+    "AWS::LanguageExtensions",
+    "AWS::SecretsManager-2020-07-23",
+    "AWS::SecretsManager-2024-09-16",
+)
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,9 @@ def kept_in(template: Template) -> Iterator[Kept]:
                 api: Literal["REST", "HTTP"] = "REST" if resource.type.endswith("::Api") else "HTTP"
                 yield from _document(resource, api, properties.get("DefinitionBody"))
                 yield from _sam(resource, properties.get("Auth"))
-    for shared in template.document.get("Globals", {}).values():  # what SAM says of all APIs, the implied ones too
+    for shared in mapping(template.document.get("Globals")).values():  # what SAM says of all APIs, the implied ones too
         for resource in [found for found in template.resources() if found.type.startswith(_SAM)][:1]:
-            yield from _sam(resource, shared.get("Auth"))
+            yield from _sam(resource, mapping(shared).get("Auth"))
 
 
 def unreadable_in(template: Template) -> Iterator[tuple[Resource, str]]:

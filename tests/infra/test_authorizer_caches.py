@@ -248,10 +248,15 @@ def test_what_cannot_be_read_is_refused(resource: object) -> None:
 
 @pytest.mark.parametrize(
     ("transform", "refused"),
-    [("Own", True), (["AWS::LanguageExtensions", {"Name": "AWS::Include"}], True), ("AWS::LanguageExtensions", False)],
+    [
+        ("Own", True),
+        (["AWS::LanguageExtensions", {"Name": "AWS::Include"}], True),
+        ("AWS::LanguageExtensions", False),
+        ("AWS::SecretsManager-2024-09-16", False),
+    ],
 )
 def test_a_macro_may_write_what_is_not_in_the_template(transform: object, *, refused: bool) -> None:
-    said = _said({"Transform": transform, "Resources": {"Function": _function()}})
+    said = _said({"Transform": transform, "Globals": None, "Resources": {"Function": _function()}})
     assert [bool(re.search("cannot be read: a macro", sentence)) for sentence in said] == [True] * refused
 
 
