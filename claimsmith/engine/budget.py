@@ -8,119 +8,140 @@ token has at most ``token_budget`` bytes, or Cognito's own part and that share.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito import size
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges
 from claimsmith.cognito.tokens import ROLE_CLAIMS, issued
 from claimsmith.engine.language import SHED_CLAIM
-from claimsmith.engine.reasons import SETTINGS_ROW
+from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from claimsmith.cognito.claims import Token
-    from claimsmith.engine.case import Case
-    from claimsmith.engine.claims import Made
+    from claimsmith.cognito.event import Request
+    from claimsmith.engine.bundle import Settings
+    from claimsmith.engine.claims import TokenClaims
 
 #: The part of the budget that a policy may always use, however long a token is without it: one part in so many.
 SHARE: Final = 4
 
 
-def fit(case: Case, changes: Changes, access: Made, identity: Made) -> Changes | None:
-    """The changes without what does not fit; None where the policy makes a token too long all the same."""
-    budget = case.bundle.settings.token_budget
+class Fitted(NamedTuple):
+    """What is left of the changes.
+
+    Attributes:
+        changes: None where the policy makes a token too long even without all that may be left out.
+    """
+
+    changes: Changes | None
+    reasons: tuple[Reason, ...]
+
+
+def fit(settings: Settings, request: Request, changes: Changes, access: TokenClaims, identity: TokenClaims) -> Fitted:
+    """The changes without what does not fit into the tokens."""
     fitted: Changes | None = changes
-    for at, (claims, made) in enumerate(zip(issued(case.request, changes), (access, identity), strict=True)):
-        if not claims or size.signed(size.payload(claims, case.request)) <= budget:
+    reasons: tuple[Reason, ...] = ()
+    for at, (issued_claims, resolved) in enumerate(zip(issued(request, changes), (access, identity), strict=True)):
+        if not issued_claims or size.signed(size.payload(issued_claims, request)) <= settings.token_budget:
             continue
-        shorter = _Fitting(case, changes, at, claims, made).fitted()
-        if shorter is None:
+        shortened, why = _TooLong(settings, request, changes, at, issued_claims, resolved).shortened()
+        reasons += why
+        if shortened is None:
             fitted = None
         elif fitted is not None:
-            fitted = _with(fitted, at, shorter)
-    return fitted
+            fitted = _with(fitted, at, shortened)
+    return Fitted(fitted, reasons)
 
 
-class _Fitting:
+class _TooLong:
     """One token that is too long."""
 
-    __slots__ = ("at", "case", "changes", "claims", "made", "token")
+    __slots__ = ("at", "changes", "claims", "request", "resolved", "settings", "token")
 
-    def __init__(self, case: Case, changes: Changes, at: int, claims: Mapping[str, Any], made: Made) -> None:
-        self.case = case
+    def __init__(
+        self,
+        settings: Settings,
+        request: Request,
+        changes: Changes,
+        at: int,
+        claims: dict[str, Any],
+        resolved: TokenClaims,
+    ) -> None:
+        self.settings = settings
+        self.request = request
         self.changes = changes
         self.at = at
         self.token: Token = TOKENS[at]
         self.claims = claims
-        self.made = made
+        self.resolved = resolved
 
-    def fitted(self) -> TokenChanges | None:
-        """What is left of the token's changes; None for a refusal."""
-        budget = self.case.bundle.settings.token_budget
-        octets, lengths = size.payload(self.claims, self.case.request), size.lengths(self.claims)
-        long, gone = size.signed(octets), []
+    def shortened(self) -> tuple[TokenChanges | None, tuple[Reason, ...]]:
+        """What is left of the token's changes, None for a refusal; and why."""
+        budget = self.settings.token_budget
+        octets, lengths = size.payload(self.claims, self.request), size.lengths(self.claims)
+        length, shed = size.signed(octets), list[str]()
         mark = size.encoded({SHED_CLAIM: []})
-        for name in self.candidates():
-            octets -= sum(lengths[left_out] for left_out in self.with_it(name))
-            gone.append(name)
+        for name in self.sheddable():
+            octets -= sum(lengths[removed] for removed in self.removed_with(name))
+            shed.append(name)
             mark += size.encoded({name: ""}) - 2  # a name and its colon take as much as a text in a list and its comma
-            long = size.signed(octets + mark)
-            if long <= budget:
+            length = size.signed(octets + mark)
+            if length <= budget:
                 break
-        left = self.without(gone)
-        if long > budget:
-            own = long - self.of_cognito(left)
-            told = f"it has about {long:,} bytes, {own:,} of them by the policy; token_budget is {budget:,}"
+        left = self.without(shed)
+        reasons: list[Reason] = []
+        if length > budget:
+            own = length - self.length_without_policy(left)
+            why = f"it has about {length:,} bytes, {own:,} of them by the policy; token_budget is {budget:,}"
             if own > budget // SHARE:
-                why = f"{told}, and nothing more may be left out"
-                self.case.say("token", self.token, "refused", SETTINGS_ROW, why, self.token)
-                return None
-            self.case.say("token", self.token, "kept", SETTINGS_ROW, told, self.token)
-        for name in sorted(gone):
-            row = self.made.rows.get(name, "request")
-            self.case.say("claim", name, "shed", row, "the token would be longer than token_budget", self.token)
-        return left
+                why += ", and nothing more may be left out"
+                return None, (Reason("token", self.token, "refused", SETTINGS_ROW, why, self.token),)
+            reasons.append(Reason("token", self.token, "kept", SETTINGS_ROW, why, self.token))
+        for name in sorted(shed):
+            row, why = self.resolved.rows.get(name, "request"), "the token would be longer than token_budget"
+            reasons.append(new(Reason, ("claim", name, "shed", row, why, self.token)))
+        return left, tuple(reasons)
 
-    def candidates(self) -> Iterator[str]:
+    def sheddable(self) -> Iterator[str]:
         """What may be left out, in the order in which it is."""
-        settings = self.case.bundle.settings
-        made, names = self.made, settings.claim_names
-        if (first := names.get("tenants")) in made.claims:
-            yield first
-        yield from reversed(made.optional)
-        if settings.shed_groups and GROUPS_CLAIM in self.claims:
+        names, claims = self.settings.claim_names, self.resolved.claims
+        if "tenants" in names and names["tenants"] in claims:
+            yield names["tenants"]
+        yield from reversed(self.resolved.optional)
+        if self.settings.shed_groups and GROUPS_CLAIM in self.claims:
             yield GROUPS_CLAIM
-        if (last := names.get("roles")) in made.claims:
-            yield last
+        if "roles" in names and names["roles"] in claims:
+            yield names["roles"]
 
-    def with_it(self, name: str) -> list[str]:
+    def removed_with(self, name: str) -> list[str]:
         """The claims that go where this one is left out: the IAM roles go with the groups."""
         names = (name, *ROLE_CLAIMS) if name == GROUPS_CLAIM else (name,)
         return [name for name in names if name in self.claims]
 
-    def without(self, gone: list[str]) -> TokenChanges:
+    def without(self, shed: list[str]) -> TokenChanges:
+        """The token's changes without these claims, which it names instead."""
         changes = (self.changes.access, self.changes.id)[self.at]
-        if not gone:
+        if not shed:
             return changes
-        self.made.rows[SHED_CLAIM] = SETTINGS_ROW
-        left = {name: changes.claims[name] for name in changes.claims.keys() - gone}
-        left[SHED_CLAIM] = sorted(gone)
+        left = {name: changes.claims[name] for name in changes.claims.keys() - shed}
+        left[SHED_CLAIM] = sorted(shed)
         # A user's attribute of that name does not take its place.
-        attributes = self.case.request.attributes if self.token == TOKENS[1] else {}
-        hidden = {name for name in gone if name == GROUPS_CLAIM or name in attributes}
+        attributes = self.request.attributes if self.token == TOKENS[1] else {}
+        hidden = {name for name in shed if name == GROUPS_CLAIM or name in attributes}
         return TokenChanges({name: left[name] for name in sorted(left)}, tuple(sorted({*changes.suppressed, *hidden})))
 
-    def of_cognito(self, left: TokenChanges) -> int:
-        """The length of the same token without anything that the policy adds; what it takes away stays away."""
-        request, held = self.case.request, self.changes.groups
+    def length_without_policy(self, left: TokenChanges) -> int:
+        """The length of the same token without anything that the policy adds; what it removes stays removed."""
+        request, groups = self.request, self.changes.groups
         hidden = left.suppressed
-        if held is not None:
-            held = held._replace(groups=tuple(group for group in held.groups if group in request.groups))
-            if not held.groups:
-                held, hidden = None, (*hidden, GROUPS_CLAIM)
-        bare = Changes(scopes_to_suppress=self.changes.scopes_to_suppress, groups=held)
+        if groups is not None:
+            groups = groups._replace(groups=tuple(group for group in groups.groups if group in request.groups))
+            if not groups.groups:
+                groups, hidden = None, (*hidden, GROUPS_CLAIM)
+        bare = Changes(scopes_to_suppress=self.changes.scopes_to_suppress, groups=groups)
         claims = issued(request, _with(bare, self.at, TokenChanges(suppressed=hidden)))[self.at]
         return size.signed(size.payload(claims, request))
 

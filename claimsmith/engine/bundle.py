@@ -112,6 +112,7 @@ class Settings(NamedTuple):
 
     Attributes:
         claim_names: the name of each built-in claim; one that is absent is not emitted.
+        own_claims: the names that only the engine sets, which follow from these.
         cache_seconds: how long a tenant row and the pointer to the bundle may be remembered.
         token_budget: bytes of a signed token.
         shed_groups: whether a token that is too long may lose its groups.
@@ -119,6 +120,7 @@ class Settings(NamedTuple):
     """
 
     claim_names: Mapping[str, str]
+    own_claims: frozenset[str]
     scope_mode: ScopeMode
     unmanaged_scopes: frozenset[str]
     no_tenant: NoTenant

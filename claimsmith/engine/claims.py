@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, fitting, refused_suppression
 from claimsmith.engine.bundle import Withheld
-from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM, own_claims
+from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
-from claimsmith.engine.reasons import SETTINGS_ROW
+from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,102 +17,121 @@ if TYPE_CHECKING:
 
     from claimsmith.cognito.claims import Token
     from claimsmith.cognito.event import Request
-    from claimsmith.engine.bundle import Part, Rule
-    from claimsmith.engine.case import Case
+    from claimsmith.engine.bundle import Bundle, Part, Rule
     from claimsmith.engine.language.paths import Known
     from claimsmith.engine.language.values import Expression
+    from claimsmith.engine.roles import Roles
+    from claimsmith.engine.subject import Subject
 
 
-class Made(NamedTuple):
-    """The claims to set in a token.
+class TokenClaims(NamedTuple):
+    """What changes about the claims of one token.
 
     Attributes:
-        claims: sorted by name.
-        rows: where each comes from.
-        optional: those that an optional rule gives, in the order of the rules.
+        claims: those to set, sorted by name.
+        rows: the row that each comes from, by name.
+        optional: those that an optional rule sets, in the order of the rules.
         suppressed: sorted.
     """
 
-    claims: dict[str, Any]
-    rows: dict[str, str]
+    claims: Mapping[str, Any]
+    rows: Mapping[str, str]
     optional: tuple[str, ...]
     suppressed: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
-def settle(case: Case, known: Known, token: Token) -> Made:
-    """The claims of one token. Later rows win, what the engine sets is final, and suppression wins over all."""
-    return _Making(case, token).made(known)
+#: Nothing changes.
+NO_CHANGES: Final = TokenClaims({}, {}, (), (), ())
 
 
-class _Making:
-    """The claims of one token in the making."""
+def resolve(
+    bundle: Bundle, subject: Subject, roles: Roles, rules: tuple[Rule, ...], context: Known, token: Token
+) -> TokenClaims:
+    """The claims of one token. Later rows win, what the engine sets is final, and suppression wins over all.
 
-    __slots__ = ("case", "claims", "looked_at", "optional", "own", "rows", "token")
+    Args:
+        bundle: the policy.
+        subject: whom the token is for.
+        roles: the assigned ones.
+        rules: those that apply.
+        context: what values read.
+        token: which of the two.
+    """
+    draft = _Draft(bundle.settings.own_claims, token, context)
+    draft.add_rows(bundle, subject, roles, rules)
+    names = bundle.settings.claim_names
+    for meaning, value, row in _built_in(bundle, subject, roles, token):
+        if meaning in names:
+            draft.set(names[meaning], value, row)
+    client = subject.client
+    if token == TOKENS[0] and client is not None and client.audience:
+        if subject.request.may_be_bound:
+            draft.drop("aud", subject.client_row, "Cognito may have bound this token to a resource")
+        else:
+            draft.claims["aud"], draft.rows["aud"] = subject.request.client_id, subject.client_row
+    hidden = draft.suppress(_suppressions(bundle, rules, token, draft), subject.request)
+    claims = {name: draft.claims[name] for name in sorted(draft.claims)}
+    optional = tuple(name for name in draft.optional if name in claims)
+    return TokenClaims(claims, draft.rows, optional, hidden, tuple(draft.reasons))
 
-    def __init__(self, case: Case, token: Token) -> None:
-        self.case = case
+
+class _Draft:
+    """The claims of one token, while its rows are gone through."""
+
+    __slots__ = ("checked", "claims", "context", "optional", "own", "reasons", "rows", "token")
+
+    def __init__(self, own: frozenset[str], token: Token, context: Known) -> None:
+        self.own = own
         self.token: Token = token
-        self.own = own_claims(case.bundle.settings.claim_names)
+        self.context = context
         self.claims: dict[str, Any] = {}
         self.rows: dict[str, str] = {}
         self.optional: dict[str, None] = {}
-        self.looked_at: dict[int, tuple[Any, Any]] = {}
+        self.checked: dict[int, tuple[Any, Any]] = {}
+        self.reasons: list[Reason] = []
 
-    def made(self, known: Known) -> Made:
-        case = self.case
-        self.rows_of_all(known, TOKENS.index(self.token))
-        for name, value, row in _built_in(case, self.token):
-            self.set(name, value, row)
-        if self.token == TOKENS[0] and case.client is not None and case.client.audience:
-            if case.request.may_be_bound:
-                self.drop("aud", case.client_row, "Cognito may have bound this token to a resource")
-            else:
-                self.claims["aud"], self.rows["aud"] = case.request.client_id, case.client_row
-        hidden = self.suppress()
-        in_order = {name: self.claims[name] for name in sorted(self.claims)}
-        return Made(in_order, self.rows, tuple(name for name in self.optional if name in self.claims), hidden)
+    def add_rows(self, bundle: Bundle, subject: Subject, roles: Roles, rules: tuple[Rule, ...]) -> None:
+        """What the rows of directory and policy set; later ones win."""
+        at = TOKENS.index(self.token)
+        if subject.tenant is not None:
+            self.add_literals(subject.tenant_row, subject.tenant.claims[at])
+        self.add([bundle.roles[name].claims[at] for name in roles.names])
+        if subject.user is not None:
+            self.add_literals(subject.user_row, subject.user.claims[at])
+        if subject.membership is not None:
+            self.add_literals(subject.membership_row, subject.membership.claims[at])
+        if subject.client is not None:
+            self.add([subject.client.claims[at]])
+        for sheddable, group in groupby(rules, key=_is_optional):
+            self.add([rule.claims[at] for rule in group], sheddable=sheddable)
 
-    def rows_of_all(self, known: Known, at: int) -> None:
-        """What every row sets that concerns this case; later ones win."""
-        case, roles = self.case, self.case.bundle.roles
-        if case.tenant is not None:
-            self.directory(case.tenant_row, case.tenant.claims[at])
-        self.policy([roles[name].claims[at] for name in case.roles], known)
-        if case.user is not None:
-            self.directory(case.user_row, case.user.claims[at])
-        if case.membership is not None:
-            self.directory(case.membership_row, case.membership.claims[at])
-        if case.client is not None:
-            self.policy([case.client.claims[at]], known)
-        for may_go, rules in groupby(case.rules, key=_is_optional):
-            self.policy([rule.claims[at] for rule in rules], known, may_go=may_go)
-
-    def directory(self, row: str, claims: Mapping[str, Any]) -> None:
-        """A row of the directory: literals that nobody has looked at."""
+    def add_literals(self, row: str, claims: Mapping[str, Any]) -> None:
+        """A row of the directory: its claims are not checked yet."""
         for name, value in claims.items():
             if name in self.own:
                 self.drop(name, row, ONLY_US)
             else:
                 self.set(name, value, row)
 
-    def policy(self, parts: Iterable[Part], known: Known, *, may_go: bool = False) -> None:
-        """Rows of the policy: literals are fit to be set, the rest is worked out; ``may_go`` if they may be shed."""
+    def add(self, parts: Iterable[Part], *, sheddable: bool = False) -> None:
+        """Rows of the policy: their literals are checked, the rest is evaluated; ``sheddable``: they are optional."""
         for row, literals, rows, others in parts:
             if literals:
                 self.claims.update(literals)
                 self.rows.update(rows)
-                if may_go or self.optional:
-                    self.may_go(literals, may_go=may_go)
+                if sheddable or self.optional:
+                    self.note_optional(literals, sheddable=sheddable)
             for name, value in others:
-                if self.worked_out(name, value, row, known) and (may_go or self.optional):
-                    self.may_go((name,), may_go=may_go)
+                if self.evaluate(name, value, row) and (sheddable or self.optional):
+                    self.note_optional((name,), sheddable=sheddable)
 
-    def worked_out(self, name: str, value: Expression | Withheld, row: str, known: Known) -> bool:
+    def evaluate(self, name: str, value: Expression | Withheld, row: str) -> bool:
         """Set what a value yields, if it yields anything."""
         if isinstance(value, Withheld):
             self.drop(name, row, value.why)
             return False
-        found = value.evaluate(known)
+        found = value.evaluate(self.context)
         if found is MISSING:
             self.drop(name, row, "what it reads is not there")
             return False
@@ -121,11 +140,11 @@ class _Making:
             return True
         return self.set(name, found, row)
 
-    def may_go(self, names: Iterable[str], *, may_go: bool) -> None:
+    def note_optional(self, names: Iterable[str], *, sheddable: bool) -> None:
         """Note for each claim whether the rule that has set it last is optional."""
         for name in names:
             self.optional.pop(name, None)
-            if may_go:
+            if sheddable:
                 self.optional[name] = None
 
     def set(self, name: str, value: Any, row: str) -> bool:  # noqa: ANN401 - any value, good or bad
@@ -138,40 +157,39 @@ class _Making:
         return True
 
     def accepted(self, value: Any) -> Any:  # noqa: ANN401 - any value, good or bad
-        """The value as Cognito takes it. Many claims may be the same long list, which is gone through once.
+        """The value as Cognito takes it. Many claims may be the same long list, which is checked once.
 
         Raises:
             UnacceptableError: Cognito does not take it.
         """
         if not isinstance(value, list | dict):
             return accepted(value)
-        known = self.looked_at.get(id(value))
-        if known is None:
+        entry = self.checked.get(id(value))
+        if entry is None:
             try:
-                said = accepted(value)
+                result = accepted(value)
             except UnacceptableError as unacceptable:
-                said = unacceptable
-            # The value is kept with what is said of it, so that no other one gets its id.
-            known = self.looked_at[id(value)] = (value, said)
-        if isinstance(known[1], UnacceptableError):
-            raise known[1]
-        return known[1]
+                result = unacceptable
+            # The value is kept with its result, so that no other one gets its id.
+            entry = self.checked[id(value)] = (value, result)
+        if isinstance(entry[1], UnacceptableError):
+            raise entry[1]
+        return entry[1]
 
-    def suppress(self) -> tuple[str, ...]:
-        """Take away what rules suppress, and what would pass for a claim of the engine's."""
-        suppressed = _suppressed(self.case, self.token)
+    def suppress(self, suppressed: Mapping[str, str], request: Request) -> tuple[str, ...]:
+        """Remove what rules suppress, and attributes that would pass for claims of the engine; all names, sorted."""
         for name, row in suppressed.items():
             self.claims.pop(name, None)
-            self.case.say("claim", name, "suppressed", row, "", self.token)
+            self.reasons.append(new(Reason, ("claim", name, "suppressed", row, "", self.token)))
         hidden = set(suppressed)
         if self.token == TOKENS[1]:
-            for name in sorted(impostors(self.own - self.claims.keys() - hidden, self.case.request)):
+            for name in sorted(impostors(self.own - self.claims.keys() - hidden, request)):
                 hidden.add(name)
-                self.case.say("claim", name, "suppressed", SETTINGS_ROW, ONLY_US, self.token)
+                self.reasons.append(new(Reason, ("claim", name, "suppressed", SETTINGS_ROW, ONLY_US, self.token)))
         return tuple(sorted(hidden))
 
     def drop(self, name: str, row: str, why: str) -> None:
-        self.case.say("claim", name, "dropped", row, why, self.token)
+        self.reasons.append(new(Reason, ("claim", name, "dropped", row, why, self.token)))
 
 
 def _is_optional(rule: Rule) -> bool:
@@ -187,44 +205,37 @@ def impostors(names: AbstractSet[str], request: Request) -> AbstractSet[str]:
     return {name for name in names & request.attributes.keys() if refused_suppression(TOKENS[1], name) is None}
 
 
-def _built_in(case: Case, token: Token) -> Iterator[tuple[str, Any, str]]:
-    """The claims that only the engine sets, under the names the policy gives them."""
-    names = case.bundle.settings.claim_names
-    for meaning, value, row in _meanings(case, token):
-        if meaning in names:
-            yield names[meaning], value, row
-
-
-def _meanings(case: Case, token: Token) -> Iterator[tuple[str, Any, str]]:
-    tenant = case.tenant
+def _built_in(bundle: Bundle, subject: Subject, roles: Roles, token: Token) -> Iterator[tuple[str, Any, str]]:
+    """The claims that only the engine sets, by meaning, each with its value and its row."""
+    tenant = subject.tenant
     if tenant is not None:
-        yield "tenant_id", tenant.id, case.reasons[0].source
-    if case.roles:
-        yield "roles", list(case.roles), case.role_rows
+        yield "tenant_id", tenant.id, subject.tenant_source
+    if roles.names:
+        yield "roles", list(roles.names), roles.rows
     if token == TOKENS[0]:
-        yield "policy_version", case.bundle.version, "BUNDLE CURRENT"
+        yield "policy_version", bundle.version, "BUNDLE CURRENT"
     elif tenant is not None:
         if tenant.name:
-            yield "tenant_name", tenant.name, case.tenant_row
-    elif case.choice.offered:
-        offered = {one.id: one.name or one.id for one in case.choice.offered}
-        yield "tenants", offered, f"USER#{case.request.sub} TENANT#"
+            yield "tenant_name", tenant.name, subject.tenant_row
+    elif subject.offered:
+        offered = {one.id: one.name or one.id for one in subject.offered}
+        yield "tenants", offered, f"USER#{subject.request.sub} TENANT#"
 
 
-def _suppressed(case: Case, token: Token) -> dict[str, str]:
-    """The claims that rules suppress in this token, with the rows that say so."""
+def _suppressions(bundle: Bundle, rules: tuple[Rule, ...], token: Token, draft: _Draft) -> dict[str, str]:
+    """The claims that rules suppress in this token, with the first rule that does."""
     at = TOKENS.index(token)
     suppressed: dict[str, str] = {}
-    for rule in case.rules:
+    for rule in rules:
         for name in rule.suppress_claims[at]:
             if name in (DEGRADED_CLAIM, SHED_CLAIM):
                 why: str | None = "no rule takes away what says that a token is incomplete"
-            elif token == TOKENS[0] and name == case.bundle.settings.claim_names.get("tenant_id"):
+            elif token == TOKENS[0] and name == bundle.settings.claim_names.get("tenant_id"):
                 why = "no rule takes away the access token's tenant"
             else:
                 why = refused_suppression(token, name)
             if why is None:
                 suppressed.setdefault(name, rule.row)
             else:
-                case.say("claim", name, "dropped", rule.row, why, token)
+                draft.drop(name, rule.row, why)
     return suppressed

@@ -130,6 +130,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
         version=version,
         settings=Settings(
             claim_names=named,
+            own_claims=reader.own,
             scope_mode=settings["scope_mode"],
             unmanaged_scopes=unmanaged,
             no_tenant=settings["no_tenant"],

@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.limits import MAX_CHANGES
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges, count
-from claimsmith.engine import budget, claims, groups, roles, rules, scopes, tenancy
-from claimsmith.engine.case import Case
-from claimsmith.engine.language import DEGRADED_CLAIM, is_unmanaged, own_claims
-from claimsmith.engine.reasons import SETTINGS_ROW, Reason
+from claimsmith.engine import budget, claims, groups, scopes, tenancy
+from claimsmith.engine.language import DEGRADED_CLAIM, RESERVED_CLAIMS, is_unmanaged
+from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
+from claimsmith.engine.roles import Roles, assign
+from claimsmith.engine.rules import apply
+from claimsmith.engine.subject import Subject, gather
 from claimsmith.errors import Code
 
 if TYPE_CHECKING:
+    from claimsmith.cognito.claims import Token
     from claimsmith.cognito.event import Request
-    from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.bundle import Bundle, Rule
+    from claimsmith.engine.claims import TokenClaims
     from claimsmith.engine.facts import Facts, Problem
+    from claimsmith.engine.groups import GroupChanges
     from claimsmith.engine.language.paths import Known
+    from claimsmith.engine.scopes import Scopes
 
 
 class Decision(NamedTuple):
@@ -49,6 +55,19 @@ class Refusal(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
+class Outcome(NamedTuple):
+    """What comes of steps 4 to 8.
+
+    Attributes:
+        result: what the trigger answers, or why it refuses.
+        problems: rows of the directory that hold what they may not.
+    """
+
+    result: Changes | Code
+    reasons: tuple[Reason, ...]
+    problems: tuple[Problem, ...]
+
+
 def decide(bundle: Bundle, facts: Facts, request: Request, now: int) -> Decision | Refusal:  # noqa: ARG001 - part of the interface: facts are read as of then
     """Decide what the tokens of this request hold.
 
@@ -61,78 +80,78 @@ def decide(bundle: Bundle, facts: Facts, request: Request, now: int) -> Decision
     Returns:
         The decision, or a refusal with a code. Never raises.
     """
-    case = opened(bundle, facts, request)
-    if isinstance(case, Refusal):
-        return case
-    changes = _changes(case)
-    problems = (*facts.user.problems, *facts.problems, *case.problems)
-    if isinstance(changes, Code):
-        return Refusal(changes, tuple(case.reasons), problems)
-    tenant_id = case.tenant.id if case.tenant else None
-    return Decision(changes, tenant_id, case.roles, tuple(case.reasons), problems)
-
-
-def opened(bundle: Bundle, facts: Facts, request: Request) -> Case | Refusal:
-    """Steps 1 and 2: what is to be decided, with its tenant; or why there is no token."""
     problems = (*facts.user.problems, *facts.problems)
-    user, user_row = facts.user.user, f"USER#{request.sub} USER"
-    if user is None:
-        why = "there are more rows than are read of one user" if facts.user.too_large else "the row cannot be read"
-        code = Code.USER_TOO_LARGE if facts.user.too_large else Code.USER_UNREADABLE
-        return Refusal(code, (Reason("tenant", "", "refused", user_row, why),), problems)
-    if not user.active:
-        suspended = Reason("tenant", "", "refused", user_row, "the user is not active")
-        return Refusal(Code.USER_SUSPENDED, (suspended,), problems)
     choice = tenancy.choose(bundle, facts.user, facts.tenants, request)
-    why_tenant = _tenant_reason(choice, request)
     if choice.refusal is not None:
-        return Refusal(choice.refusal, (why_tenant,), problems)
-    return Case(bundle, facts, request, choice, why_tenant)
+        return Refusal(choice.refusal, (choice.reason,), problems)
+    subject = gather(bundle, facts, request, choice)
+    roles = assign(bundle, subject)
+    context = subject.context(roles.names)
+    applied = apply(bundle.rules, context)
+    outcome = resolve(bundle, subject, roles, applied.rules, context, with_id=not request.machine)
+    reasons = (choice.reason, *roles.reasons, *applied.reasons, *outcome.reasons)
+    problems += outcome.problems
+    if isinstance(outcome.result, Code):
+        return Refusal(outcome.result, reasons, problems)
+    return Decision(outcome.result, choice.tenant.id if choice.tenant else None, roles.names, reasons, problems)
 
 
-def _changes(case: Case) -> Changes | Code:
-    """Steps 3 to 8: what the trigger answers, or why it refuses."""
-    roles.hold(case)
-    known = case.known()
-    rules.apply(case, known)
-    return settled(case, known, with_id=not case.request.machine)
-
-
-def settled(case: Case, known: Known, *, with_id: bool) -> Changes | Code:
-    """Steps 4 to 8, once roles and rules are known.
+def resolve(
+    bundle: Bundle, subject: Subject, roles: Roles, rules: tuple[Rule, ...], context: Known, *, with_id: bool
+) -> Outcome:
+    """Steps 4 to 8: scopes, groups and claims, then what of them fits.
 
     Args:
-        case: with its roles and rules.
-        known: what paths lead to.
+        bundle: the policy.
+        subject: whom the tokens are for.
+        roles: the assigned ones.
+        rules: those that apply.
+        context: what conditions and values read.
         with_id: whether the policy's claims of the ID token count.
     """
-    request = case.request
-    to_add, to_suppress = scopes.settle(case)
-    held = groups.settle(case)
-    access = claims.settle(case, known, TOKENS[0])
-    identity = claims.settle(case, known, TOKENS[1]) if with_id else claims.Made({}, {}, (), ())
-    hidden_access, hidden_id = access.suppressed, identity.suppressed
-    if held is not None and not held.groups:
+    scoped = scopes.resolve(bundle, subject, roles.names, rules)
+    grouped = groups.resolve(subject.request, rules)
+    access = claims.resolve(bundle, subject, roles, rules, context, TOKENS[0])
+    identity = claims.NO_CHANGES
+    if with_id:
+        identity = claims.resolve(bundle, subject, roles, rules, context, TOKENS[1])
+    reasons = (*scoped.reasons, *grouped.reasons, *access.reasons, *identity.reasons)
+    changes = _changes(scoped, grouped, access, identity)
+    if count(changes, subject.request) > MAX_CHANGES:
+        why = f"it takes {MAX_CHANGES:,} claims and scopes in both tokens"
+        reasons += (Reason("token", "", "refused", "Cognito", why),)
+        return Outcome(Code.TOO_MANY_CHANGES, reasons, scoped.problems)
+    fitted = budget.fit(bundle.settings, subject.request, changes, access, identity)
+    reasons += fitted.reasons
+    if fitted.changes is None:
+        return Outcome(Code.TOKEN_OVER_BUDGET, reasons, scoped.problems)
+    reasons += (*_set(access, fitted.changes.access, TOKENS[0]), *_set(identity, fitted.changes.id, TOKENS[1]))
+    return Outcome(fitted.changes, reasons, scoped.problems)
+
+
+def _changes(scoped: Scopes, grouped: GroupChanges, access: TokenClaims, identity: TokenClaims) -> Changes:
+    """What the trigger would answer, whatever its length."""
+    hidden = access.suppressed, identity.suppressed
+    if grouped.removed:
         # An empty list of groups is not documented; suppressing the claim is.
-        held = None
-        hidden_access, hidden_id = _and_groups(hidden_access), _and_groups(hidden_id)
-    changes = Changes(
-        TokenChanges(access.claims, hidden_access), TokenChanges(identity.claims, hidden_id), to_add, to_suppress, held
+        hidden = _and_groups(access.suppressed), _and_groups(identity.suppressed)
+    return Changes(
+        TokenChanges(access.claims, hidden[0]),
+        TokenChanges(identity.claims, hidden[1]),
+        scoped.to_add,
+        scoped.to_suppress,
+        grouped.override,
     )
-    if count(changes, request) > MAX_CHANGES:
-        case.say("token", "", "refused", "Cognito", f"it takes {MAX_CHANGES:,} claims and scopes in both tokens")
-        return Code.TOO_MANY_CHANGES
-    fitted = budget.fit(case, changes, access, identity)
-    if fitted is None:
-        return Code.TOKEN_OVER_BUDGET
-    for token, made, settled in ((TOKENS[0], access, fitted.access), (TOKENS[1], identity, fitted.id)):
-        for name in settled.claims:
-            case.say("claim", name, "set", made.rows[name], "", token)
-    return fitted
 
 
 def _and_groups(suppressed: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({*suppressed, GROUPS_CLAIM}))
+
+
+def _set(resolved: TokenClaims, fitted: TokenChanges, token: Token) -> list[Reason]:
+    """Where each claim of a token comes from; the list of those that were shed comes from the settings."""
+    rows = resolved.rows
+    return [new(Reason, ("claim", name, "set", rows.get(name, SETTINGS_ROW), "", token)) for name in fitted.claims]
 
 
 def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:
@@ -145,7 +164,7 @@ def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:
     """
     unmanaged: frozenset[str] = bundle.settings.unmanaged_scopes if bundle else frozenset()
     suppressed = tuple(sorted({scope for scope in request.scopes if not is_unmanaged(scope, unmanaged)}))
-    names = own_claims(bundle.settings.claim_names if bundle else {})
+    names = bundle.settings.own_claims if bundle else RESERVED_CLAIMS
     mark = {DEGRADED_CLAIM: code.value}
     hidden = tuple(sorted({GROUPS_CLAIM, *claims.impostors(names, request)}))
     changes = Changes(
@@ -155,25 +174,3 @@ def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:
     )
     reasons = tuple(Reason("scope", scope, "suppressed", "request", "claims are degraded") for scope in suppressed)
     return Decision(changes, None, (), reasons)
-
-
-def _tenant_reason(choice: tenancy.Choice, request: Request) -> Reason:
-    """How the tenant was chosen, told by the row that says so."""
-    source = {
-        "pinned": f"POLICY CLIENT#{request.client_id}",
-        "contradiction": f"POLICY CLIENT#{request.client_id}",
-        "hint": "request",
-        "stored": f"USER#{request.sub} USER",
-        "sole": f"USER#{request.sub} TENANT#{choice.tenant.id if choice.tenant else ''}",
-        "none": SETTINGS_ROW,
-    }[choice.how]
-    detail = {
-        "pinned": "the client is pinned to it",
-        "contradiction": "the hint contradicts the client's tenant",
-        "hint": "client metadata asks for it",
-        "stored": "the user's stored choice",
-        "sole": "the only usable membership",
-        "none": "no tenant can be chosen",
-    }[choice.how]
-    outcome = "refused" if choice.refusal else "set" if choice.tenant else "dropped"
-    return Reason("tenant", choice.tenant.id if choice.tenant else "", outcome, source, detail)

@@ -1,42 +1,61 @@
-"""Which groups both tokens name: the user's own, changed by rules."""
+"""Which groups both tokens name: the user's groups in the pool, changed by rules."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from claimsmith.cognito.response import Groups
+from claimsmith.engine.reasons import Reason, new
 
 if TYPE_CHECKING:
-    from claimsmith.engine.case import Case
+    from claimsmith.cognito.event import Request
+    from claimsmith.engine.bundle import Rule
 
 
-def settle(case: Case) -> Groups | None:
-    """The groups as they are to be, possibly none; None where no rule changes them.
+class GroupChanges(NamedTuple):
+    """What changes about the groups.
 
-    A group taken away takes the IAM roles and the preferred role along: which of them were its own is not known.
+    Attributes:
+        override: the groups that replace the user's; None where they stay, and where all are removed.
+        removed: whether all groups are removed.
     """
-    request = case.request
-    added = {group: rule.row for rule in reversed(case.rules) for group in rule.add_groups}
-    removed = {group: rule.row for rule in reversed(case.rules) for group in rule.suppress_groups}
+
+    override: Groups | None
+    removed: bool
+    reasons: tuple[Reason, ...]
+
+
+def resolve(request: Request, rules: tuple[Rule, ...]) -> GroupChanges:
+    """The groups after all rules that apply.
+
+    Where a group is removed, so are the IAM roles and the preferred role: nothing says which group they come from.
+    """
+    added = {group: rule.row for rule in reversed(rules) for group in rule.add_groups}
+    removed = {group: rule.row for rule in reversed(rules) for group in rule.suppress_groups}
     if request.machine:
-        for group in sorted(added):
-            case.say("group", group, "dropped", added[group], "a machine has no groups")
-        return None
+        why = "a machine has no groups"
+        dropped = [new(Reason, ("group", group, "dropped", added[group], why, "")) for group in sorted(added)]
+        return GroupChanges(None, removed=False, reasons=tuple(dropped))
     left: list[str] = []
-    for group in request.groups:
+    reasons: list[Reason] = []
+    if not added and not removed:
+        kept = [new(Reason, ("group", group, "kept", "request", "", "")) for group in request.groups]
+        return GroupChanges(None, removed=False, reasons=tuple(kept))
+    candidates = [(group, "kept", "request") for group in request.groups]
+    candidates += [(group, "granted", added[group]) for group in sorted(added.keys() - set(request.groups))]
+    for group, outcome, row in candidates:
         if group in removed:
-            case.say("group", group, "suppressed", removed[group], "suppress_groups names it")
+            why = "suppress_groups names it"
+            reasons.append(new(Reason, ("group", group, "suppressed", removed[group], why, "")))
         else:
             left.append(group)
-            case.say("group", group, "kept", "request")
-    for group in sorted(added.keys() - set(request.groups)):
-        if group in removed:
-            case.say("group", group, "suppressed", removed[group], "suppress_groups names it")
-        else:
-            left.append(group)
-            case.say("group", group, "granted", added[group])
+            reasons.append(new(Reason, ("group", group, outcome, row, "", "")))
     if tuple(left) == request.groups:
-        return None
-    if removed.keys() & set(request.groups):
-        return Groups(tuple(left))
-    return Groups(tuple(left), request.iam_roles, request.preferred_role)
+        override = None
+    elif removed.keys() & set(request.groups):
+        override = Groups(tuple(left))
+    else:
+        override = Groups(tuple(left), request.iam_roles, request.preferred_role)
+    if override is not None and not override.groups:
+        return GroupChanges(None, removed=True, reasons=tuple(reasons))
+    return GroupChanges(override, removed=False, reasons=tuple(reasons))

@@ -1,10 +1,13 @@
-"""Why something is in a token, or is not: the form in which every part of a decision says so."""
+"""Why something is in a token, or is not: every step of a decision gives its reasons in this form."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-#: The row that says what holds for everybody.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The row with the settings that apply to everybody.
 SETTINGS_ROW: Final = "POLICY SETTINGS"
 
 
@@ -26,3 +29,7 @@ class Reason(NamedTuple):
     source: str
     detail: str = ""
     token: str = ""
+
+
+#: ``new(Reason, (…))`` takes two thirds of the time of ``Reason(…)``, and a decision gives a hundred reasons.
+new: Final[Callable[[type[Reason], tuple[str, str, str, str, str, str]], Reason]] = tuple.__new__

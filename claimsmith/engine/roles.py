@@ -1,72 +1,80 @@
-"""Which roles a token has: DESIGN section 5, step 3."""
+"""Which roles a subject has: DESIGN section 5, step 3."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from claimsmith.engine.reasons import SETTINGS_ROW
+from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from claimsmith.engine.case import Case
+    from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.subject import Subject
 
-    #: Roles with the row that gives each.
-    Given = tuple[str, str]
-
-
-def hold(case: Case) -> None:
-    """Settle the roles that are left, sorted; a tenant's own never exceed what the tenant allows."""
-    held: dict[str, str] = {}
-    allowed = case.tenant.roles_allowed if case.tenant else None
-    for name, source in _closed(case, _of_tenant(case)):
-        if allowed is not None and name not in allowed:
-            case.say("role", name, "dropped", case.tenant_row, "the tenant does not allow it")
-        else:
-            held.setdefault(name, source)
-    for name, source in _closed(case, _from_elsewhere(case)):
-        held.setdefault(name, source)
-    case.roles = tuple(sorted(held))
-    for name in case.roles:
-        case.say("role", name, "granted", held[name])
-    case.role_rows = ", ".join(sorted(set(held.values())))
+    #: A role and the row that assigns it.
+    Assignment = tuple[str, str]
 
 
-def _of_tenant(case: Case) -> Iterator[Given]:
-    if case.tenant is None:
+class Roles(NamedTuple):
+    """The assigned roles.
+
+    Attributes:
+        names: sorted.
+        rows: the rows that assign them, separated by commas.
+    """
+
+    names: tuple[str, ...]
+    rows: str
+    reasons: tuple[Reason, ...]
+
+
+def assign(bundle: Bundle, subject: Subject) -> Roles:
+    """The assigned roles and all that they inherit. Those from the tenant never exceed what the tenant allows."""
+    assigned: dict[str, str] = {}
+    reasons: list[Reason] = []
+    allowed = subject.tenant.roles_allowed if subject.tenant else None
+    for assignments, ceiling in ((_from_tenant(subject), allowed), (_from_elsewhere(bundle, subject), None)):
+        closed: set[str] = set()
+        for assignment, row in assignments:
+            if assignment in closed:
+                continue  # a row may name one role many times, and each may inherit many
+            role = bundle.roles.get(assignment)
+            if role is None:
+                reasons.append(new(Reason, ("role", assignment, "dropped", row, "no such role", "")))
+                continue
+            closed.add(assignment)
+            for name in role.closure:
+                if name not in bundle.roles:
+                    continue
+                if ceiling is None or name in ceiling:
+                    assigned.setdefault(name, row)
+                else:
+                    why = "the tenant does not allow it"
+                    reasons.append(new(Reason, ("role", name, "dropped", subject.tenant_row, why, "")))
+    names = tuple(sorted(assigned))
+    reasons += [new(Reason, ("role", name, "granted", assigned[name], "", "")) for name in names]
+    return Roles(names, ", ".join(sorted(set(assigned.values()))), tuple(reasons))
+
+
+def _from_tenant(subject: Subject) -> Iterator[Assignment]:
+    if subject.tenant is None:
         return
-    if case.request.machine:
-        yield from ((name, case.client_row) for name in (case.client.roles if case.client else ()))
-    elif case.membership is not None:
-        yield from ((name, case.membership_row) for name in case.membership.roles)
-    yield from ((name, case.tenant_row) for name in case.tenant.default_roles)
+    if subject.request.machine:
+        yield from ((name, subject.client_row) for name in (subject.client.roles if subject.client else ()))
+    elif subject.membership is not None:
+        yield from ((name, subject.membership_row) for name in subject.membership.roles)
+    yield from ((name, subject.tenant_row) for name in subject.tenant.default_roles)
 
 
-def _from_elsewhere(case: Case) -> Iterator[Given]:
-    if case.request.machine:
-        if case.client is None:
+def _from_elsewhere(bundle: Bundle, subject: Subject) -> Iterator[Assignment]:
+    if subject.request.machine:
+        if subject.client is None:
             return
-        if case.tenant is None:
-            yield from ((name, case.client_row) for name in case.client.roles)
-    elif case.user is not None:
-        yield from ((name, case.user_row) for name in case.user.roles)
-        for group in case.request.groups:
-            yield from ((name, f"POLICY GROUP#{group}") for name in case.bundle.groups.get(group, ()))
-    yield from ((name, SETTINGS_ROW) for name in case.bundle.settings.default_roles)
-
-
-def _closed(case: Case, roles: Iterable[Given]) -> Iterator[Given]:
-    """These roles and what they inherit; unknown ones are dropped and said."""
-    known = case.bundle.roles
-    done: set[str] = set()
-    for name, source in roles:
-        if name in done:
-            continue  # a row may name one role many times, and each may inherit many
-        role = known.get(name)
-        if role is None:
-            case.say("role", name, "dropped", source, "no such role")
-            continue
-        done.add(name)
-        for member in role.closure:
-            if member in known:
-                yield member, source
+        if subject.tenant is None:
+            yield from ((name, subject.client_row) for name in subject.client.roles)
+    elif subject.user is not None:
+        yield from ((name, subject.user_row) for name in subject.user.roles)
+        for group in subject.request.groups:
+            yield from ((name, f"POLICY GROUP#{group}") for name in bundle.groups.get(group, ()))
+    yield from ((name, SETTINGS_ROW) for name in bundle.settings.default_roles)

@@ -1,17 +1,32 @@
-"""Which rules apply to a token, and what they would have done had they not read what cannot be trusted."""
+"""Which rules apply to a token."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from claimsmith.engine.reasons import Reason, new
 
 if TYPE_CHECKING:
-    from claimsmith.engine.case import Case
+    from claimsmith.engine.bundle import Rule
     from claimsmith.engine.language.paths import Known
 
 
-def apply(case: Case, known: Known) -> None:
-    """Settle the rules that apply, in their order."""
-    case.rules = tuple([rule for rule in case.bundle.rules if rule.when is None or rule.when(known)])
-    for rule in case.rules:
-        for effect in rule.withheld:
-            case.say("rule", effect, "dropped", rule.row, "it reads what its users or callers can write")
+class AppliedRules(NamedTuple):
+    """The rules that apply, in the order of the policy.
+
+    Attributes:
+        reasons: effects that a rule does not have because it reads what its users or callers can write.
+    """
+
+    rules: tuple[Rule, ...]
+    reasons: tuple[Reason, ...]
+
+
+def apply(rules: tuple[Rule, ...], context: Known) -> AppliedRules:
+    """Those of the policy's rules whose condition is true."""
+    applied = tuple([rule for rule in rules if rule.when is None or rule.when(context)])
+    why = "it reads what its users or callers can write"
+    reasons = [
+        new(Reason, ("rule", effect, "dropped", rule.row, why, "")) for rule in applied for effect in rule.withheld
+    ]
+    return AppliedRules(applied, tuple(reasons))

@@ -2,109 +2,151 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.language import is_privileged, is_unmanaged
+from claimsmith.engine.reasons import Reason, new
 from claimsmith.errors import Code
 
 if TYPE_CHECKING:
-    from claimsmith.engine.case import Case
+    from collections.abc import Mapping
+
+    from claimsmith.engine.bundle import Bundle, Rule
+    from claimsmith.engine.subject import Subject
 
 
-def settle(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The scopes to add and the scopes to suppress, sorted."""
-    settings, say = case.bundle.settings, case.say
-    granted = offered(case)
-    requested = frozenset(case.request.scopes)
-    mode = (case.client.scope_mode if case.client else None) or settings.scope_mode
-    # An API sign-in can request nothing, so there is nothing to intersect with.
-    everything = mode == "exact" or case.request.api
-    never = suppressed(case)
+class Scopes(NamedTuple):
+    """What changes about the scopes.
+
+    Attributes:
+        to_add: sorted; likewise ``to_suppress``.
+        problems: privileged scopes in rows of the directory.
+    """
+
+    to_add: tuple[str, ...]
+    to_suppress: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    problems: tuple[Problem, ...]
+
+
+class Granted(NamedTuple):
+    """The scopes that may be in the token, whatever is requested.
+
+    Attributes:
+        rows: the row that grants each, by scope.
+        problems: privileged scopes in rows of the directory.
+    """
+
+    rows: Mapping[str, str]
+    reasons: tuple[Reason, ...]
+    problems: tuple[Problem, ...]
+
+
+def resolve(bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple[Rule, ...]) -> Scopes:
+    """The scopes to add and to suppress, given the assigned roles and the rules that apply."""
+    settings, request = bundle.settings, subject.request
+    granted, dropped, problems = grant(bundle, subject, roles, rules)
+    reasons = list(dropped)
+    requested = frozenset(request.scopes)
+    mode = (subject.client.scope_mode if subject.client else None) or settings.scope_mode
+    # A sign-in by API can request nothing, so there is nothing to intersect with.
+    everything = mode == "exact" or request.api
+    suppressed = suppressions(subject, rules)
     to_add: list[str] = []
+    to_suppress: list[str] = []
     for scope in sorted(granted):
-        if scope in never:
-            say("scope", scope, "suppressed", never[scope], "suppress_scopes names it", "access")
+        if scope in suppressed:
+            why = "suppress_scopes names it"
+            reasons.append(new(Reason, ("scope", scope, "suppressed", suppressed[scope], why, "access")))
         elif everything or scope in requested:
             if scope not in requested:
                 to_add.append(scope)
-            say("scope", scope, "granted", granted[scope], "", "access")
+            reasons.append(new(Reason, ("scope", scope, "granted", granted[scope], "", "access")))
         else:
-            say("scope", scope, "dropped", granted[scope], "it was not requested", "access")
-    to_suppress: list[str] = []
+            reasons.append(new(Reason, ("scope", scope, "dropped", granted[scope], "it was not requested", "access")))
     for scope in sorted(requested):
-        if scope in never:
+        if scope in suppressed:
             to_suppress.append(scope)
             if scope not in granted:
-                say("scope", scope, "suppressed", never[scope], "suppress_scopes names it", "access")
+                why = "suppress_scopes names it"
+                reasons.append(new(Reason, ("scope", scope, "suppressed", suppressed[scope], why, "access")))
         elif scope in granted:
             continue
         elif is_unmanaged(scope, settings.unmanaged_scopes):
-            say("scope", scope, "kept", "request", "the policy does not manage it", "access")
+            reasons.append(new(Reason, ("scope", scope, "kept", "request", "the policy does not manage it", "access")))
         else:
             to_suppress.append(scope)
-            say("scope", scope, "suppressed", "request", "requested, not granted", "access")
-    return tuple(to_add), tuple(to_suppress)
+            reasons.append(new(Reason, ("scope", scope, "suppressed", "request", "requested, not granted", "access")))
+    return Scopes(tuple(to_add), tuple(to_suppress), tuple(reasons), problems)
 
 
-def suppressed(case: Case) -> dict[str, str]:
-    """Every scope that is never in the token, with the row that says so."""
-    never = dict.fromkeys(case.client.suppress_scopes, case.client_row) if case.client else {}
-    for rule in case.rules:
+def suppressions(subject: Subject, rules: tuple[Rule, ...]) -> dict[str, str]:
+    """Every scope that client and rules suppress, with the row that does."""
+    rows = dict.fromkeys(subject.client.suppress_scopes, subject.client_row) if subject.client else {}
+    for rule in rules:
         for scope in rule.suppress_scopes:
-            never.setdefault(scope, rule.row)
-    return never
+            rows.setdefault(scope, rule.row)
+    return rows
 
 
-def _offers(case: Case) -> list[tuple[tuple[str, ...], str]]:
-    """Scopes that roles, the membership and rules give, with the row of each."""
-    if case.request.machine and case.client is None:
-        # A machine that the policy does not know gets no managed scope, whatever a rule says of everybody.
-        return []
-    held = [case.bundle.roles[name] for name in case.roles]
-    offers = [(role.scopes, role.row) for role in held if role.scopes]
-    if case.membership is not None and case.membership.scopes:
-        offers.append((_of_membership(case, case.membership.scopes), case.membership_row))
-    offers += [(rule.scopes, rule.row) for rule in case.rules if rule.scopes]
-    return offers
-
-
-def _of_membership(case: Case, scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """The membership's own scopes but for the privileged ones, which only the policy grants."""
-    patterns = case.bundle.settings.privileged_scopes
-    withheld = {scope for scope in scopes if is_privileged(scope, patterns)}
-    if not withheld:
-        return scopes
-    for scope in sorted(withheld):
-        case.say(
-            "scope", scope, "dropped", case.membership_row, "it is privileged: only the policy grants it", "access"
-        )
-    why = "holds a privileged scope, which only the policy grants; it is left out"
-    case.problems.append(Problem(case.membership_row, "scopes", why, Code.PRIVILEGED_SCOPE_IN_DIRECTORY))
-    return tuple(scope for scope in scopes if scope not in withheld)
-
-
-def offered(case: Case) -> dict[str, str]:
-    """Each scope that a role, the membership or a rule gives and both ceilings allow, with its row."""
-    managed, unmanaged = case.bundle.scopes, case.bundle.settings.unmanaged_scopes
-    client_allows = case.client.scopes_allowed if case.client else None
-    tenant_allows = case.tenant.scopes_allowed if case.tenant else None
-    granted: dict[str, str] = {}
+def grant(bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple[Rule, ...]) -> Granted:
+    """The scopes that a role, the membership or a rule grants and that client and tenant allow."""
+    managed, unmanaged = bundle.scopes, bundle.settings.unmanaged_scopes
+    client_allows = subject.client.scopes_allowed if subject.client else None
+    tenant_allows = subject.tenant.scopes_allowed if subject.tenant else None
+    privileged = _privileged(bundle, subject)
+    rows: dict[str, str] = {}
     seen: set[str] = set()
-    for scopes, source in _offers(case):
+    why = "it is privileged: only the policy grants it"
+    reasons = [new(Reason, ("scope", scope, "dropped", subject.membership_row, why, "access")) for scope in privileged]
+    for scopes, row in _grants(bundle, subject, roles, rules, privileged):
         for scope in scopes:
             if scope in seen:
                 continue
             seen.add(scope)
             if scope not in managed and not SCOPE.fullmatch(scope):
-                case.say("scope", scope, "dropped", source, "Cognito does not take these characters", "access")
+                why = "Cognito does not take these characters"
+                reasons.append(new(Reason, ("scope", scope, "dropped", row, why, "access")))
             elif scope not in managed and is_unmanaged(scope, unmanaged):
-                case.say("scope", scope, "dropped", source, "the policy does not manage it", "access")
+                reasons.append(new(Reason, ("scope", scope, "dropped", row, "the policy does not manage it", "access")))
             elif client_allows is not None and scope not in client_allows:
-                case.say("scope", scope, "dropped", case.client_row, "the client does not allow it", "access")
+                why = "the client does not allow it"
+                reasons.append(new(Reason, ("scope", scope, "dropped", subject.client_row, why, "access")))
             elif tenant_allows is not None and scope not in tenant_allows:
-                case.say("scope", scope, "dropped", case.tenant_row, "the tenant does not allow it", "access")
+                why = "the tenant does not allow it"
+                reasons.append(new(Reason, ("scope", scope, "dropped", subject.tenant_row, why, "access")))
             else:
-                granted[scope] = source
-    return granted
+                rows[scope] = row
+    return Granted(rows, tuple(reasons), _problems(subject, privileged))
+
+
+def _grants(
+    bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple[Rule, ...], privileged: list[str]
+) -> list[tuple[tuple[str, ...], str]]:
+    """The scopes that each row grants, without what the directory must not."""
+    if subject.request.machine and subject.client is None:
+        # A machine that the policy does not know gets no managed scope, even if a rule grants one to everybody.
+        return []
+    grants = [(role.scopes, role.row) for role in map(bundle.roles.__getitem__, roles)]
+    if subject.membership is not None:
+        scopes = subject.membership.scopes
+        left = tuple(scope for scope in scopes if scope not in privileged) if privileged else scopes
+        grants.append((left, subject.membership_row))
+    return grants + [(rule.scopes, rule.row) for rule in rules if rule.scopes]
+
+
+def _privileged(bundle: Bundle, subject: Subject) -> list[str]:
+    """The membership's scopes that only the policy grants; sorted."""
+    if subject.membership is None:
+        return []
+    patterns = bundle.settings.privileged_scopes
+    return sorted({scope for scope in subject.membership.scopes if is_privileged(scope, patterns)})
+
+
+def _problems(subject: Subject, privileged: list[str]) -> tuple[Problem, ...]:
+    if not privileged:
+        return ()
+    why = "holds a privileged scope, which only the policy grants; it is left out"
+    return (Problem(subject.membership_row, "scopes", why, Code.PRIVILEGED_SCOPE_IN_DIRECTORY),)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.engine.bundle import Client
 from claimsmith.engine.language import MAX_TENANTS_LISTED, NAME, TENANT_HINT
+from claimsmith.engine.reasons import SETTINGS_ROW, Reason
 from claimsmith.errors import Code
 
 if TYPE_CHECKING:
@@ -33,16 +34,20 @@ class Choice(NamedTuple):
     """The tenant a token is for, or why there is none.
 
     Attributes:
+        reason: how it was chosen, with the row that decides it; or why it was not.
         tenant: the chosen tenant, always a usable one.
-        how: ``pinned``, ``hint``, ``stored``, ``sole``, ``none``.
         refusal: a code where the sign-in must be refused.
         offered: usable tenants to choose from, where none was chosen.
     """
 
-    how: str
+    reason: Reason
     tenant: Tenant | None = None
     refusal: Code | None = None
     offered: tuple[Tenant, ...] = ()
+
+
+#: No tenant is chosen.
+NO_TENANT: Final = Choice(Reason("tenant", "", "dropped", SETTINGS_ROW, "no tenant can be chosen"))
 
 
 def wanted(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> list[str]:
@@ -72,25 +77,58 @@ def wanted(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> l
 
 def choose(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> Choice:
     """Choose: the client's pin, the hint, the stored choice, the only usable membership, or none."""
+    if user.user is None or not user.user.active:
+        return _without_user(user, request)
     bound, how = _bound(bundle, request)
+    if how == "free":
+        return _choose_freely(bundle, user, known, request)
+    client_row = f"POLICY CLIENT#{request.client_id}"
     if how == "contradiction":
-        return Choice(how, refusal=Code.TENANT_NOT_PERMITTED)
-    if how in ("pinned", "hint"):
-        tenant = _usable(bound, known) if bound is not None and _member(bound, how, user, request) else None
-        return Choice(how, tenant, None if tenant else Code.TENANT_NOT_PERMITTED)
+        return _refused(Code.TENANT_NOT_PERMITTED, client_row, "the hint contradicts the client's tenant")
+    pinned = how == "pinned"
+    source, detail = (
+        (client_row, "the client is pinned to it") if pinned else ("request", "client metadata asks for it")
+    )
+    tenant = _usable(bound, known) if bound is not None and _member(bound, how, user, request) else None
+    if tenant is None:
+        return _refused(Code.TENANT_NOT_PERMITTED, source, detail)
+    return _chosen(tenant, source, detail)
+
+
+def _choose_freely(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> Choice:
+    """Choose where neither a pin nor a hint binds the request."""
+    offered: tuple[Tenant, ...] = ()
     if not request.machine:
         stored = _stored(user, request)
-        if stored is not None:
-            tenant = _usable(stored, known) if stored in user.memberships else None
+        if stored is not None and stored in user.memberships:
+            tenant = _usable(stored, known)
             if tenant is not None:
-                return Choice("stored", tenant)
+                return _chosen(tenant, f"USER#{request.sub} USER", "the user's stored choice")
         offered = tuple(islice(_usable_tenants(user, known), MAX_TENANTS_LISTED))
         if stored is None and len(offered) == 1:
-            return Choice("sole", offered[0])
-    else:
-        offered = ()
-    refusal = Code.TENANT_REQUIRED if bundle.settings.no_tenant == "deny" else None
-    return Choice("none", refusal=refusal, offered=offered)
+            [tenant] = offered
+            return _chosen(tenant, f"USER#{request.sub} TENANT#{tenant.id}", "the only usable membership")
+    if bundle.settings.no_tenant == "deny":
+        return _refused(Code.TENANT_REQUIRED, SETTINGS_ROW, NO_TENANT.reason.detail)
+    return NO_TENANT._replace(offered=offered)
+
+
+def _without_user(user: UserFacts, request: Request) -> Choice:
+    """The refusal of a user who is suspended, or of whom nothing can be read."""
+    row = f"USER#{request.sub} USER"
+    if user.user is not None:
+        return _refused(Code.USER_SUSPENDED, row, "the user is not active")
+    if user.too_large:
+        return _refused(Code.USER_TOO_LARGE, row, "there are more rows than are read of one user")
+    return _refused(Code.USER_UNREADABLE, row, "the row cannot be read")
+
+
+def _chosen(tenant: Tenant, source: str, detail: str) -> Choice:
+    return Choice(Reason("tenant", tenant.id, "set", source, detail), tenant)
+
+
+def _refused(code: Code, source: str, detail: str) -> Choice:
+    return Choice(Reason("tenant", "", "refused", source, detail), refusal=code)
 
 
 def _bound(bundle: Bundle, request: Request) -> tuple[str | None, str]:

@@ -16,16 +16,15 @@ from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, Request
 from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine import claims as engine_claims
-from claimsmith.engine import roles as engine_roles
-from claimsmith.engine import scopes as engine_scopes
-from claimsmith.engine.case import Case
-from claimsmith.engine.decide import Refusal, opened, settled
+from claimsmith.engine import tenancy
+from claimsmith.engine.decide import resolve
 from claimsmith.engine.language import DEGRADED_CLAIM, MAX_TENANTS_LISTED, SHED_CLAIM, TENANT_HINT, is_unmanaged
 from claimsmith.engine.language.conditions import UnknownError
 from claimsmith.engine.language.paths import MISSING, Known
 from claimsmith.engine.language.values import Expression
-from claimsmith.engine.reasons import Reason
-from claimsmith.engine.tenancy import NO_CLIENT, Choice
+from claimsmith.engine.roles import assign
+from claimsmith.engine.scopes import grant, suppressions
+from claimsmith.engine.subject import gather
 from claimsmith.errors import Code
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from claimsmith.engine.bundle import Bundle, Part, Rule
     from claimsmith.engine.facts import Facts
+    from claimsmith.engine.subject import Subject
     from claimsmith.verifier.claims import Claims
 
 #: Paths to what the rows say now; further ones are known as long as no rule changes groups.
@@ -99,18 +99,18 @@ def freshness(bundle: Bundle, facts: Facts, claims: Claims) -> Freshness:
         asked = (token.request._replace(metadata={TENANT_HINT: tenant}) for tenant in sorted(facts.user.memberships))
         requests = (*asked, token.request)
         return token.nothing_known(stale=all(_compared(bundle, facts, token, request).stale for request in requests))
-    case = Case(bundle, facts, token.request, Choice("none"), Reason("tenant", "", "dropped", ""))
-    comparison = _Comparison(case, token, tenant_known=False)
+    subject = gather(bundle, facts, token.request, tenancy.NO_TENANT)
+    comparison = _Comparison(bundle, subject, token, tenant_known=False)
     given = {scope for member in facts.user.memberships.values() for scope in member.scopes} | bundle.scopes
     return token.nothing_known(stale=comparison.lost(frozenset(bundle.roles), given))
 
 
 def _compared(bundle: Bundle, facts: Facts, token: _Token, request: Request) -> Freshness:
     """How a token stands to what this request would be given, which is of its subject and client."""
-    case = opened(bundle, facts, request)
-    if isinstance(case, Refusal):
+    choice = tenancy.choose(bundle, facts.user, facts.tenants, request)
+    if choice.refusal is not None:
         return token.nothing_known(stale=True)
-    return _Comparison(case, token, tenant_known=True).made()
+    return _Comparison(bundle, gather(bundle, facts, request, choice), token, tenant_known=True).result()
 
 
 def request_of(bundle: Bundle, claims: Claims) -> Request:
@@ -129,7 +129,7 @@ class _Token:
         self.claims = claims
         self.degraded = DEGRADED_CLAIM in claims
         self.tells_tenant = claims.name_of("tenant_id") is not None and not self.degraded
-        self.pinned = bundle.clients.get(claims.client_id, NO_CLIENT).tenant is not None
+        self.pinned = bundle.clients.get(claims.client_id, tenancy.NO_CLIENT).tenant is not None
         self.tenant_id = claims.tenant_id
         self.roles = claims.roles
         self.roles_name = claims.name_of("roles")
@@ -181,10 +181,9 @@ class _KnownNow(Known):
 class _Comparison:
     """One token against one policy and one directory."""
 
-    def __init__(self, case: Case, token: _Token, *, tenant_known: bool) -> None:
-        self.bundle = bundle = case.bundle
+    def __init__(self, bundle: Bundle, subject: Subject, token: _Token, *, tenant_known: bool) -> None:
+        self.bundle = bundle
         self.token = token
-        self.case = case
         touching = [
             rule
             for rule in bundle.rules
@@ -200,15 +199,18 @@ class _Comparison:
         if hidden:
             groups |= bundle.groups.keys()
         if hidden or touching:
-            case.request = case.request._replace(groups=tuple(sorted(groups)))
-        engine_roles.hold(case)
-        client_name = case.client.name if case.client else None
-        known = _KnownNow(case.request, case.user, case.tenant, case.membership, case.roles, client_name)
+            subject = subject._replace(request=subject.request._replace(groups=tuple(sorted(groups))))
+        self.subject = subject
+        self.roles = assign(bundle, subject)
+        client_name = subject.client.name if subject.client else None
+        known = _KnownNow(
+            subject.request, subject.user, subject.tenant, subject.membership, self.roles.names, client_name
+        )
         known.by_groups = token.machine or not (hidden or touching)
         known.tenant_known = tenant_known
         self.known = known
         applies = [(rule, self.applies(rule)) for rule in bundle.rules]
-        case.rules = tuple(rule for rule, applied in applies if applied)
+        self.rules = tuple(rule for rule, applied in applies if applied)
         self.perhaps = tuple(rule for rule, applied in applies if applied is None)
 
     def applies(self, rule: Rule) -> bool | None:
@@ -218,17 +220,18 @@ class _Comparison:
         except UnknownError:
             return None
 
-    def made(self) -> Freshness:
-        stale = self.lost(frozenset(self.case.roles), self.given()) or self.refused()
+    def result(self) -> Freshness:
+        stale = self.lost(frozenset(self.roles.names), self.given()) or self.refused()
         roles: tuple[str, ...] | None = self.token.roles
         filled: dict[str, Any] = {}
         incomplete = self.token.shed
         if self.token.shed:
-            made = engine_claims.settle(self.case, self.without_the_unknown(), TOKENS[0]).claims
+            context = self.without_the_unknown()
+            now = engine_claims.resolve(self.bundle, self.subject, self.roles, self.rules, context, TOKENS[0]).claims
             incomplete = frozenset(filter(self.is_uncertain, self.token.shed))
-            filled = {name: made[name] for name in sorted(self.token.shed - incomplete) if name in made}
+            filled = {name: now[name] for name in sorted(self.token.shed - incomplete) if name in now}
             if self.token.roles_name in self.token.shed:
-                roles = None if self.token.roles_name in incomplete else self.case.roles
+                roles = None if self.token.roles_name in incomplete else self.roles.names
                 filled.pop(self.token.roles_name or "", None)
         return Freshness(stale, roles, filled, tuple(sorted(incomplete)))
 
@@ -241,19 +244,15 @@ class _Comparison:
         """
         unmanaged = self.bundle.settings.unmanaged_scopes
         scopes = set(self.token.claims.scopes)
-        allowed = self.case.client.scopes_allowed if self.case.client else None
+        allowed = self.subject.client.scopes_allowed if self.subject.client else None
         managed = {scope for scope in scopes if not is_unmanaged(scope, unmanaged)}
         if not managed <= (given if allowed is None else given & allowed):
             return True
-        return bool(scopes & engine_scopes.suppressed(self.case).keys()) or not roles.issuperset(self.token.roles)
+        return bool(scopes & suppressions(self.subject, self.rules).keys()) or not roles.issuperset(self.token.roles)
 
     def given(self) -> set[str]:
         """Every scope that could be given now, within the ceilings."""
-        case, certain = self.case, self.case.rules
-        case.rules = (*certain, *self.perhaps)
-        given = set(engine_scopes.offered(case))
-        case.rules = certain
-        return given
+        return set(grant(self.bundle, self.subject, self.roles.names, (*self.rules, *self.perhaps)).rows)
 
     def refused(self) -> bool:
         """Whether a new token is certain to be refused: it would be too long, or Cognito would not take it.
@@ -264,14 +263,16 @@ class _Comparison:
         unknown = self.perhaps or not self.known.by_groups
         if unknown or any(not self.known.has(path) for part in self.parts() for path in _paths(part)):
             return False
-        case, asked = self.case, self.case.request
-        refused = True
+        asked = self.subject.request
         api = asked._replace(source="TokenGeneration_Authentication", scopes=(ADMIN_SCOPE,))
-        for request in (asked,) if asked.machine else (asked, api):
-            case.request = request
-            refused = refused and isinstance(settled(case, case.known(), with_id=False), Code)
-        case.request = asked
-        return refused
+        return all(self.would_be_refused(request) for request in ((asked,) if asked.machine else (asked, api)))
+
+    def would_be_refused(self, request: Request) -> bool:
+        """Whether this request gets no access token."""
+        subject = self.subject._replace(request=request)
+        context = subject.context(self.roles.names)
+        outcome = resolve(self.bundle, subject, self.roles, self.rules, context, with_id=False)
+        return isinstance(outcome.result, Code)
 
     def is_uncertain(self, name: str) -> bool:
         """Whether a claim depends on what is not known."""
@@ -286,18 +287,18 @@ class _Comparison:
         return any(not self.known.has(path) for part in self.parts() for path in _paths(part, name))
 
     def of_roles(self) -> Iterator[Part]:
-        return (self.bundle.roles[name].claims[0] for name in self.case.roles)
+        return (self.bundle.roles[name].claims[0] for name in self.roles.names)
 
     def parts(self) -> Iterator[Part]:
-        """What the policy sets in an access token of this case."""
+        """What the policy sets in the access token of this subject."""
         yield from self.of_roles()
-        if self.case.client is not None:
-            yield self.case.client.claims[0]
-        yield from (rule.claims[0] for rule in self.case.rules)
+        if self.subject.client is not None:
+            yield self.subject.client.claims[0]
+        yield from (rule.claims[0] for rule in self.rules)
 
     def without_the_unknown(self) -> Known:
         """The same, with nothing where nothing is known; claims that read it are not filled in."""
-        known = self.case.known()
+        known = self.subject.context(self.roles.names)
         for part in self.parts():
             known.update({path: MISSING for path in _paths(part) if not self.known.has(path)})
         return known

@@ -10,6 +10,7 @@ import pytest
 
 from claimsmith.engine.bundle import NO_CLAIMS, TOKEN_BUDGET, Bundle, Client, Role, Rule, Settings, Withheld
 from claimsmith.engine.codec import FORMAT, BundleError, decode, encode, from_document
+from claimsmith.engine.language import RESERVED_CLAIMS
 from claimsmith.engine.language.values import Expression
 from tests.policies import VERSION, unlinted
 
@@ -31,6 +32,7 @@ MINIMAL: dict[str, Any] = {
 
 SETTINGS = Settings(
     claim_names={"roles": "groups"},
+    own_claims=RESERVED_CLAIMS | {"groups"},
     scope_mode="exact",
     unmanaged_scopes=frozenset({"legacy/*"}),
     no_tenant="deny",

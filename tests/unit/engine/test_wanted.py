@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claimsmith.cognito.event import parse
+from claimsmith.engine import Reason
 from claimsmith.engine.facts import MACHINE as A_MACHINE
 from claimsmith.engine.facts import UserFacts, read_user
-from claimsmith.engine.tenancy import BATCH, choose, wanted
+from claimsmith.engine.tenancy import BATCH, NO_TENANT, Choice, choose, wanted
 from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
 from tests.policies import NOW, bundle, facts, membership_row, tenant_row, user_row
 
@@ -81,18 +82,21 @@ def test_reading_ends_when_as_many_as_are_listed_are_usable(usable: int, *, more
 
 def test_a_choice_says_how_it_was_made() -> None:
     request = parse(event())
-    assert choose(FREE, of(), {}, request) == ("none", None, None, ())
+    assert choose(FREE, of(), {}, request) == NO_TENANT
     both = facts(tenant_row("acme"), tenant_row("globex")).tenants
-    assert choose(FREE, of(IN_ACME), both, request) == ("sole", both["acme"], None, ())
+    sole = Reason("tenant", "acme", "set", f"USER#{SUB} TENANT#acme", "the only usable membership")
+    assert choose(FREE, of(IN_ACME), both, request) == Choice(sole, both["acme"])
     stored = of(IN_ACME, IN_GLOBEX, user_row(SUB, active_tenant="globex"))
-    assert choose(FREE, stored, both, request) == ("stored", both["globex"], None, ())
+    why = Reason("tenant", "globex", "set", f"USER#{SUB} USER", "the user's stored choice")
+    assert choose(FREE, stored, both, request) == Choice(why, both["globex"])
     assert choose(FREE, of(IN_ACME, IN_GLOBEX), both, request).offered == (both["acme"], both["globex"])
 
 
 def test_where_a_stored_choice_is_not_usable_the_only_usable_tenant_is_offered_and_not_taken() -> None:
     user = of(IN_ACME, IN_GLOBEX, user_row(SUB, active_tenant="globex"))
     known = facts(tenant_row("acme")).tenants
-    assert choose(FREE, user, known, parse(event())) == ("none", None, None, (known["acme"],))
+    choice = choose(FREE, user, known, parse(event()))
+    assert (choice._replace(offered=()), choice.offered) == (NO_TENANT, (known["acme"],))
 
 
 def test_a_machine_is_offered_nothing() -> None:

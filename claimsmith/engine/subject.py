@@ -1,0 +1,64 @@
+"""Whom a token is for: the rows that the steps of a decision read once the tenant is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from claimsmith.engine.language.paths import Known
+
+if TYPE_CHECKING:
+    from claimsmith.cognito.event import Request
+    from claimsmith.engine.bundle import Bundle, Client
+    from claimsmith.engine.facts import Facts, Membership, Tenant, User
+    from claimsmith.engine.tenancy import Choice
+
+
+class Subject(NamedTuple):
+    """A user or a machine, in a tenant or none, at an app client.
+
+    Attributes:
+        request: what Cognito asks.
+        client: the app client in the policy; None where it has no row.
+        user: the USER row; None for a machine.
+        tenant: the chosen one.
+        membership: the user's in that tenant; None for a machine, whose client stands in for it.
+        offered: the tenants to choose from, where none is chosen.
+        tenant_source: the row that the choice of the tenant comes from, or ``request``.
+        client_row: the key of that row, as reasons name it; likewise the following.
+    """
+
+    request: Request
+    client: Client | None
+    user: User | None
+    tenant: Tenant | None
+    membership: Membership | None
+    offered: tuple[Tenant, ...]
+    tenant_source: str
+    client_row: str
+    user_row: str
+    tenant_row: str
+    membership_row: str
+
+    def context(self, roles: tuple[str, ...]) -> Known:
+        """What conditions and values read, given the assigned roles."""
+        client_name = self.client.name if self.client else None
+        return Known(self.request, self.user, self.tenant, self.membership, roles, client_name)
+
+
+def gather(bundle: Bundle, facts: Facts, request: Request, choice: Choice) -> Subject:
+    """The subject of a request in the chosen tenant."""
+    tenant_id = choice.tenant.id if choice.tenant else ""
+    machine = request.machine
+    return Subject(
+        request,
+        bundle.clients.get(request.client_id),
+        None if machine else facts.user.user,
+        choice.tenant,
+        facts.user.memberships.get(tenant_id) if choice.tenant and not machine else None,
+        choice.offered,
+        choice.reason.source,
+        client_row=f"POLICY CLIENT#{request.client_id}",
+        user_row=f"USER#{request.sub} USER",
+        tenant_row=f"TENANT#{tenant_id} TENANT",
+        membership_row=f"USER#{request.sub} TENANT#{tenant_id}",
+    )
