@@ -1,4 +1,4 @@
-"""The only reader of ``os.environ``: what the functions are told by their deployment."""
+"""The only reader of ``os.environ``: the functions' settings from their deployment."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ AuthorizerResponse = Literal["simple", "iam"]
 RevocationMode = Literal["strict", "cached", "off"]
 RevocationOnFailure = Literal["deny", "allow"]
 
-#: Seconds for which a verifier may remember that something is not revoked, unless it is told otherwise, and at most.
+#: Seconds for which a verifier may cache that something is not revoked: the default and the maximum.
 DEFAULT_REVOCATION_CACHE_SECONDS: Final = 30
 MAX_REVOCATION_CACHE_SECONDS: Final = 300
 
 
 def required(name: str, environ: Mapping[str, str] | None = None) -> str:
-    """The value of a variable that must be there.
+    """The value of a variable that must be set.
 
     Raises:
-        ConfigurationError: it is absent or empty.
+        ConfigurationError: it is missing or empty.
     """
     value = _value(name, environ)
     if not value:
-        raise ConfigurationError(f"The environment variable {name} is not set.")
+        raise ConfigurationError(f"The environment variable {name} is not set. Set it.")
     return value
 
 
 def _one_of(name: str, allowed: tuple[str, ...], environ: Mapping[str, str] | None) -> str:
-    """The value of a variable with a closed set of values; the first one is the default."""
+    """The value of a variable that allows only these values; the first one is the default."""
     value = _value(name, environ) or allowed[0]
     if value not in allowed:
         raise ConfigurationError(f"The environment variable {name} must be one of: {', '.join(allowed)}.")
@@ -57,17 +57,17 @@ def _one_of(name: str, allowed: tuple[str, ...], environ: Mapping[str, str] | No
 
 @dataclass(frozen=True, slots=True)
 class TriggerEnvironment:
-    """What the pre token generation trigger is told."""
+    """The settings of the pre token generation trigger."""
 
     table: str
     on_failure: OnFailure
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> TriggerEnvironment:
-        """Read it.
+        """Read the settings.
 
         Raises:
-            ConfigurationError: a variable is missing or not one of its values.
+            ConfigurationError: a variable is missing or has a value that is not allowed.
         """
         return cls(
             table=required(TABLE, environ),
@@ -77,14 +77,14 @@ class TriggerEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class PublisherEnvironment:
-    """What the publisher is told."""
+    """The settings of the publisher."""
 
     table: str
     audit_table: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> PublisherEnvironment:
-        """Read it.
+        """Read the settings.
 
         Raises:
             ConfigurationError: a variable is missing.
@@ -94,17 +94,17 @@ class PublisherEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class VerifierEnvironment:
-    """What the authorizer and the introspection endpoint are told.
+    """The settings of the authorizer and the introspection endpoint.
 
     Attributes:
-        issuers: each allow-listed issuer and, where it is not the issuer's own, the address of its key set.
-        authorizer_cached_by: the identity sources that API Gateway keeps the authorizer's answers by; none where it
-            keeps no answers.
-        audience: the resources that access tokens may be bound to, where neither route nor caller names others; none
-            where only tokens that are bound to nothing count.
-        revocation: ``strict``: the table is asked about every token; ``cached``: what it said counts for
-            ``revocation_cache_seconds``; ``off``: it is not asked, and revoked tokens count until they expire.
-        revocation_on_failure: what becomes of a token while the table cannot say whether it is revoked.
+        issuers: each allow-listed issuer, with the URL of its key set if that is not the issuer's default.
+        authorizer_cached_by: the identity sources by which API Gateway caches the authorizer's responses; empty if it
+            does not cache them.
+        audience: the resources that access tokens may be bound to, unless the route or the caller names others; if
+            empty, only tokens bound to nothing are accepted.
+        revocation: ``strict``: query the table for every token; ``cached``: use its response for
+            ``revocation_cache_seconds``; ``off``: do not query it, and accept revoked tokens until they expire.
+        revocation_on_failure: whether to accept a token while the table is unavailable.
     """
 
     table: str
@@ -119,12 +119,12 @@ class VerifierEnvironment:
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> VerifierEnvironment:
-        """Read it: ``CLAIMSMITH_ISSUERS`` is ``issuer[=jwks_uri],…``, ``CLAIMSMITH_CLIENT_IDS`` is ``id,…``.
+        """Read the settings: ``CLAIMSMITH_ISSUERS`` is ``issuer[=jwks_uri],…``, ``CLAIMSMITH_CLIENT_IDS`` is ``id,…``.
 
-        ``CLAIMSMITH_AUDIENCE`` is ``resource,…``, and may be absent.
+        ``CLAIMSMITH_AUDIENCE`` is ``resource,…`` and optional.
 
         Raises:
-            ConfigurationError: a variable is missing or not one of its values.
+            ConfigurationError: a variable is missing or has a value that is not allowed.
         """
         return cls(
             table=required(TABLE, environ),
@@ -144,10 +144,10 @@ class VerifierEnvironment:
 
 
 def parse_issuers(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """The issuers in the entries of ``CLAIMSMITH_ISSUERS``, each with the address of its key set where it has one.
+    """The issuers in the entries of ``CLAIMSMITH_ISSUERS``, each with the URL of its key set if the entry has one.
 
     Raises:
-        ConfigurationError: one is the issuer of no token.
+        ConfigurationError: an entry cannot be the issuer of a token.
     """
     issuers = []
     for entry in entries:
@@ -161,7 +161,7 @@ def parse_client_ids(entries: Iterable[str]) -> tuple[str, ...]:
     """The app clients in the entries of ``CLAIMSMITH_CLIENT_IDS``.
 
     Raises:
-        ConfigurationError: one is the id of no app client.
+        ConfigurationError: an entry cannot be the id of an app client.
     """
     client_ids = tuple(entries)
     for client_id in client_ids:
@@ -170,7 +170,7 @@ def parse_client_ids(entries: Iterable[str]) -> tuple[str, ...]:
 
 
 def _check(name: str, check: Callable[[str], None], value: str) -> None:
-    """Check a value and name the variable where it is wrong."""
+    """Check a value; the error names the variable."""
     try:
         check(value)
     except ConfigurationError as error:
@@ -189,13 +189,13 @@ def _required_entries(name: str, environ: Mapping[str, str] | None) -> tuple[str
     """The entries of a comma-separated variable that must have at least one."""
     entries = _entries(required(name, environ))
     if not entries:
-        raise ConfigurationError(f"The environment variable {name} names nothing.")
+        raise ConfigurationError(f"The environment variable {name} has no entries. List at least one.")
     return entries
 
 
-def _seconds(name: str, default: int, most: int, environ: Mapping[str, str] | None) -> int:
-    """A whole number of seconds, one at least."""
+def _seconds(name: str, default: int, maximum: int, environ: Mapping[str, str] | None) -> int:
+    """A whole number of seconds, at least one."""
     text = _value(name, environ) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
-        raise ConfigurationError(f"The environment variable {name} must be a number of seconds from 1 to {most}.")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(maximum)) and 1 <= int(text) <= maximum):
+        raise ConfigurationError(f"The environment variable {name} must be a number of seconds from 1 to {maximum}.")
     return int(text)

@@ -1,4 +1,4 @@
-"""Every error of Claimsmith, its code and its parent.
+"""All errors of Claimsmith, their codes and their parents.
 
 ::
 
@@ -7,11 +7,11 @@
      +- PolicyError            a policy that must not be published, with findings  CS1xxx
      +- SignInRefusedError     no token is issued; the text is safe for the user   CS2xxx
      |   +- EventError         Cognito's event cannot be acted on
-     +- VerificationError      a token that is not accepted; says at which stage   CS3xxx
-     +- OperationError         an operation on the table or the pool did not work  CS4xxx
-         +- StoreError         DynamoDB did not answer, or not with what it should
+     +- VerificationError      a token that is not accepted, and at which stage    CS3xxx
+     +- OperationError         an operation on the table or the pool failed        CS4xxx
+         +- StoreError         DynamoDB is unavailable or its response is invalid
 
-A code never changes its meaning. ``docs/codes.md`` has the remedy for each; a test compares the two.
+The meaning of a code never changes. ``docs/codes.md`` has the remedy for each; a test compares the two.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Code(StrEnum):
-    """The stable codes; the name is the cause in a word, the value is what is shown and counted."""
+    """The stable codes. The name sums up the cause; the value is what users, logs and metrics show."""
 
-    # CS1xxx: lint. A policy with one of these is not published, unless it is a warning.
+    # CS1xxx: lint errors. A policy with one of these is not published.
     SETTINGS_MISSING = "CS1001"
     UNKNOWN_ATTRIBUTE = "CS1002"
     WRONG_TYPE = "CS1003"
@@ -58,7 +58,7 @@ class Code(StrEnum):
     CLAIM_NAME_USED = "CS1030"
     VERSION_NOT_TOLD = "CS1031"
 
-    # CS1xxx: warnings.
+    # CS1xxx: lint warnings. They do not prevent publishing.
     FINDINGS_CUT = "CS1028"
     RULE_NEVER_APPLIES = "CS1040"
     SCOPE_NOT_ALLOWED = "CS1041"
@@ -130,11 +130,11 @@ class Code(StrEnum):
 
 
 class ClaimsmithError(Exception):
-    """The parent of every error raised on purpose.
+    """The parent of every error that Claimsmith raises deliberately.
 
     Attributes:
         code: the stable code, an entry of ``docs/codes.md``.
-        message: what happened, without a claim value, a token or an attribute in it.
+        message: what happened; never contains a claim value, a token or an attribute.
     """
 
     def __init__(self, code: Code, message: str) -> None:
@@ -154,7 +154,7 @@ class PolicyError(ClaimsmithError):
     """A policy that must not be published.
 
     Attributes:
-        findings: what is wrong, each with its own code and place (``claimsmith.policy.lint.Finding``).
+        findings: what is wrong, each with a code and a place (``claimsmith.policy.lint.Finding``).
     """
 
     def __init__(self, code: Code, message: str, findings: Sequence[object] = ()) -> None:
@@ -162,7 +162,7 @@ class PolicyError(ClaimsmithError):
         self.findings = tuple(findings)
 
 
-#: What a user reads. Causes that would tell an attacker something share a sentence; only the code differs.
+#: The text for the user. Causes that could help an attacker share one sentence; only the code differs.
 _SIGN_IN_TEXT = {
     Code.TENANT_NOT_PERMITTED: "This organisation is not available to you.",
     Code.TENANT_REQUIRED: "You are not a member of an organisation here.",
@@ -172,7 +172,7 @@ _SIGN_IN_TEXT = {
 
 
 class SignInRefusedError(ClaimsmithError):
-    """No token is issued. Cognito shows the text to the user, so it says nothing but a sentence and a code."""
+    """No token is issued. Cognito shows the text to the user, so it contains only a sentence and a code."""
 
     def __init__(self, code: Code) -> None:
         super().__init__(code, _SIGN_IN_TEXT.get(code, "Sign-in is not possible right now."))
@@ -182,7 +182,7 @@ class EventError(SignInRefusedError):
     """Cognito's event cannot be acted on.
 
     Attributes:
-        detail: which part is wrong, by its path in the event; for the log, never a value.
+        detail: the path of the wrong part in the event, for the log; never its value.
     """
 
     def __init__(self, code: Code, detail: str) -> None:
@@ -194,8 +194,8 @@ class VerificationError(ClaimsmithError):
     """A token that is not accepted.
 
     Attributes:
-        stage: where it failed: ``structure``, ``key``, ``signature``, ``claims`` or ``revocation``; at the authorizer
-            also ``route``.
+        stage: where the check failed: ``structure``, ``key``, ``signature``, ``claims`` or ``revocation``; in the
+            authorizer also ``route``.
     """
 
     def __init__(self, code: Code, stage: str, message: str | None = None) -> None:
@@ -204,8 +204,8 @@ class VerificationError(ClaimsmithError):
 
 
 class OperationError(ClaimsmithError):
-    """An operation on the table or the user pool did not work; the message says what to do."""
+    """An operation on the table or the user pool failed; the message says what to do."""
 
 
 class StoreError(OperationError):
-    """DynamoDB did not answer, or not with what it should."""
+    """DynamoDB is unavailable, or its response is invalid."""

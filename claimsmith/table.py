@@ -1,7 +1,7 @@
-"""The table: names of its keys, attributes and index, and how it is made.
+"""The table: the names of its keys, attributes and index, and a function that creates it.
 
-Rows are a public interface that people edit by hand, so every name here is written exactly as it reads in the
-DynamoDB console. The CDK app builds its table from the same names; a test compares the two.
+Rows are a public interface that people edit by hand, so every name here is spelled exactly as in the DynamoDB console.
+The CDK app builds its table from the same names; a test compares the two.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ PK: Final = "pk"
 SK: Final = "sk"
 TTL: Final = "ttl"
 
-#: The one global index: lists a tenant's members. It never decides access.
+#: The only global secondary index: lists a tenant's members. Access is never decided by it.
 BY_SK: Final = "by_sk"
 
 POLICY: Final = "POLICY"
@@ -41,8 +41,8 @@ REVOKED_PREFIX: Final = "REVOKED#"
 PROTECTED_RESOURCE: Final = "PROTECTED_RESOURCE"
 PROTECTED_RESOURCE_PREFIX: Final = "PROTECTED_RESOURCE#"
 
-#: What the stream may hand to the publisher: ``POLICY`` exactly, the others by prefix. Positive on purpose: what the
-#: publisher writes itself (``BUNDLE``, ``LEASE``, ``PROBLEMS``) can then never feed it.
+#: The partition keys whose changes the stream passes to the publisher: ``POLICY`` exactly, the others by prefix. An
+#: allow-list, so that rows the publisher itself writes (``BUNDLE``, ``LEASE``, ``PROBLEMS``) can never trigger it.
 STREAM_PREFIXES: Final = (TENANT_PREFIX, USER_PREFIX, REVOKED_PREFIX, PROTECTED_RESOURCE_PREFIX)
 
 KEY_SCHEMA: Final = ({"AttributeName": PK, "KeyType": "HASH"}, {"AttributeName": SK, "KeyType": "RANGE"})
@@ -51,25 +51,25 @@ ATTRIBUTES: Final = ({"AttributeName": PK, "AttributeType": "S"}, {"AttributeNam
 
 
 def version_sk(version: int) -> str:
-    """The sort key of a bundle version: eight digits, so that keys sort as numbers do."""
+    """The sort key of a bundle version: eight digits, so that keys sort in numeric order."""
     return f"{VERSION}{version:08d}"
 
 
 def is_streamed(pk: str) -> bool:
-    """Whether a change of a row with this partition key is audited and may lead to a new bundle."""
+    """Whether a change of a row with this partition key is audited and may cause a new bundle."""
     return pk == POLICY or pk.startswith(STREAM_PREFIXES)
 
 
 def create_table(client: Any, name: str, *, stream: bool = True) -> None:  # noqa: ANN401 - botocore clients have no type
-    """Make a table of this shape, for tests and for those who do not deploy with CDK.
+    """Create the table, for tests and for deployments without CDK.
 
     Args:
         client: a botocore ``dynamodb`` client.
         name: the table's name.
-        stream: without it, the table is an audit table (same keys; no stream, no index).
+        stream: False creates an audit table (same keys; no stream, no index).
 
     Raises:
-        botocore.exceptions.ClientError: as ``CreateTable`` does, for example where the table exists already.
+        botocore.exceptions.ClientError: as ``CreateTable`` does, for example if the table already exists.
     """
     extras: dict[str, Any] = (
         {

@@ -1,1 +1,1 @@
-"""The Lambda functions: each only wires and translates."""
+"""The Lambda functions: wiring and translation only."""

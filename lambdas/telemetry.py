@@ -1,6 +1,6 @@
-"""Logs and metrics of the functions: one logger, one metrics buffer, and what may be fields of a failure.
+"""Logs and metrics of the functions: one logger, one metrics buffer, and what may be logged about a failure.
 
-Logs hold names, row keys and codes; never a claim's value, a token or an attribute.
+Logs contain names, row keys and codes; never a claim's value, a token or an attribute.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ metrics: Final = Metrics(namespace="Claimsmith")
 
 
 def describe_bug(error: BaseException) -> dict[str, object]:
-    """What a log may say of an unexpected error: its type and where it arose. Its text might quote a value."""
+    """The log fields for an unexpected error: its type and stack. Its text might quote a value, so it is left out."""
     frames = traceback.extract_tb(error.__traceback__)
     return {"error": type(error).__name__, "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
 

@@ -1,4 +1,4 @@
-"""What both functions of the verifier work with: their environment, the table, and who is told what an answer hides."""
+"""Set-up shared by both functions of the verifier: environment, table, and reports of events that responses hide."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def _unreadable(key: str) -> None:
-    logger.error("a revocation cannot be read and ends tokens", extra={"row": f"{key} {REVOKED}"})
+    logger.error("revocation row cannot be read; its tokens are refused", extra={"row": f"{key} {REVOKED}"})
     count("UnreadableRows")
 
 
 def _unchecked(error: ClaimsmithError) -> None:
-    logger.error("let through without asking the table", extra={"code": error.code})
+    logger.error("token accepted without checking for revocation", extra={"code": error.code})
     count("Unknown")
 
 
 _environment: Final = VerifierEnvironment.read()
 
-#: Made while the process starts.
+#: Created while the process starts.
 checks: Final = TokenChecks(
     Table(connect(TOKEN_PATH), _environment.table), _environment, Reports(_unreadable, _unchecked)
 )

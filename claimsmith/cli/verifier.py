@@ -122,7 +122,7 @@ def _claim_names(rows: Table, token_use: TokenUse) -> Mapping[str, str | None] |
         return CLAIM_NAMES
     active = ActiveBundle(rows)
     bundle = active.get()
-    return claim_names(bundle) if token_use == "id" else TokenNames(rows, active).under(bundle)
+    return claim_names(bundle) if token_use == "id" else TokenNames(rows, active).for_bundle(bundle)
 
 
 def _local_keys(session: Session) -> str | None:

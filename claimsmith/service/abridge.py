@@ -1,9 +1,9 @@
-"""A row's image in a given room: whole where it fits, else with what is too large replaced by its length and digest.
+"""Fits a row's image into a limited space: whole if it fits; otherwise large values become their length and digest.
 
-What stands for a value is a map of ``bytes`` and ``sha256``: the length and the SHA-256 of the value's DynamoDB JSON
-(``canonical``), so that it can be compared with a row that somebody still has. Of a value that carries authority, as
-much of that text as there is room for stands beside them, as ``begins``. Nobody can forge such a map: one that was in
-the row is replaced itself.
+A value that does not fit is replaced by a marker: a map of ``bytes`` and ``sha256``, the length and the SHA-256 of its
+DynamoDB JSON (``canonical``), so that it can be compared with a copy of the row from elsewhere. For a value that
+carries authority, ``begins`` holds as much of that text as fits. A marker cannot be forged: a map in the row that looks
+like one is itself replaced.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 
-#: The member that a map has which stands for another value.
+#: The member by which a marker is recognized.
 DIGEST: Final = "sha256"
 
-#: Levels of lists and maps that are kept in an attribute. DynamoDB takes 32 in an item; the image and what stands for
-#: a deeper value take one each, and two are to spare, for AWS does not say how it counts.
+#: Levels of nested lists and maps kept in an attribute. DynamoDB accepts 32 in an item; the image and a marker take one
+#: each, and two are in reserve, because AWS does not document how it counts.
 MAX_LEVELS: Final = 28
 
-#: Bytes of what stands for a value, ``begins`` without its text included.
-MARK: Final = 128
+#: Bytes of a marker, including ``begins`` without its text.
+MARKER: Final = 128
 
-#: What a list or map costs, and each of its members (``item_size``).
+#: Bytes of overhead for a list or map, and for each of its members (``item_size``).
 _CONTAINER: Final = 3
 _ELEMENT: Final = 1
 
@@ -43,12 +43,12 @@ _SETS: Final = ("SS", "NS", "BS")
 
 
 class Abridged(NamedTuple):
-    """An image, as much of it as there was room for.
+    """An image, as much of it as fits.
 
     Attributes:
-        item: its attributes, as DynamoDB has them.
-        cut: where anything was replaced or left out: length and digest of the whole image, and how many attributes were
-            left out (``left_out``); None where it is whole.
+        item: its attributes in DynamoDB's representation.
+        cut: the length and digest of the whole image, and the number of attributes left out (``left_out``); None if
+            the image is whole.
     """
 
     item: dict[str, Value]
@@ -56,25 +56,25 @@ class Abridged(NamedTuple):
 
 
 def canonical(value: Any) -> str:  # noqa: ANN401 - a value or an item
-    """DynamoDB JSON with sorted names and sets and no blanks, binary in base64: what digests are of."""
+    """The text that digests are computed from: DynamoDB JSON with sorted names and sets, no whitespace, base64."""
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def abridge(image: Item, room: int, authority: Collection[str]) -> Abridged:
-    """Keep of an image what fits.
+    """Keep as much of an image as fits.
 
-    Attributes that carry authority come first, and among equals the small ones, so that no padding pushes them out. An
-    attribute for whose name and digest there is no room is left out. Takes time in proportion to the image's size.
+    Attributes that carry authority come first, then small ones before large ones, so that padding cannot push them out.
+    An attribute is left out if not even its name and marker fit. Takes time proportional to the image's size.
 
     Args:
-        image: the attributes, as DynamoDB has them.
-        room: bytes. Exceeded where not even a ``MARK`` fits for each attribute that carries authority.
-        authority: the names of attributes that decide something.
+        image: the attributes in DynamoDB's representation.
+        room: bytes. Exceeded if not even a ``MARKER`` fits for each attribute that carries authority.
+        authority: the names of attributes that affect a decision.
     """
-    cutting = _Cutting()
+    cutter = _Cutter()
     parts = {name: _part(value) for name, value in image.items()}
     first = {name: part for name, part in parts.items() if name in authority}
-    kept, used = cutting.share(first, room - _names(first), begins=True)
+    kept, used = cutter.share(first, room - _names(first), begins=True)
     left = room - _names(first) - used
     others: dict[str, _Part] = {}
     needed = {name: _names([name]) + parts[name].least(MAX_LEVELS) for name in parts.keys() - first.keys()}
@@ -84,24 +84,24 @@ def abridge(image: Item, room: int, authority: Collection[str]) -> Abridged:
         others[name] = parts[name]
         left -= need
     left += sum(part.least(MAX_LEVELS) for part in others.values())
-    kept |= cutting.share(others, left, begins=False)[0]
+    kept |= cutter.share(others, left, begins=False)[0]
     left_out = len(image) - len(kept)
-    return Abridged(kept, _summary(image, left_out) if cutting.cuts or left_out else None)
+    return Abridged(kept, _summary(image, left_out) if cutter.cuts or left_out else None)
 
 
 def left_out(image: Item) -> dict[str, Value]:
-    """``Abridged.cut`` of an image of which nothing is kept."""
+    """``Abridged.cut`` for an image of which nothing is kept."""
     return _summary(image, len(image))
 
 
 class _Part(NamedTuple):
-    """A value, measured once.
+    """A value with its measurements.
 
     Attributes:
         size: bytes.
-        levels: of lists and maps, itself included.
-        marked: a map in it looks like one that stands for another value.
-        inner: its members, by name or place; None for a scalar or set.
+        levels: of nested lists and maps, including itself.
+        marked: whether a map in it looks like a marker.
+        inner: its members, by name or index; None for a scalar or set.
     """
 
     value: Value
@@ -110,13 +110,13 @@ class _Part(NamedTuple):
     marked: bool
     inner: Mapping[Any, _Part] | None
 
-    def least(self, deep: int) -> int:
-        """Bytes that it needs at least: its own, or those of what stands for it."""
-        return self.size if self.size < MARK and self.can_stay(deep) else MARK
+    def least(self, max_levels: int) -> int:
+        """Bytes that it needs at least: its own, or those of its marker."""
+        return self.size if self.size < MARKER and self.can_stay(max_levels) else MARKER
 
-    def can_stay(self, deep: int) -> bool:
-        """Whether it may be kept as it is, where there is room."""
-        return self.levels <= deep and not self.marked
+    def can_stay(self, max_levels: int) -> bool:
+        """Whether it may be kept unchanged if it fits."""
+        return self.levels <= max_levels and not self.marked
 
 
 def _part(value: Value) -> _Part:
@@ -134,50 +134,54 @@ def _around(kind: str, inner: Mapping[Any, _Part]) -> int:
     return _CONTAINER + (_names(inner) if kind == "M" else _ELEMENT * len(inner))
 
 
-class _Cutting:
-    """Replaces what is too large, and counts it."""
+class _Cutter:
+    """Replaces values that are too large, and counts them."""
 
     def __init__(self) -> None:
         self.cuts = 0
 
     def share(
-        self, parts: Mapping[K, _Part], room: int, *, begins: bool, deep: int = MAX_LEVELS
+        self, parts: Mapping[K, _Part], room: int, *, begins: bool, max_levels: int = MAX_LEVELS
     ) -> tuple[dict[K, Value], int]:
-        """Each value in its share of the room: small ones first, what they do not need is for the larger ones.
+        """Fit each value into its share of the room; what small values do not need goes to larger ones.
 
         Returns:
             The values, and the bytes they take.
         """
-        used = sum(part.least(deep) for part in parts.values())
+        used = sum(part.least(max_levels) for part in parts.values())
         kept: dict[K, Value] = {}
         for key, part in sorted(parts.items(), key=lambda entry: entry[1].size):
-            least = part.least(deep)
-            kept[key], size = self._fit(part, least + max(0, room - used), begins=begins, deep=deep)
+            least = part.least(max_levels)
+            kept[key], size = self._fit(part, least + max(0, room - used), begins=begins, max_levels=max_levels)
             used += size - least
         return kept, used
 
-    def _fit(self, part: _Part, room: int, *, begins: bool, deep: int) -> tuple[Value, int]:
-        """A value in so many bytes, which are ``least`` at least; and how many they are."""
-        if part.size <= room and part.can_stay(deep):
+    def _fit(self, part: _Part, room: int, *, begins: bool, max_levels: int) -> tuple[Value, int]:
+        """Fit a value into this many bytes, at least ``least``.
+
+        Returns:
+            The value, and the bytes it takes.
+        """
+        if part.size <= room and part.can_stay(max_levels):
             return part.value, part.size
-        if part.inner and deep > 1 and DIGEST not in part.inner:
+        if part.inner and max_levels > 1 and DIGEST not in part.inner:
             [kind] = part.value
             around = _around(kind, part.inner)
-            if around + sum(member.least(deep - 1) for member in part.inner.values()) <= room:
-                kept, size = self.share(part.inner, room - around, begins=begins, deep=deep - 1)
-                return {kind: kept if kind == "M" else [kept[place] for place in part.inner]}, around + size
+            if around + sum(member.least(max_levels - 1) for member in part.inner.values()) <= room:
+                kept, size = self.share(part.inner, room - around, begins=begins, max_levels=max_levels - 1)
+                return {kind: kept if kind == "M" else [kept[index] for index in part.inner]}, around + size
         self.cuts += 1
-        mark = _mark(part.value, room if begins else 0)
-        return mark, value_size(mark)
+        marker = _marker(part.value, room if begins else 0)
+        return marker, value_size(marker)
 
 
-def _mark(value: Value, room: int) -> Value:
-    """What stands for a value, with as much of its text as there is room for."""
+def _marker(value: Value, room: int) -> Value:
+    """The marker for a value, with as much of its text as fits."""
     text = canonical(value)
-    mark = _digest(text)
-    if room > MARK:
-        mark["begins"] = {"S": _utf8(text)[: room - MARK].decode(errors="ignore")}
-    return {"M": mark}
+    marker = _digest(text)
+    if room > MARKER:
+        marker["begins"] = {"S": _utf8(text)[: room - MARKER].decode(errors="ignore")}
+    return {"M": marker}
 
 
 def _summary(image: Item, attributes: int) -> dict[str, Value]:
@@ -194,12 +198,12 @@ def _utf8(text: str) -> bytes:
 
 
 def _names(names: Iterable[str]) -> int:
-    """Bytes of the names of a map's members, and of what comes with each."""
+    """Bytes of the names of a map's members, including the overhead of each."""
     return sum(_ELEMENT + text_size(name) for name in names)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a value or an item, as JSON
-    """Bytes as base64, sets in order."""
+    """A JSON value with bytes as base64 and sets sorted."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, list):

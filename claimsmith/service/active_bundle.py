@@ -1,7 +1,8 @@
-"""The bundles in use: the one in force, and a staged one for those it serves; remembered as long as they may be.
+"""The bundles in use: the active one, and a staged one for the subjects it serves; both cached for a limited time.
 
-A staged version never harms those it does not serve: its document is read only for somebody whom it serves (and ahead
-of the first sign-in, together with the one in force), and where it cannot be read the version in force serves them too.
+A staged version never affects subjects it does not serve: its document is read only for a subject that it does serve
+(and before the first sign-in, together with the active one). If it cannot be read, the active version serves those
+subjects too.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class Serving(NamedTuple):
-    """The bundle that makes a subject's tokens.
+    """The bundle that decides a subject's tokens.
 
     Attributes:
-        problems: why it is the version in force and not a staged one, where that cannot be read.
+        problems: why the active version serves, if the staged one should but cannot be read.
     """
 
     bundle: Bundle
@@ -42,17 +43,20 @@ class _Read(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """A staged version: its bundle and digest, or why it has none; that is believed until the pointer is read again."""
+    """A staged version: its bundle and digest, or the reason why it cannot be read.
+
+    A failure is cached only until the pointer is next read.
+    """
 
     number: int
     bundle: Bundle | None
     digest: str
-    why: str
+    failure: str
     pointer: Pointer
 
 
 class ActiveBundle:
-    """Reads the bundles in use. Safe to use from several threads: what is remembered is replaced as a whole."""
+    """Reads and caches the bundles in use. Thread-safe: each cached value is replaced as a whole."""
 
     def __init__(self, rows: Table, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._rows = rows
@@ -61,76 +65,76 @@ class ActiveBundle:
         self._candidate: _Candidate | None = None
 
     @property
-    def remembered(self) -> Bundle | None:
-        """The last bundle in force that was read, whatever its age."""
+    def cached(self) -> Bundle | None:
+        """The active bundle as it was last read, whatever its age."""
         return self._read.bundle if self._read is not None else None
 
     @property
     def version_claims(self) -> tuple[str, ...] | None:
-        """What the pointer that was read last says of the names of claims (``Pointer.version_claims``)."""
+        """``Pointer.version_claims`` of the pointer as it was last read."""
         return self._read.pointer.version_claims if self._read is not None else None
 
     @property
     def fresh(self) -> Bundle | None:
-        """The bundle in force, from memory; None where it must be read first."""
+        """The active bundle from the cache; None if it must be read first."""
         last = self._fresh()
         return None if last is None else last.bundle
 
     def get(self) -> Bundle:
-        """The bundle in force, from memory where that may be.
+        """The active bundle, from the cache if that is fresh.
 
         Raises:
             BundleError: there is no usable bundle.
-            StoreError: DynamoDB does not answer.
+            StoreError: DynamoDB is unavailable.
         """
         return self.fresh or self._refresh(lambda _: False).bundle
 
     def peek(self, subject: str) -> Serving | None:
-        """The bundle that serves a subject, from memory; None where something must be read first."""
+        """The bundle that serves a subject, from the cache; None if something must be read first."""
         last = self._fresh()
         if last is None:
             return None
         number = _candidate_for(last.pointer, subject)
         if number is None:
-            return _in_force(last)
-        candidate = self._known(last.pointer, number)
-        return None if candidate is None else _staged(last, candidate)
+            return _serving_active(last)
+        candidate = self._cached_candidate(last.pointer, number)
+        return None if candidate is None else _serving_staged(last, candidate)
 
     def serve(self, subject: str, *, since: float | None = None) -> Serving:
-        """The bundle that serves a subject, from memory where that may be.
+        """The bundle that serves a subject, from the cache if that is fresh.
 
         Args:
-            subject: a user's ``sub``, or the id of an app client that gets a machine token.
-            since: what was read before this time (``now``) is not believed, however young it is.
+            subject: a user's ``sub``, or the app client id of a machine token.
+            since: ignore what was read before this time (``now``), however recent.
 
         Raises:
-            BundleError: there is no usable bundle in force.
-            StoreError: DynamoDB does not answer.
+            BundleError: there is no usable active bundle.
+            StoreError: DynamoDB is unavailable.
         """
         last = self._fresh(since) or self._refresh(lambda staging: staging.serves(subject))
         number = _candidate_for(last.pointer, subject)
         if number is None:
-            return _in_force(last)
-        candidate = self._known(last.pointer, number)
+            return _serving_active(last)
+        candidate = self._cached_candidate(last.pointer, number)
         if candidate is None:
-            candidate = self._keep(last.pointer, number, lambda: bundles.read_row(self._rows, number))
-        return _staged(last, candidate)
+            candidate = self._load_candidate(last.pointer, number, lambda: bundles.read_row(self._rows, number))
+        return _serving_staged(last, candidate)
 
     def warm(self) -> None:
-        """Read what is in force and what is staged.
+        """Read the active bundle and the staged one.
 
         Raises:
-            BundleError: there is no usable bundle in force.
-            StoreError: DynamoDB does not answer.
+            BundleError: there is no usable active bundle.
+            StoreError: DynamoDB is unavailable.
         """
         self._refresh(lambda _: True)
 
     def now(self) -> float:
-        """The time by which it is judged what is young."""
+        """The time on the clock that measures the age of cached values."""
         return self._monotonic()
 
     def _fresh(self, since: float | None = None) -> _Read | None:
-        """What was read last, unless its ``cache_seconds`` are over; or where ``since`` is given, if read since."""
+        """What was last read, if it is younger than ``cache_seconds``; with ``since``, if it was read since then."""
         last = self._read
         if last is None:
             return None
@@ -138,16 +142,20 @@ class ActiveBundle:
             return last if last.at >= since else None
         return last if self._monotonic() - last.at < last.bundle.settings.cache_seconds else None
 
-    def _refresh(self, wants: Callable[[Staging], bool]) -> _Read:
-        """Read the pointer, and a document only where the version moved: with the staged one's, where it is wanted."""
+    def _refresh(self, needs_candidate: Callable[[Staging], bool]) -> _Read:
+        """Read the pointer; if the version changed, also the active document, and the staged one if needed."""
         at = self._monotonic()
         pointer = bundles.pointer(self._rows)
         if pointer is None:
             raise BundleError("No policy has been published.", Code.NO_BUNDLE)
-        bundle = self._unmoved(pointer)
+        bundle = self._cached(pointer)
         if bundle is None:
             staging = pointer.staging
-            if staging is not None and self._known(pointer, staging.candidate) is None and wants(staging):
+            if (
+                staging is not None
+                and self._cached_candidate(pointer, staging.candidate) is None
+                and needs_candidate(staging)
+            ):
                 bundle = self._load_both(pointer, staging.candidate)
             else:
                 bundle = bundles.load(self._rows, pointer.version, pointer.digest)
@@ -155,31 +163,31 @@ class ActiveBundle:
         return read
 
     def _load_both(self, pointer: Pointer, number: int) -> Bundle:
-        """Read two documents in one request, so that a staged version adds none to those in sequence."""
+        """Read both documents in one request, so that a staged version does not add another round trip."""
         found = bundles.load_all(self._rows, (pointer.version, number))
         bundle, _ = bundles.decode_row(found.get(pointer.version), pointer.version, pointer.digest)
-        self._keep(pointer, number, lambda: found.get(number))
+        self._load_candidate(pointer, number, lambda: found.get(number))
         return bundle
 
-    def _unmoved(self, pointer: Pointer) -> Bundle | None:
-        """The bundle that the pointer names, where it was read before: as the one in force, or as a staged one."""
-        named = (pointer.version, pointer.digest)
+    def _cached(self, pointer: Pointer) -> Bundle | None:
+        """The bundle that the pointer names, if it was read before as the active or the staged one."""
+        key = (pointer.version, pointer.digest)
         last, candidate = self._read, self._candidate
-        if last is not None and (last.pointer.version, last.pointer.digest) == named:
+        if last is not None and (last.pointer.version, last.pointer.digest) == key:
             return last.bundle
-        if candidate is not None and (candidate.number, candidate.digest) == named:
+        if candidate is not None and (candidate.number, candidate.digest) == key:
             return candidate.bundle
         return None
 
-    def _known(self, pointer: Pointer, number: int) -> _Candidate | None:
-        """The staged version as it is remembered. A document never changes; a failure is tried again now and then."""
+    def _cached_candidate(self, pointer: Pointer, number: int) -> _Candidate | None:
+        """The cached staged version. A document never changes; a failure is retried when the pointer is next read."""
         candidate = self._candidate
         if candidate is None or candidate.number != number:
             return None
         return candidate if candidate.bundle is not None or candidate.pointer is pointer else None
 
-    def _keep(self, pointer: Pointer, number: int, read: Callable[[], dict[str, Any] | None]) -> _Candidate:
-        """Read a staged version and remember it, or why it cannot be read."""
+    def _load_candidate(self, pointer: Pointer, number: int, read: Callable[[], dict[str, Any] | None]) -> _Candidate:
+        """Read a staged version and cache it, or the reason why it cannot be read."""
         try:
             bundle, digest = bundles.decode_row(read(), number)
         except (BundleError, StoreError) as error:
@@ -191,20 +199,22 @@ class ActiveBundle:
 
 
 def _candidate_for(pointer: Pointer, subject: str) -> int | None:
-    """The staged version that serves this subject; None where the one in force does."""
+    """The staged version that serves this subject; None if the active one does."""
     staging = pointer.staging
     if staging is None or staging.candidate == pointer.version or not staging.serves(subject):
         return None
     return staging.candidate
 
 
-def _in_force(last: _Read) -> Serving:
+def _serving_active(last: _Read) -> Serving:
     problem = last.pointer.problem
     return Serving(last.bundle, () if problem is None else (problem,))
 
 
-def _staged(last: _Read, candidate: _Candidate) -> Serving:
+def _serving_staged(last: _Read, candidate: _Candidate) -> Serving:
     if candidate.bundle is not None:
         return Serving(candidate.bundle)
     row = f"{table.BUNDLE} {table.version_sk(candidate.number)}"
-    return Serving(last.bundle, (Problem(row, "document", f"{candidate.why} The version in force serves."),))
+    return Serving(
+        last.bundle, (Problem(row, "document", f"{candidate.failure} The version in force serves instead."),)
+    )

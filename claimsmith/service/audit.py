@@ -1,6 +1,6 @@
-"""The audit: every change of a row that people edit becomes one audit row, exactly once under retries.
+"""The audit: every change of a row that people edit becomes one audit row, exactly once despite retries.
 
-No row stops the stream, whatever it holds, and none hides what it grants: see ADR 19.
+No row can stop the stream, whatever it contains, and none can hide what it grants: see ADR 19.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
     Item = Mapping[str, Value]
 
-#: Bytes of both images. An item has 400 KB; what is over is for keys, names and digests, 10 kB at most.
+#: Bytes for both images. An item may have 400 KB; the rest is for keys, names and digests, 10 kB at most.
 ROOM: Final = 380_000
 
-#: Characters that are kept of who claims to have changed a row.
+#: Characters kept of the name of whoever claims to have changed a row.
 MAX_CLAIMED_BY: Final = 256
 
 #: Attributes that are never copied: digests of secrets.
 _SECRET: Final = frozenset({"secrets"})
 _NOT_KEPT: Final = {"S": "not kept"}
 
-#: Attributes of a row of the policy that only say something to people.
+#: Attributes of a policy row that are only for people to read.
 _ANNOTATIONS: Final = frozenset({"description", "updated_by", "updated_at"})
 
-#: By what a row of the policy decides: all that such a row may hold and that is no annotation.
+#: Attributes of a policy row that affect a decision: all of them except annotations.
 POLICY_AUTHORITY: Final = frozenset(name for row in DOCUMENTS.values() for name in row.model_fields) - _ANNOTATIONS
 
-#: By what the other rows decide. A test compares it with what engine and verifier read of them.
+#: Attributes of other rows that affect a decision. A test compares them with what engine and verifier read.
 DIRECTORY_AUTHORITY: Final = frozenset(
     {
         *("status", "roles", "scopes", "claims", "access_claims", "id_claims", "expires_at", "ttl"),
@@ -52,7 +52,13 @@ DIRECTORY_AUTHORITY: Final = frozenset(
 
 
 class Recorded(Enum):
-    """What became of a change."""
+    """How a change was recorded.
+
+    Attributes:
+        WHOLE: with both images.
+        CUT: with a part of the images.
+        DUPLICATE: it had already been recorded.
+    """
 
     WHOLE = "whole"
     CUT = "cut"
@@ -64,11 +70,11 @@ class Change:
     """A change of one row, from a stream record.
 
     Attributes:
-        sequence_number: identifies the record, the same under retries.
-        at: epoch seconds, to the precision DynamoDB gives.
-        before: the row before, as DynamoDB has it; None for a new one.
-        after: the row after; None for a deleted one.
-        by_ttl: DynamoDB deleted it because its time had come.
+        sequence_number: identifies the record; a retry has the same one.
+        at: epoch seconds, as precise as DynamoDB reports them.
+        before: the row before the change, in DynamoDB's representation; None for a new row.
+        after: the row after the change; None for a deleted row.
+        by_ttl: whether DynamoDB deleted the row because its time-to-live had expired.
     """
 
     sequence_number: str
@@ -81,7 +87,7 @@ class Change:
 
     @property
     def claimed_by(self) -> str | None:
-        """Who changed it, as the row claims; whoever may write the row may write any name there."""
+        """Who changed the row according to its ``updated_by``; anybody who may write the row may write any name."""
         name = (self.after or {}).get("updated_by", {}).get("S")
         return name[:MAX_CLAIMED_BY] if isinstance(name, str) else None
 
@@ -90,7 +96,7 @@ def read_change(record: Mapping[str, Any]) -> Change:
     """The change in a DynamoDB stream record (NEW_AND_OLD_IMAGES).
 
     Raises:
-        KeyError, ValueError, TypeError, AttributeError: the record is none.
+        KeyError, ValueError, TypeError, AttributeError: it is not such a record.
     """
     stream = record["dynamodb"]
     keys = stream["Keys"]
@@ -107,10 +113,10 @@ def read_change(record: Mapping[str, Any]) -> Change:
 
 
 def record(audit: Table, change: Change) -> Recorded:
-    """Write the audit row of a change, cut to what a row can hold.
+    """Write the audit row of a change, abridged to what a row can hold.
 
     Raises:
-        StoreError: DynamoDB does not answer; calling again writes no second row.
+        StoreError: DynamoDB is unavailable; calling again does not write a second row.
     """
     row: dict[str, Any] = {
         table.PK: change.pk,
@@ -122,7 +128,7 @@ def record(audit: Table, change: Change) -> Recorded:
         row["by"] = "time-to-live"
     if change.claimed_by is not None:
         row["claimed_by"] = change.claimed_by
-    images = {name: _copied(image) for name, image in (("before", change.before), ("after", change.after)) if image}
+    images = {name: _redacted(image) for name, image in (("before", change.before), ("after", change.after)) if image}
     kept, whole = _images(images, POLICY_AUTHORITY if change.pk == table.POLICY else DIRECTORY_AUTHORITY)
     try:
         try:
@@ -140,20 +146,20 @@ def _put(audit: Table, row: Mapping[str, Any]) -> None:
     audit.put(row, condition="attribute_not_exists(pk)")
 
 
-def _copied(image: Item) -> Item:
-    """What is copied of an image: not its keys, which are in the audit row, and no secret."""
+def _redacted(image: Item) -> Item:
+    """An image without its keys, which the audit row has, and without secrets."""
     kept = {name: value for name, value in image.items() if name not in (table.PK, table.SK)}
     return kept | dict.fromkeys(kept.keys() & _SECRET, _NOT_KEPT)
 
 
 def _images(images: Mapping[str, Item], authority: Collection[str]) -> tuple[dict[str, Any], bool]:
-    """What an audit row keeps of the images, and whether that is all of them.
+    """The attributes of an audit row for these images, and whether the images are whole.
 
-    What carries authority in either comes before what does not in the other.
+    Attributes that carry authority in either image come before those that do not in the other.
     """
     sizes = [(_size(image, authority), _size(image, image)) for image in images.values()]
-    first = _shares(ROOM, [deciding for deciding, _ in sizes])
-    rest = _shares(ROOM - sum(first), [size - deciding for deciding, size in sizes])
+    first = _shares(ROOM, [authority_size for authority_size, _ in sizes])
+    rest = _shares(ROOM - sum(first), [size - authority_size for authority_size, size in sizes])
     spare = (ROOM - sum(first) - sum(rest)) // max(1, len(images))
     row: dict[str, Any] = {}
     whole = True
@@ -171,6 +177,6 @@ def _size(image: Item, names: Collection[str]) -> int:
 
 
 def _shares(room: int, sizes: list[int]) -> list[int]:
-    """What each of at most two gets of the room: what it needs, where that is no more than half or there is more."""
+    """Divide the room among at most two: each gets what it needs, up to half, or more if the other needs less."""
     half = room // max(1, len(sizes))
     return [min(size, max(half, room - sum(sizes) + size)) for size in sizes]

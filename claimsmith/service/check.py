@@ -38,55 +38,54 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds for an answer, keys included. Lambda ends the authorizer after five (``infra/verifier_stack.py``).
+#: Seconds for a response, keys included. Lambda stops the authorizer after five (``infra/verifier_stack.py``).
 ANSWER_SECONDS: Final = 4.0
 
-#: Seconds for the policy, and for the revocations of a token: both together leave time to answer without them.
+#: Seconds for the policy, and for the revocations of a token: both together leave time to respond without them.
 READ_SECONDS: Final = 1.8
 
 
-def _ignored(_: object) -> None:
+def _ignore(_: object) -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Who is told of what an answer does not say.
+    """Callbacks for events that the response does not show.
 
     Attributes:
-        unreadable: of a revocation row that cannot be read and hence revokes; its partition key.
-        unchecked: of a token that passed although the table did not say whether it is revoked, or by a policy that
-            may be out of date, because ``CLAIMSMITH_REVOCATION_ON_FAILURE`` is ``allow``; and why it did not.
+        unreadable: called with the partition key of a revocation row that cannot be read and therefore revokes.
+        unchecked: called with the cause when a token is accepted without knowing whether it is revoked, or under a
+            policy that may be out of date, because ``CLAIMSMITH_REVOCATION_ON_FAILURE`` is ``allow``.
     """
 
-    unreadable: Callable[[str], None] = _ignored
-    unchecked: Callable[[ClaimsmithError], None] = _ignored
+    unreadable: Callable[[str], None] = _ignore
+    unchecked: Callable[[ClaimsmithError], None] = _ignore
 
 
 _NO_REPORTS: Final = Reports()
 
 
 class TokenChecks:
-    """Answers authorizer and introspection events. Safe to use from several threads, up to sixteen at once.
+    """Handles authorizer and introspection events. Thread-safe, for up to sixteen events at once.
 
-    Both methods raise ``BundleError`` where there is no usable policy, ``StoreError`` where DynamoDB does not answer
-    and ``DeadlineError`` where it is too slow; introspection answers 503 by itself where only a row it needs cannot be
-    read.
+    Both methods raise ``BundleError`` if there is no usable policy, ``StoreError`` if DynamoDB is unavailable and
+    ``DeadlineError`` if it is too slow. Introspection responds with 503 itself if it only lacks a row that it needs.
     """
 
     def __init__(self, rows: Table, environment: VerifierEnvironment, reports: Reports = _NO_REPORTS) -> None:
-        """Put it together.
+        """Set up the checks.
 
         Raises:
-            ConfigurationError: the environment allows something that no token can have.
+            ConfigurationError: the environment lists a value that no token can have.
         """
         self._rows = rows
         self._environment = environment
         self._reports = reports
         self._keys = KeySource(environment.issuers)
         self._audience = resources(environment.audience, AUDIENCE)
-        self._answers = DeadlineExecutor()
-        # Not the same: what is stuck there must not take the threads that could answer without it.
+        self._executor = DeadlineExecutor()
+        # Separate: stuck reads must not use up the threads that could respond without them.
         self._reads = DeadlineExecutor()
         self._revocations = _revocations(rows, environment, reports, self._reads)
         self._resources = StoredResources(rows)
@@ -95,29 +94,29 @@ class TokenChecks:
         self._names = TokenNames(rows, self._active)
 
     def authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
-        """Answer an API Gateway authorizer event.
+        """Handle an API Gateway authorizer event.
 
         Raises:
-            UnauthorizedError: API Gateway must be told by an error.
-            ClaimsmithError: it cannot be known.
+            UnauthorizedError: API Gateway expects a 401 as an error.
+            ClaimsmithError: the token cannot be checked.
         """
-        return self._answers.submit(lambda: self._authorize(event)).result(ANSWER_SECONDS)
+        return self._executor.submit(lambda: self._authorize(event)).result(ANSWER_SECONDS)
 
     def introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
-        """Answer an introspection request.
+        """Handle an introspection request.
 
         Raises:
-            ClaimsmithError: there is no usable policy, or no answer in time.
+            ClaimsmithError: there is no usable policy, or the deadline has passed.
         """
-        return self._answers.submit(lambda: self._introspect(event)).result(ANSWER_SECONDS)
+        return self._executor.submit(lambda: self._introspect(event)).result(ANSWER_SECONDS)
 
     def _authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         bundle = self._bundle()
-        told = self._environment
-        verifier = self._verifier(bundle, told.client_ids, self._revocations)
+        settings = self._environment
+        verifier = self._verifier(bundle, settings.client_ids, self._revocations)
         routes = tuple(bundle.routes.values())
         return Authorizer(
-            verifier, lambda: routes, response=told.authorizer_response, cached_by=told.authorizer_cached_by
+            verifier, lambda: routes, response=settings.authorizer_response, cached_by=settings.authorizer_cached_by
         ).authorize(event)
 
     def _introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
@@ -130,7 +129,7 @@ class TokenChecks:
         ).answer(event)
 
     def _bundle(self) -> Bundle:
-        """The policy in force; where that is the choice, the last one known while the table does not answer.
+        """The active policy; the last known one if the table is unavailable and the environment allows that.
 
         Raises:
             ClaimsmithError: there is no usable policy.
@@ -139,51 +138,51 @@ class TokenChecks:
         if fresh is not None:
             return fresh
         try:
-            return _in_time(self._reads, self._active.get)
+            return _with_deadline(self._reads, self._active.get)
         except (StoreError, DeadlineError) as error:
-            remembered = self._active.remembered
-            if self._environment.revocation_on_failure != "allow" or remembered is None:
+            cached = self._active.cached
+            if self._environment.revocation_on_failure != "allow" or cached is None:
                 raise
             self._reports.unchecked(error)
-            return remembered
+            return cached
 
     def _verifier(
         self, bundle: Bundle, client_ids: tuple[str, ...] | Unchecked, revocations: Revocations | Unchecked
     ) -> Verifier:
-        """A verifier is little more than its key source, so one a request costs nothing worth remembering."""
+        """A verifier for one request; it is little more than its key source, so there is nothing worth caching."""
         return Verifier(
             issuers=self._keys,
             client_ids=client_ids,
             token_use="access",  # noqa: S106 - a token's kind
             revocations=revocations,
             audience=self._audience,
-            claim_names=self._names.under(bundle),
+            claim_names=self._names.for_bundle(bundle),
         )
 
 
-def _in_time(reads: DeadlineExecutor, read: Callable[[], T]) -> T:
-    """What a read returns, or ``DeadlineError``."""
+def _with_deadline(reads: DeadlineExecutor, read: Callable[[], T]) -> T:
+    """What a read returns; raises ``DeadlineError`` if it takes too long."""
     return reads.submit(read).result(READ_SECONDS)
 
 
-class _InTime:
-    """Revocations, or ``DeadlineError``."""
+class _DeadlineRevocations:
+    """Revocations that raise ``DeadlineError`` if the read takes too long."""
 
     def __init__(self, revocations: Revocations, reads: DeadlineExecutor) -> None:
         self._revocations = revocations
         self._reads = reads
 
     def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
-        return _in_time(self._reads, lambda: self._revocations.revoked_at(keys))
+        return _with_deadline(self._reads, lambda: self._revocations.revoked_at(keys))
 
 
 def _revocations(
     rows: Table, environment: VerifierEnvironment, reports: Reports, reads: DeadlineExecutor
 ) -> Revocations | Unchecked:
-    """What the deployment chose: whether the table is asked, how often, and what counts where it does not answer."""
+    """The deployment's choice: whether the table is queried, how often, and what happens if it is unavailable."""
     if environment.revocation == "off":
         return ANY
-    revocations: Revocations = _InTime(StoredRevocations(rows, reports.unreadable), reads)
+    revocations: Revocations = _DeadlineRevocations(StoredRevocations(rows, reports.unreadable), reads)
     if environment.revocation == "cached":
         revocations = CachedRevocations(revocations, seconds=environment.revocation_cache_seconds)
     if environment.revocation_on_failure == "allow":

@@ -1,4 +1,4 @@
-"""What two versions of a policy say differently: exact, and in the words of the compiled documents."""
+"""The exact differences between two versions of a policy, in terms of their compiled documents."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ABSENT = object()
 
 
 class Difference(NamedTuple):
-    """One thing that the second version says differently.
+    """One difference between two versions.
 
     Attributes:
         section: of the document: ``settings``, ``roles``, ``rules``…
-        name: which role, rule…; empty where the section has no entries, and for the order of rules.
-        path: of the attribute in it; empty for a whole entry.
-        before: what the first version says; None where it says nothing.
-        after: what the second version says; None where it says nothing.
+        name: of the role, rule…; empty if the section has no entries, and for the order of rules.
+        path: of the attribute in the entry; empty for a whole entry.
+        before: the value in the first version; None if it has none.
+        after: the value in the second version; None if it has none.
     """
 
     kind: Kind
@@ -39,12 +39,12 @@ class Difference(NamedTuple):
 
 
 def difference(rows: Table, before: int, after: int) -> list[Difference]:
-    """What version ``after`` says differently from version ``before``.
+    """The differences between version ``before`` and version ``after``.
 
     Raises:
         BundleError: one of them is damaged, or of a newer format.
         OperationError: there is no such version.
-        StoreError: DynamoDB does not answer.
+        StoreError: DynamoDB is unavailable.
     """
     return list(differences(_document(rows, before), _document(rows, after)))
 
@@ -52,12 +52,14 @@ def difference(rows: Table, before: int, after: int) -> list[Difference]:
 def _document(rows: Table, number: int) -> dict[str, Any]:
     document = bundles.document(rows, number)
     if document is None:
-        raise OperationError(Code.NOT_FOUND, f"There is no version {number}.")
+        raise OperationError(
+            Code.NOT_FOUND, f"There is no version {number}. List the versions with claimsmith versions."
+        )
     return document
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
-    """What the second of two compiled documents says differently, by section and name."""
+    """The differences between two compiled documents, by section and name."""
     for section in sorted(before.keys() | after.keys()):
         old, new = before.get(section, {}), after.get(section, {})
         if _is_listed(old) and _is_listed(new):
@@ -69,7 +71,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 
 
 def _is_listed(section: object) -> bool:
-    """Whether a section is a list of entries with an id, as rules are; one that is absent may be."""
+    """Whether a section is a list of entries with an id, as rules are; a missing section counts as one."""
     if isinstance(section, list):
         return all(isinstance(entry, Mapping) and "id" in entry for entry in section)
     return section == {}
@@ -109,10 +111,10 @@ def _attributes(section: str, name: str, path: tuple[str, ...], old: object, new
         yield Difference("added", section, name, path, None, new)
     elif new is _ABSENT:
         yield Difference("removed", section, name, path, old, None)
-    elif _said(old) != _said(new):
+    elif _json(old) != _json(new):
         yield Difference("changed", section, name, path, old, new)
 
 
-def _said(value: object) -> str:
-    """A value as JSON says it: to Python, 1 and True are the same."""
+def _json(value: object) -> str:
+    """A value as JSON, for comparing: in Python, 1 equals True."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""Edits of the directory: tenants, memberships, a user's choice of tenant.
+"""Edits the directory: tenants, memberships, and a user's choice of tenant.
 
-Each changes only the attributes it is about; whatever else an admin wrote in a row stays.
+Each edit changes only its own attributes; everything else an admin has written in the row stays.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Editor:
-    """Edits rows in somebody's name.
+    """Edits rows on somebody's behalf.
 
-    Every method raises ``OperationError`` for an argument that names nothing, and ``StoreError`` where DynamoDB does
-    not answer.
+    Every method raises ``OperationError`` if an argument names something that does not exist, and ``StoreError`` if
+    DynamoDB is unavailable.
 
     Attributes:
         by: who edits; written to ``updated_by``.
@@ -42,19 +42,19 @@ class Editor:
     clock: Callable[[], float] = time.time
 
     def add_tenant(self, tenant_id: str, *, name: str | None = None, plan: str | None = None) -> None:
-        """Make a tenant, or change the name or plan of one."""
+        """Create a tenant, or change its name or plan."""
         if not NAME.fullmatch(tenant_id):
-            raise OperationError(Code.BAD_ARGUMENT, f"A tenant id matches {NAME.pattern}.")
+            raise OperationError(Code.BAD_ARGUMENT, f"The tenant id is not valid. It must match {NAME.pattern}.")
         given = {key: value for key, value in (("name", name), ("plan", plan)) if value is not None}
         self._set(table.TENANT_PREFIX + tenant_id, table.TENANT, given)
 
     def set_tenant_status(self, tenant_id: str, status: str) -> None:
-        """Suspend a tenant (``suspended``) or let it in again (``active``); the next tokens see it."""
+        """Suspend a tenant (``suspended``) or reactivate it (``active``); takes effect with the next tokens."""
         self._tenant(tenant_id)
         self._set(table.TENANT_PREFIX + tenant_id, table.TENANT, {"status": status})
 
     def members(self, tenant_id: str) -> list[dict[str, Any]]:
-        """A tenant's memberships, as their rows say: ``sub``, ``roles``, and whether they are usable now."""
+        """A tenant's memberships as stored: ``sub``, ``roles``, and whether each is ``usable`` at present."""
         self._tenant(tenant_id)
         found = self.rows.batch_get(self.rows.keys_by_sk(table.TENANT_PREFIX + tenant_id))
         members = []
@@ -66,16 +66,22 @@ class Editor:
         return members
 
     def grant(self, sub: str, tenant_id: str, roles: Sequence[str]) -> list[str]:
-        """Make a user a member of a tenant, with these roles besides those they have; the roles they have then."""
+        """Make a user a member of a tenant, or add roles to a membership.
+
+        Returns:
+            All roles of the membership.
+        """
         self._tenant(tenant_id)
-        self._known_roles(roles)
+        self._check_roles(roles)
         pk, sk = table.USER_PREFIX + sub, table.TENANT_PREFIX + tenant_id
-        there = self.rows.get(pk, sk) or {}
-        old = there.get("roles")
-        had = old if isinstance(old, list | frozenset) else []
-        if old is not None and had is not old:
-            raise OperationError(Code.ROW_UNREADABLE, f"The roles in the row {pk} {sk} are not a list; mend it first.")
-        new = sorted({*had, *roles})
+        existing = self.rows.get(pk, sk) or {}
+        old = existing.get("roles")
+        old_roles = old if isinstance(old, list | frozenset) else []
+        if old is not None and old_roles is not old:
+            raise OperationError(
+                Code.ROW_UNREADABLE, f"The roles in the row {pk} {sk} are not a list. Fix the row first."
+            )
+        new = sorted({*old_roles, *roles})
         self._set(pk, sk, {"roles": new}, expected={"roles": old})
         return new
 
@@ -84,19 +90,24 @@ class Editor:
         pk, sk = table.USER_PREFIX + sub, table.TENANT_PREFIX + tenant_id
         if self.rows.get(pk, sk) is None:
             raise OperationError(Code.NOT_FOUND, f"The user is not a member of {tenant_id}.")
-        # The stream tells the audit who wrote a row last; a deletion carries nothing, so it is signed first.
+        # The audit learns from the row who wrote it last, and a deletion has no new row; so sign the row first.
         self._set(pk, sk, {"status": "revoked"})
         self.rows.delete(pk, sk)
 
     def switch(self, sub: str, tenant_id: str, *, client_id: str | None = None) -> None:
-        """Store a user's choice of tenant, for all clients or for one; the next token is for it."""
+        """Store a user's choice of tenant, for all clients or for one; takes effect with the next token."""
         tenant = self._tenant(tenant_id)
         user = user_facts(self.rows, sub, int(self.clock()))
         if user.too_large:
-            message = f"The rows under {table.USER_PREFIX}{sub} are too many to be read; delete what is not needed."
+            message = (
+                f"There are too many rows under {table.USER_PREFIX}{sub} to read. Delete those that are not needed."
+            )
             raise OperationError(Code.USER_TOO_LARGE, message)
         if tenant_id not in user.memberships or not tenant.active:
-            raise OperationError(Code.NOT_FOUND, f"The user has no usable membership of {tenant_id}.")
+            raise OperationError(
+                Code.NOT_FOUND,
+                f"The user has no usable membership of {tenant_id}. Check the membership and the tenant's status.",
+            )
         pk = table.USER_PREFIX + sub
         if client_id is None:
             self._set(pk, table.USER, {"active_tenant": tenant_id})
@@ -114,16 +125,20 @@ class Editor:
             tenant = read_tenant(row, int(self.clock()))
             if isinstance(tenant, Tenant):
                 return tenant
-            raise OperationError(Code.ROW_UNREADABLE, f"The row of tenant {tenant_id} cannot be read, or has expired.")
+            raise OperationError(
+                Code.ROW_UNREADABLE, f"The row of tenant {tenant_id} cannot be read or has expired. Fix it first."
+            )
         raise OperationError(Code.NOT_FOUND, f"There is no tenant {tenant_id}.")
 
-    def _known_roles(self, roles: Sequence[str]) -> None:
+    def _check_roles(self, roles: Sequence[str]) -> None:
         pointer = bundles.pointer(self.rows)
         if pointer is None:
-            raise OperationError(Code.NOT_FOUND, "No policy is published yet, so no role exists; apply one first.")
+            raise OperationError(
+                Code.NOT_FOUND, "No policy has been published yet, so there are no roles. Apply one first."
+            )
         known = set(bundles.load(self.rows, pointer.version, pointer.digest).roles)
         if pointer.staging is not None:
-            with suppress(BundleError):  # then it serves nobody
+            with suppress(BundleError):  # an unreadable version serves nobody
                 known.update(bundles.load(self.rows, pointer.staging.candidate).roles)
         for role in roles:
             if role not in known:

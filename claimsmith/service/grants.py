@@ -1,4 +1,4 @@
-"""What policy and directory grant the subject of a token now; for introspection."""
+"""What the policy and the directory grant the subject of a token at present; for introspection."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 class StoredGrants:
-    """The ``Grants`` of introspection: one query for the user, one request for the tenant, neither remembered.
+    """The ``Grants`` of introspection: one query for the user and one request for the tenant, neither cached.
 
-    The policy is, and a token may be of a newer version than the one remembered, which would call it stale. So before a
-    token of another version is called stale, the pointer is read once more; whatever version the token names, once.
+    The policy is cached, and a token may be of a newer version than the cached one, which would make it look stale. So
+    before a token of another version is reported as stale, the pointer is read again; at most once per token.
 
-    Safe to use from several threads.
+    Thread-safe.
     """
 
     def __init__(self, rows: Table, active: ActiveBundle, *, clock: Callable[[], float] = time.time) -> None:
-        """Read from a table; ``clock`` gives epoch seconds."""
+        """Read from a table; ``clock`` returns epoch seconds."""
         self._rows = rows
         self._active = active
         self._clock = clock
 
     def of(self, claims: Claims) -> tuple[Bundle, Facts]:
-        """The bundle that serves the token's subject, staged or in force, and the facts.
+        """The bundle that serves the token's subject, staged or active, and the facts.
 
         Raises:
             BundleError: there is no usable bundle.
-            StoreError: DynamoDB does not answer.
+            StoreError: DynamoDB is unavailable.
         """
         began = self._active.now()
         bundle = self._active.serve(claims.sub).bundle
@@ -52,12 +52,12 @@ class StoredGrants:
             return bundle, facts
         newest = self._active.serve(claims.sub, since=began).bundle
         if newest is not bundle:
-            # It may pin the client to another tenant.
+            # The newer bundle may pin the client to another tenant.
             facts = self._facts(newest, user, claims, now)
         return newest, facts
 
     def _facts(self, bundle: Bundle, user: UserFacts, claims: Claims, now: int) -> Facts:
-        """With the token's tenant; of a token without one, with those among which a new token's would be chosen."""
+        """The facts with the token's tenant; without one, with the tenants from which a new token's would be chosen."""
 
         def read(missing: list[str], known: dict[str, Tenant | None]) -> None:
             known.update(dict.fromkeys(missing))

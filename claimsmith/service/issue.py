@@ -1,4 +1,4 @@
-"""Answers the trigger: reads the facts in time, decides, and builds the response (DESIGN sections 5 and 6)."""
+"""Handles the trigger's event: reads the facts before a deadline, decides, and builds the response."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     from claimsmith.environment import OnFailure
     from claimsmith.store.dynamodb import Table
 
-#: Seconds for all reads of one sign-in. Cognito waits five, and a cold start takes its part of them.
+#: Seconds for all reads of one sign-in. Cognito waits five, and a cold start takes some of them.
 READ_SECONDS: Final = 3.0
 
-#: Seconds for reading the bundle while the process starts; after that a sign-in reads it itself.
+#: Seconds for reading the bundle while the process starts; after that, the first sign-in reads it.
 WARM_SECONDS: Final = 1.0
 
-#: Tenant rows remembered at most.
-_REMEMBERED: Final = 1_000
+#: Tenant rows cached at most.
+_MAX_CACHED_TENANTS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """An answered event.
+    """An event with its response.
 
     Attributes:
         event: the event with its ``response``, for Cognito.
-        decision: what was decided.
-        version: the bundle's version; None where there was none.
-        degraded: the code of the failure for which the token is not enriched.
+        decision: the decision.
+        version: the bundle's version; None if there was no bundle.
+        degraded: the code of the failure because of which the token is not enriched.
     """
 
     event: dict[str, Any]
@@ -54,7 +54,7 @@ class Issued:
 
 
 class Issuer:
-    """Makes tokens from a table. Safe to use from several threads; remembers bundles and tenants, never users."""
+    """Decides tokens from a table. Thread-safe; caches bundles and tenants, never users."""
 
     def __init__(
         self,
@@ -70,11 +70,11 @@ class Issuer:
 
         Args:
             rows: the table.
-            on_failure: ``deny`` refuses a sign-in that nothing is known about; ``unenriched`` issues a marked token.
+            on_failure: what to do if the facts cannot be read: ``deny`` refuses; ``unenriched`` issues a marked token.
             clock: epoch seconds.
-            monotonic: seconds that only grow; for ages.
-            read_seconds: bound on all reads of one sign-in.
-            bundle: decide by this one, whatever is in force.
+            monotonic: seconds that never go back; measures the age of cached values.
+            read_seconds: limit for all reads of one sign-in.
+            bundle: decide with this bundle instead of the active or staged one.
         """
         self._rows = rows
         self._on_failure = on_failure
@@ -82,23 +82,27 @@ class Issuer:
         self._monotonic = monotonic
         self._read_seconds = read_seconds
         self._fixed = bundle
-        self._calls = DeadlineExecutor()
+        self._executor = DeadlineExecutor()
         self._active = ActiveBundle(rows, monotonic=monotonic)
         self._tenants: dict[str, tuple[Tenant, float]] = {}
 
     def warm(self, seconds: float = WARM_SECONDS) -> Code | None:
-        """Read the bundle ahead of the first sign-in; the code of what went wrong, which the sign-in meets again."""
+        """Read the bundle before the first sign-in.
+
+        Returns:
+            The code of what went wrong, if anything did; the first sign-in will try again.
+        """
         try:
-            self._calls.submit(self._active.warm).result(seconds)
+            self._executor.submit(self._active.warm).result(seconds)
         except ClaimsmithError as error:
             return error.code
         return None
 
     def issue(self, event: object) -> Issued:
-        """Answer one event.
+        """Handle one event.
 
         Args:
-            event: what Lambda hands over.
+            event: the event as Lambda passes it.
 
         Raises:
             SignInRefusedError: no token; the text is safe for the user.
@@ -106,38 +110,38 @@ class Issuer:
         request = cognito_event.parse(event)
         failure = None
         try:
-            bundle, facts = self._calls.submit(lambda: self.read(request)).result(self._read_seconds)
+            bundle, facts = self._executor.submit(lambda: self.read(request)).result(self._read_seconds)
         except (StoreError, BundleError, DeadlineError) as error:
             failure = Code.STORE_UNAVAILABLE if isinstance(error, StoreError) else error.code
             if self._on_failure == "deny":
                 raise SignInRefusedError(failure) from error
-            remembered = self._active.remembered
-            version = remembered.version if remembered else None
-            decision: Decision | Refusal = degraded(remembered, request, failure)
+            cached = self._active.cached
+            version = cached.version if cached else None
+            decision: Decision | Refusal = degraded(cached, request, failure)
         else:
             version = bundle.version
             decision = decide(bundle, facts, request, int(self._clock()))
         if isinstance(decision, Refusal):
             raise RefusedError(decision, request, version)
         assert isinstance(event, dict)  # noqa: S101 - parse accepts nothing else
-        answered = {**event, "response": build(decision.changes, request)}
-        return Issued(answered, request, decision, version, failure)
+        response = {**event, "response": build(decision.changes, request)}
+        return Issued(response, request, decision, version, failure)
 
     def read(self, request: Request) -> tuple[Bundle, Facts]:
         """The bundle that serves the request's subject, and the facts.
 
-        One request in sequence where all is warm, two where it is not; a staged version adds none but once a process.
+        One round trip if everything is cached, two if not; a staged version adds one at most once per process.
 
         Raises:
             BundleError: there is no usable bundle.
-            StoreError: DynamoDB does not answer.
+            StoreError: DynamoDB is unavailable.
         """
         subject = request.client_id if request.sub is None else request.sub
         serving = self._serving(subject)
         now = int(self._clock())
         user = MACHINE if request.sub is None else user_facts(self._rows, request.sub, now)
-        bundle, told = serving()
-        problems: list[Problem] = [*told]
+        bundle, serving_problems = serving()
+        problems: list[Problem] = [*serving_problems]
         user, known = tenants_of(
             bundle,
             user,
@@ -147,22 +151,22 @@ class Issuer:
         return bundle, Facts(user, known, tuple(problems))
 
     def _serving(self, subject: str) -> Callable[[], Serving]:
-        """The bundle for a subject, when it is asked for: from memory, or read from now on."""
-        known = Serving(self._fixed) if self._fixed is not None else self._active.peek(subject)
-        if known is not None:
-            return lambda: known
-        return self._calls.submit(lambda: self._active.serve(subject)).result
+        """A function that returns the bundle for a subject: from the cache, or from a read that starts at once."""
+        cached = Serving(self._fixed) if self._fixed is not None else self._active.peek(subject)
+        if cached is not None:
+            return lambda: cached
+        return self._executor.submit(lambda: self._active.serve(subject)).result
 
     def _read_tenants(
         self, missing: list[str], known: dict[str, Tenant | None], problems: list[Problem], cache_seconds: int
     ) -> None:
-        """Add these tenants to ``known``, from memory where they are fresh, else from the table."""
+        """Add these tenants to ``known``: from the cache if they are fresh, otherwise from the table."""
         read_at = self._monotonic()
         unread: list[str] = []
         for tenant_id in missing:
-            remembered = self._tenants.get(tenant_id)
-            if remembered is not None and read_at - remembered[1] < cache_seconds:
-                known[tenant_id] = remembered[0]
+            cached = self._tenants.get(tenant_id)
+            if cached is not None and read_at - cached[1] < cache_seconds:
+                known[tenant_id] = cached[0]
             else:
                 known[tenant_id] = None
                 unread.append(tenant_id)
@@ -175,13 +179,13 @@ class Issuer:
                 problems.append(tenant)
             elif tenant is not None:
                 known[tenant.id] = tenant
-                if len(self._tenants) >= _REMEMBERED:
+                if len(self._tenants) >= _MAX_CACHED_TENANTS:
                     self._tenants.clear()
                 self._tenants[tenant.id] = (tenant, read_at)
 
 
 class RefusedError(SignInRefusedError):
-    """A refusal by decision.
+    """A sign-in that the decision refused.
 
     Attributes:
         refusal: with its reasons and problems, for the log.

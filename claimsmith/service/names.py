@@ -1,4 +1,4 @@
-"""Names of claims over all versions: what may be put in force, and by which names a token is read (ADR 17)."""
+"""The names of claims across all versions: which version may be activated, and how its tokens are read (ADR 17)."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from claimsmith.policy.draft import Entry
     from claimsmith.store.dynamodb import Table
 
-#: Versions that are looked at in a table of an earlier release, newest first. A version beyond them is looked at when
-#: somebody puts it in force again.
+#: Versions that are scanned in a table of an earlier release, newest first. An older version is scanned when somebody
+#: activates it again.
 MAX_SCANNED_VERSIONS: Final = 50
 
 _ATTRIBUTES: Final = ("claims", "access_claims", "id_claims")
 
 
 def check(rows: Table, draft: Draft, document: Mapping[str, Any]) -> None:
-    """Refuse a draft in which a name means something else than in a version before it.
+    """Refuse a draft that gives a claim name another meaning than an earlier version did.
 
     Args:
         rows: the table.
-        draft: what is to be published.
-        document: what it was compiled to.
+        draft: the draft to publish.
+        document: the compiled draft.
 
     Raises:
         PolicyError: with a finding for each such name.
-        OperationError: what is known of the names cannot be read.
-        StoreError: DynamoDB does not answer.
+        OperationError: the stored history of names cannot be read.
+        StoreError: DynamoDB is unavailable.
     """
-    known, _ = _known(rows)
+    known, _ = _history(rows)
     findings = sorted(_findings(rows, known, draft, document), key=lambda one: (one.row, one.attribute))
     if findings:
         message = f"The policy has {len(findings)} findings."
@@ -47,42 +47,43 @@ def check(rows: Table, draft: Draft, document: Mapping[str, Any]) -> None:
 
 
 def register(rows: Table, document: Mapping[str, Any], number: int) -> tuple[str, ...]:
-    """Remember the names of a version that is about to be put in force, or staged.
+    """Record the names of a version that is about to be activated or staged.
 
     Returns:
-        What the pointer must say of them (``Pointer.version_claims``).
+        The new value of ``Pointer.version_claims``.
 
     Raises:
-        ConditionError: somebody else did the same for another version at this moment.
-        OperationError: a name in it means something else in another version; or what is known cannot be read.
-        StoreError: DynamoDB does not answer.
+        ConditionError: somebody else registered another version at the same moment.
+        OperationError: a name in it means something else in another version; or the history cannot be read.
+        StoreError: DynamoDB is unavailable.
     """
-    known, last = _known(rows)
+    known, last = _history(rows)
     conflict = next(known.conflicts(document), None)
     if conflict is not None:
-        message = f"Version {number} cannot be put in force: {conflict.why}."
+        message = f"Version {number} cannot be put in force: {conflict.why}. Publish a version with another name."
         raise OperationError(Code.CLAIM_NAME_USED, message)
-    if untold := _untold(rows, known, document):
-        message = f"Version {number} cannot be put in force: {untold}."
+    if reason := _version_hidden(rows, known, document):
+        message = f"Version {number} cannot be put in force: {reason}."
         raise OperationError(Code.VERSION_NOT_TOLD, message)
-    wanted = known if known.is_of(document) else known.joined(document)
-    if wanted is not last:
-        history.write(rows, wanted, last)
-    return wanted.version_claims
+    updated = known if known.is_of(document) else known.joined(document)
+    if updated is not last:
+        history.write(rows, updated, last)
+    return updated.version_claims
 
 
 _HIDDEN: Final = (
-    "the names of tenant_id and roles are not the same in all versions, and its tokens would not tell which made them; "
-    "emit policy_version"
+    "the names of tenant_id and roles are not the same in all versions, and its tokens would not show which version "
+    "issued them; emit policy_version"
 )
 _HIDDEN_BEFORE: Final = (
-    "the name of tenant_id or roles changes, and tokens of the version in force do not tell which made them, so that "
-    "they would lose both; publish one that emits policy_version first, and change the name once older tokens are over"
+    "the name of tenant_id or roles changes, and tokens of the version in force do not show which version issued them, "
+    "so they would lose both; first publish a version that emits policy_version, and change the name once older tokens "
+    "have expired"
 )
 
 
-def _untold(rows: Table, known: History, document: Mapping[str, Any]) -> str | None:
-    """Why tokens could not be read by the names of the version that made them; None where they can."""
+def _version_hidden(rows: Table, known: History, document: Mapping[str, Any]) -> str | None:
+    """Why tokens could not be read by the names of the version that issued them; None if they can."""
     if known.hides_version(document):
         return _HIDDEN
     pointer = bundles.pointer(rows) if known.begins_to_rename(document) else None
@@ -91,7 +92,7 @@ def _untold(rows: Table, known: History, document: Mapping[str, Any]) -> str | N
     try:
         last = bundles.document(rows, pointer.version)
     except BundleError:
-        return None  # nobody gets tokens from it
+        return None  # it cannot issue tokens
     return None if last is None or tells_version(last) else _HIDDEN_BEFORE
 
 
@@ -100,37 +101,38 @@ def _findings(rows: Table, known: History, draft: Draft, document: Mapping[str, 
     for conflict in known.conflicts(document):
         entry = entries[conflict.row]
         yield found(Code.CLAIM_NAME_USED, entry, _place(entry, conflict), f"{conflict.why}; choose another name")
-    if untold := _untold(rows, known, document):
-        at = ("claim_names", "policy_version") if untold == _HIDDEN else ("claim_names",)
-        yield found(Code.VERSION_NOT_TOLD, entries[table.SETTINGS], at, untold)
+    if reason := _version_hidden(rows, known, document):
+        place = ("claim_names", "policy_version") if reason == _HIDDEN else ("claim_names",)
+        yield found(Code.VERSION_NOT_TOLD, entries[table.SETTINGS], place, reason)
 
 
 def _place(entry: Entry, conflict: Conflict) -> tuple[str, ...]:
-    """Where the name stands in its row."""
+    """The place of the name in its row."""
     if conflict.meaning is not None:
         return ("claim_names", conflict.meaning)
     sets = (attribute for attribute in _ATTRIBUTES if conflict.name in entry.attributes.get(attribute, {}))
     return (next(sets, _ATTRIBUTES[0]), conflict.name)
 
 
-def _known(rows: Table) -> tuple[History, History | None]:
-    """What is known of the names, and what the row says of them.
+def _history(rows: Table) -> tuple[History, History | None]:
+    """The history of names, and the stored row; None if there is no row yet.
 
-    Where there is no row yet, it is made of the stored versions, the one in force first: what it says, stays. Where its
-    tokens do not tell their version, they go on being read by its names, and older names do not count as changed.
+    Without a row, the history is built from the stored versions, the active one first: its names take precedence. If
+    its tokens do not carry their version, they continue to be read by its names, and older names do not count as
+    changed.
     """
     last = history.read(rows)
     if last is not None:
         return last, last
     known, silent = History(), False
     pointer = bundles.pointer(rows)
-    in_force = None if pointer is None else bundles.read_row(rows, pointer.version)
+    active = None if pointer is None else bundles.read_row(rows, pointer.version)
     newest = bundles.newest_rows(rows, limit=MAX_SCANNED_VERSIONS)
-    for row in [in_force, *newest] if in_force is not None else newest:
+    for row in [active, *newest] if active is not None else newest:
         try:
             document = bundles.decode_document(row)
         except BundleError:
-            continue  # a version that cannot be read is never put in force
+            continue  # a version that cannot be read is never activated
         known = known.joined(document)
-        silent = silent or (row is in_force and not tells_version(document))
+        silent = silent or (row is active and not tells_version(document))
     return (known._replace(renamed=False) if silent else known), None

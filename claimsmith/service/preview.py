@@ -1,4 +1,4 @@
-"""Both tokens as they would be, without a sign-in: the trigger's own reads and decision, and what Cognito adds."""
+"""Both tokens as a sign-in would issue them: the trigger's own reads and decision, plus what Cognito adds."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a sign-in would give.
+    """The result of a sign-in that did not happen.
 
     Attributes:
-        outcome: the decision, or the refusal; with the reasons.
-        access: the access token's claims, as far as a request decides them; empty where refused.
-        id: the ID token's, likewise; empty for a machine.
-        version: the bundle's: the staged one for those it serves, unless another was asked for.
+        outcome: the decision or the refusal, with its reasons.
+        access: the claims of the access token, as far as the request determines them; empty if refused.
+        id: the claims of the ID token, likewise; empty for a machine.
+        version: the version of the bundle: the given one, or the staged or active one that serves the subject.
     """
 
     outcome: Decision | Refusal
@@ -50,22 +50,24 @@ def preview(
 
     Args:
         rows: the table.
-        request: what would be asked.
-        issuer: the value of ``iss``; empty where it is not known.
+        request: the token request.
+        issuer: the value of ``iss``; empty if unknown.
         readable: the attributes that the app client may read; None for all.
-        version: a bundle version other than the one that would serve.
+        version: decide with this bundle version instead of the one that would serve.
         clock: epoch seconds.
 
     Raises:
         BundleError: there is no usable bundle.
         OperationError: there is no such version.
-        StoreError: DynamoDB does not answer.
+        StoreError: DynamoDB is unavailable.
     """
     bundle = None
     if version is not None:
         row = bundles.read_row(rows, version)
         if row is None:
-            raise OperationError(Code.NOT_FOUND, f"There is no bundle version {version}.")
+            raise OperationError(
+                Code.NOT_FOUND, f"There is no version {version}. List the versions with claimsmith versions."
+            )
         bundle, _ = bundles.decode_row(row, version)
     bundle, facts = Issuer(rows, "deny", clock=clock, bundle=bundle).read(request)
     outcome = decide(bundle, facts, request, int(clock()))

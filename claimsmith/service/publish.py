@@ -1,9 +1,10 @@
-"""Publishing: from the draft to the bundle in force (DESIGN section 7). Called by the stream and by the command line.
+"""Publishes the draft: from the rows that people edit to the active bundle. Called by the stream and the command line.
 
-Killed anywhere, it leaves nothing half done: a version that nothing points to is used by the next run, and the pointer
-moves only on the condition that nobody else has moved it. What is edited by hand meanwhile is published too, and if not
-by its own publisher, then by the one that stood in its way. Whatever moves it to another version ends a staging: the
-draft is newer than what was staged, and those whom that served would else be the only ones to miss it.
+If the process is killed at any point, nothing is left half done: the next run uses a version that nothing points to
+yet, and the pointer moves only if nobody else has moved it in the meantime. A row that is edited while a draft is being
+published is published as well: if not by its own publisher, then by the one that got in its way. Moving the pointer to
+another version ends any staging: the draft is newer than the staged version, and otherwise the subjects served by that
+version would be the only ones to miss the change.
 """
 
 from __future__ import annotations
@@ -35,20 +36,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Times to begin anew when somebody else publishes at the same moment.
+#: Attempts when somebody else publishes at the same moment.
 _ATTEMPTS: Final = 8
 
-#: Findings kept in the problems row, and characters of each part of one. A character has up to four bytes: whatever the
-#: names in them are, the row has no more than 370 kB, and DynamoDB takes 400.
+#: Findings kept in the problems row, and characters kept of each part of a finding. A character takes up to four bytes,
+#: so the row never exceeds 370 kB; DynamoDB accepts 400.
 _KEPT_FINDINGS: Final = 100
 _KEPT_PLACE: Final = 200
 _KEPT_MESSAGE: Final = 500
 
-_LEASE_LOST: Final = "The lease was taken away before all was written; the draft is now what others make of it."
+_LEASE_LOST: Final = (
+    "Somebody took over the lease before this apply had written all rows; the draft is now theirs. "
+    "Check it with claimsmith lint, then apply again."
+)
 
 
 class Result(StrEnum):
-    """What came of publishing."""
+    """The result of publishing."""
 
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
@@ -60,11 +64,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of publishing.
+    """The result of publishing, with details.
 
     Attributes:
-        version: the version in force; None where there is none yet.
-        findings: why the draft was refused, or its version cannot serve.
+        version: the active version; None if there is none yet.
+        findings: why the draft was refused, or why its version cannot serve.
     """
 
     result: Result
@@ -73,11 +77,11 @@ class Outcome:
 
 
 class _OvertakenError(Exception):
-    """The draft was changed while it was judged."""
+    """The draft changed while it was being checked."""
 
 
 class _Signature(NamedTuple):
-    """Who publishes, when (epoch seconds), and what they say about it."""
+    """Who publishes, when (epoch seconds), and their note about it."""
 
     by: str
     at: int
@@ -85,40 +89,42 @@ class _Signature(NamedTuple):
 
 
 def publish(rows: Table, *, by: str, force: bool = False, clock: Callable[[], float] = time.time) -> Outcome:
-    """Publish the draft, if it is fine, new, and nobody holds it back.
+    """Publish the draft, unless it has errors, is unchanged, or publishing is on hold.
 
     Args:
         rows: the table.
-        by: who publishes; kept with the version, unless somebody's lease says who wrote it.
-        force: although the settings say ``publish: manual``.
+        by: who publishes; stored with the version, unless a lease names the author.
+        force: publish even if the settings say ``publish: manual``.
         clock: epoch seconds.
 
     Raises:
         BundleError: the pointer cannot be read.
         OperationError: others kept publishing at the same moment.
-        StoreError: DynamoDB does not answer; calling again repairs.
+        StoreError: DynamoDB is unavailable; call again to repair.
     """
     return retry_on_conflict(lambda: _publish(rows, _Signature(by, int(clock())), force=force))
 
 
 def retry_on_conflict(attempt: Callable[[], T]) -> T:
-    """What an attempt returns once nobody has come in between; each begins with reading the pointer anew.
+    """Run an attempt, and again if somebody else changed the pointer or the draft meanwhile; return its result.
+
+    Each attempt must read the pointer itself.
 
     Raises:
-        OperationError: others kept coming in between.
+        OperationError: others kept publishing at the same moment.
     """
     for _ in range(_ATTEMPTS):
         try:
             return attempt()
         except (ConditionError, _OvertakenError):
             continue
-    raise OperationError(Code.CONFLICT, "Others keep publishing at the same moment; try again.")
+    raise OperationError(Code.CONFLICT, "Others kept publishing at the same moment. Try again.")
 
 
 def _publish(rows: Table, signature: _Signature, *, force: bool = False, only: str | None = None) -> Outcome:
-    # The pointer is read before the draft: if the draft read here is overtaken, so is the pointer, and moving it fails.
-    # The lease is read after it: who wrote a part of what was read took the lease first, and holds it still, or has
-    # made the draft whole before giving it up, and then it is not what was read.
+    # Read the pointer before the draft: if a newer draft overtakes this one, the pointer moves too, and moving it here
+    # fails. Read the lease after the draft: whoever wrote a part of what was read acquired the lease before, and either
+    # still holds it or completed the draft before releasing it, and then the draft differs from what was read.
     pointer = bundles.pointer(rows)
     try:
         draft = read_draft(rows)
@@ -133,7 +139,7 @@ def _publish(rows: Table, signature: _Signature, *, force: bool = False, only: s
     if only is not None and only != digest:
         return Outcome(Result.WAITING, pointer.version if pointer else None)
     author = signature if lease is None else signature._replace(by=lease.by, note=lease.note)
-    outcome = _put_in_force(rows, draft, pointer, author, force=force)
+    outcome = _activate(rows, draft, pointer, author, force=force)
     if lease is not None:
         if pointer is not None and outcome.result is not Result.PUBLISHED:
             bundles.touch(rows, pointer)
@@ -144,32 +150,33 @@ def _publish(rows: Table, signature: _Signature, *, force: bool = False, only: s
 
 
 def _catch_up(rows: Table, draft: Draft, signature: _Signature) -> None:
-    """Publish what was edited by hand since this draft was read, as the stream would: it will not do so again.
+    """Publish edits made by hand since this draft was read, because the stream will not deliver them again.
 
-    The edit's own publisher has come and gone. It waited for the lease that is given up now; or it found the policy
-    that was in force until now, and nothing to do. What comes of the edit is no part of what came of this draft. Who is
-    killed right before this, and is not run again by the stream, leaves the edit to whoever publishes next.
+    The edit's own publisher has already run. It stopped because of the lease that has just been released, or it found
+    the previously active policy and had nothing to do. The result of publishing the edit is not part of this draft's
+    outcome. If the process is killed just before this, and the stream does not retry it, the edit is left to the next
+    publisher.
     """
     if _changed(rows, draft):
         retry_on_conflict(lambda: _publish(rows, signature._replace(note=None)))
 
 
-def _put_in_force(
+def _activate(
     rows: Table, draft: Draft, pointer: bundles.Pointer | None, signature: _Signature, *, force: bool
 ) -> Outcome:
-    in_force = pointer.version if pointer else None
+    active = pointer.version if pointer else None
     try:
         document = compile_policy(draft)
         stored, digest = encode(document)
         if pointer is None or pointer.digest != digest:
             names.check(rows, draft, document)
     except PolicyError as refused:
-        return _refused(rows, draft, in_force, _findings(refused.findings), signature.at)
+        return _refused(rows, draft, active, _findings(refused.findings), signature.at)
     if drafts.problems(rows) is not None:
         drafts.clear_problems(rows)
         _ensure_unchanged(rows, draft)
     if pointer is not None and pointer.digest == digest:
-        return Outcome(Result.UNCHANGED, in_force)
+        return Outcome(Result.UNCHANGED, active)
     version = _stored(rows, digest)
     if version is None:
         version = _store(rows, stored, digest, pointer, signature)
@@ -177,26 +184,26 @@ def _put_in_force(
             smoke_test(bundles.read_row(rows, version.number), version.number, digest)
         except BundleError as error:
             row = f"{table.BUNDLE} {table.version_sk(version.number)}"
-            unfit = Finding(error.code, row, "document", f"what was stored cannot serve: {error.message}")
-            return _refused(rows, draft, in_force, (unfit,), signature.at)
+            finding = Finding(error.code, row, "document", f"the stored version cannot be used: {error.message}")
+            return _refused(rows, draft, active, (finding,), signature.at)
     if pointer is not None and pointer.hold:
-        return Outcome(Result.HELD, in_force)
+        return Outcome(Result.HELD, active)
     if _is_manual(draft) and not force:
-        return Outcome(Result.MANUAL, in_force)
-    told = names.register(rows, document, version.number)
-    bundles.move(rows, version, pointer, by=signature.by, at=signature.at, version_claims=told)
+        return Outcome(Result.MANUAL, active)
+    version_claims = names.register(rows, document, version.number)
+    bundles.move(rows, version, pointer, by=signature.by, at=signature.at, version_claims=version_claims)
     return Outcome(Result.PUBLISHED, version.number)
 
 
 def _ensure_unchanged(rows: Table, draft: Draft) -> None:
-    """Make sure that the draft is still what was judged.
+    """Make sure that the draft is still the one that was checked.
 
-    Asked before anything is made of it, and after what is told of its problems was changed: a slow publisher would else
-    tell of problems that are mended, or wipe out those of an edit it has not seen. The last one who writes has seen the
-    draft as it is; an edit after that has a publisher of its own.
+    Called before anything is stored, and after the problems row was changed: otherwise a slow publisher could report
+    problems that are already fixed, or clear those of an edit that it has not seen. The last publisher to write has
+    seen the draft as it is; a later edit has its own publisher.
 
     Raises:
-        _OvertakenError: it is not.
+        _OvertakenError: it has changed.
     """
     if _changed(rows, draft):
         raise _OvertakenError
@@ -217,23 +224,23 @@ def _not_read(rows: Table, finding: Finding, in_force: int | None, at: int) -> O
     return Outcome(Result.REFUSED, in_force, (finding,))
 
 
-def _refused(rows: Table, draft: Draft, in_force: int | None, findings: tuple[Finding, ...], at: int) -> Outcome:
-    """Remember why the draft does not get in force."""
+def _refused(rows: Table, draft: Draft, active: int | None, findings: tuple[Finding, ...], at: int) -> Outcome:
+    """Record why the draft was refused."""
     kept = [_finding_row(finding) for finding in cut(findings, _KEPT_FINDINGS)]
     drafts.write_problems(rows, kept, digest=draft.digest(), at=at)
     _ensure_unchanged(rows, draft)
-    return Outcome(Result.REFUSED, in_force, findings)
+    return Outcome(Result.REFUSED, active, findings)
 
 
 def _stored(rows: Table, digest: str) -> bundles.Version | None:
-    """The newest version, where it has this document and can serve."""
+    """The newest version, if it has this document and passes the smoke test."""
     newest = bundles.newest(rows)
     if newest is None or newest.digest != digest:
         return None
     try:
         smoke_test(bundles.read_row(rows, newest.number), newest.number, digest)
     except BundleError:
-        # Its row was changed since, or made by other code; another one is stored in its place.
+        # Its row was edited later, or written by other code; store a new version instead.
         return None
     return newest
 
@@ -241,13 +248,13 @@ def _stored(rows: Table, digest: str) -> bundles.Version | None:
 def _store(
     rows: Table, document: bytes, digest: str, pointer: bundles.Pointer | None, signature: _Signature
 ) -> bundles.Version:
-    """A new version with this document."""
+    """Store this document as a new version."""
     newest = bundles.newest(rows)
-    given = [newest.number] if newest is not None else [0]
+    used = [newest.number] if newest is not None else [0]
     if pointer is not None:
-        # Numbers that were given, though somebody may have deleted the rows.
-        given += [pointer.version, pointer.staging.candidate if pointer.staging is not None else 0]
-    version = bundles.Version(max(given) + 1, digest, signature.at, signature.by, signature.note)
+        # Numbers that are in use even if somebody has deleted the rows.
+        used += [pointer.version, pointer.staging.candidate if pointer.staging is not None else 0]
+    version = bundles.Version(max(used) + 1, digest, signature.at, signature.by, signature.note)
     bundles.store(rows, version, document)
     return version
 
@@ -261,26 +268,30 @@ def apply(
     take_over: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Outcome:
-    """Make the table's draft this one, and publish it.
+    """Replace the draft in the table with this one, and publish it.
 
     Args:
         rows: the table.
-        draft: the policy that is to be.
-        by: who applies; written to the rows that change, and kept with the version.
-        note: what there is to say about the version; kept with it, where it is a new one.
-        take_over: take the lease from somebody whose own apply did not finish.
+        draft: the new policy.
+        by: who applies; written to the rows that change, and stored with the version.
+        note: a comment on the version; stored with it if it is a new one.
+        take_over: take over the lease of an apply that did not finish.
         clock: epoch seconds.
 
     Raises:
-        PolicyError: lint has findings; nothing was written.
-        OperationError: somebody else is applying another policy, or has taken the lease away.
-        StoreError: DynamoDB does not answer; calling again repairs.
+        PolicyError: the policy has errors; nothing was written.
+        OperationError: somebody else is applying another policy, or has taken over the lease.
+        StoreError: DynamoDB is unavailable; call again to repair.
     """
     try:
         document = compile_policy(draft)
         names.check(rows, draft, document)
     except PolicyError as refused:
-        raise PolicyError(refused.code, "The policy is refused; nothing was written.", refused.findings) from None
+        raise PolicyError(
+            refused.code,
+            "The policy is refused; nothing was written. Fix the findings, then apply again.",
+            refused.findings,
+        ) from None
     now = int(clock())
     lease = drafts.Lease(draft.digest(), by, now, note, uuid4().hex)
     try:
@@ -288,28 +299,28 @@ def apply(
     except ConditionError as error:
         holder = drafts.lease(rows)
         who = holder.by if holder else "somebody"
-        message = f"{who} is applying another policy. Wait for them, or take over with --take-over."
+        message = f"{who} is applying another policy. Wait until it is done, or take over with --take-over."
         raise OperationError(Code.LEASE_HELD, message) from error
     retry_on_conflict(lambda: _write(rows, draft, lease))
-    # Only this draft: where somebody has taken over since, what is published is theirs, and no success of this run.
+    # Only this draft: if somebody has taken over since, the published draft is theirs, and not a success of this run.
     return retry_on_conflict(lambda: _publish(rows, _Signature(by, now, note), only=lease.digest))
 
 
 def _write(rows: Table, draft: Draft, lease: drafts.Lease) -> None:
-    there = {row[table.SK]: row for row in drafts.policy_rows(rows)}
-    wanted = {row[table.SK]: row for row in draft.rows()}
+    existing = {row[table.SK]: row for row in drafts.policy_rows(rows)}
+    target = {row[table.SK]: row for row in draft.rows()}
     puts = [
         {**row, "updated_by": lease.by, "updated_at": lease.started_at}
-        for sk, row in wanted.items()
-        if sk not in there or from_rows([there[sk]]).digest() != from_rows([row]).digest()
+        for sk, row in target.items()
+        if sk not in existing or from_rows([existing[sk]]).digest() != from_rows([row]).digest()
     ]
     try:
-        drafts.replace(rows, lease, puts, [sk for sk in there if sk not in wanted])
+        drafts.replace(rows, lease, puts, [sk for sk in existing if sk not in target])
     except ConditionError:
-        held = drafts.lease(rows)
-        if held is not None and held.digest == lease.digest:
-            raise  # somebody else's transaction at the same moment, and no more than that
-        # Where another run of the same apply has finished, all is as it should be.
+        holder = drafts.lease(rows)
+        if holder is not None and holder.digest == lease.digest:
+            raise  # only a conflict with another transaction at the same moment
+        # If another run of the same apply has finished, there is nothing left to do.
         if from_rows(drafts.policy_rows(rows)).digest() != lease.digest:
             raise OperationError(Code.LEASE_LOST, _LEASE_LOST) from None
 
@@ -324,10 +335,10 @@ def _findings(found: Sequence[object]) -> tuple[Finding, ...]:
 
 
 def _finding_row(finding: Finding) -> dict[str, str | int]:
-    told: dict[str, str | int] = {
+    row: dict[str, str | int] = {
         "code": str(finding.code),
         "row": clipped(finding.row, _KEPT_PLACE),
         "attribute": clipped(finding.attribute, _KEPT_PLACE),
         "message": clipped(finding.message, _KEPT_MESSAGE),
     }
-    return {**told, "left_out": finding.left_out} if finding.left_out else told
+    return {**row, "left_out": finding.left_out} if finding.left_out else row

@@ -1,4 +1,4 @@
-"""Protected resources: who may ask the introspection endpoint, and about which tokens (RFC 7662 section 2.1)."""
+"""Protected resources: who may call the introspection endpoint, and for which tokens (RFC 7662 section 2.1)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from claimsmith.store.dynamodb import Table
 
-#: An id that fits a Basic user name (no colon) and a key.
+#: An id that is valid as a Basic user name (no colon) and as a key.
 ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
-#: Secrets that are valid at once, so that one can be replaced while callers still use the other.
-_VALID: Final = 2
+#: Secrets that are valid at the same time, so that one can be replaced while callers still use the other.
+_MAX_SECRETS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Edits protected resources in somebody's name.
+    """Edits protected resources on somebody's behalf.
 
     Attributes:
         by: who edits.
@@ -41,24 +41,27 @@ class Resources:
     def add(
         self, resource_id: str, *, clients: Sequence[str], tenants: Sequence[str], audience: Sequence[str] = ()
     ) -> str:
-        """Make one.
+        """Add a protected resource.
 
         Args:
-            resource_id: its id, the user name of Basic authentication; an app client's id to let it call with its own
-                access token.
-            clients: app clients whose tokens it may ask about; ``*`` for all.
-            tenants: tenants whose tokens it may ask about; ``*`` for all, tokens without a tenant included.
-            audience: resources (``aud``) that a token must be bound to for it to ask about it; ``*`` for tokens bound
-                to anything or to nothing. Without any, the deployment's audience counts, and tokens bound to nothing.
+            resource_id: its id, the user name for Basic authentication; the id of an app client lets that client call
+                with its own access token.
+            clients: app clients whose tokens it may introspect; ``*`` for all.
+            tenants: tenants whose tokens it may introspect; ``*`` for all, and for tokens without a tenant.
+            audience: it may introspect only tokens bound to one of these resources (``aud``); ``*`` allows tokens bound
+                to anything or to nothing. If empty, the deployment's audience applies, and tokens bound to nothing are
+                allowed.
 
         Returns:
-            Its secret. It is kept nowhere; the row has its SHA-256.
+            Its secret. It is not stored; the row has only its SHA-256.
 
         Raises:
-            OperationError: it is there already, or the id is not of its form.
+            OperationError: the resource already exists, or the id is not valid.
         """
         if not ID.fullmatch(resource_id):
-            raise OperationError(Code.BAD_ARGUMENT, f"A protected resource's id matches {ID.pattern}.")
+            raise OperationError(
+                Code.BAD_ARGUMENT, f"The id of the protected resource is not valid. It must match {ID.pattern}."
+            )
         secret, digest = _secret()
         row = {**self._signed(), "secrets": [digest], "clients": list(clients), "tenants": list(tenants)}
         if audience:
@@ -66,30 +69,30 @@ class Resources:
         try:
             self.rows.put({**_key(resource_id), **row}, condition="attribute_not_exists(pk)")
         except ConditionError as error:
-            message = f"{resource_id} is there already; claimsmith resources rotate gives it a new secret."
+            message = f"{resource_id} already exists. To give it a new secret, run claimsmith resources rotate."
             raise OperationError(Code.CONFLICT, message) from error
         return secret
 
     def rotate(self, resource_id: str) -> str:
-        """A new secret; the one before stays valid until the next rotation.
+        """Add a new secret and return it; the previous one stays valid until the next rotation.
 
         Raises:
-            OperationError: there is no such resource, or its row does not say which of its secrets is the older one.
+            OperationError: there is no such resource, or its row does not show which secret is the older one.
         """
         row = self._row(resource_id)
         secret, digest = _secret()
         old = row.get("secrets")
         kept = [entry for entry in old if isinstance(entry, str)] if isinstance(old, list | set | frozenset) else []
         if len(kept) > 1 and not isinstance(old, list):
-            message = f"The secrets of {resource_id} are a set; make them a list, the newest first."
+            message = f"The secrets of {resource_id} are a set. In its row, make them a list, the newest first."
             raise OperationError(Code.ROW_UNREADABLE, message)
-        new = [digest, *kept][:_VALID]
+        new = [digest, *kept][:_MAX_SECRETS]
         key = _key(resource_id)
         self.rows.update(key[table.PK], key[table.SK], {"secrets": new, **self._signed()}, expected={"secrets": old})
         return secret
 
     def remove(self, resource_id: str) -> None:
-        """Remove one; its secrets are worth nothing at once.
+        """Remove a protected resource; its secrets stop working at once.
 
         Raises:
             OperationError: there is no such resource.

@@ -1,4 +1,4 @@
-"""Revokes: a session, a token, a user, a client, a tenant (DESIGN section 8)."""
+"""Revokes sessions, tokens, users, clients and tenants."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Kind = Literal["session", "token", "user", "client", "tenant"]
 
 _DAY: Final = 86_400
 
-#: How long a row must be kept. What is judged by when its user signed in outlives the longest refresh token (3,650
-#: days); what is judged by when it was issued outlives the longest access token (one day). One day more for clocks.
-_KEPT: Final[dict[Kind, int]] = {
+#: How long a row is kept, in seconds. Rows compared with the time of sign-in must outlive the longest refresh token
+#: (3,650 days); rows compared with the time of issue, the longest access token (one day). One day more for clock skew.
+_LIFETIME: Final[dict[Kind, int]] = {
     "session": 3_651 * _DAY,
     "user": 3_651 * _DAY,
     "token": 2 * _DAY,
@@ -41,33 +41,33 @@ def revoke(
     username: str | None = None,
     clock: Callable[[], float] = time.time,
 ) -> bool:
-    """Revoke; verifiers that ask the table see it at once.
+    """Revoke; verifiers that query the table see it at once.
 
-    Until when is told by AWS's clock, as tokens are; by this machine's only where AWS does not say. A revocation never
-    takes back a part of one that is there.
+    The time of revocation comes from AWS's clock, as the times in tokens do; from this machine's only if AWS's response
+    has no date. A revocation never weakens an existing one.
 
     Args:
         rows: the table.
         kind: ``session`` (by ``origin_jti``), ``token`` (by ``jti``), ``user`` (by ``sub``), ``client``
             or ``tenant`` (by id).
-        identifier: which one.
+        identifier: the id of what is revoked.
         by: who revokes.
-        reason: for those who read the row; not shown to users.
-        pool: where a user is to be signed out too, so that refresh tokens end with the tokens.
-        username: the user's name there.
-        clock: epoch seconds, of this machine.
+        reason: for people who read the row; not shown to users.
+        pool: also sign the user out of this pool, which ends their refresh tokens.
+        username: the user's name in the pool.
+        clock: epoch seconds on this machine.
 
     Returns:
-        Whether the pool signed the user out, too.
+        Whether the pool also signed the user out.
 
     Raises:
-        OperationError: the pool does not answer; the row is written.
-        StoreError: DynamoDB does not answer; nothing was written.
+        OperationError: the pool is unavailable; the row has been written.
+        StoreError: DynamoDB is unavailable; nothing has been written.
     """
     key = revocation_key(kind, identifier)
-    told = rows.server_time(key, table.REVOKED)
-    now = int(clock() if told is None else told)
-    revocations.write(rows, key, revoked_at=now, reason=reason, by=by, ttl=now + _KEPT[kind])
+    server_time = rows.server_time(key, table.REVOKED)
+    now = int(clock() if server_time is None else server_time)
+    revocations.write(rows, key, revoked_at=now, reason=reason, by=by, ttl=now + _LIFETIME[kind])
     if kind == "user" and pool is not None and username is not None:
         pool.sign_out(username)
         return True

@@ -1,7 +1,7 @@
-"""Proof that a stored version can serve: read as the trigger reads it, and one decision of each kind made with it.
+"""A smoke test of a stored version: reads it as the trigger does, and makes one decision of each kind with it.
 
-Asked of every version before the pointer names it. That lint let a policy through says nothing of the row that was
-stored, nor of the code that will read it.
+Every version must pass before the pointer names it. A policy without lint errors says nothing about the stored row, nor
+about the code that will read it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SUB: Final = "00000000-0000-4000-8000-000000000000"
 _CLIENT: Final = "1example23456789abcdefghij"
 _POOL: Final = "eu-central-1_Example00"
 
-#: Sign-ins that nobody makes: of a user and of a machine of whom no row speaks.
+#: Invented sign-ins: of a user and of a machine that have no rows.
 _REQUESTS: Final = (
     Request(_SIGN_IN, _CLIENT, _SUB, _SUB, {"sub": _SUB}, (), (ADMIN_SCOPE,), {}, pool_id=_POOL),
     Request(MACHINE_SOURCE, _CLIENT, None, "ClientCredentials", {}, (), (), {}, pool_id=_POOL),
@@ -35,22 +35,25 @@ _REQUESTS: Final = (
 
 
 def smoke_test(row: Mapping[str, Any] | None, number: int, digest: str | None = None) -> bundles.Version:
-    """The stored version, once it has been read and has decided.
+    """Check that a stored version can make decisions.
 
     Args:
-        row: its row, as it was read from the table; None where there is none.
-        number: the version's.
-        digest: what its document must have; None for the one that is stored with it.
+        row: the version's row as read from the table; None if it does not exist.
+        number: the version's number.
+        digest: the digest its document must have; None for the one stored with it.
+
+    Returns:
+        The version.
 
     Raises:
-        BundleError: it is not there, damaged, too large, or of a newer format; or no decision can be made with it.
+        BundleError: it is missing, damaged, too large or of a newer format; or no decision can be made with it.
     """
     bundle, digest = bundles.decode_row(row, number, digest)
     try:
         for request in _REQUESTS:
             _decide(bundle, request)
     except Exception as error:
-        # Whatever it is, the sign-ins of everybody would meet it.
+        # Whatever it is, it would break every sign-in.
         message = f"Bundle version {number} cannot decide: {type(error).__name__}."
         raise BundleError(message) from error
     return bundles.Version(number, digest)

@@ -1,8 +1,8 @@
-"""By which names a token is read: those of the version that made it (ADR 17).
+"""The claim names by which a token is read: those of the version that issued it (ADR 17).
 
-As long as no version names the tenant or the roles otherwise, nothing is looked up. Where one does, a token says by its
-``policy_version`` which version made it, and that version's own document says the names; it never changes, so it is
-read once. A token whose version is not known is read by no names: it has no tenant and no roles.
+As long as all versions use the same names for the tenant and the roles, nothing is looked up. Otherwise the token's
+``policy_version`` names the version that issued it, and that version's document has the names; it never changes, so it
+is read once. A token whose version is unknown is read without any names: it has no tenant and no roles.
 """
 
 from __future__ import annotations
@@ -24,66 +24,66 @@ if TYPE_CHECKING:
 
     Names = Mapping[str, str | None]
 
-#: Versions whose names are remembered at once. Tokens live for a day at most, and few policies have more in a day.
-MAX_REMEMBERED: Final = 64
+#: Versions whose names are cached at once. Tokens live for a day at most, and few policies have more versions in a day.
+MAX_CACHED: Final = 64
 
 _NONE: Final[Names] = MappingProxyType(dict.fromkeys(CLAIM_NAMES))
 
 
 class TokenNames:
-    """Which names the versions give the claims. Safe to use from several threads."""
+    """The claim names of each version. Thread-safe."""
 
     def __init__(self, rows: Table, active: ActiveBundle) -> None:
-        """Read versions from a table; ``active`` knows the bundle in force."""
+        """Read versions from a table; ``active`` provides the active bundle."""
         self._rows = rows
         self._active = active
         self._lock = threading.Lock()
-        self._known: dict[int, Names] = {}
+        self._cache: dict[int, Names] = {}
 
-    def under(self, bundle: Bundle) -> Callable[[Mapping[str, Any]], Names]:
-        """The names for each token, while this version is in force: for ``Verifier``."""
+    def for_bundle(self, bundle: Bundle) -> Callable[[Mapping[str, Any]], Names]:
+        """A function from a token's claims to its names while this bundle is active; for ``Verifier``."""
         return lambda claims: self._names(bundle, claims)
 
     def _names(self, bundle: Bundle, claims: Mapping[str, Any]) -> Names:
         """The names for one token.
 
         Raises:
-            StoreError: DynamoDB does not answer.
+            StoreError: DynamoDB is unavailable.
         """
         own = claim_names(bundle)
-        told_as = self._active.version_claims
-        if told_as is None:  # the pointer is of an earlier release
-            told_as = tuple(sorted({own["policy_version"] or "policy_version", "policy_version"}))
+        version_claims = self._active.version_claims
+        if version_claims is None:  # an earlier release wrote the pointer
+            version_claims = tuple(sorted({own["policy_version"] or "policy_version", "policy_version"}))
             always = own["policy_version"] is None
         else:
-            always = not told_as
-            told_as = told_as or (own["policy_version"] or "policy_version",)
-        told = [(name, version) for name in told_as if type(version := claims.get(name)) is int]
-        # A later version than this one may be the first that has other names.
-        if always and all(version <= bundle.version for _, version in told):
+            always = not version_claims
+            version_claims = version_claims or (own["policy_version"] or "policy_version",)
+        found_versions = [(name, version) for name in version_claims if type(version := claims.get(name)) is int]
+        # A version later than this one may be the first with other names.
+        if always and all(version <= bundle.version for _, version in found_versions):
             return own
         found = [
             names
-            for name, version in told
-            if (names := own if version == bundle.version else self._of_version(version))["policy_version"] == name
+            for name, version in found_versions
+            if (names := own if version == bundle.version else self._version_names(version))["policy_version"] == name
         ]
         return found[0] if len(found) == 1 else _NONE
 
-    def _of_version(self, number: int) -> Names:
-        known = self._known.get(number)
-        if known is not None:
-            return known
+    def _version_names(self, number: int) -> Names:
+        cached = self._cache.get(number)
+        if cached is not None:
+            return cached
         try:
             names: Names = claim_names(bundles.load(self._rows, number))
         except BundleError:
             names = _NONE
         with self._lock:
-            self._known[number] = names
-            while len(self._known) > MAX_REMEMBERED:
-                del self._known[next(iter(self._known))]
+            self._cache[number] = names
+            while len(self._cache) > MAX_CACHED:
+                del self._cache[next(iter(self._cache))]
         return names
 
 
 def claim_names(bundle: Bundle) -> dict[str, str | None]:
-    """How a policy names the claims that a ``Verifier`` reads."""
+    """The policy's names for the claims that a ``Verifier`` reads."""
     return {meaning: bundle.settings.claim_names.get(meaning) for meaning in CLAIM_NAMES}

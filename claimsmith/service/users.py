@@ -1,4 +1,4 @@
-"""What the directory says of one user, read within bounds: neither one user's rows nor one late answer costs others."""
+"""Reads one user's facts from the directory within limits, so that a user with many rows cannot slow down others."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     Known = dict[str, Tenant | None]
 
-#: Batches of tenant rows that are read to find those that one user may choose from.
+#: Batches of tenant rows that are read at most to find the tenants one user may choose from.
 TENANT_BATCHES: Final = 20
 
 
 def user_facts(rows: Table, sub: str, now: int) -> UserFacts:
-    """The user's own rows, read consistently; of a user with too many rows, that nothing is known.
+    """The user's own rows, read consistently; ``too_large`` for a user with too many rows.
 
     Args:
         rows: the table.
@@ -33,7 +33,7 @@ def user_facts(rows: Table, sub: str, now: int) -> UserFacts:
         now: epoch seconds.
 
     Raises:
-        StoreError: DynamoDB does not answer, or nobody waits for the answer any more.
+        StoreError: DynamoDB is unavailable, or the caller has stopped waiting.
     """
     try:
         return read_user(directory.user_rows(rows, sub, abandoned=abandoned), now)
@@ -44,23 +44,23 @@ def user_facts(rows: Table, sub: str, now: int) -> UserFacts:
 def tenants_of(
     bundle: Bundle, user: UserFacts, request: Request, read: Callable[[list[str], Known], None]
 ) -> tuple[UserFacts, Known]:
-    """The tenants that a decision about this user needs; of a user with too many, that nothing is known.
+    """The tenants that a decision about this user needs; ``too_large`` for a user with too many.
 
     Args:
         bundle: the policy.
         user: the user's own rows.
-        request: what is asked.
-        read: adds the rows of these tenants to those that are known; None for one that is not there.
+        request: the token request.
+        read: adds these tenants to the known ones; None for a tenant that does not exist.
 
     Raises:
-        DeadlineError: nobody waits for the answer any more.
-        StoreError: DynamoDB does not answer.
+        DeadlineError: the caller has stopped waiting.
+        StoreError: DynamoDB is unavailable.
     """
     known: Known = {}
     batches = 0
     while missing := wanted(bundle, user, known, request):
         if abandoned():
-            raise DeadlineError("Nobody waits for these tenants any more.")
+            raise DeadlineError("The caller stopped waiting before all tenants were read.")
         if batches == TENANT_BATCHES:
             why = f"has memberships of more than {TENANT_BATCHES * BATCH:,} tenants, too few of them usable"
             return too_large(request.sub or "", why), known

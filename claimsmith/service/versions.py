@@ -1,7 +1,7 @@
-"""Which version is in force, and for whom: roll back, resume, stage, promote, and give up a lease.
+"""Controls which version is active, and for whom: roll back, resume, stage, promote, and release a lease.
 
-Each moves the pointer on the condition that nobody else has since it was read, and reads it anew where somebody has.
-A version is read and decides before the pointer names it: one that cannot serve never gets in force.
+Each operation moves the pointer only if nobody else has moved it since it was read, and starts over if somebody has.
+Each version passes a smoke test before the pointer names it: a version that cannot serve never becomes active.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PublishingStatus:
-    """How things stand.
+    """The state of publishing.
 
     Attributes:
-        pointer: None before anything was published.
+        pointer: None before the first version is published.
         versions: newest first.
-        lease: who is writing the draft.
+        lease: who is writing the draft; None if nobody is.
         problems: the row ``PROBLEMS DRAFT``: why the last refused draft was refused.
         manual: the draft's settings say ``publish: manual``.
     """
@@ -46,7 +46,7 @@ class PublishingStatus:
 
 
 def publishing_status(rows: Table, *, limit: int) -> PublishingStatus:
-    """How things stand, with the newest versions, and those in use however old they are.
+    """The state of publishing, with the newest versions and those in use, however old.
 
     Args:
         rows: the table.
@@ -54,8 +54,8 @@ def publishing_status(rows: Table, *, limit: int) -> PublishingStatus:
 
     Raises:
         BundleError: the pointer cannot be read.
-        OperationError: a row among the versions was made by hand.
-        StoreError: DynamoDB does not answer.
+        OperationError: a row among the versions was written by hand.
+        StoreError: DynamoDB is unavailable.
     """
     pointer = bundles.pointer(rows)
     listed = bundles.versions(rows, limit=limit)
@@ -73,14 +73,14 @@ def publishing_status(rows: Table, *, limit: int) -> PublishingStatus:
 
 
 def rollback(rows: Table, number: int, *, by: str, clock: Callable[[], float] = time.time) -> Pointer:
-    """Put an earlier version in force, end a staging, and hold publishing until somebody resumes.
+    """Activate an earlier version, end a staging, and put publishing on hold until somebody resumes it.
 
-    The version in force itself may be named: then nothing but the staging and the hold changes.
+    It may be the active version itself: then only the staging and the hold change.
 
     Raises:
         BundleError: the version is damaged, too large, of a format newer than this code, or cannot decide.
         OperationError: there is no such version, or it is a later one.
-        StoreError: DynamoDB does not answer; calling again repairs.
+        StoreError: DynamoDB is unavailable; call again to repair.
     """
     version, document = _servable(rows, number)
 
@@ -88,11 +88,11 @@ def rollback(rows: Table, number: int, *, by: str, clock: Callable[[], float] = 
         pointer = _pointer(rows)
         if number > pointer.version:
             message = (
-                f"Version {number} is later than version {pointer.version}, which is in force; promote it instead."
+                f"Version {number} is later than version {pointer.version}, which is in force. Promote it instead."
             )
             raise OperationError(Code.BAD_ARGUMENT, message)
-        told = names.register(rows, document, number)
-        return bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=True, version_claims=told)
+        claims = names.register(rows, document, number)
+        return bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=True, version_claims=claims)
 
     return retry_on_conflict(attempt)
 
@@ -103,7 +103,7 @@ def resume(rows: Table, *, by: str, clock: Callable[[], float] = time.time) -> O
     Raises:
         BundleError: the pointer cannot be read.
         OperationError: others kept publishing at the same moment.
-        StoreError: DynamoDB does not answer; calling again repairs.
+        StoreError: DynamoDB is unavailable; call again to repair.
     """
 
     def attempt() -> None:
@@ -125,20 +125,20 @@ def stage(
     by: str,
     clock: Callable[[], float] = time.time,
 ) -> Pointer:
-    """Let a version serve a part of all subjects; what was staged before no longer is. Serving nobody ends it.
+    """Let a version serve a part of all subjects, replacing any staging before. Serving nobody ends the staging.
 
     Args:
         rows: the table.
-        number: the version's.
+        number: the version to stage.
         percent: of all subjects, 0 to 100.
-        subjects: served whatever the percentage: users' ``sub``, or ids of app clients that get machine tokens.
+        subjects: served whatever the percentage: users' ``sub``, or app client ids for machine tokens.
         by: who stages.
         clock: epoch seconds.
 
     Raises:
         BundleError: the version is damaged, too large, of a format newer than this code, or cannot decide.
-        OperationError: there is no such version, it is in force, or another one is staged that this would end.
-        StoreError: DynamoDB does not answer; calling again repairs.
+        OperationError: there is no such version, it is already active, or the staging to end is another version's.
+        StoreError: DynamoDB is unavailable; call again to repair.
     """
     staging = Staging(number, percent, frozenset(subjects))
     ends = not staging.percent and not staging.subjects
@@ -147,78 +147,94 @@ def stage(
     def attempt() -> Pointer:
         pointer = _pointer(rows)
         if not ends and number == pointer.version:
-            raise OperationError(Code.BAD_ARGUMENT, f"Version {number} is in force for all; there is nothing to stage.")
+            raise OperationError(
+                Code.BAD_ARGUMENT, f"Version {number} already serves everybody. Stage another version."
+            )
         if ends and pointer.staging is not None and pointer.staging.candidate != number:
-            message = f"Version {pointer.staging.candidate} is staged, and not version {number}."
+            message = f"Version {number} is not staged. To end the staging, name version {pointer.staging.candidate}."
             raise OperationError(Code.BAD_ARGUMENT, message)
         same = bundles.Version(pointer.version, pointer.digest)
-        now, staged, told = int(clock()), None if ends else staging, None
-        if document is not None:
-            told = names.register(rows, document, number)
-        return bundles.move(rows, same, pointer, by=by, at=now, hold=pointer.hold, staging=staged, version_claims=told)
+        claims = None if document is None else names.register(rows, document, number)
+        return bundles.move(
+            rows,
+            same,
+            pointer,
+            by=by,
+            at=int(clock()),
+            hold=pointer.hold,
+            staging=None if ends else staging,
+            version_claims=claims,
+        )
 
     return retry_on_conflict(attempt)
 
 
 def promote(rows: Table, number: int | None, *, by: str, clock: Callable[[], float] = time.time) -> Outcome:
-    """Put a version in force for all: the one that is named, else the staged one, else the draft as a version.
+    """Activate a version for everybody: the given one; if none is given, the staged one; if none is staged, the draft.
 
     The last of these is what ``publish: manual`` waits for. A hold stays; only ``resume`` ends it.
 
     Raises:
         BundleError: the version is damaged, too large, of a format newer than this code, or cannot decide; or the
             pointer cannot be read.
-        OperationError: there is no such version, it is an earlier one, or none is named and publishing is on hold or
-            what is staged cannot be read.
-        StoreError: DynamoDB does not answer; calling again repairs.
+        OperationError: there is no such version; it is an earlier one; or none is given, and publishing is on hold or
+            the staged version cannot be read.
+        StoreError: DynamoDB is unavailable; call again to repair.
     """
 
     def attempt() -> Outcome | None:
         pointer = bundles.pointer(rows)
-        wanted = number
-        if wanted is None and pointer is not None:
+        target = number
+        if target is None and pointer is not None:
             if pointer.problem is not None:
                 problem = pointer.problem
-                raise OperationError(Code.ROW_UNREADABLE, f"{problem.row} {problem.attribute} {problem.why}. Name one.")
+                message = f"{problem.row} {problem.attribute} {problem.why}. Name the version to put in force."
+                raise OperationError(Code.ROW_UNREADABLE, message)
             if pointer.staging is not None:
-                wanted = pointer.staging.candidate
+                target = pointer.staging.candidate
             elif pointer.hold:
-                message = "Publishing is on hold. Resume, or name the version to put in force."
+                message = "Publishing is on hold. Resume it, or name the version to put in force."
                 raise OperationError(Code.ON_HOLD, message)
-        if wanted is None:
+        if target is None:
             return None
-        if pointer is not None and wanted == pointer.version:
-            return Outcome(Result.UNCHANGED, wanted)
-        if pointer is not None and wanted < pointer.version:
+        if pointer is not None and target == pointer.version:
+            return Outcome(Result.UNCHANGED, target)
+        if pointer is not None and target < pointer.version:
             message = (
-                f"Version {wanted} is earlier than version {pointer.version}, which is in force; roll back instead."
+                f"Version {target} is earlier than version {pointer.version}, which is in force. Use rollback instead."
             )
             raise OperationError(Code.BAD_ARGUMENT, message)
-        version, document = _servable(rows, wanted)
-        told = names.register(rows, document, wanted)
-        held = pointer is not None and pointer.hold
-        bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=held, version_claims=told)
-        return Outcome(Result.PUBLISHED, wanted)
+        version, document = _servable(rows, target)
+        claims = names.register(rows, document, target)
+        hold = pointer is not None and pointer.hold
+        bundles.move(rows, version, pointer, by=by, at=int(clock()), hold=hold, version_claims=claims)
+        return Outcome(Result.PUBLISHED, target)
 
     return retry_on_conflict(attempt) or publish(rows, by=by, force=True, clock=clock)
 
 
 def release(rows: Table) -> Lease | None:
-    """Give up the lease of whoever is writing the draft, which stays as they left it; the lease, or None."""
+    """Release the lease of whoever is writing the draft; the draft stays as they left it.
+
+    Returns:
+        The released lease; None if there was none.
+    """
     lease = drafts.lease(rows)
     return lease if lease is not None and drafts.release(rows, lease) else None
 
 
 def _servable(rows: Table, number: int) -> tuple[Version, dict[str, Any]]:
-    """A version that can serve, and what it says."""
+    """A version that passes the smoke test, and its document."""
     row = bundles.read_row(rows, number)
     if row is None:
-        raise OperationError(Code.NOT_FOUND, f"There is no version {number}.")
+        raise OperationError(
+            Code.NOT_FOUND, f"There is no version {number}. List the versions with claimsmith versions."
+        )
     return smoke_test(row, number), bundles.decode_document(row)
 
 
 def _pointer(rows: Table) -> Pointer:
     pointer = bundles.pointer(rows)
     if pointer is None:
-        raise OperationError(Code.NOT_FOUND, "No version is in force yet; promote one first.")
+        raise OperationError(Code.NOT_FOUND, "No version is in force yet. Promote one first.")
     return pointer

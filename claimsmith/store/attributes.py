@@ -1,7 +1,7 @@
 """DynamoDB attribute values <-> plain Python values.
 
-Sets stay sets (``frozenset``), so that a reader can tell them from lists. Numbers are int where they are written as
-one, else float: everything Claimsmith stores fits.
+Sets stay sets (``frozenset``), so that callers can distinguish them from lists. A number is an int if it is written as
+one, otherwise a float: everything that Claimsmith stores fits.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-#: A number as DynamoDB writes one; Python would also read ``nan``, ``1_000`` and digits of other scripts.
+#: A number as DynamoDB writes it; Python would also accept ``nan``, ``1_000`` and digits of other scripts.
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
-#: What the value of each scalar type must be.
+#: The Python type of each scalar type's value.
 _SCALARS: Final = {"S": str, "BOOL": bool, "B": bytes}
 
 
 def decode_row(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as DynamoDB returns it, with plain values.
+    """Convert a row from DynamoDB's representation to plain values.
 
     Raises:
-        ValueError, TypeError, AttributeError: it is none.
+        ValueError, TypeError, AttributeError: it is malformed.
     """
     return {name: decode(value) for name, value in item.items()}
 
 
 def decode(value: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - any value a row can hold; a line a type
-    """One attribute value, plain; None for a type that is not known.
+    """Convert one attribute value to a plain value; None for an unknown type.
 
     Raises:
-        ValueError, TypeError, AttributeError: it is none.
+        ValueError, TypeError, AttributeError: it is malformed.
     """
     [(kind, content)] = value.items()
     match kind:
@@ -57,7 +57,7 @@ def decode(value: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - any valu
 
 
 class Encoded(NamedTuple):
-    """An attribute value that is as DynamoDB has it already, so that a copy of a row differs in nothing.
+    """An attribute value already in DynamoDB's representation, so that a copy of a row is exact.
 
     Attributes:
         value: for example ``{"N": "1.0"}``.
@@ -67,10 +67,10 @@ class Encoded(NamedTuple):
 
 
 def from_json(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of a stream's event, where binary is base64, as a client takes it, where binary is bytes.
+    """Convert a row from a stream event, with binary as base64, to the form that a client accepts, with bytes.
 
     Raises:
-        ValueError, TypeError, AttributeError: it is none.
+        ValueError, TypeError, AttributeError: it is malformed.
     """
     return {name: _from_json(value) for name, value in item.items()}
 
@@ -91,19 +91,19 @@ def _from_json(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def encode_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A plain row as DynamoDB takes it.
+    """Convert a plain row to DynamoDB's representation.
 
     Raises:
-        TypeError: a value that no attribute can hold.
+        TypeError: a value cannot be stored in an attribute.
     """
     return {name: encode(value) for name, value in row.items()}
 
 
 def encode(value: object) -> dict[str, Any]:  # noqa: C901, PLR0911 - a line a type
-    """One plain value as an attribute value.
+    """Convert one plain value to an attribute value.
 
     Raises:
-        TypeError: no attribute can hold it.
+        TypeError: it cannot be stored in an attribute.
     """
     match value:
         case None:
@@ -126,30 +126,30 @@ def encode(value: object) -> dict[str, Any]:  # noqa: C901, PLR0911 - a line a t
             return _encode_set(value)
         case dict():
             return {"M": encode_row(value)}
-    raise TypeError(f"a row cannot hold a {type(value).__name__} like this")
+    raise TypeError(f"a value of type {type(value).__name__} cannot be stored in a row")
 
 
 def _scalar(kind: str, content: object) -> object:
     if not isinstance(content, _SCALARS[kind]):
-        raise TypeError(f"a value of type {kind} is none")
+        raise TypeError(f"an attribute of type {kind} has a value of another type")
     return content
 
 
 def _list(content: object) -> list[Any]:
     if not isinstance(content, list):
-        raise TypeError("a list or set is none")
+        raise TypeError("a list or set has a value of another type")
     return content
 
 
 def _number(text: str) -> int | float:
     if not _NUMBER.fullmatch(text):
-        raise ValueError("a number is none")
+        raise ValueError("a number is not written as one")
     try:
         return int(text)
     except ValueError:
         number = float(text)
     if not isfinite(number):
-        raise ValueError("a number is beyond what DynamoDB holds")
+        raise ValueError("a number is out of DynamoDB's range")
     return number
 
 
@@ -160,4 +160,4 @@ def _encode_set(value: set[Any] | frozenset[Any]) -> dict[str, Any]:
         return {"BS": sorted(value)}
     if value and all(isinstance(item, int | float) for item in value):
         return {"NS": [encode(item)["N"] for item in sorted(value)]}
-    raise TypeError("a row cannot hold an empty or a mixed set")
+    raise TypeError("an empty or mixed set cannot be stored in a row")

@@ -1,4 +1,4 @@
-"""Stored bundles: immutable versions, and the pointer to the one in force."""
+"""Stored bundles: immutable versions, and the pointer to the active one."""
 
 from __future__ import annotations
 
@@ -30,14 +30,13 @@ class Pointer:
     """The row ``BUNDLE CURRENT``.
 
     Attributes:
-        revision: counts moves of the pointer, so that a move can be conditional on having seen the last one.
-        hold: somebody rolled back; nothing is published until they resume.
-        staging: the staged version and whom it serves; None where nothing is staged, or it cannot be read.
-        problem: why the staged version cannot be read.
-        updated_by: who moved the pointer last, as far as the row says; likewise ``updated_at``, in epoch seconds.
-        version_claims: the names under which tokens tell their version, where the names of ``tenant_id`` or ``roles``
-            are not the same in all versions; empty where they are; None where the row does not say, because an
-            earlier release wrote it.
+        revision: counts moves of the pointer, so that a move can depend on having seen the previous one.
+        hold: somebody has rolled back; nothing is published until somebody resumes.
+        staging: the staged version and whom it serves; None if nothing is staged, or if it cannot be read.
+        problem: why the staging cannot be read.
+        updated_by: who moved the pointer last, if the row says so; likewise ``updated_at``, in epoch seconds.
+        version_claims: the claims in which tokens carry their version, if the names of ``tenant_id`` or ``roles``
+            differ between versions; empty if they do not; None if an earlier release wrote the row.
     """
 
     version: int
@@ -57,7 +56,7 @@ class Version:
 
     Attributes:
         created_at: epoch seconds.
-        note: what whoever made it had to say about it.
+        note: a comment by whoever created it.
     """
 
     number: int
@@ -68,11 +67,11 @@ class Version:
 
 
 def pointer(rows: Table) -> Pointer | None:
-    """The pointer; None before anything was published.
+    """The pointer; None before the first version is published.
 
     Raises:
-        BundleError: the row is not one. What it says of a staged version is no reason.
-        StoreError: DynamoDB does not answer.
+        BundleError: the row cannot be read. An unreadable staging is not an error; see ``Pointer.problem``.
+        StoreError: DynamoDB is unavailable.
     """
     row = rows.get(table.BUNDLE, table.CURRENT)
     if row is None:
@@ -80,7 +79,7 @@ def pointer(rows: Table) -> Pointer | None:
     try:
         version, digest, revision = int(row["version"]), str(row["digest"]), int(row["revision"])
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError("The pointer to the current bundle cannot be read.") from error
+        raise BundleError("The pointer to the active bundle cannot be read.") from error
     staging = read_staging(row)
     return Pointer(
         version,
@@ -100,21 +99,21 @@ def load(rows: Table, number: int, digest: str | None = None) -> Bundle:
 
     Args:
         rows: the table.
-        number: the version's.
-        digest: what its document must have; None for the one that is stored with it.
+        number: the version's number.
+        digest: the digest its document must have; None for the one stored with it.
 
     Raises:
-        BundleError: it is not there, damaged, or of a newer format.
-        StoreError: DynamoDB does not answer.
+        BundleError: it is missing, damaged, or of a newer format.
+        StoreError: DynamoDB is unavailable.
     """
     return decode_row(read_row(rows, number), number, digest)[0]
 
 
 def load_all(rows: Table, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The rows of these versions, in one request; one that is not there is not among them.
+    """The rows of those of these versions that exist, in one request.
 
     Raises:
-        StoreError: DynamoDB does not answer.
+        StoreError: DynamoDB is unavailable.
     """
     keys = {table.version_sk(number): number for number in numbers}
     found = rows.batch_get([(table.BUNDLE, sk) for sk in keys], consistent=True)
@@ -125,7 +124,7 @@ def read_row(rows: Table, number: int) -> dict[str, Any] | None:
     """The row of a version.
 
     Raises:
-        StoreError: DynamoDB does not answer.
+        StoreError: DynamoDB is unavailable.
     """
     return rows.get(table.BUNDLE, table.version_sk(number))
 
@@ -138,42 +137,42 @@ def decode_row(row: Row | None, number: int, digest: str | None = None) -> tuple
     """
     document = row.get("document") if row else None
     if row is None or not isinstance(document, bytes):
-        raise BundleError(f"Bundle version {number} is not there.")
-    wanted = str(row.get("digest")) if digest is None else digest
-    return decode(document, wanted, number), wanted
+        raise BundleError(f"Bundle version {number} does not exist.")
+    expected = str(row.get("digest")) if digest is None else digest
+    return decode(document, expected, number), expected
 
 
 def document(rows: Table, number: int) -> dict[str, Any] | None:
-    """What a version says, as it was compiled; None where there is no such version.
+    """The compiled document of a version; None if there is no such version.
 
     Raises:
         BundleError: it is damaged, or of a newer format.
-        StoreError: DynamoDB does not answer.
+        StoreError: DynamoDB is unavailable.
     """
     row = read_row(rows, number)
     return None if row is None else decode_document(row)
 
 
 def decode_document(row: Row) -> dict[str, Any]:
-    """What the version in a row says, as it was compiled.
+    """The compiled document in a version's row.
 
     Raises:
         BundleError: it is damaged, or of a newer format.
     """
     key = _VERSION_SK.fullmatch(str(row.get(table.SK)))
-    decode_row(row, int(key[1]) if key else 0)  # bounds its size, too
+    decode_row(row, int(key[1]) if key else 0)  # also checks its size
     read: dict[str, Any] = json.loads(zlib.decompress(row["document"]))
     return read
 
 
 def version(rows: Table, number: int) -> Version | None:
-    """A stored version; None where there is no such one."""
+    """A stored version; None if there is no such version."""
     row = read_row(rows, number)
     return None if row is None else _version(row)
 
 
 def newest(rows: Table) -> Version | None:
-    """The newest stored version, in force or not.
+    """The newest stored version, active or not.
 
     Raises:
         OperationError: as ``versions``.
@@ -186,7 +185,7 @@ def versions(rows: Table, *, limit: int) -> list[Version]:
     """The newest stored versions, newest first.
 
     Raises:
-        OperationError: a row among them has the key of none.
+        OperationError: a row among them does not have the key of a version.
     """
     return [_version(row) for row in newest_rows(rows, limit=limit)]
 
@@ -199,26 +198,26 @@ def newest_rows(rows: Table, *, limit: int) -> list[dict[str, Any]]:
 def _version(row: Row) -> Version:
     key = _VERSION_SK.fullmatch(str(row[table.SK]))
     if key is None:
-        message = f"The row {table.BUNDLE} {row[table.SK]} is no version and was made by hand; delete it."
+        message = f"The row {table.BUNDLE} {row[table.SK]} is not a version. Somebody wrote it by hand; delete it."
         raise OperationError(Code.ROW_UNREADABLE, message)
     digest = str(row.get("digest"))
     return Version(int(key[1]), digest, _seconds(row, "created_at"), _text(row, "created_by"), _text(row, "note"))
 
 
 def store(rows: Table, version: Version, document: bytes) -> None:
-    """Write a version, once and for ever.
+    """Write a version, which never changes afterwards.
 
     Raises:
-        ConditionError: the number is taken.
+        ConditionError: the number is already in use.
     """
-    told = {"created_at": version.created_at, "created_by": version.created_by, "note": version.note}
+    optional = {"created_at": version.created_at, "created_by": version.created_by, "note": version.note}
     rows.put(
         {
             table.PK: table.BUNDLE,
             table.SK: table.version_sk(version.number),
             "digest": version.digest,
             "document": document,
-            **{name: value for name, value in told.items() if value is not None},
+            **{name: value for name, value in optional.items() if value is not None},
         },
         condition="attribute_not_exists(pk)",
     )
@@ -235,20 +234,20 @@ def move(
     staging: Staging | None = None,
     version_claims: tuple[str, ...] | None = None,
 ) -> Pointer:
-    """Write the pointer anew, on the condition that nobody has since ``last`` was read.
+    """Move the pointer, provided that nobody has moved it since ``last`` was read.
 
     Args:
         rows: the table.
-        version: the one in force from now on.
-        last: the pointer as it was read; None where there was none.
+        version: the new active version.
+        last: the pointer as it was read; None if there was none.
         by: who moves it.
         at: epoch seconds.
-        hold: nothing is published until somebody resumes.
-        staging: a staged version; what was staged before and is not named here no longer is.
-        version_claims: as ``Pointer`` has it; None for what ``last`` says.
+        hold: publish nothing until somebody resumes.
+        staging: the staged version; None ends any staging.
+        version_claims: ``Pointer.version_claims``; None keeps those of ``last``.
 
     Raises:
-        ConditionError: somebody has.
+        ConditionError: somebody else has moved it.
     """
     revision = last.revision + 1 if last else 1
     if version_claims is None and last is not None:
@@ -277,7 +276,7 @@ def move(
 
 
 def touch(rows: Table, last: Pointer) -> Pointer:
-    """Write the pointer as it is but for its revision, so that nobody who read it before can move it.
+    """Increment the revision of the pointer, so that nobody who read it before can move it.
 
     Raises:
         ConditionError: somebody has moved it since ``last`` was read.

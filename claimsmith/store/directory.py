@@ -1,4 +1,4 @@
-"""Reads of the directory: users, memberships, tenants."""
+"""Reads the directory: users, memberships, tenants."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from claimsmith.store.dynamodb import Table
 
 
-#: Pages of 1 MB that are read of one user: some thousands of memberships fit into the first.
+#: Pages of 1 MB that are read for one user at most: several thousand memberships fit into the first.
 USER_PAGES: Final = 4
 
 
 def user_rows(rows: Table, sub: str, *, abandoned: Callable[[], bool]) -> list[dict[str, Any]]:
-    """The USER row and all memberships of a user, read consistently, a page after the other.
+    """The USER row and all memberships of a user, read consistently, page by page.
 
     Args:
         rows: the table.
         sub: the user.
-        abandoned: whether nobody waits for them any more.
+        abandoned: whether the caller has stopped waiting.
 
     Raises:
         PartitionTooLargeError: the user has more rows than ``USER_PAGES``.
-        StoreError: DynamoDB does not answer.
+        StoreError: DynamoDB is unavailable.
     """
     return rows.query(table.USER_PREFIX + sub, pages=USER_PAGES, abandoned=abandoned)
 

@@ -1,4 +1,4 @@
-"""The draft in the table: the policy's rows, the lease of who writes them, the problems of the last refused one."""
+"""The draft in the table: the policy's rows, the lease of their writer, the problems of the last refused draft."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Somebody is writing the draft; until it has this digest, nothing is published.
+    """Somebody is writing the draft; nothing is published until the draft has this digest.
 
     Attributes:
-        digest: of the draft that is to be; empty where the row cannot be read.
+        digest: of the complete draft; empty if the row cannot be read.
         started_at: epoch seconds.
-        note: what they have to say about the version that it becomes.
-        revision: another one each time it is taken; None where the row says none.
+        note: a comment on the version that the draft will become.
+        revision: unique to each time the lease is acquired; None if the row has none.
     """
 
     digest: str
@@ -57,31 +57,31 @@ def policy_rows(rows: Table, *, pages: int | None = None) -> list[dict[str, Any]
     return rows.query(table.POLICY, pages=pages)
 
 
-def replace(rows: Table, held: Lease, puts: Sequence[Mapping[str, Any]], deletes: Sequence[str]) -> None:
-    """Write and delete policy rows, all or none of up to 99 at once, as long as the lease is held.
+def replace(rows: Table, lease: Lease, puts: Sequence[Mapping[str, Any]], deletes: Sequence[str]) -> None:
+    """Write and delete policy rows while holding the lease, in transactions of up to 99 rows.
 
-    Who was stopped half-way and has lost the lease since can therefore not go on writing into somebody else's draft.
+    So a writer that was interrupted and has lost the lease cannot write into somebody else's draft.
 
     Args:
         rows: the table.
-        held: the lease.
+        lease: the lease that the caller holds.
         puts: the rows to write.
         deletes: the sort keys of the rows to delete.
 
     Raises:
-        ConditionError: the lease is not held any more, or somebody writes the same rows at the same moment.
+        ConditionError: the lease is no longer held, or somebody else is writing the same rows.
     """
     actions = [put_action(rows.name, row) for row in puts]
     actions += [delete_action(rows.name, table.POLICY, sk) for sk in deletes]
-    # Written again as it is: that needs no permission beyond the one to take it, as a mere check would.
-    still_held = put_action(rows.name, held.row(), "digest = :digest", {":digest": held.digest})
+    # Put the same row again: a ConditionCheck would need another permission than acquiring the lease does.
+    renew = put_action(rows.name, lease.row(), "digest = :digest", {":digest": lease.digest})
     step = TRANSACTION - 1
     for start in range(0, len(actions), step):
-        rows.transact([still_held, *actions[start : start + step]])
+        rows.transact([renew, *actions[start : start + step]])
 
 
 def lease(rows: Table) -> Lease | None:
-    """The lease, if somebody holds it. One that cannot be read counts as held: it blocks, and it can be taken over."""
+    """The lease, if somebody holds it. An unreadable one counts as held: it blocks, and can be taken over."""
     row = rows.get(table.LEASE, table.DRAFT)
     if row is None:
         return None
@@ -96,12 +96,12 @@ def lease(rows: Table) -> Lease | None:
 
 
 def acquire(rows: Table, lease: Lease, *, force: bool) -> None:
-    """Take the lease. Heading for the same digest again is a repair, not a conflict.
+    """Acquire the lease. Acquiring it again for the same digest is a repair, not a conflict.
 
     Args:
         rows: the table.
         lease: the lease to hold.
-        force: take it even from somebody who heads for another digest.
+        force: take it even if somebody else holds it for another digest.
 
     Raises:
         ConditionError: somebody else holds it.
@@ -113,17 +113,17 @@ def acquire(rows: Table, lease: Lease, *, force: bool) -> None:
     )
 
 
-def release(rows: Table, held: Lease) -> bool:
-    """Give up this lease; another one stays, even for the same digest: its draft may be half written by now.
+def release(rows: Table, lease: Lease) -> bool:
+    """Release this lease, but no other, even for the same digest: its draft may be half written by now.
 
     Returns:
-        Whether it was there.
+        Whether it existed.
     """
     condition, values = "attribute_exists(pk)", None
-    if held.revision is not None:
-        condition, values = "revision = :revision", {":revision": held.revision}
-    elif held.digest:
-        condition, values = "digest = :digest", {":digest": held.digest}
+    if lease.revision is not None:
+        condition, values = "revision = :revision", {":revision": lease.revision}
+    elif lease.digest:
+        condition, values = "digest = :digest", {":digest": lease.digest}
     try:
         rows.delete(table.LEASE, table.DRAFT, condition=condition, values=values)
     except ConditionError:
@@ -132,17 +132,17 @@ def release(rows: Table, held: Lease) -> bool:
 
 
 def write_problems(rows: Table, findings: Sequence[Mapping[str, Any]], *, digest: str, at: int) -> None:
-    """Remember why the draft was refused."""
+    """Record why the draft was refused."""
     rows.put(
         {table.PK: table.PROBLEMS, table.SK: table.DRAFT, "findings": list(findings), "digest": digest, "at": at},
     )
 
 
 def problems(rows: Table) -> dict[str, Any] | None:
-    """Why the last refused draft was refused; None where the draft is fine."""
+    """The reasons why the draft was refused; None if it was not."""
     return rows.get(table.PROBLEMS, table.DRAFT)
 
 
 def clear_problems(rows: Table) -> None:
-    """The draft is fine."""
+    """Delete the recorded problems, because the draft has none."""
     rows.delete(table.PROBLEMS, table.DRAFT)

@@ -1,4 +1,4 @@
-"""One DynamoDB table, in plain rows: the few operations the rest is made of."""
+"""A DynamoDB table as plain rows: the few operations that everything else uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
     Key = tuple[str, str]
 
-#: One attempt more, and short waits: Cognito gives a trigger five seconds in all. A total bound is the caller's.
+#: One retry and short time-outs: Cognito allows a trigger five seconds in all. The caller limits the total.
 TOKEN_PATH: Final = Config(
     connect_timeout=1.0,
     read_timeout=1.0,
@@ -30,13 +30,13 @@ TOKEN_PATH: Final = Config(
     parameter_validation=False,
 )
 
-#: For people and for background work.
+#: For interactive commands and background work.
 PATIENT: Final = Config(connect_timeout=5.0, read_timeout=20.0, retries={"mode": "standard", "total_max_attempts": 4})
 
 #: Keys in one BatchGetItem.
 _BATCH: Final = 100
 
-#: Times that keys which DynamoDB left unanswered are asked for, and seconds before the first repetition.
+#: Attempts for keys that DynamoDB leaves unprocessed, and the base of the growing pause between them in seconds.
 _BATCH_ATTEMPTS: Final = 6
 _BATCH_PAUSE: Final = 0.02
 
@@ -49,37 +49,37 @@ def _never() -> bool:
 
 
 class PartitionTooLargeError(StoreError):
-    """A partition goes on beyond the pages that may be read of it."""
+    """A partition has more pages than may be read."""
 
     def __init__(self, pages: int) -> None:
         super().__init__(Code.USER_TOO_LARGE, f"There are more than {pages} MB of rows under one key.")
 
 
 class AbandonedError(StoreError):
-    """Nobody waits for the answer any more, so the rest was not read."""
+    """The caller has stopped waiting, so the rest was not read."""
 
     def __init__(self) -> None:
-        super().__init__(Code.DEADLINE_EXCEEDED, "Nobody waits for these rows any more.")
+        super().__init__(Code.DEADLINE_EXCEEDED, "The caller stopped waiting before all rows were read.")
 
 
 class ConditionError(StoreError):
-    """A row was not as the caller expected: somebody else wrote it first."""
+    """A row was not as the caller expected: somebody else has written it."""
 
 
 class InvalidRequestError(StoreError):
-    """DynamoDB does not take this request, however often it is sent: for one, a row that is too large or too deep."""
+    """DynamoDB rejects this request, however often it is sent: because a row is too large or too deep, for example."""
 
 
 def connect(config: Config, *, endpoint_url: str | None = None, region: str | None = None) -> Any:  # noqa: ANN401 - botocore clients have no type
-    """A DynamoDB client; address and region default to what the AWS environment variables say."""
+    """A DynamoDB client; endpoint and region default to the AWS environment variables."""
     session = botocore.session.get_session()
     return session.create_client("dynamodb", region_name=region, endpoint_url=endpoint_url, config=config)
 
 
 class Table:
-    """A table of the shape of ``claimsmith.table``.
+    """The table described in ``claimsmith.table``.
 
-    Every method raises ``StoreError`` where DynamoDB does not answer or refuses.
+    Every method raises ``StoreError`` if DynamoDB is unavailable or refuses the request.
     """
 
     def __init__(self, client: Any, name: str) -> None:  # noqa: ANN401 - botocore clients have no type
@@ -96,19 +96,19 @@ class Table:
         pages: int | None = None,
         abandoned: Callable[[], bool] = _never,
     ) -> list[dict[str, Any]]:
-        """The rows of one partition, read consistently, whole unless ``limit`` says otherwise.
+        """The rows of one partition, read consistently; all of them unless ``limit`` is given.
 
         Args:
             pk: the partition key.
-            sk_prefix: what the sort keys begin with.
-            limit: so many rows are enough.
-            descending: the last sort keys first.
-            pages: requests at most; each reads 1 MB at most (API reference, Query).
-            abandoned: whether nobody waits any more; asked before each request but the first.
+            sk_prefix: a prefix of the sort keys.
+            limit: stop after at least this many rows.
+            descending: return the last sort keys first.
+            pages: the maximum number of requests; each reads at most 1 MB (API reference, Query).
+            abandoned: whether the caller has stopped waiting; called before each request but the first.
 
         Raises:
-            PartitionTooLargeError: there is more than so many pages.
-            AbandonedError: nobody waits any more.
+            PartitionTooLargeError: there are more pages.
+            AbandonedError: the caller has stopped waiting.
         """
         condition, values = "pk = :pk", {":pk": {"S": pk}}
         if sk_prefix is not None:
@@ -137,7 +137,7 @@ class Table:
         return rows
 
     def keys_by_sk(self, sk: str) -> list[tuple[str, str]]:
-        """The keys of every row with this sort key, from the index; never a ground for access."""
+        """The keys of all rows with this sort key, from the index, which must never decide access."""
         request = {
             "TableName": self.name,
             "IndexName": table.BY_SK,
@@ -153,7 +153,7 @@ class Table:
             request["ExclusiveStartKey"] = page.next
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
-        """One row, read consistently; None where there is none."""
+        """One row, read consistently; None if there is no such row."""
         request = {
             "TableName": self.name,
             "Key": _key(pk, sk),
@@ -163,9 +163,9 @@ class Table:
         return responses.row(self._call("get_item", request), (pk, sk))
 
     def server_time(self, pk: str, sk: str) -> float | None:
-        """Epoch seconds by the clock of the host that answers for a row; None where its answer does not say."""
-        answer = self._call("get_item", {"TableName": self.name, "Key": _key(pk, sk)})
-        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        """Epoch seconds on the clock of the server that returns a row; None if its response has no date."""
+        response = self._call("get_item", {"TableName": self.name, "Key": _key(pk, sk)})
+        date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         try:
             return parsedate_to_datetime(date).timestamp()
         except (TypeError, ValueError):
@@ -175,49 +175,49 @@ class Table:
         """The rows of these keys that exist, in any order."""
         rows: list[dict[str, Any]] = []
         for start in range(0, len(keys), _BATCH):
-            wanted = keys[start : start + _BATCH]
+            pending = keys[start : start + _BATCH]
             for attempt in range(_BATCH_ATTEMPTS):
                 if attempt:
                     time.sleep(_BATCH_PAUSE * 2**attempt)
-                asked = {"Keys": [_key(*key) for key in wanted], "ConsistentRead": consistent}
-                answer = self._call("batch_get_item", {"RequestItems": {self.name: asked}})
-                found, wanted = responses.batch(answer, self.name, wanted)
+                request = {"Keys": [_key(*key) for key in pending], "ConsistentRead": consistent}
+                response = self._call("batch_get_item", {"RequestItems": {self.name: request}})
+                found, pending = responses.batch(response, self.name, pending)
                 rows += found
-                if not wanted:
+                if not pending:
                     break
             else:
-                raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB keeps leaving keys of a batch unanswered.")
+                raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB keeps leaving keys unprocessed. Try again later.")
         return rows
 
     def put(self, row: Row, *, condition: str | None = None, values: Mapping[str, Any] | None = None) -> None:
         """Write a whole row.
 
         Raises:
-            ConditionError: the condition does not hold.
+            ConditionError: the condition is not met.
         """
         self._call("put_item", put_action(self.name, row, condition, values))
 
     def delete(
         self, pk: str, sk: str, *, condition: str | None = None, values: Mapping[str, Any] | None = None
     ) -> None:
-        """Delete a row; one that is not there is no error.
+        """Delete a row; deleting a missing row is not an error.
 
         Raises:
-            ConditionError: the condition does not hold.
+            ConditionError: the condition is not met.
         """
         self._call("delete_item", delete_action(self.name, pk, sk, condition, values))
 
     def update(self, pk: str, sk: str, assign: Mapping[str, Any], *, expected: Mapping[str, Any] | None = None) -> None:
-        """Set attributes of a row, which is made where it is not there; the others stay.
+        """Set attributes of a row, or create it; its other attributes stay.
 
         Args:
             pk: the partition key.
             sk: the sort key.
             assign: the attributes to set.
-            expected: what attributes must be now; None for one that must not be there.
+            expected: the present values of attributes; None for an attribute that must not exist.
 
         Raises:
-            ConditionError: an expected attribute is something else.
+            ConditionError: an attribute has another value than expected.
         """
         expected = expected or {}
         aliases = {name: f"#{index}" for index, name in enumerate([*assign, *expected])}
@@ -252,17 +252,20 @@ class Table:
 
     def _call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**request)
+            response: dict[str, Any] = getattr(self._client, operation)(**request)
         except ClientError as error:
             raise _store_error(error, self.name) from error
         except ParamValidationError as error:
-            raise InvalidRequestError(Code.AWS_UNREACHABLE, "This is no request to DynamoDB.") from error
+            raise InvalidRequestError(Code.AWS_UNREACHABLE, "The request is not a valid DynamoDB request.") from error
         except BotoCoreError as error:
-            raise StoreError(Code.AWS_UNREACHABLE, f"DynamoDB does not answer ({type(error).__name__}).") from error
-        except Exception as error:  # botocore's parsers raise anything on an answer of the wrong shape
-            message = f"DynamoDB's answer cannot be read ({type(error).__name__})."
+            raise StoreError(
+                Code.AWS_UNREACHABLE,
+                f"DynamoDB does not respond ({type(error).__name__}). Check the region, the endpoint and the network.",
+            ) from error
+        except Exception as error:  # botocore's parsers raise anything for a malformed response
+            message = f"The response cannot be read ({type(error).__name__}). Check that the endpoint is DynamoDB's."
             raise StoreError(Code.AWS_UNREACHABLE, message) from error
-        return answer
+        return response
 
 
 def put_action(name: str, row: Row, condition: str | None = None, values: Row | None = None) -> dict[str, Any]:
@@ -285,7 +288,7 @@ def _conditioned(action: dict[str, Any], condition: str | None, values: Row | No
     return action
 
 
-#: Why a transaction was cancelled, where somebody else's write is the cause.
+#: The reasons for a cancelled transaction that mean that somebody else wrote a row.
 _CONFLICTS: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
 
@@ -302,14 +305,18 @@ def _store_error(error: ClientError, name: str) -> StoreError:
     code = error.response.get("Error", {}).get("Code", "")
     match code:
         case "ConditionalCheckFailedException" | "TransactionConflictException":
-            return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time.")
+            return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time. Try again.")
         case "TransactionCanceledException" if _CONFLICTS & _reasons(error):
-            return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time.")
+            return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time. Try again.")
         case "ValidationException" | "SerializationException":
-            return InvalidRequestError(Code.AWS_UNREACHABLE, f"DynamoDB refuses ({code}).")
+            return InvalidRequestError(Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code}).")
         case "ResourceNotFoundException":
-            return StoreError(Code.TABLE_MISSING, f"There is no table {name} here.")
+            return StoreError(
+                Code.TABLE_MISSING, f"There is no table {name} here. Check its name, the region and the account."
+            )
         case "AccessDeniedException" | "UnrecognizedClientException" | "ExpiredTokenException":
-            return StoreError(Code.ACCESS_DENIED, f"AWS does not allow this ({code}).")
+            return StoreError(
+                Code.ACCESS_DENIED, f"AWS denies access ({code}). Check the credentials and their permissions."
+            )
         case _:
-            return StoreError(Code.AWS_UNREACHABLE, f"DynamoDB refuses ({code}).")
+            return StoreError(Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code}).")

@@ -1,6 +1,6 @@
-"""The row ``BUNDLE NAMES``: what the names of claims have meant in every version that was in force, or staged.
+"""The row ``BUNDLE NAMES``: the meaning of each claim name in all versions that have been active or staged.
 
-Beside the versions and not in them, so that publishing reads one row however many versions there are.
+Stored separately from the versions, so that publishing reads one row however many versions there are.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from claimsmith.store.dynamodb import Table
 
 _UNREADABLE: Final = (
-    f"The row {table.BUNDLE} {table.NAMES} cannot be read. Delete it; it is made again from the stored versions."
+    f"The row {table.BUNDLE} {table.NAMES} cannot be read. Delete it; it will be rebuilt from the stored versions."
 )
 
 
 def read(rows: Table) -> History | None:
-    """What is known; None before the first version, and in a table of an earlier release.
+    """The history; None before the first version, and in a table of an earlier release.
 
     Raises:
-        OperationError: the row was changed by hand and is none.
-        StoreError: DynamoDB does not answer.
+        OperationError: the row cannot be read; somebody changed it by hand.
+        StoreError: DynamoDB is unavailable.
     """
     row = rows.get(table.BUNDLE, table.NAMES)
     if row is None:
@@ -52,10 +52,10 @@ def read(rows: Table) -> History | None:
 
 
 def write(rows: Table, history: History, last: History | None) -> None:
-    """Write what is known, on the condition that nobody has since ``last`` was read.
+    """Write the history, provided that nobody has written it since ``last`` was read.
 
     Raises:
-        ConditionError: somebody has.
+        ConditionError: somebody else has written it.
     """
     row: dict[str, Any] = {
         table.PK: table.BUNDLE,

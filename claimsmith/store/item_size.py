@@ -1,7 +1,7 @@
-"""How large DynamoDB counts an item.
+"""The size of an item as DynamoDB counts it.
 
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html says it. Sizes here are
-never below that: where AWS says "approximately", they are the most it can be.
+See https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html. Sizes here are never
+too small: where AWS says "approximately", they are the maximum.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    #: An attribute's value as DynamoDB has it: ``{"S": "text"}``.
+    #: An attribute's value in DynamoDB's representation: ``{"S": "text"}``.
     Value = Mapping[str, Any]
 
-#: 38 digits, two in a byte, one byte more, and one for a sign; and no less than what a null or a truth value takes.
+#: 38 digits at two per byte, one more byte, and one for the sign; also enough for a null or a Boolean.
 _NUMBER: Final = 21
 
 _CONTAINER: Final = 3
@@ -22,15 +22,15 @@ _ELEMENT: Final = 1
 
 
 def text_size(text: str) -> int:
-    """Bytes of a text in UTF-8."""
+    """Bytes of a string in UTF-8."""
     return len(text.encode("utf-8", "surrogatepass"))
 
 
 def value_size(value: Value) -> int:  # noqa: PLR0911 - a line a type
-    """Bytes of a value, at most; a value of a type that is not known counts as a scalar.
+    """The maximum size of a value in bytes; a value of an unknown type counts as a scalar.
 
     Raises:
-        ValueError: it has not exactly one type.
+        ValueError: it does not have exactly one type.
     """
     [(kind, content)] = value.items()
     match kind:

@@ -1,4 +1,4 @@
-"""The user pool, as the command line needs it: who a user is, and what Cognito knows of them."""
+"""The user pool for the command line: looks up users and what Cognito knows about them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class PoolUser:
     """A user of the pool.
 
     Attributes:
-        attributes: as the trigger's event has them: all strings, ``sub`` and ``cognito:user_status`` among them.
-        iam_roles: the roles of the groups.
-        preferred_role: that of the group with the lowest precedence, where it is the only one.
+        attributes: as in the trigger's event: all strings, including ``sub`` and ``cognito:user_status``.
+        iam_roles: the IAM roles of the groups.
+        preferred_role: the role of the group with the lowest precedence value; None if groups with different roles tie.
     """
 
     sub: str
@@ -35,7 +35,7 @@ class PoolUser:
 
 
 class Pool:
-    """A user pool. Every method raises ``OperationError`` where Cognito does not answer or refuses."""
+    """A user pool. Every method raises ``OperationError`` if Cognito is unavailable or refuses the request."""
 
     def __init__(self, client: Any, pool_id: str) -> None:  # noqa: ANN401 - botocore clients have no type
         self._client = client
@@ -50,7 +50,7 @@ class Pool:
         """A user by username, alias or subject.
 
         Raises:
-            OperationError: there is none.
+            OperationError: there is no such user.
         """
         found = self._call("admin_get_user", Username=name)
         attributes = {entry["Name"]: entry["Value"] for entry in found["UserAttributes"]}
@@ -73,9 +73,9 @@ class Pool:
         )
 
     def readable(self, client_id: str) -> frozenset[str] | None:
-        """The attributes that an app client may read; None where it may read all, or that cannot be known.
+        """The attributes that an app client may read; None if it may read all, or if they cannot be found out.
 
-        The call that tells them tells a client's secret as well, so most people may not make it.
+        The API call that returns them also returns the client's secret, so most people may not make it.
         """
         try:
             client = self._call("describe_user_pool_client", ClientId=client_id)["UserPoolClient"]
@@ -86,7 +86,7 @@ class Pool:
         return frozenset(client["ReadAttributes"]) if client.get("ReadAttributes") else None
 
     def sign_out(self, username: str) -> None:
-        """Sign a user out everywhere: their refresh tokens end (AdminUserGlobalSignOut).
+        """Sign a user out everywhere, which revokes their refresh tokens (AdminUserGlobalSignOut).
 
         Raises:
             OperationError: there is no such user.
@@ -95,23 +95,29 @@ class Pool:
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - botocore clients have no type
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(UserPoolId=self.id, **request)
+            response: dict[str, Any] = getattr(self._client, operation)(UserPoolId=self.id, **request)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code in ("UserNotFoundException", "ResourceNotFoundException"):
                 what = "user in the pool" if code == "UserNotFoundException" else "pool or client here"
-                raise OperationError(Code.NOT_FOUND, f"There is no such {what}.") from error
+                raise OperationError(
+                    Code.NOT_FOUND, f"There is no such {what}. Check the name and the region."
+                ) from error
             if code in ("AccessDeniedException", "NotAuthorizedException", "UnrecognizedClientException"):
-                raise OperationError(Code.ACCESS_DENIED, f"Cognito does not allow this ({code}).") from error
-            raise OperationError(Code.AWS_UNREACHABLE, f"Cognito refuses ({code}).") from error
+                raise OperationError(
+                    Code.ACCESS_DENIED, f"Cognito denies access ({code}). Check the credentials and their permissions."
+                ) from error
+            raise OperationError(Code.AWS_UNREACHABLE, f"Cognito refuses the request ({code}).") from error
         except BotoCoreError as error:
-            message = f"Cognito does not answer ({type(error).__name__})."
+            message = (
+                f"Cognito does not respond ({type(error).__name__}). Check the region, the endpoint and the network."
+            )
             raise OperationError(Code.AWS_UNREACHABLE, message) from error
-        return answer
+        return response
 
 
 def _preferred(groups: list[dict[str, Any]]) -> str | None:
-    """The role of the first group by precedence; none where two come first with different roles."""
+    """The role of the first group by precedence; None if the first groups tie and have different roles."""
     ranked = [
         (group["Precedence"], group["RoleArn"]) for group in groups if group.get("RoleArn") and "Precedence" in group
     ]
@@ -120,7 +126,7 @@ def _preferred(groups: list[dict[str, Any]]) -> str | None:
 
 
 def connect_pool(pool_id: str, *, endpoint_url: str | None = None, region: str | None = None) -> Pool:
-    """The pool of this id; address and region default to what the AWS environment variables say."""
+    """The pool with this id; endpoint and region default to the AWS environment variables."""
     session = botocore.session.get_session()
     client = session.create_client("cognito-idp", region_name=region, endpoint_url=endpoint_url, config=PATIENT)
     return Pool(client, pool_id)

@@ -1,4 +1,4 @@
-"""Protected resources as the introspection endpoint reads them."""
+"""Reads protected resources for the introspection endpoint."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
 
     from claimsmith.store.dynamodb import Table
 
-#: Epoch seconds that are plausible; milliseconds lie above.
+#: The latest plausible time in epoch seconds; milliseconds are greater.
 _LATEST: Final = 99_999_999_999
 
 
 class StoredResources:
-    """The ``ProtectedResources`` of the introspection endpoint: a consistent read each, so a removal counts at once."""
+    """The ``ProtectedResources`` of the introspection endpoint: consistent reads, so a removal takes effect at once."""
 
     def __init__(self, rows: Table, *, clock: Callable[[], float] = time.time) -> None:
-        """Read from a table; ``clock`` gives epoch seconds."""
+        """Read from a table; ``clock`` returns epoch seconds."""
         self._rows = rows
         self._clock = clock
 
     def row(self, resource_id: str) -> dict[str, Any] | None:
-        """The row of a protected resource; None where there is none.
+        """The row of a protected resource; None if there is no such row.
 
-        A row whose time-to-live is over but which DynamoDB has not yet deleted counts as deleted, and so does one whose
-        time-to-live is no time.
+        A row whose time-to-live has expired counts as deleted even before DynamoDB deletes it; so does a row whose
+        time-to-live is not a valid time.
 
         Raises:
-            StoreError: DynamoDB does not answer.
+            StoreError: DynamoDB is unavailable.
         """
         row = self._rows.get(table.PROTECTED_RESOURCE_PREFIX + resource_id, table.PROTECTED_RESOURCE)
         if row is not None and table.TTL in row:

@@ -1,10 +1,10 @@
-"""DynamoDB's answers, checked for being ones: what is missing, or was not asked for, is no answer.
+"""Validates DynamoDB's responses: one that lacks something, or has something that was not requested, is invalid.
 
-Something else may answer in DynamoDB's place: a proxy, a gateway of a guest network, an emulator of another version. An
-empty object from there must not read as "no such row", for a row that is not there may mean "not revoked".
+Something other than DynamoDB may respond: a proxy, the captive portal of a guest network, an outdated emulator.
+An empty object from there must not be read as "no such row", because a missing row may mean "not revoked".
 
-Shapes are those of the API reference (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference). Every function
-raises ``StoreError`` where an answer has another one; what it holds is never repeated.
+The shapes are those of the API reference (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference). Every
+function raises ``StoreError`` for a response of another shape, and never repeats its contents.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Page(NamedTuple):
     """A page of a query.
 
     Attributes:
-        next: where the next page starts (``ExclusiveStartKey``); None on the last one.
+        next: the key at which the next page starts (``ExclusiveStartKey``); None on the last one.
     """
 
     rows: list[dict[str, Any]]
@@ -35,72 +35,72 @@ class Page(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A part of the answer to many keys.
+    """A part of the response to a batch of keys.
 
     Attributes:
-        unprocessed: keys that must be asked for again.
+        unprocessed: keys that must be requested again.
     """
 
     rows: list[dict[str, Any]]
     unprocessed: list[Key]
 
 
-def row(answer: Mapping[str, Any], key: Key) -> dict[str, Any] | None:
-    """The row in an answer to GetItem; None where it says that there is none.
+def row(response: Mapping[str, Any], key: Key) -> dict[str, Any] | None:
+    """The row in a response to GetItem; None if there is no such row.
 
-    The answer for a row that is not there is an empty object, like that of somebody else. So the request asks for
-    ``ReturnConsumedCapacity``, and what the request has consumed is what such an answer is known by.
+    DynamoDB's response for a missing row is an empty object, which anything else could send, too. So the request
+    asks for ``ReturnConsumedCapacity``: only a response with the consumed capacity is DynamoDB's.
     """
-    if "Item" not in answer:
-        _member(answer, "ConsumedCapacity", dict)
+    if "Item" not in response:
+        _member(response, "ConsumedCapacity", dict)
         return None
-    [found] = _rows([answer["Item"]])
+    [found] = _rows([response["Item"]])
     if _key(found) != key:
-        raise _no_answer("has another row than was asked for")
+        raise _invalid("has a row that was not requested")
     return found
 
 
-def page(answer: Mapping[str, Any], asked: Mapping[str, str], sk_prefix: str = "") -> Page:
-    """A page of an answer to Query.
+def page(response: Mapping[str, Any], requested: Mapping[str, str], sk_prefix: str = "") -> Page:
+    """A page in a response to Query.
 
     Args:
-        answer: the answer.
-        asked: the key attributes that every row must have.
-        sk_prefix: how every row's sort key must begin.
+        response: the response.
+        requested: the key attributes that every row must have.
+        sk_prefix: the prefix that every row's sort key must have.
     """
-    rows = _rows(_member(answer, "Items", list))
+    rows = _rows(_member(response, "Items", list))
     for found in rows:
-        if any(found[name] != value for name, value in asked.items()) or not found[table.SK].startswith(sk_prefix):
-            raise _no_answer("has a row that was not asked for")
-    if "LastEvaluatedKey" not in answer:
+        if any(found[name] != value for name, value in requested.items()) or not found[table.SK].startswith(sk_prefix):
+            raise _invalid("has a row that was not requested")
+    if "LastEvaluatedKey" not in response:
         return Page(rows, None)
-    last: dict[str, Any] = _member(answer, "LastEvaluatedKey", dict)
+    last: dict[str, Any] = _member(response, "LastEvaluatedKey", dict)
     [read] = _rows([last])
-    if len(read) != len(table.KEY_SCHEMA) or any(read[name] != value for name, value in asked.items()):
-        raise _no_answer("goes on at a row that was not asked for")
+    if len(read) != len(table.KEY_SCHEMA) or any(read[name] != value for name, value in requested.items()):
+        raise _invalid("continues at a row that was not requested")
     return Page(rows, last)
 
 
-def batch(answer: Mapping[str, Any], name: str, asked: Collection[Key]) -> Batch:
-    """A part of an answer to BatchGetItem: each key of the table is answered, or named as not processed.
+def batch(response: Mapping[str, Any], name: str, requested: Collection[Key]) -> Batch:
+    """The rows in a response to BatchGetItem, and the keys it did not process.
 
-    A key of which there is no row is answered by the others' rows, if only by an empty list of them.
+    A key without a row is missing from the response; the table itself must be there, if only with an empty list.
     """
-    responses = _member(answer, "Responses", dict)
-    unprocessed = _unprocessed(answer, name)
-    if name not in responses and len(unprocessed) != len(asked):
-        raise _no_answer("leaves out the table")
+    responses = _member(response, "Responses", dict)
+    unprocessed = _unprocessed(response, name)
+    if name not in responses and len(unprocessed) != len(requested):
+        raise _invalid("lacks the table")
     rows = _rows(_member(responses, name, list)) if name in responses else []
-    told = [*map(_key, rows), *unprocessed]
-    if len(set(told)) != len(told) or not set(told) <= set(asked) or responses.keys() - {name}:
-        raise _no_answer("has a row that was not asked for")
+    keys = [*map(_key, rows), *unprocessed]
+    if len(set(keys)) != len(keys) or not set(keys) <= set(requested) or responses.keys() - {name}:
+        raise _invalid("has a row that was not requested")
     return Batch(rows, unprocessed)
 
 
-def _unprocessed(answer: Mapping[str, Any], name: str) -> list[Key]:
-    tables = _member(answer, "UnprocessedKeys", dict) if "UnprocessedKeys" in answer else {}
+def _unprocessed(response: Mapping[str, Any], name: str) -> list[Key]:
+    tables = _member(response, "UnprocessedKeys", dict) if "UnprocessedKeys" in response else {}
     if tables.keys() - {name}:
-        raise _no_answer("names a table that was not asked for")
+        raise _invalid("names a table that was not requested")
     return [_key(key) for key in _rows(_member(_member(tables, name, dict), "Keys", list))] if tables else []
 
 
@@ -109,9 +109,9 @@ def _rows(items: list[Any]) -> list[dict[str, Any]]:
     try:
         rows = [decode_row(item) for item in items]
     except (AttributeError, TypeError, ValueError, RecursionError):
-        raise _no_answer("has something that is no row") from None
+        raise _invalid("has something that is not a row") from None
     if not all(isinstance(found.get(name), str) for found in rows for name in (table.PK, table.SK)):
-        raise _no_answer("has a row without its key")
+        raise _invalid("has a row without its key")
     return rows
 
 
@@ -119,13 +119,16 @@ def _key(found: Mapping[str, Any]) -> Key:
     return found[table.PK], found[table.SK]
 
 
-def _member(answer: Mapping[str, Any], name: str, kind: type[M]) -> M:
-    """A member that DynamoDB always sends here; without it the answer came from something else."""
-    value = answer.get(name)
+def _member(response: Mapping[str, Any], name: str, kind: type[M]) -> M:
+    """A member that DynamoDB always sends here; without it, the response came from something else."""
+    value = response.get(name)
     if not isinstance(value, kind):
-        raise _no_answer(f"has no {name}")
+        raise _invalid(f"has no {name}")
     return value
 
 
-def _no_answer(why: str) -> StoreError:
-    return StoreError(Code.AWS_UNREACHABLE, f"DynamoDB's answer {why}; something else answers in its place.")
+def _invalid(why: str) -> StoreError:
+    return StoreError(
+        Code.AWS_UNREACHABLE,
+        f"The response {why}, so it is not DynamoDB's. Check the endpoint, and proxies on the way.",
+    )

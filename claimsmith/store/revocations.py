@@ -1,4 +1,4 @@
-"""Revocation rows: what ``claimsmith revoke`` writes and a verifier asks for."""
+"""Revocation rows: written by ``claimsmith revoke`` and read by a verifier."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
 
     from claimsmith.store.dynamodb import Table
 
-#: Epoch seconds that a row may hold: 2001 to 5138. Milliseconds of any date since 1973 lie above.
+#: Plausible times in epoch seconds: 2001 to 5138. Times in milliseconds since 1973 are greater.
 _EARLIEST: Final = 1_000_000_000
 _LATEST: Final = 99_999_999_999
 
-#: Rows that revoke by being there, whatever their time; their ids are claims of a token.
+#: Rows that revoke by their mere existence, whatever their time; their ids are claims of a token.
 _BY_ID: Final = (f"{table.REVOKED_PREFIX}session#", f"{table.REVOKED_PREFIX}token#")
 
 
-def _ignored(_key: str) -> None:
+def _ignore(_key: str) -> None:
     pass
 
 
 class StoredRevocations:
-    """The ``Revocations`` of a verifier: one consistent BatchGetItem a token, so a revocation is seen at once."""
+    """The ``Revocations`` of a verifier: one consistent BatchGetItem per token, so a revocation is seen at once."""
 
-    def __init__(self, rows: Table, unreadable: Callable[[str], None] = _ignored) -> None:
-        """Read them from the table.
+    def __init__(self, rows: Table, unreadable: Callable[[str], None] = _ignore) -> None:
+        """Read from a table.
 
         Args:
             rows: the table.
-            unreadable: is told the partition key of each row whose time cannot be read, where the time matters: of a
-                user, a client or a tenant.
+            unreadable: called with the partition key of each row whose time matters but cannot be read: that of a user,
+                client or tenant.
         """
         self._rows = rows
         self._unreadable = unreadable
 
     def revoked_at(self, keys: Sequence[str]) -> Mapping[str, float | None]:
-        """``revoked_at`` of each row that is there; None where it is no plausible time in epoch seconds.
+        """``revoked_at`` of each row that exists; None if it is not a plausible time in epoch seconds.
 
         Raises:
-            StoreError: DynamoDB does not answer.
+            StoreError: DynamoDB is unavailable.
         """
         found = self._rows.batch_get([(key, table.REVOKED) for key in keys], consistent=True)
         times = {row[table.PK]: _time(row.get("revoked_at")) for row in found}
@@ -59,7 +59,7 @@ def _time(value: object) -> float | None:
     return float(value)
 
 
-#: A revocation that ends more than this one would stays. One whose time cannot be read is replaced by one that can.
+#: Keep a later revocation, which ends more tokens than this one. Replace one whose time cannot be read.
 _NOT_LATER: Final = (
     "attribute_not_exists(revoked_at) OR NOT attribute_type(revoked_at, :number)"
     " OR revoked_at <= :revoked_at OR revoked_at > :latest"
@@ -67,7 +67,7 @@ _NOT_LATER: Final = (
 
 
 def write(rows: Table, key: str, *, revoked_at: int, reason: str | None, by: str, ttl: int) -> None:
-    """Write a revocation; a later one replaces an earlier one, and an earlier one changes nothing."""
+    """Write a revocation, unless there is a later one already."""
     row = {
         table.PK: key,
         table.SK: table.REVOKED,

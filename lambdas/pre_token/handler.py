@@ -1,13 +1,13 @@
 """The pre token generation trigger: ``lambdas.pre_token.handler.handler``.
 
-A refusal raises; Cognito shows its text to the user. Nothing else ever leaves this function as an error.
+A refusal raises an error, whose text Cognito shows to the user. The function never fails with any other error.
 """
 
 from __future__ import annotations
 
 import gc
 
-# Collecting while a process only imports finds nothing and costs a tenth of a cold start.
+# Garbage collection during imports finds nothing and takes a tenth of a cold start.
 gc.disable()
 
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +30,7 @@ _issuer: Final = Issuer(Table(connect(TOKEN_PATH), _environment.table), _environ
 if (_failure := _issuer.warm()) is not None:
     logger.warning("no policy at start; the first sign-in tries again", extra={"code": _failure})
 
-#: Refusals that are nobody's decision: something has to be mended, and an alarm rings.
+#: Refusals that no policy decided: something is broken, and an alarm goes off.
 _FAILURES: Final = frozenset(
     {
         Code.STORE_UNAVAILABLE,
@@ -47,10 +47,10 @@ gc.enable()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer one event of Cognito.
+    """Handle one event from Cognito.
 
     Raises:
-        SignInRefusedError: no token; the text ends in a code of ``docs/codes.md``.
+        SignInRefusedError: no token; the text ends with a code from ``docs/codes.md``.
     """
     try:
         issued = _issuer.issue(event)
@@ -58,8 +58,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except SignInRefusedError as refused:
         _log_refused(refused)
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the user reads a code and nothing else
-        logger.error("sign-in refused by a bug", extra={"code": Code.INTERNAL, **describe_bug(error)})
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user sees only a code
+        logger.error("sign-in refused because of a bug", extra={"code": Code.INTERNAL, **describe_bug(error)})
         count("Failed")
         raise SignInRefusedError(Code.INTERNAL) from None
     finally:
@@ -107,7 +107,7 @@ def _log_refused(refused: SignInRefusedError) -> None:
 def _log_problems(problems: Iterable[Problem]) -> None:
     for problem in problems:
         logger.error(
-            "row cannot be read" if problem.code == Code.ROW_UNREADABLE else "row is not followed",
+            "row cannot be read" if problem.code == Code.ROW_UNREADABLE else "row is not applied",
             extra={"code": problem.code, "row": problem.row, "attribute": problem.attribute, "why": problem.why},
         )
         count("UnreadableRows")

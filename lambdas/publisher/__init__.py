@@ -1,1 +1,1 @@
-"""From the stream of the table to the policy in force and the audit."""
+"""From the table's stream to the active policy and the audit."""

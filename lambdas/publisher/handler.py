@@ -1,6 +1,6 @@
-"""The table's stream -> publish and audit: ``lambdas.publisher.handler.handler``.
+"""Publishes and audits changes from the table's stream: ``lambdas.publisher.handler.handler``.
 
-DynamoDB delivers at least once and in order; the first record that fails is named, and delivery goes on from there.
+DynamoDB delivers at least once and in order; the response names the first failed record, and delivery resumes there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Audit each change, then publish once if the policy changed.
 
     Returns:
-        ``batchItemFailures`` as the event source mapping reads it.
+        ``batchItemFailures``, as the event source mapping expects it.
     """
     count("Records", len(event["Records"]))
     failed = None
@@ -34,9 +34,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     for record in event["Records"]:
         sequence_number = record["dynamodb"]["SequenceNumber"]
         try:
-            if _audited(record):
+            if _audit_record(record):
                 policy_changes.append(sequence_number)
-        except Exception as error:  # noqa: BLE001 - any failure of a record is told to the stream, which tries again
+        except Exception as error:  # noqa: BLE001 - report any failed record to the stream, which retries it
             _log_failure("change not audited", error)
             failed = sequence_number
             break
@@ -50,8 +50,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
 
 
-def _audited(record: dict[str, Any]) -> bool:
-    """Audit a change; whether it is one of the policy."""
+def _audit_record(record: dict[str, Any]) -> bool:
+    """Audit a change.
+
+    Returns:
+        Whether it is a change of the policy.
+    """
     change = audit.read_change(record)
     if not table.is_streamed(change.pk):
         return False
@@ -59,7 +63,7 @@ def _audited(record: dict[str, Any]) -> bool:
     if recorded is not Recorded.DUPLICATE:
         count("Audited")
     if recorded is Recorded.CUT:
-        logger.warning("an audit row is not whole", extra={"code": Code.AUDIT_CUT, "row": f"{change.pk} {change.sk}"})
+        logger.warning("audit row is abridged", extra={"code": Code.AUDIT_CUT, "row": f"{change.pk} {change.sk}"})
         count("AuditCut")
     return change.pk == table.POLICY
 
@@ -69,10 +73,10 @@ def _publish() -> None:
     fields = {"result": outcome.result, "policy_version": outcome.version}
     if outcome.result is Result.REFUSED:
         codes = sorted({finding.code for finding in outcome.findings})
-        logger.error("policy refused; the last good one stays", extra={**fields, "codes": codes})
+        logger.error("policy refused; the version in force stays", extra={**fields, "codes": codes})
         count("PolicyProblems", len(outcome.findings))
     else:
-        logger.info("policy read", extra=fields)
+        logger.info("policy processed", extra=fields)
     count(f"Policy{outcome.result.capitalize()}")
 
 

@@ -1,1 +1,1 @@
-"""A sample of what stands behind the verifier: an API that believes its authorizer."""
+"""A sample API behind the verifier, which trusts its authorizer."""

@@ -1,7 +1,7 @@
-"""The sample API: ``lambdas.sample.handler.handler``. It answers with what the authorizer says of the caller.
+"""The sample API: ``lambdas.sample.handler.handler``. It responds with the caller's details from the authorizer.
 
-A service of one's own reads the same context and needs neither the token nor a key: API Gateway lets no request
-through that the authorizer did not allow.
+Your own service can read the same context and needs neither the token nor a key: API Gateway passes on only requests
+that the authorizer has allowed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _CONTEXT: Final = ("sub", "tenant_id", "roles", "scope")
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Answer a request of an HTTP API (payload format 2.0) or a REST API.
+    """Handle a request of an HTTP API (payload format 2.0) or a REST API.
 
     Returns:
         200 with ``sub``, ``tenant_id`` (null for none), ``roles`` and ``scope`` (lists) of the caller, and ``tenant``,
-        the one that the path names, or null.
+        the tenant in the path, or null.
     """
     context = event["requestContext"]["authorizer"]
-    said = context.get("lambda", context)  # an HTTP API has it one level deeper
-    caller = {name: said.get(name) for name in _CONTEXT}
+    details = context.get("lambda", context)  # nested one level deeper in an HTTP API
+    caller = {name: details.get(name) for name in _CONTEXT}
     caller |= {name: (caller[name] or "").split() for name in ("roles", "scope")}
     tenant = (event.get("pathParameters") or {}).get("tenant")
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-# Collecting while a process only imports finds nothing and costs a tenth of a cold start.
+# Garbage collection during imports finds nothing and takes a tenth of a cold start.
 gc.disable()
 
 from typing import Any
@@ -19,11 +19,11 @@ gc.enable()
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Let a request through, or not.
+    """Allow or refuse a request.
 
     Raises:
-        UnauthorizedError: API Gateway makes a 401 of it.
-        RuntimeError: whether the request may pass cannot be known; API Gateway makes a 500 of it.
+        UnauthorizedError: API Gateway responds with 401.
+        RuntimeError: the request cannot be checked; API Gateway responds with 500.
     """
     try:
         answer = checks.authorize(event)
@@ -38,11 +38,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         count("Unauthorized")
         raise
     except ClaimsmithError as error:
-        logger.error("request refused, for it cannot be checked", extra={"code": error.code})
+        logger.error("request refused because it cannot be checked", extra={"code": error.code})
         count("Unknown")
         raise RuntimeError(f"cannot be checked [{error.code}]") from None
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing of the request may leave in an error
-        logger.error("request refused by a bug", extra=describe_bug(error))
+    except Exception as error:  # noqa: BLE001 - an error must not reveal anything about the request
+        logger.error("request refused because of a bug", extra=describe_bug(error))
         count("Unknown")
         raise RuntimeError("cannot be checked") from None
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-# Collecting while a process only imports finds nothing and costs a tenth of a cold start.
+# Garbage collection during imports finds nothing and takes a tenth of a cold start.
 gc.disable()
 
 from typing import Any, Final
@@ -17,12 +17,12 @@ from lambdas.token_checks import checks
 gc.freeze()
 gc.enable()
 
-#: What an answer that is not "active" counts as, by its status.
-_COUNTED: Final = {200: "Inactive", 503: "Unknown"}
+#: The metric for a response that is not "active", by its status.
+_METRICS: Final = {200: "Inactive", 503: "Unknown"}
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer whether a token is active; 503 where that cannot be known."""
+    """Report whether a token is active; 503 if that cannot be determined."""
     try:
         answer = checks.introspect(event)
         fields = {
@@ -32,14 +32,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "code": answer.code,
         }
         logger.info("introspection", extra={name: value for name, value in fields.items() if value is not None})
-        count("Active" if answer.code is None else _COUNTED.get(answer.response["statusCode"], "RequestRefused"))
+        count("Active" if answer.code is None else _METRICS.get(answer.response["statusCode"], "RequestRefused"))
         response = answer.response
     except ClaimsmithError as error:
-        logger.error("introspection not possible", extra={"code": error.code})
+        logger.error("introspection failed", extra={"code": error.code})
         count("Unknown")
         response = unavailable()
-    except Exception as error:  # noqa: BLE001 - whatever it is, nothing of the request may leave in an error
-        logger.error("introspection not possible because of a bug", extra=describe_bug(error))
+    except Exception as error:  # noqa: BLE001 - an error must not reveal anything about the request
+        logger.error("introspection failed because of a bug", extra=describe_bug(error))
         count("Unknown")
         response = unavailable()
     finally:

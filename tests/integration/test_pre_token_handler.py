@@ -111,7 +111,7 @@ def test_the_log_says_what_was_issued_and_which_rows_cannot_be_read_or_are_not_f
     assert (issued["client_id"], issued["policy_version"], issued["roles"]) == (events.CLIENT, 1, 1)
     unreadable = next(entry for entry in ran.entries() if entry.get("message") == "row cannot be read")
     assert (unreadable["row"], unreadable["attribute"]) == (f"USER#{SUB} TENANT#globex", "expires_at")
-    unfollowed = next(entry for entry in ran.entries() if entry.get("message") == "row is not followed")
+    unfollowed = next(entry for entry in ran.entries() if entry.get("message") == "row is not applied")
     assert (unfollowed["code"], unfollowed["row"]) == ("CS4012", f"USER#{SUB} TENANT#acme")
     assert ran.metrics()["UnreadableRows"] == 2
 
