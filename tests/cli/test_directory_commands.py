@@ -32,7 +32,7 @@ def test_granting_adds_roles_and_keeps_the_others(claimsmith: Command, rows: Tab
         (("members", "grant", "u1", "nowhere"), "There is no tenant nowhere"),
         (("members", "revoke", "u1", "acme"), "not a member of acme"),
         (("tenants", "suspend", "nowhere"), "There is no tenant nowhere"),
-        (("tenants", "add", "Not An Id"), "A tenant id matches"),
+        (("tenants", "add", "Not An Id"), "The tenant id is not valid"),
         (("switch", "u1", "acme"), "no usable membership"),
     ],
 )
