@@ -289,7 +289,7 @@ def apply(
     except PolicyError as refused:
         raise PolicyError(
             refused.code,
-            "The policy is refused; nothing was written. Fix the findings, then apply again.",
+            "The policy is refused; nothing was written.",
             refused.findings,
         ) from None
     now = int(clock())
