@@ -1,9 +1,9 @@
 """Keeps a token within its budget: DESIGN section 5, step 7.
 
 What Cognito puts into a token by itself (groups, attributes, its own claims) is no ground for refusal: the user could
-sign in with it before there was a trigger. Over the budget, everything that may be left out is, as far as needed. Where
-that is not enough, the token is refused only if what the policy still adds is more than its share of the budget; so a
-token has at most ``token_budget`` bytes, or Cognito's own part and that share.
+sign in with it before there was a trigger. Over the budget, claims that may be left out go, as far as needed. Where all
+of them are not enough, only so many go that what the policy adds is no more than its share of the budget, and the token
+is refused if even that cannot be; so a token has at most ``token_budget`` bytes, or Cognito's own part and that share.
 """
 
 from __future__ import annotations
@@ -80,30 +80,37 @@ class _TooLong:
 
     def shortened(self) -> tuple[TokenChanges | None, tuple[Reason, ...]]:
         """What is left of the token's changes, None for a refusal; and why."""
-        budget = self.settings.token_budget
-        octets, lengths = size.payload(self.claims, self.request), size.lengths(self.claims)
-        length, shed = size.signed(octets), list[str]()
-        mark = size.encoded({SHED_CLAIM: []})
-        for name in self.sheddable():
-            octets -= sum(lengths[removed] for removed in self.removed_with(name))
-            shed.append(name)
-            mark += size.encoded({name: ""}) - 2  # a name and its colon take as much as a text in a list and its comma
-            length = size.signed(octets + mark)
-            if length <= budget:
-                break
-        left = self.without(shed)
+        budget, names = self.settings.token_budget, tuple(self.sheddable())
         reasons: list[Reason] = []
-        if length > budget:
-            own = length - self.length_without_policy(left)
-            why = f"it has about {length:,} bytes, {own:,} of them by the policy; token_budget is {budget:,}"
-            if own > budget // SHARE:
+        lengths = tuple(self.lengths(names))
+        count = next((count for count, length in enumerate(lengths) if length <= budget), None)
+        if count is None:
+            # Nothing brings it within the budget, so nothing goes for nothing: only what makes the policy's part small.
+            bare = self.lengths_without_policy(names)
+            parts = [length - without for length, without in zip(lengths, bare, strict=True)]
+            count = next((count for count, part in enumerate(parts) if part <= budget // SHARE), None)
+            kept = len(names) if count is None else count
+            why = f"it has about {lengths[kept]:,} bytes, {parts[kept]:,} of them by the policy; "
+            why += f"token_budget is {budget:,}"
+            if count is None:
                 why += ", and nothing more may be left out"
                 return None, (Reason("token", self.token, "refused", SETTINGS_ROW, why, self.token),)
             reasons.append(Reason("token", self.token, "kept", SETTINGS_ROW, why, self.token))
+        shed = names[:count]
         for name in sorted(shed):
             row, why = self.resolved.rows.get(name, "request"), "the token would be longer than token_budget"
             reasons.append(new(Reason, ("claim", name, "shed", row, why, self.token)))
-        return left, tuple(reasons)
+        return self.without(shed), tuple(reasons)
+
+    def lengths(self, names: tuple[str, ...]) -> Iterator[int]:
+        """The length of the token without the first 0, 1, … of these claims, which it names instead."""
+        octets, lengths = size.payload(self.claims, self.request), size.lengths(self.claims)
+        yield size.signed(octets)
+        mark = size.encoded({SHED_CLAIM: []})
+        for name in names:
+            octets -= sum(lengths[removed] for removed in self.removed_with(name))
+            mark += size.encoded({name: ""}) - 2  # a name and its colon take as much as a text in a list and its comma
+            yield size.signed(octets + mark)
 
     def sheddable(self) -> Iterator[str]:
         """What may be left out, in the order in which it is."""
@@ -121,22 +128,37 @@ class _TooLong:
         names = (name, *ROLE_CLAIMS) if name == GROUPS_CLAIM else (name,)
         return [name for name in names if name in self.claims]
 
-    def without(self, shed: list[str]) -> TokenChanges:
+    def without(self, shed: tuple[str, ...]) -> TokenChanges:
         """The token's changes without these claims, which it names instead."""
         changes = (self.changes.access, self.changes.id)[self.at]
         if not shed:
             return changes
         left = {name: changes.claims[name] for name in changes.claims.keys() - shed}
         left[SHED_CLAIM] = sorted(shed)
-        # A user's attribute of that name does not take its place.
-        attributes = self.request.attributes if self.token == TOKENS[1] else {}
-        hidden = {name for name in shed if name == GROUPS_CLAIM or name in attributes}
-        return TokenChanges({name: left[name] for name in sorted(left)}, tuple(sorted({*changes.suppressed, *hidden})))
+        hidden = {*changes.suppressed, *filter(self.is_hidden, shed)}
+        return TokenChanges({name: left[name] for name in sorted(left)}, tuple(sorted(hidden)))
 
-    def length_without_policy(self, left: TokenChanges) -> int:
-        """The length of the same token without anything that the policy adds; what it removes stays removed."""
+    def is_hidden(self, name: str) -> bool:
+        """Whether Cognito would set this claim where the policy leaves it out: groups, or an attribute of that name."""
+        return name == GROUPS_CLAIM or (self.token == TOKENS[1] and name in self.request.attributes)
+
+    def lengths_without_policy(self, names: tuple[str, ...]) -> Iterator[int]:
+        """The length of the token without all that the policy adds, and without the first 0, 1, … of these claims.
+
+        What the policy removes stays removed.
+        """
+        hidden = (self.changes.access, self.changes.id)[self.at].suppressed
+        length = self.length_without_policy(hidden)
+        yield length
+        for name in names:
+            if self.is_hidden(name):
+                hidden = (*hidden, name)
+                length = self.length_without_policy(hidden)
+            yield length
+
+    def length_without_policy(self, hidden: tuple[str, ...]) -> int:
+        """The length of the token where the policy only suppresses these claims."""
         request, groups = self.request, self.changes.groups
-        hidden = left.suppressed
         if groups is not None:
             groups = groups._replace(groups=tuple(group for group in groups.groups if group in request.groups))
             if not groups.groups:

@@ -1,6 +1,7 @@
 """Values of claims: JSON literals, ``{from: PATH}``, ``{template: "…{PATH}…"}``, ``{value: …}``.
 
-A ``from`` with no value and no default yields no claim; nor does a template with a missing part.
+A ``from`` with no value and no default yields no claim; nor does a template with a missing part, or one whose text
+would be too long for any token.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+
 
 #: Characters of a text that is read as something else; longer ones are a mistake or an attack.
 _MAX_TEXT: Final = 32_768
+
+#: Characters of a text that a template makes; no token has room for more (``verifier.jws`` takes 16,384 in all).
+MAX_TEMPLATE: Final = 16_384
 
 #: Characters of a text that is read as a number.
 _MAX_NUMBER: Final = 400
@@ -168,14 +172,14 @@ def _template(text: str) -> Expression:
 
     def evaluate(known: Known) -> Any:  # noqa: ANN401 - a string or MISSING
         filled: list[str] = []
+        room = MAX_TEMPLATE
         for literal, path in parts:
-            filled.append(literal)
-            if path is not None:
-                value = known[path]
-                told = MISSING if value is MISSING else _as_string(value)
-                if told is MISSING:
-                    return MISSING
-                filled.append(told)
+            value = "" if path is None else known[path]
+            text = MISSING if value is MISSING else _as_string(value)
+            # A caller chooses how long metadata are, and a policy may name them many times.
+            if text is MISSING or (room := room - len(literal) - len(text)) < 0:
+                return MISSING
+            filled += (literal, text)
         return "".join(filled)
 
     return Expression(tuple(path for _, path in parts if path is not None), evaluate)

@@ -273,10 +273,14 @@ def test_groups_that_a_rule_adds_are_the_policys_part_and_those_that_it_takes_aw
     assert refused(policy(6144, swapping), facts(), event(SIGN_IN, groups=GROUPS)).code is Code.TOKEN_OVER_BUDGET
 
 
-def test_what_may_be_left_out_is_left_out_before_more_than_the_budget_is_used() -> None:
-    optional = {"optional": True, "access_claims": {"a": LONG}}
+@pytest.mark.parametrize(("length", "shed"), [(1, None), (16, ["a"])])
+def test_where_cognitos_part_is_too_long_claims_go_only_until_the_policys_part_is_small(
+    length: int, shed: list[str] | None
+) -> None:
+    optional = {"optional": True, "access_claims": {"a": LONG * length}}
     decision = decided(policy(6144, optional), facts(*MEMBER), event(SIGN_IN, groups=GROUPS))
-    assert decision.changes.access.claims["claims_shed"] == ["a", "roles"]
+    assert decision.changes.access.claims.get("claims_shed") == shed
+    assert decision.changes.access.claims["roles"] == ["editor"]
 
 
 SHEDDING = {"settings": {"shed_groups": True}}

@@ -44,8 +44,10 @@ def yielded(value: object) -> object:
         ({"template": "{ text }"}, "abc"),
         ({"template": "{text}{ghost}"}, MISSING),
         ({"template": "{list}"}, MISSING),
+        ({"template": "{text}" * 5_461 + "-"}, "abc" * 5_461 + "-"),
+        ({"template": "{text}" * 5_461 + "--"}, MISSING),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:40],
 )
 def test_a_value_yields(value: object, result: object) -> None:
     assert yielded(value) == result
