@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Token = Literal["access", "id"]
 
-#: The tokens of a sign-in, in the order in which they are always told.
+#: The tokens of a sign-in, in the order in which they are always listed.
 TOKENS: Final[tuple[Token, Token]] = ("access", "id")
 
 _COGNITO: Final = "Cognito alone sets this claim"
@@ -165,7 +165,7 @@ _PLAIN: Final = frozenset({str, bool, int})
 
 
 class UnacceptableError(ValueError):
-    """A value that no claim can have; the message says why, without the value."""
+    """A value that no claim can have; the message gives the reason, without the value."""
 
 
 def checked(token: Token, name: str, value: object) -> Any:  # noqa: ANN401 - a JSON value
@@ -174,17 +174,17 @@ def checked(token: Token, name: str, value: object) -> Any:  # noqa: ANN401 - a 
     Raises:
         UnacceptableError: no trigger may set the claim, or Cognito does not take the value.
     """
-    return fitting(token, name, value, accepted)
+    return checked_by(token, name, value, accepted)
 
 
-def fitting(token: Token, name: str, value: object, accept: Callable[[object], Any]) -> Any:  # noqa: ANN401 - a JSON value
-    """The same, for a caller that remembers what ``accepted`` has said of a value.
+def checked_by(token: Token, name: str, value: object, accept: Callable[[object], Any]) -> Any:  # noqa: ANN401 - a JSON value
+    """As ``checked``, for a caller that keeps the results of ``accepted``.
 
     Args:
         token: which one.
         name: the claim's.
         value: any.
-        accept: says what ``accepted`` says.
+        accept: stands in for ``accepted``.
 
     Raises:
         UnacceptableError: as ``checked``.
@@ -244,7 +244,7 @@ def _array(values: Collection[Any], depth: int) -> list[Any]:
 
 
 def _is_text(value: str) -> bool:
-    """Whether a string is one that UTF-8 can hold; JSON's escapes can tell others."""
+    """Whether a string is one that UTF-8 can hold; JSON's escapes can express others."""
     return value.isascii() or not _SURROGATE.search(value)
 
 

@@ -47,7 +47,7 @@ class Request(NamedTuple):
         metadata: client metadata. Untrusted: the caller writes it.
         iam_roles: the IAM roles of the user's groups; ``cognito:roles`` of the ID token.
         preferred_role: the first among them; ``cognito:preferred_role``.
-        pool_id: the user pool; empty where it is not known. It only tells how long ``iss`` is.
+        pool_id: the user pool; empty where it is not known. It only determines the length of ``iss``.
     """
 
     source: str
@@ -77,10 +77,10 @@ class Request(NamedTuple):
 
     @property
     def may_be_bound(self) -> bool:
-        """Whether Cognito may have bound the access token to a resource (RFC 8707), which no event says.
+        """Whether Cognito may have bound the access token to a resource (RFC 8707); no event shows it.
 
         Only an authorization request can name a resource. So a machine's token is never bound, nor is that of a sign-in
-        by API; of a refresh nothing tells which kind of sign-in it goes back to, since a managed login may have asked
+        by API; a refresh does not show which kind of sign-in it goes back to, since a managed login may have asked
         for the one scope that an API sign-in has.
         """
         return not self.machine and (self.source == REFRESH or not self.api)

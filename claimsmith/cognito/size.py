@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
 
 #: ``{"kid":"…44 characters…","alg":"RS256"}`` encoded, the signature of 256 octets encoded, and the two dots.
-_AROUND: Final = 91 + 342 + 2
+_OVERHEAD: Final = 91 + 342 + 2
 
 _UUID: Final = "00000000-0000-4000-8000-000000000000"
 _MACHINES: Final = {"exp": 1_800_000_000, "iat": 1_800_000_000, "jti": _UUID}
@@ -25,7 +25,7 @@ _MACHINES: Final = {"exp": 1_800_000_000, "iat": 1_800_000_000, "jti": _UUID}
 #: What the moment of issue adds, as long as it is.
 _USERS: Final = {**_MACHINES, "auth_time": 1_800_000_000, "event_id": _UUID, "origin_jti": _UUID}
 
-#: A sign-in with a remembered device; a later refresh of it does not tell, and its access token has the key too.
+#: A sign-in with a remembered device. A later refresh does not show it, though its access token has the key too.
 _DEVICE_SOURCE: Final = "TokenGeneration_AuthenticateDevice"
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -66,7 +66,7 @@ def payload(claims: Mapping[str, Any], request: Request) -> int:
 
     Args:
         claims: those that the request decides (``tokens.issued``), without ``iss``.
-        request: whose token; its pool tells the length of ``iss``.
+        request: whose token; its pool determines the length of ``iss``.
     """
     region = request.pool_id.partition("_")[0]
     issuer = len(f',"iss":"https://cognito-idp.{region}.amazonaws.com/{request.pool_id}"')
@@ -83,4 +83,4 @@ def payload(claims: Mapping[str, Any], request: Request) -> int:
 
 def signed(octets: int) -> int:
     """Characters of a signed token with a payload of so many octets."""
-    return _AROUND + (octets * 4 + 2) // 3
+    return _OVERHEAD + (octets * 4 + 2) // 3

@@ -61,8 +61,8 @@ def issued(
     common: dict[str, Any] = {"sub": request.sub or request.client_id}
     if issuer:
         common["iss"] = issuer
-    held = changes.groups or Groups(request.groups, request.iam_roles, request.preferred_role)
-    groups = {GROUPS_CLAIM: list(held.groups)} if held.groups else {}
+    current = changes.groups or Groups(request.groups, request.iam_roles, request.preferred_role)
+    groups = {GROUPS_CLAIM: list(current.groups)} if current.groups else {}
     access: dict[str, Any] = {**common, **groups, "client_id": request.client_id, "token_use": "access"}
     if scopes:
         access["scope"] = " ".join(sorted(scopes))
@@ -71,9 +71,9 @@ def issued(
     access["username"] = request.username
     if not request.api and "openid" not in request.scopes:
         return _changed(access, changes.access), {}
-    roles: dict[str, Any] = {"cognito:roles": list(held.iam_roles)} if held.iam_roles else {}
-    if held.preferred_role is not None:
-        roles["cognito:preferred_role"] = held.preferred_role
+    roles: dict[str, Any] = {"cognito:roles": list(current.iam_roles)} if current.iam_roles else {}
+    if current.preferred_role is not None:
+        roles["cognito:preferred_role"] = current.preferred_role
     identity = {
         **_attributes(request, readable),
         **common,

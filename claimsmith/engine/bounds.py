@@ -60,8 +60,8 @@ _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 def size(canonical: bytes) -> Size:
     """The size of a document's JSON, without its rows; found without making a single object of it.
 
-    Of bytes that are not JSON it says something or other; the parser refuses them. A depth beyond the bounds is told as
-    one more than they allow.
+    For bytes that are not JSON the result is meaningless; the parser refuses them. A depth beyond the bounds is
+    reported as one more than they allow.
     """
     # Without escapes, every second part between quotes is a string. Pairs of backslashes go first: one before a quote
     # that ends a string is the second of a pair.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from claimsmith.engine.language.conditions import Test
     from claimsmith.engine.language.values import Expression
 
-#: Bytes of a signed token, where the policy does not say.
+#: Bytes of a signed token, where the policy sets none.
 TOKEN_BUDGET: Final = 6_144
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -26,13 +26,13 @@ class Withheld(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What a row of the policy sets in one token, looked at once when the bundle is read and not at every sign-in.
+    """What a row of the policy sets in one token, checked once when the bundle is read and not at every sign-in.
 
     Attributes:
         row: its key, as reasons name it.
         literals: values that Cognito takes under their names.
         rows: the row, by the names of these.
-        others: those that a decision works out, and those that are withheld.
+        others: expressions, which each decision evaluates, and values that are withheld.
     """
 
     row: str = ""
@@ -67,7 +67,7 @@ class Role(NamedTuple):
 
 
 class Client(NamedTuple):
-    """What a policy says of an app client.
+    """An app client in the policy.
 
     Attributes:
         scopes_allowed: the ceiling; None is no limit, empty is nothing.
@@ -91,7 +91,7 @@ class Rule(NamedTuple):
         when: None for always.
         optional: its claims may be left out where the token would be too long.
         scopes: those it adds.
-        withheld: what it would do besides setting claims, had it not read what cannot be trusted.
+        withheld: effects it does not have, because it reads what cannot be trusted.
         suppress_claims: by token, as ``TOKENS`` orders them.
     """
 
@@ -137,7 +137,7 @@ class Bundle(NamedTuple):
     Attributes:
         rules: in their order.
         scopes: the catalogue: what a role or a rule can grant, that the policy manages and Cognito takes.
-        routes: what requests to APIs need, as the rows say it; for the authorizer.
+        routes: what requests to APIs need, as in the rows; for the authorizer.
     """
 
     version: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, fitting, refused_suppression
+from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, checked_by, refused_suppression
 from claimsmith.engine.bundle import Withheld
 from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle, Part, Rule
-    from claimsmith.engine.language.paths import Known
+    from claimsmith.engine.language.paths import EvaluationContext
     from claimsmith.engine.language.values import Expression
     from claimsmith.engine.roles import Roles
     from claimsmith.engine.subject import Subject
@@ -46,7 +46,7 @@ NO_CHANGES: Final = TokenClaims({}, {}, (), (), ())
 
 
 def resolve(
-    bundle: Bundle, subject: Subject, roles: Roles, rules: tuple[Rule, ...], context: Known, token: Token
+    bundle: Bundle, subject: Subject, roles: Roles, rules: tuple[Rule, ...], context: EvaluationContext, token: Token
 ) -> TokenClaims:
     """The claims of one token. Later rows win, what the engine sets is final, and suppression wins over all.
 
@@ -81,7 +81,7 @@ class _Draft:
 
     __slots__ = ("checked", "claims", "context", "optional", "own", "reasons", "rows", "token")
 
-    def __init__(self, own: frozenset[str], token: Token, context: Known) -> None:
+    def __init__(self, own: frozenset[str], token: Token, context: EvaluationContext) -> None:
         self.own = own
         self.token: Token = token
         self.context = context
@@ -149,7 +149,7 @@ class _Draft:
 
     def set(self, name: str, value: Any, row: str) -> bool:  # noqa: ANN401 - any value, good or bad
         try:
-            self.claims[name] = fitting(self.token, name, value, self.accepted)
+            self.claims[name] = checked_by(self.token, name, value, self.accepted)
         except UnacceptableError as unacceptable:
             self.drop(name, row, str(unacceptable))
             return False

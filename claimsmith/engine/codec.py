@@ -110,7 +110,7 @@ def _document(stored: bytes, digest: str, version: int) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     """The bundle that a compiled document describes, of this format or an older one.
 
-    What lint refuses of a rule is withheld here too, so that no other way of writing a document gets round it.
+    What lint refuses of a rule is withheld here too, so that no other way of writing a document gets around it.
 
     Raises:
         ValueError: a condition is none; likewise KeyError and TypeError for other parts.
@@ -161,7 +161,7 @@ def claim_names(written: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Reader:
-    """Reads what a document says of clients and rules, and of claims, under its settings."""
+    """Reads the roles, clients, rules and claims of a document, given its settings."""
 
     def __init__(
         self, settings: Mapping[str, Any], named: Mapping[str, str], operators: Mapping[str, Operator]
@@ -190,7 +190,7 @@ class _Reader:
         row, condition = f"POLICY RULE#{rule['id']}", rule.get("when")
         read = tuple(conditions.fields(condition))
         claims = self.claims(row, rule, read)
-        made = Rule(
+        result = Rule(
             row=row,
             when=None if condition is None else conditions.compiled(condition, self.operators),
             optional=rule.get("optional", False),
@@ -198,12 +198,12 @@ class _Reader:
         )
         effects = {name: tuple(rule[name]) for name in AUTHORITY if rule.get(name)}
         if not effects:
-            return made
-        worked = (value for part in claims for _, value in part.others if isinstance(value, Expression))
-        read += tuple(path for value in worked for path in value.paths)
+            return result
+        expressions = (value for part in claims for _, value in part.others if isinstance(value, Expression))
+        read += tuple(path for value in expressions for path in value.paths)
         if not all(is_trusted(path, self.trusted) for path in read):
-            return made._replace(withheld=tuple(effects))
-        return made._replace(
+            return result._replace(withheld=tuple(effects))
+        return result._replace(
             scopes=effects.get("add_scopes", ()),
             suppress_scopes=effects.get("suppress_scopes", ()),
             suppress_claims=(effects.get("suppress_access_claims", ()), effects.get("suppress_id_claims", ())),

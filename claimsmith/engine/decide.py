@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from claimsmith.engine.claims import TokenClaims
     from claimsmith.engine.facts import Facts, Problem
     from claimsmith.engine.groups import GroupChanges
-    from claimsmith.engine.language.paths import Known
+    from claimsmith.engine.language.paths import EvaluationContext
     from claimsmith.engine.scopes import Scopes
 
 
@@ -37,7 +37,7 @@ class Decision(NamedTuple):
         tenant_id: the tenant the tokens are for.
         roles: sorted.
         reasons: why, in a fixed order.
-        problems: rows that could not be read, or say what they may not.
+        problems: rows that could not be read, or hold what they may not.
     """
 
     changes: Changes
@@ -73,7 +73,7 @@ def decide(bundle: Bundle, facts: Facts, request: Request, now: int) -> Decision
 
     Args:
         bundle: the policy.
-        facts: what the directory says; rows not in it count as not there.
+        facts: what the directory holds; rows that are not in it count as absent.
         request: what Cognito asks.
         now: epoch seconds.
 
@@ -97,7 +97,13 @@ def decide(bundle: Bundle, facts: Facts, request: Request, now: int) -> Decision
 
 
 def resolve(
-    bundle: Bundle, subject: Subject, roles: Roles, rules: tuple[Rule, ...], context: Known, *, with_id: bool
+    bundle: Bundle,
+    subject: Subject,
+    roles: Roles,
+    rules: tuple[Rule, ...],
+    context: EvaluationContext,
+    *,
+    with_id: bool,
 ) -> Outcome:
     """Steps 4 to 8: scopes, groups and claims, then what of them fits.
 

@@ -29,7 +29,7 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Problem(NamedTuple):
-    """A row that cannot be read or may not say what it says, or a part of one; reported and counted.
+    """A row, or a part of one, that cannot be read or holds what it may not; reported and counted.
 
     Attributes:
         row: its key, ``pk sk``.
@@ -47,7 +47,7 @@ class Problem(NamedTuple):
 class Literals(NamedTuple):
     """Claims of a row of the directory, by token, names already merged from ``claims`` and the token's own.
 
-    Nobody has looked at them yet: a decision does.
+    They are not checked yet: a decision checks them.
     """
 
     access: Mapping[str, Any] = _NOTHING
@@ -89,11 +89,11 @@ class Tenant(NamedTuple):
 
 
 class UserFacts(NamedTuple):
-    """What the directory says of a user.
+    """What the directory holds about a user.
 
     Attributes:
         user: the USER row; the default where there is none; None where there is one that cannot be read.
-        memberships: usable ones as far as the user's own rows tell, by tenant id.
+        memberships: usable ones as far as the user's own rows show, by tenant id.
         too_large: there are more rows than are read of one user, so nothing is known.
     """
 
@@ -147,7 +147,7 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
         sk = row.get(table.SK)
         try:
             if sk == table.USER:
-                if not _gone(row, now):
+                if not _is_expired(row, now):
                     user = _user(row)
             elif isinstance(sk, str) and sk.startswith(table.TENANT_PREFIX):
                 tenant_id = sk[len(table.TENANT_PREFIX) :]
@@ -166,11 +166,11 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
 def read_tenant(row: Row, now: int) -> Tenant | Problem | None:
     """The tenant in a TENANT row; None where the row has expired, a problem where it cannot be read."""
     try:
-        if _gone(row, now):
+        if _is_expired(row, now):
             return None
         return Tenant(
             id=str(row[table.PK])[len(table.TENANT_PREFIX) :],
-            active=_active(row),
+            active=_is_active(row),
             name=_optional_text(row, "name"),
             plan=_optional_text(row, "plan"),
             default_roles=_strings(row, "default_roles"),
@@ -192,7 +192,7 @@ def _user(row: Row) -> User:
     if not isinstance(by_client, Mapping) or not all(isinstance(value, str) for value in by_client.values()):
         raise _UnreadableError("active_tenant_by_client", "is not a map of strings")
     return User(
-        active=_active(row),
+        active=_is_active(row),
         active_tenant=_optional_text(row, "active_tenant"),
         active_tenant_by_client=by_client,
         roles=_strings(row, "roles"),
@@ -204,17 +204,17 @@ def _membership(row: Row, now: int) -> Membership | None:
     expires_at = _optional_time(row, "expires_at")
     # Every attribute is read before the verdict, so that a broken row is reported even while it is inactive.
     membership = Membership(_strings(row, "roles"), _strings(row, "scopes"), _claims(row))
-    if _gone(row, now) or not _active(row) or (expires_at is not None and expires_at <= now):
+    if _is_expired(row, now) or not _is_active(row) or (expires_at is not None and expires_at <= now):
         return None
     return membership
 
 
-def _active(row: Row) -> bool:
+def _is_active(row: Row) -> bool:
     """Absent is active; any other value, known or not, is not."""
     return bool(row.get("status", _ACTIVE) == _ACTIVE)
 
 
-def _gone(row: Row, now: int) -> bool:
+def _is_expired(row: Row, now: int) -> bool:
     ttl = _optional_time(row, table.TTL)
     return ttl is not None and ttl <= now
 

@@ -1,4 +1,4 @@
-"""What the names of claims have meant so far, over all versions: a name means one thing for ever.
+"""What the names of claims have meant so far, over all versions: a name means one thing forever.
 
 A token outlives the version that made it, and who reads it may know other names than the version in force has. So a
 name that was ever a built-in claim's is nobody else's, and a name under which something else could be set is never
@@ -55,7 +55,7 @@ class History(NamedTuple):
         built_in: names that built-in claims have or had, with what they mean.
         ordinary: names under which some version could set another claim.
         decisive: the names of ``DECISIVE`` in the first version; what is not emitted is not there.
-        renamed: whether a later version names any of these otherwise.
+        renamed: whether a later version gives any of these another name.
         full: there were more names than are kept, so that of a new one nothing is known.
         versions: how many versions are in it.
     """
@@ -69,11 +69,11 @@ class History(NamedTuple):
 
     @property
     def version_claims(self) -> tuple[str, ...]:
-        """The names under which tokens tell their version, where that decides by which names to read them; sorted."""
+        """The claims in which tokens carry their version, where it decides by which names to read them; sorted."""
         if not self.renamed:
             return ()
-        told = {name for name, meaning in self.built_in.items() if meaning == "policy_version"}
-        return tuple(sorted(told | {"policy_version"}))
+        names = {name for name, meaning in self.built_in.items() if meaning == "policy_version"}
+        return tuple(sorted(names | {"policy_version"}))
 
     def conflicts(self, document: Mapping[str, Any]) -> Iterator[Conflict]:
         """The names in a compiled policy that mean something else already."""
@@ -102,11 +102,11 @@ class History(NamedTuple):
         return None
 
     def hides_version(self, document: Mapping[str, Any]) -> bool:
-        """Whether tokens would not tell their version although it decides by which names they are read."""
-        return not tells_version(document) and self.joined(document).renamed
+        """Whether tokens would not carry their version although it decides by which names they are read."""
+        return not carries_version(document) and self.joined(document).renamed
 
     def begins_to_rename(self, document: Mapping[str, Any]) -> bool:
-        """Whether this is the first version that names the tenant or the roles otherwise."""
+        """Whether this is the first version that gives the tenant or the roles other names."""
         return not self.renamed and self.joined(document).renamed
 
     def joined(self, document: Mapping[str, Any]) -> History:
@@ -133,8 +133,8 @@ class History(NamedTuple):
         return self.versions > 0 and self.joined(document)._replace(versions=self.versions) == self
 
 
-def tells_version(document: Mapping[str, Any]) -> bool:
-    """Whether every access token of a version tells it; a rule may take the claim out of some."""
+def carries_version(document: Mapping[str, Any]) -> bool:
+    """Whether every access token of a version carries its number; a rule may suppress the claim in some."""
     name = _names(document).get("policy_version")
     return name is not None and not any(
         name in rule.get("suppress_access_claims", ()) for rule in document.get("rules", ())

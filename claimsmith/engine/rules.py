@@ -8,7 +8,7 @@ from claimsmith.engine.reasons import Reason, new
 
 if TYPE_CHECKING:
     from claimsmith.engine.bundle import Rule
-    from claimsmith.engine.language.paths import Known
+    from claimsmith.engine.language.paths import EvaluationContext
 
 
 class AppliedRules(NamedTuple):
@@ -22,7 +22,7 @@ class AppliedRules(NamedTuple):
     reasons: tuple[Reason, ...]
 
 
-def apply(rules: tuple[Rule, ...], context: Known) -> AppliedRules:
+def apply(rules: tuple[Rule, ...], context: EvaluationContext) -> AppliedRules:
     """Those of the policy's rules whose condition is true."""
     applied = tuple([rule for rule in rules if rule.when is None or rule.when(context)])
     why = "it reads what its users or callers can write"

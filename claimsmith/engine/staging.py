@@ -21,7 +21,7 @@ MAX_VERSION: Final = 99_999_999
 
 _ALL: Final = 100
 
-#: The pointer's attributes that speak of a staged version.
+#: The pointer's attributes about a staged version.
 _ATTRIBUTES: Final = ("candidate", "percent", "subjects")
 
 
@@ -53,7 +53,7 @@ def bucket(subject: str) -> int:
 
 
 def read_staging(row: Mapping[str, Any]) -> Staging | Problem | None:
-    """What the row ``BUNDLE CURRENT`` says of a staged version.
+    """The staged version in the row ``BUNDLE CURRENT``.
 
     Returns:
         None where nothing is staged; what is wrong where it cannot be read, and then nobody is served by it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from claimsmith.engine.language.paths import Known
+from claimsmith.engine.language.paths import EvaluationContext
 
 if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
@@ -39,10 +39,10 @@ class Subject(NamedTuple):
     tenant_row: str
     membership_row: str
 
-    def context(self, roles: tuple[str, ...]) -> Known:
+    def context(self, roles: tuple[str, ...]) -> EvaluationContext:
         """What conditions and values read, given the assigned roles."""
         client_name = self.client.name if self.client else None
-        return Known(self.request, self.user, self.tenant, self.membership, roles, client_name)
+        return EvaluationContext(self.request, self.user, self.tenant, self.membership, roles, client_name)
 
 
 def gather(bundle: Bundle, facts: Facts, request: Request, choice: Choice) -> Subject:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.facts import Tenant, UserFacts
 
-    Known = Mapping[str, Tenant | None]
+    Tenants = Mapping[str, Tenant | None]
 
 #: Tenant rows asked for at once: what one BatchGetItem takes.
 BATCH: Final = 100
 
-#: What is said of a client that has no row.
+#: Stands for a client that has no row.
 NO_CLIENT: Final = Client()
 
 
@@ -50,38 +50,38 @@ class Choice(NamedTuple):
 NO_TENANT: Final = Choice(Reason("tenant", "", "dropped", SETTINGS_ROW, "no tenant can be chosen"))
 
 
-def wanted(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> list[str]:
+def tenants_to_load(bundle: Bundle, user: UserFacts, tenants: Tenants, request: Request) -> list[str]:
     """The tenants whose rows are still to be read before ``choose`` can choose; empty when it can.
 
     Args:
         bundle: the policy.
         user: the user's own rows.
-        known: TENANT rows read so far; None for those that are not there.
+        tenants: TENANT rows read so far; None for those that are not there.
         request: what is asked.
     """
     if user.user is None or not user.user.active:
         return []
     bound, how = _bound(bundle, request)
     if bound is not None:
-        return [bound] if bound not in known and _member(bound, how, user, request) else []
+        return [bound] if bound not in tenants and _member(bound, how, user, request) else []
     if how != "free" or request.machine:
         return []
     stored = _stored(user, request)
-    if stored is not None and stored in user.memberships and (stored not in known or _usable(stored, known)):
-        return [] if stored in known else [stored]
+    if stored is not None and stored in user.memberships and (stored not in tenants or _usable(stored, tenants)):
+        return [] if stored in tenants else [stored]
     # Whether there is one usable tenant or more is known at two; a list to choose from goes on to its limit.
-    if sum(1 for _ in islice(_usable_tenants(user, known), MAX_TENANTS_LISTED)) == MAX_TENANTS_LISTED:
+    if sum(1 for _ in islice(_usable_tenants(user, tenants), MAX_TENANTS_LISTED)) == MAX_TENANTS_LISTED:
         return []
-    return list(islice((tenant_id for tenant_id in sorted(user.memberships) if tenant_id not in known), BATCH))
+    return list(islice((tenant_id for tenant_id in sorted(user.memberships) if tenant_id not in tenants), BATCH))
 
 
-def choose(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> Choice:
+def choose(bundle: Bundle, user: UserFacts, tenants: Tenants, request: Request) -> Choice:
     """Choose: the client's pin, the hint, the stored choice, the only usable membership, or none."""
     if user.user is None or not user.user.active:
         return _without_user(user, request)
     bound, how = _bound(bundle, request)
     if how == "free":
-        return _choose_freely(bundle, user, known, request)
+        return _choose_freely(bundle, user, tenants, request)
     client_row = f"POLICY CLIENT#{request.client_id}"
     if how == "contradiction":
         return _refused(Code.TENANT_NOT_PERMITTED, client_row, "the hint contradicts the client's tenant")
@@ -89,22 +89,22 @@ def choose(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> C
     source, detail = (
         (client_row, "the client is pinned to it") if pinned else ("request", "client metadata asks for it")
     )
-    tenant = _usable(bound, known) if bound is not None and _member(bound, how, user, request) else None
+    tenant = _usable(bound, tenants) if bound is not None and _member(bound, how, user, request) else None
     if tenant is None:
         return _refused(Code.TENANT_NOT_PERMITTED, source, detail)
     return _chosen(tenant, source, detail)
 
 
-def _choose_freely(bundle: Bundle, user: UserFacts, known: Known, request: Request) -> Choice:
+def _choose_freely(bundle: Bundle, user: UserFacts, tenants: Tenants, request: Request) -> Choice:
     """Choose where neither a pin nor a hint binds the request."""
     offered: tuple[Tenant, ...] = ()
     if not request.machine:
         stored = _stored(user, request)
         if stored is not None and stored in user.memberships:
-            tenant = _usable(stored, known)
+            tenant = _usable(stored, tenants)
             if tenant is not None:
                 return _chosen(tenant, f"USER#{request.sub} USER", "the user's stored choice")
-        offered = tuple(islice(_usable_tenants(user, known), MAX_TENANTS_LISTED))
+        offered = tuple(islice(_usable_tenants(user, tenants), MAX_TENANTS_LISTED))
         if stored is None and len(offered) == 1:
             [tenant] = offered
             return _chosen(tenant, f"USER#{request.sub} TENANT#{tenant.id}", "the only usable membership")
@@ -153,13 +153,13 @@ def _stored(user: UserFacts, request: Request) -> str | None:
     return user.user.active_tenant_by_client.get(request.client_id, user.user.active_tenant)
 
 
-def _usable(tenant_id: str, known: Known) -> Tenant | None:
-    tenant = known.get(tenant_id)
+def _usable(tenant_id: str, tenants: Tenants) -> Tenant | None:
+    tenant = tenants.get(tenant_id)
     return tenant if tenant is not None and tenant.active else None
 
 
-def _usable_tenants(user: UserFacts, known: Known) -> Iterator[Tenant]:
+def _usable_tenants(user: UserFacts, tenants: Tenants) -> Iterator[Tenant]:
     for tenant_id in sorted(user.memberships):
-        tenant = _usable(tenant_id, known)
+        tenant = _usable(tenant_id, tenants)
         if tenant is not None:
             yield tenant

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.engine.codec import BundleError
-from claimsmith.engine.history import History, tells_version
+from claimsmith.engine.history import History, carries_version
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.policy.finding import MAX_FINDINGS, cut, found
 from claimsmith.store import bundles, history
@@ -93,7 +93,7 @@ def _version_hidden(rows: Table, known: History, document: Mapping[str, Any]) ->
         last = bundles.document(rows, pointer.version)
     except BundleError:
         return None  # it cannot issue tokens
-    return None if last is None or tells_version(last) else _HIDDEN_BEFORE
+    return None if last is None or carries_version(last) else _HIDDEN_BEFORE
 
 
 def _findings(rows: Table, known: History, draft: Draft, document: Mapping[str, Any]) -> Iterator[Finding]:
@@ -134,5 +134,5 @@ def _history(rows: Table) -> tuple[History, History | None]:
         except BundleError:
             continue  # a version that cannot be read is never activated
         known = known.joined(document)
-        silent = silent or (row is active and not tells_version(document))
+        silent = silent or (row is active and not carries_version(document))
     return (known._replace(renamed=False) if silent else known), None

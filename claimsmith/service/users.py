@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.engine.facts import UserFacts, read_user, too_large
-from claimsmith.engine.tenancy import BATCH, wanted
+from claimsmith.engine.tenancy import BATCH, tenants_to_load
 from claimsmith.service.deadline import DeadlineError, abandoned
 from claimsmith.store import directory
 from claimsmith.store.dynamodb import PartitionTooLargeError
@@ -58,7 +58,7 @@ def tenants_of(
     """
     known: Known = {}
     batches = 0
-    while missing := wanted(bundle, user, known, request):
+    while missing := tenants_to_load(bundle, user, known, request):
         if abandoned():
             raise DeadlineError("The caller stopped waiting before all tenants were read.")
         if batches == TENANT_BATCHES:

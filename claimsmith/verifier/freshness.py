@@ -20,7 +20,7 @@ from claimsmith.engine import tenancy
 from claimsmith.engine.decide import resolve
 from claimsmith.engine.language import DEGRADED_CLAIM, MAX_TENANTS_LISTED, SHED_CLAIM, TENANT_HINT, is_unmanaged
 from claimsmith.engine.language.conditions import UnknownError
-from claimsmith.engine.language.paths import MISSING, Known
+from claimsmith.engine.language.paths import MISSING, EvaluationContext
 from claimsmith.engine.language.values import Expression
 from claimsmith.engine.roles import assign
 from claimsmith.engine.scopes import grant, suppressions
@@ -54,8 +54,8 @@ class Grants(Protocol):
             claims: of a verified access token.
 
         Returns:
-            The facts have the user's rows (of a machine ``MACHINE``), and of tenants the rows that ``tenancy.wanted``
-            asks for, given ``request_of`` the token.
+            The facts have the user's rows (of a machine ``MACHINE``), and of tenants the rows that
+            ``tenancy.tenants_to_load`` asks for, given ``request_of`` the token.
 
         Raises:
             ClaimsmithError: it cannot be known.
@@ -156,7 +156,7 @@ class _Token:
         return Freshness(stale, roles, {}, tuple(sorted(self.shed)))
 
 
-class _KnownNow(Known):
+class _PartialContext(EvaluationContext):
     """What a decision would know, as far as the directory and the token tell it."""
 
     __slots__ = ("by_groups", "tenant_known")
@@ -203,7 +203,7 @@ class _Comparison:
         self.subject = subject
         self.roles = assign(bundle, subject)
         client_name = subject.client.name if subject.client else None
-        known = _KnownNow(
+        known = _PartialContext(
             subject.request, subject.user, subject.tenant, subject.membership, self.roles.names, client_name
         )
         known.by_groups = token.machine or not (hidden or touching)
@@ -296,7 +296,7 @@ class _Comparison:
             yield self.subject.client.claims[0]
         yield from (rule.claims[0] for rule in self.rules)
 
-    def without_the_unknown(self) -> Known:
+    def without_the_unknown(self) -> EvaluationContext:
         """The same, with nothing where nothing is known; claims that read it are not filled in."""
         known = self.subject.context(self.roles.names)
         for part in self.parts():

@@ -20,7 +20,7 @@ ScopeMode = Literal["intersect", "exact"]
 NoTenant = Literal["allow", "deny"]
 Publish = Literal["auto", "manual"]
 
-#: The claims that the engine sets, by what they tell; a policy may rename them.
+#: The claims that the engine sets, by meaning; a policy may rename them.
 BUILT_IN_CLAIMS: Final = ("tenant_id", "tenant_name", "roles", "tenants", "policy_version")
 
 #: Marks on a token that is less than it should be; never renamed, so that a verifier can rely on them.
@@ -43,7 +43,7 @@ ALWAYS_UNMANAGED: Final = OIDC_SCOPES | {ADMIN_SCOPE}
 #: The scope that lets a machine ask the introspection endpoint about tokens of others.
 INTROSPECTION_SCOPE: Final = "claimsmith/introspect"
 
-#: Scopes that only the policy grants, whatever ``settings.privileged_scopes`` says.
+#: Scopes that only the policy grants, whatever ``settings.privileged_scopes`` holds.
 ALWAYS_PRIVILEGED: Final = frozenset({INTROSPECTION_SCOPE})
 
 #: What a rule does beside setting claims: only where all that it reads can be trusted.

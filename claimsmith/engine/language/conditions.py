@@ -16,9 +16,9 @@ from claimsmith.engine.language.values import CONVERSIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from claimsmith.engine.language.paths import Known
+    from claimsmith.engine.language.paths import EvaluationContext
 
-    Test = Callable[[Known], bool]
+    Test = Callable[[EvaluationContext], bool]
 
 #: Leaves and branches of one condition: a bound on what one sign-in evaluates.
 MAX_NODES: Final = 200
@@ -32,7 +32,7 @@ _NUMBERS: Final = frozenset({int, float})
 
 
 def same(left: object, right: object) -> bool:
-    """Equality that tells numbers from booleans and text, also inside lists and objects."""
+    """Equality that distinguishes numbers from booleans and text, also inside lists and objects."""
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, Mapping) and isinstance(right, Mapping):
@@ -116,7 +116,7 @@ OPERATORS_BEFORE_3: Final[Mapping[str, Operator]] = {
 
 
 def compiled(condition: object, operators: Mapping[str, Operator] = OPERATORS) -> Test:
-    """A condition as a function of what is known.
+    """A condition as a function of its context.
 
     Args:
         condition: as a document holds it.
@@ -138,7 +138,7 @@ def _compiled(condition: object, operators: Mapping[str, Operator], depth: int) 
             return _any(tuple(_compiled(part, operators, depth - 1) for part in parts))
         case {"not": part, **rest} if not rest:
             inner = _compiled(part, operators, depth - 1)
-            return lambda known: not inner(known)
+            return lambda context: not inner(context)
         case {"field": str(path), "op": str(name), "value": value, **rest} if name in operators:
             if not rest:
                 return _leaf(path, name, value, operators[name])
@@ -148,21 +148,21 @@ def _compiled(condition: object, operators: Mapping[str, Operator], depth: int) 
 
 
 class UnknownError(Exception):
-    """What a path leads to is not known; a ``Known`` that knows only a part raises it.
+    """What a path leads to is not known; a context that knows only a part raises it.
 
     A condition raises it only where no other part settles the outcome, whatever the order of the parts.
     """
 
 
 def _all(tests: tuple[Test, ...]) -> Test:
-    def test(known: Known) -> bool:
+    def test(context: EvaluationContext) -> bool:
         parts = iter(tests)
         try:
             for part in parts:
-                if not part(known):
+                if not part(context):
                     return False
         except UnknownError:
-            if _settled(parts, known, outcome=False):
+            if _settled(parts, context, outcome=False):
                 return False
             raise
         return True
@@ -171,14 +171,14 @@ def _all(tests: tuple[Test, ...]) -> Test:
 
 
 def _any(tests: tuple[Test, ...]) -> Test:
-    def test(known: Known) -> bool:
+    def test(context: EvaluationContext) -> bool:
         parts = iter(tests)
         try:
             for part in parts:
-                if part(known):
+                if part(context):
                     return True
         except UnknownError:
-            if _settled(parts, known, outcome=True):
+            if _settled(parts, context, outcome=True):
                 return True
             raise
         return False
@@ -186,11 +186,11 @@ def _any(tests: tuple[Test, ...]) -> Test:
     return test
 
 
-def _settled(tests: Iterator[Test], known: Known, *, outcome: bool) -> bool:
+def _settled(tests: Iterator[Test], context: EvaluationContext, *, outcome: bool) -> bool:
     """Whether one of these is known to have this outcome."""
     for test in tests:
         try:
-            if test(known) == outcome:
+            if test(context) == outcome:
                 return True
         except UnknownError:
             continue
@@ -204,8 +204,8 @@ def _leaf(path: str, name: str, value: Any, operator: Operator) -> Test:  # noqa
         return _in_texts(path, frozenset(value))
     holds, missing = operator.holds, operator.missing(value)
 
-    def test(known: Known) -> bool:
-        field = known[path]
+    def test(context: EvaluationContext) -> bool:
+        field = context[path]
         return missing if field is MISSING else holds(field, value)
 
     return test
@@ -215,14 +215,14 @@ def _converted(path: str, convert: Callable[[Any], Any], name: str, value: Any, 
     holds, missing = operator.holds, operator.missing(value)
     if name == "contains" and isinstance(value, str) and operator is OPERATORS[name]:
 
-        def has_text(known: Known) -> bool:
-            field = known.converted(path, convert)
-            return isinstance(field, list) and known.has_text(field, value)
+        def has_text(context: EvaluationContext) -> bool:
+            field = context.converted(path, convert)
+            return isinstance(field, list) and context.has_text(field, value)
 
         return has_text
 
-    def test(known: Known) -> bool:
-        field = known.converted(path, convert)
+    def test(context: EvaluationContext) -> bool:
+        field = context.converted(path, convert)
         return missing if field is MISSING else holds(field, value)
 
     return test
@@ -232,24 +232,24 @@ def _converted(path: str, convert: Callable[[Any], Any], name: str, value: Any, 
 
 
 def _has_text(path: str, value: str) -> Test:
-    def test(known: Known) -> bool:
-        field = known[path]
-        return isinstance(field, list) and known.has_text(field, value)
+    def test(context: EvaluationContext) -> bool:
+        field = context[path]
+        return isinstance(field, list) and context.has_text(field, value)
 
     return test
 
 
 def _in_texts(path: str, values: frozenset[str]) -> Test:
-    def test(known: Known) -> bool:
-        field = known[path]
+    def test(context: EvaluationContext) -> bool:
+        field = context[path]
         return isinstance(field, str) and field in values
 
     return test
 
 
 _OF_TEXT: Final[Mapping[str, Callable[[str, str], Test]]] = {
-    "equals": lambda path, value: lambda known: bool(known[path] == value),
-    "not_equals": lambda path, value: lambda known: bool(known[path] != value),
+    "equals": lambda path, value: lambda context: bool(context[path] == value),
+    "not_equals": lambda path, value: lambda context: bool(context[path] != value),
     "contains": _has_text,
 }
 

@@ -37,8 +37,8 @@ MISSING: Final = Missing()
 _FEW: Final = 16
 
 
-class Known(dict[str, Any]):
-    """What a decision knows, by path; each path is looked up, and converted in each way, once."""
+class EvaluationContext(dict[str, Any]):
+    """What conditions and values can read, by path; each path is looked up, and converted in each way, once."""
 
     __slots__ = ("_converted", "_members", "client_name", "membership", "request", "roles", "tenant", "user")
 
@@ -58,7 +58,7 @@ class Known(dict[str, Any]):
             user: the USER row; None for a machine.
             tenant: the chosen one.
             membership: the user's, in it.
-            roles: those that are left.
+            roles: the assigned ones.
             client_name: the app client's name in the policy.
         """
         super().__init__()
@@ -83,11 +83,11 @@ class Known(dict[str, Any]):
         """Whether a list that was read here has this member. However many ask, a long list is gone through once."""
         if len(found) <= _FEW:
             return text in found
-        held = self._members.get(id(found))
-        if held is None:
+        entry = self._members.get(id(found))
+        if entry is None:
             # The list is kept with its members, so that no other one gets its id.
-            held = self._members[id(found)] = (found, frozenset(item for item in found if isinstance(item, str)))
-        return text in held[1]
+            entry = self._members[id(found)] = (found, frozenset(item for item in found if isinstance(item, str)))
+        return text in entry[1]
 
     def __missing__(self, path: str) -> Any:  # noqa: ANN401 - any claim value
         value = self[path] = _resolved(path, self)
@@ -111,22 +111,22 @@ class Path(NamedTuple):
     """
 
     kind: Kind
-    read: Callable[[Known], Any]
+    read: Callable[[EvaluationContext], Any]
 
 
 class Open(NamedTuple):
-    """The same for a path that ends in a name of the admin's own."""
+    """The same for a path that ends in a name that the admin chooses."""
 
     kind: Kind
-    read: Callable[[Known, str], Any]
+    read: Callable[[EvaluationContext, str], Any]
 
 
 def _present(value: Any) -> Any:  # noqa: ANN401 - any claim value
     return MISSING if value is None else value
 
 
-def _of_user(known: Known, value: Any) -> Any:  # noqa: ANN401 - any claim value
-    return MISSING if known.user is None else value
+def _of_user(context: EvaluationContext, value: Any) -> Any:  # noqa: ANN401 - any claim value
+    return MISSING if context.user is None else value
 
 
 def _claim(claims: Literals, name: str) -> Any:  # noqa: ANN401 - any claim value
@@ -195,38 +195,42 @@ def _linked(request: Request) -> list[str] | None:
     return None if linked is None else sorted({identity.provider for identity in linked})
 
 
-#: Paths without a name of the admin's own.
+#: Paths without such a name.
 FIXED: Final[Mapping[str, Path]] = {
-    "user.sub": Path("text", lambda known: _present(known.request.sub)),
-    "user.username": Path("text", lambda known: _of_user(known, known.request.username)),
-    "user.status": Path("text", lambda known: _of_user(known, "active")),
-    "user.groups": Path("list", lambda known: _of_user(known, list(known.request.groups))),
-    "user.identity_provider": Path("text", lambda known: _of_user(known, _present(identity_provider(known.request)))),
-    "user.identity_providers": Path("list", lambda known: _of_user(known, _present(_linked(known.request)))),
-    "tenant.id": Path("text", lambda known: known.tenant.id if known.tenant else MISSING),
-    "tenant.name": Path("text", lambda known: _present(known.tenant.name) if known.tenant else MISSING),
-    "tenant.plan": Path("text", lambda known: _present(known.tenant.plan) if known.tenant else MISSING),
-    "tenant.status": Path("text", lambda known: "active" if known.tenant else MISSING),
-    "membership.roles": Path("list", lambda known: list(known.membership.roles) if known.membership else MISSING),
-    "roles": Path("list", lambda known: list(known.roles)),
-    "client.id": Path("text", lambda known: known.request.client_id),
-    "client.name": Path("text", lambda known: _present(known.client_name)),
-    "request.scopes": Path("list", lambda known: list(known.request.scopes)),
-    "request.source": Path("text", lambda known: known.request.source),
+    "user.sub": Path("text", lambda context: _present(context.request.sub)),
+    "user.username": Path("text", lambda context: _of_user(context, context.request.username)),
+    "user.status": Path("text", lambda context: _of_user(context, "active")),
+    "user.groups": Path("list", lambda context: _of_user(context, list(context.request.groups))),
+    "user.identity_provider": Path(
+        "text", lambda context: _of_user(context, _present(identity_provider(context.request)))
+    ),
+    "user.identity_providers": Path("list", lambda context: _of_user(context, _present(_linked(context.request)))),
+    "tenant.id": Path("text", lambda context: context.tenant.id if context.tenant else MISSING),
+    "tenant.name": Path("text", lambda context: _present(context.tenant.name) if context.tenant else MISSING),
+    "tenant.plan": Path("text", lambda context: _present(context.tenant.plan) if context.tenant else MISSING),
+    "tenant.status": Path("text", lambda context: "active" if context.tenant else MISSING),
+    "membership.roles": Path("list", lambda context: list(context.membership.roles) if context.membership else MISSING),
+    "roles": Path("list", lambda context: list(context.roles)),
+    "client.id": Path("text", lambda context: context.request.client_id),
+    "client.name": Path("text", lambda context: _present(context.client_name)),
+    "request.scopes": Path("list", lambda context: list(context.request.scopes)),
+    "request.source": Path("text", lambda context: context.request.source),
 }
 
 ATTRIBUTES: Final = "user.attributes."
 METADATA: Final = "request.metadata."
 
-#: Paths that end in a name of the admin's own.
+#: Paths that end in a name that the admin chooses.
 OPEN: Final[Mapping[str, Open]] = {
-    ATTRIBUTES: Open("text", lambda known, name: known.request.attributes.get(name, MISSING)),
-    "user.claims.": Open("any", lambda known, name: _claim(known.user.claims, name) if known.user else MISSING),
-    "tenant.claims.": Open("any", lambda known, name: _claim(known.tenant.claims, name) if known.tenant else MISSING),
-    "membership.claims.": Open(
-        "any", lambda known, name: _claim(known.membership.claims, name) if known.membership else MISSING
+    ATTRIBUTES: Open("text", lambda context, name: context.request.attributes.get(name, MISSING)),
+    "user.claims.": Open("any", lambda context, name: _claim(context.user.claims, name) if context.user else MISSING),
+    "tenant.claims.": Open(
+        "any", lambda context, name: _claim(context.tenant.claims, name) if context.tenant else MISSING
     ),
-    METADATA: Open("text", lambda known, name: known.request.metadata.get(name, MISSING)),
+    "membership.claims.": Open(
+        "any", lambda context, name: _claim(context.membership.claims, name) if context.membership else MISSING
+    ),
+    METADATA: Open("text", lambda context, name: context.request.metadata.get(name, MISSING)),
 }
 
 
@@ -244,10 +248,10 @@ def is_trusted(path: str, trusted_attributes: AbstractSet[str]) -> bool:
     return kind(path) is not None and not path.startswith("request.")
 
 
-def _resolved(path: str, known: Known) -> Any:  # noqa: ANN401 - any claim value
+def _resolved(path: str, context: EvaluationContext) -> Any:  # noqa: ANN401 - any claim value
     if path in FIXED:
-        return FIXED[path].read(known)
+        return FIXED[path].read(context)
     for prefix, source in OPEN.items():
         if path.startswith(prefix):
-            return source.read(known, path[len(prefix) :])
+            return source.read(context, path[len(prefix) :])
     return MISSING

@@ -17,7 +17,7 @@ from claimsmith.engine.language.paths import MISSING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from claimsmith.engine.language.paths import Known
+    from claimsmith.engine.language.paths import EvaluationContext
 
 #: The keys that make an object an expression.
 FROM: Final = "from"
@@ -97,7 +97,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-#: What ``as`` may say.
+#: What ``as`` may name.
 CONVERSIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "string": _as_string,
     "number": _as_number,
@@ -108,7 +108,7 @@ CONVERSIONS: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 
 class Expression:
-    """A value that a decision works out.
+    """A value that each decision evaluates.
 
     Attributes:
         paths: what it reads.
@@ -116,7 +116,7 @@ class Expression:
 
     __slots__ = ("evaluate", "paths")
 
-    def __init__(self, paths: tuple[str, ...], evaluate: Callable[[Known], Any]) -> None:
+    def __init__(self, paths: tuple[str, ...], evaluate: Callable[[EvaluationContext], Any]) -> None:
         self.paths = paths
         self.evaluate = evaluate
 
@@ -155,13 +155,13 @@ def _from(path: str, rest: Mapping[Any, Any]) -> Expression:
     default = rest.get("default", MISSING)
     if "as" not in rest:
         if default is MISSING:
-            return Expression((path,), lambda known: known[path])
+            return Expression((path,), lambda context: context[path])
         convert = None
     elif (convert := CONVERSIONS.get(rest["as"])) is None:
         raise ValueError("not a conversion")
 
-    def evaluate(known: Known) -> Any:  # noqa: ANN401 - any claim value
-        found = known[path] if convert is None else known.converted(path, convert)
+    def evaluate(context: EvaluationContext) -> Any:  # noqa: ANN401 - any claim value
+        found = context[path] if convert is None else context.converted(path, convert)
         return default if found is MISSING else found
 
     return Expression((path,), evaluate)
@@ -170,11 +170,11 @@ def _from(path: str, rest: Mapping[Any, Any]) -> Expression:
 def _template(text: str) -> Expression:
     parts = tuple(template_parts(text))
 
-    def evaluate(known: Known) -> Any:  # noqa: ANN401 - a string or MISSING
+    def evaluate(context: EvaluationContext) -> Any:  # noqa: ANN401 - a string or MISSING
         filled: list[str] = []
         room = MAX_TEMPLATE
         for literal, path in parts:
-            value = "" if path is None else known[path]
+            value = "" if path is None else context[path]
             text = MISSING if value is MISSING else _as_string(value)
             # A caller chooses how long metadata are, and a policy may name them many times.
             if text is MISSING or (room := room - len(literal) - len(text)) < 0:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claimsmith.cognito.event import parse
 from claimsmith.engine.language.conditions import BRANCHES, MAX_DEPTH, OPERATORS, compiled, fields
-from claimsmith.engine.language.paths import MISSING, Known
+from claimsmith.engine.language.paths import MISSING, EvaluationContext
 from tests.counting import calls
 from tests.events import SIGN_IN, event
 from tests.property import oracle
@@ -96,7 +96,7 @@ TABLE: list[tuple[str, Any, str]] = [
 ]
 
 
-class Fields(Known):
+class Fields(EvaluationContext):
     """What is known, by path, and nothing behind it."""
 
     def __init__(self, found: Mapping[str, Any]) -> None:

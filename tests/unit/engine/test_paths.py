@@ -10,7 +10,15 @@ import pytest
 
 from claimsmith.cognito.event import parse
 from claimsmith.engine.facts import Literals, Membership, Tenant, User
-from claimsmith.engine.language.paths import FIXED, MISSING, OPEN, Known, identity_provider, is_trusted, kind
+from claimsmith.engine.language.paths import (
+    FIXED,
+    MISSING,
+    OPEN,
+    EvaluationContext,
+    identity_provider,
+    is_trusted,
+    kind,
+)
 from tests.events import CLIENT, HOSTED, MACHINE, REFRESH, SIGN_IN, SUB, event
 
 if TYPE_CHECKING:
@@ -22,8 +30,8 @@ MEMBERSHIP = Membership(roles=("editor",), claims=Literals({"seat": 7}, {}))
 REQUEST = parse(
     event(SIGN_IN, groups=["Staff"], attributes={"org": "x", "email_verified": "true"}, metadata={"device": "tv"})
 )
-KNOWN = Known(REQUEST, USER, TENANT, MEMBERSHIP, ("editor", "viewer"), "web")
-NOTHING = Known(parse(event(MACHINE)), None, None, None, (), None)
+KNOWN = EvaluationContext(REQUEST, USER, TENANT, MEMBERSHIP, ("editor", "viewer"), "web")
+NOTHING = EvaluationContext(parse(event(MACHINE)), None, None, None, (), None)
 
 YIELDED: dict[str, Any] = {
     "user.sub": SUB,
@@ -153,12 +161,15 @@ def test_a_profile_without_any_identity_is_authenticated_by_the_pool(source: str
 )
 def test_where_more_than_one_could_have_authenticated_the_user_nobody_is_named(request_: Request) -> None:
     assert identity_provider(request_) is None
-    assert Known(request_, USER, None, None, (), None)["user.identity_provider"] is MISSING
+    assert EvaluationContext(request_, USER, None, None, (), None)["user.identity_provider"] is MISSING
 
 
 def test_the_identity_providers_are_those_linked_in_no_order_of_linking() -> None:
     for entries in ((OKTA, identity("Google", primary=False)), (identity("Google"), OKTA, OKTA)):
-        assert Known(linked(*entries), USER, None, None, (), None)["user.identity_providers"] == ["Google", "Okta"]
+        assert EvaluationContext(linked(*entries), USER, None, None, (), None)["user.identity_providers"] == [
+            "Google",
+            "Okta",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +180,6 @@ def test_the_identity_providers_are_those_linked_in_no_order_of_linking() -> Non
 def test_identities_that_cannot_be_read_name_nobody_and_not_the_pool(written: str) -> None:
     for status in ("CONFIRMED", "EXTERNAL_PROVIDER"):
         request = parse(event(HOSTED, attributes={"cognito:user_status": status, "identities": written}))
-        known = Known(request, USER, None, None, (), None)
+        known = EvaluationContext(request, USER, None, None, (), None)
         assert known["user.identity_provider"] is MISSING
         assert known["user.identity_providers"] is MISSING

@@ -10,7 +10,7 @@ from claimsmith.cognito.event import parse
 from claimsmith.engine import Reason
 from claimsmith.engine.facts import MACHINE as A_MACHINE
 from claimsmith.engine.facts import UserFacts, read_user
-from claimsmith.engine.tenancy import BATCH, NO_TENANT, Choice, choose, wanted
+from claimsmith.engine.tenancy import BATCH, NO_TENANT, Choice, choose, tenants_to_load
 from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
 from tests.policies import NOW, bundle, facts, membership_row, tenant_row, user_row
 
@@ -26,7 +26,7 @@ OF_MANY = read_user([membership_row(SUB, name) for name in NAMES], NOW)
 
 def asked(policy: Bundle, user: UserFacts, *known: dict[str, Any], hint: str | None = None) -> list[str]:
     request = parse(event(SIGN_IN, metadata={"tenant_id": hint} if hint else None))
-    return wanted(policy, user, facts(*known).tenants, request)
+    return tenants_to_load(policy, user, facts(*known).tenants, request)
 
 
 def of(*rows: dict[str, Any]) -> UserFacts:
@@ -51,8 +51,8 @@ def test_nothing_is_read_where_the_answer_is_no() -> None:
 
 
 def test_a_machine_reads_the_tenant_of_its_client_and_no_other() -> None:
-    assert wanted(PINNED, A_MACHINE, {}, parse(event(MACHINE))) == ["acme"]
-    assert wanted(FREE, A_MACHINE, {}, parse(event(MACHINE, metadata={"tenant_id": "acme"}))) == []
+    assert tenants_to_load(PINNED, A_MACHINE, {}, parse(event(MACHINE))) == ["acme"]
+    assert tenants_to_load(FREE, A_MACHINE, {}, parse(event(MACHINE, metadata={"tenant_id": "acme"}))) == []
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_machine_reads_the_tenant_of_its_client_and_no_other() -> None:
 )
 def test_where_the_stored_choice_is_not_usable_those_to_choose_from_are_read(known: Any) -> None:  # noqa: ANN401 - rows
     user = of(IN_ACME, IN_GLOBEX, membership_row(SUB, "initech"), user_row(SUB, active_tenant="acme"))
-    assert wanted(FREE, user, known, parse(event())) == ["globex", "initech"]
+    assert tenants_to_load(FREE, user, known, parse(event())) == ["globex", "initech"]
 
 
 def test_a_stored_choice_without_a_membership_is_not_read() -> None:
@@ -76,7 +76,7 @@ def test_a_stored_choice_that_is_known_and_usable_ends_the_reading() -> None:
 
 @pytest.mark.parametrize(("usable", "more"), [(99, True), (100, False), (130, False)])
 def test_reading_ends_when_as_many_as_are_listed_are_usable(usable: int, *, more: bool) -> None:
-    read = wanted(FREE, OF_MANY, facts(*map(tenant_row, NAMES[:usable])).tenants, parse(event()))
+    read = tenants_to_load(FREE, OF_MANY, facts(*map(tenant_row, NAMES[:usable])).tenants, parse(event()))
     assert read == (NAMES[usable : usable + BATCH] if more else [])
 
 

@@ -15,7 +15,7 @@ from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.event import parse as parse_event
 from claimsmith.engine.language import ALWAYS_UNMANAGED, BUILT_IN_CLAIMS, MAX_TENANTS_LISTED
 from claimsmith.engine.language.conditions import MAX_DEPTH, MAX_NODES, OPERATORS, compiled
-from claimsmith.engine.language.paths import FIXED, MISSING, OPEN, Known, is_trusted, kind
+from claimsmith.engine.language.paths import FIXED, MISSING, OPEN, EvaluationContext, is_trusted, kind
 from claimsmith.engine.language.values import CONVERSIONS
 from claimsmith.errors import Code
 from claimsmith.policy import Finding, from_rows, lint
@@ -161,7 +161,7 @@ SAMPLES: Final = {"any": "x", "text": "x", "number": 1, "list": ["x"], "boolean"
 def of_missing(op: str, value: object) -> str:
     """What an operator yields for a missing path."""
     request = parse_event(event())
-    known = Known(request, None, None, None, (), None)
+    known = EvaluationContext(request, None, None, None, (), None)
     assert known["tenant.id"] is MISSING
     return "**yes**" if compiled({"field": "tenant.id", "op": op, "value": value})(known) else "no"
 
