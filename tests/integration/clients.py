@@ -16,7 +16,7 @@ WRITES = frozenset({"put_item", "delete_item", "update_item", "transact_write_it
 
 
 class Watched:
-    """A client that tells ``before`` each operation, and performs one operation at a time, as DynamoDB does on a row.
+    """A client that calls ``before`` ahead of each operation, and performs one at a time, as DynamoDB does on a row.
 
     Attributes:
         operations: the names of what was performed, in order.

@@ -29,15 +29,15 @@ if module.startswith("lambdas.verifier."):
     from claimsmith.verifier import KeySource
     KeySource.__init__.__kwdefaults__["timeout"] = 60.0
 handler = importlib.import_module(module).handler
-told = []
+results = []
 for event in json.load(open(events)):
     started = waits.clock()
     try:
         answer = {"answer": handler(event, None)}
     except Exception as error:
         answer = {"error": type(error).__name__, "message": str(error)}
-    told.append(answer | {"seconds": waits.clock() - started})
-json.dump({"told": told, "modules": sorted(sys.modules)}, open(answers, "w"))
+    results.append(answer | {"seconds": waits.clock() - started})
+json.dump({"results": results, "modules": sorted(sys.modules)}, open(answers, "w"))
 """
 
 
@@ -91,5 +91,5 @@ def run(module: str, events: Sequence[object], environment: Mapping[str, str], *
             check=False,
         )
         assert answers.exists(), process.stderr
-        told = json.loads(answers.read_text(encoding="utf-8"))
-    return Ran(told["told"], process.stdout + process.stderr, frozenset(told["modules"]))
+        results = json.loads(answers.read_text(encoding="utf-8"))
+    return Ran(results["results"], process.stdout + process.stderr, frozenset(results["modules"]))

@@ -23,7 +23,7 @@ Key = tuple[str, str]
 class MemoryDynamoDB:
     """One table. Its methods are those of a client; any other operation or condition than these fails.
 
-    A watcher is told of each row that is written: its key, what it was, and what it is.
+    A watcher is called for each row that is written: with its key, its old value and its new value.
 
     Attributes:
         items: the rows, by key, as DynamoDB encodes them.
@@ -72,9 +72,9 @@ class MemoryDynamoDB:
         actions = [next(iter(item.values())) for item in TransactItems]
         assert len({_key(action.get("Item", action.get("Key"))) for action in actions}) == len(actions) <= 100
         with self._lock:
-            held = [self._holds(action) for action in actions]
-            if not all(held):
-                reasons = [{"Code": "None" if holds else "ConditionalCheckFailed"} for holds in held]
+            met = [self._holds(action) for action in actions]
+            if not all(met):
+                reasons = [{"Code": "None" if holds else "ConditionalCheckFailed"} for holds in met]
                 error: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
                 raise ClientError(error, "TransactWriteItems")
             for action in actions:
@@ -116,9 +116,9 @@ class MemoryDynamoDB:
 
 def holding(rows: Iterable[Mapping[str, Any]]) -> MemoryDynamoDB:
     """A table with these rows in it."""
-    made = MemoryDynamoDB()
-    made.items = {(row["pk"], row["sk"]): encode_row(row) for row in rows}
-    return made
+    client = MemoryDynamoDB()
+    client.items = {(row["pk"], row["sk"]): encode_row(row) for row in rows}
+    return client
 
 
 def _key(item: Item | None) -> Key:

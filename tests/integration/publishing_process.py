@@ -34,19 +34,19 @@ _SESSION.create_client("dynamodb", region_name=REGION, **_CREDENTIALS)  # reads 
 
 
 def whole(tag: str, roles: int = ROLES) -> Draft:
-    """A policy in which every role has the same scope, so that a mixture of two is easily told."""
+    """A policy in which every role has the same scope, so that a mixture of two is easy to see."""
     return from_rows(policy_rows(roles={f"r{number:03d}": {"scopes": [f"is/{tag}"]} for number in range(roles)}))
 
 
-def work(endpoint_url: str, what: str, tag: str, told: Connection) -> None:
-    """Do one thing and tell what came of it: a result and a version, or the code of an error."""
+def work(endpoint_url: str, what: str, tag: str, connection: Connection) -> None:
+    """Do one thing and report the outcome: a result and a version, or the code of an error."""
     client = _SESSION.create_client(
         "dynamodb", region_name=REGION, endpoint_url=endpoint_url, config=_ONCE, **_CREDENTIALS
     )
     try:
-        told.send(("done", _done(Table(client, TABLE), what, tag)))
+        connection.send(("done", _done(Table(client, TABLE), what, tag)))
     except OperationError as error:
-        told.send(("refused", error.code))
+        connection.send(("refused", error.code))
 
 
 def _done(rows: Table, what: str, tag: str) -> Any:  # noqa: ANN401 - what each thing returns

@@ -1,4 +1,4 @@
-"""The authorizer on a table and a key server, with tokens that the real trigger made: revocation in each mode, keys
+"""The authorizer on a table and a key server, with tokens from the real trigger: revocation in each mode, keys
 that change, a tenant that is suspended, a table that is down; and the function as Lambda runs it under made-up events.
 """
 
@@ -31,7 +31,7 @@ from tests.integration.dynamodb_server import MAX_SECONDS, LoopbackDynamoDB
 from tests.integration.function import Ran, run
 from tests.integration.test_failure import SLOW
 from tests.policies import membership_row, policy_rows, tenant_row
-from tests.unit.service.test_deadline import threads_for_calls
+from tests.unit.service.test_deadline import worker_threads
 from tests.unit.verifier.fuzzed_events import events
 from tests.waits import UNHURRIED
 
@@ -105,8 +105,8 @@ class Stage:
 
     def checks(self, client: Client | None = None, **variables: str) -> TokenChecks:
         """The authorizer in a process of its own, as far as memory goes."""
-        told = {f"CLAIMSMITH_{name}": value for name, value in variables.items()}
-        environment = VerifierEnvironment.read({**self.environment, **told})
+        overrides = {f"CLAIMSMITH_{name}": value for name, value in variables.items()}
+        environment = VerifierEnvironment.read({**self.environment, **overrides})
         reports = Reports(self.unreadable.append, lambda error: self.unchecked.append(error.code))
         if client is None:
             client = connect(UNHURRIED, endpoint_url=self.server.endpoint_url)
@@ -118,8 +118,8 @@ class Stage:
         self.waits.passed = READ_SECONDS
 
     def run(self, *events: object, **variables: str) -> Ran:
-        told = {f"CLAIMSMITH_{name}": value for name, value in variables.items()}
-        return run(MODULE, events, {**self.environment, **told})
+        overrides = {f"CLAIMSMITH_{name}": value for name, value in variables.items()}
+        return run(MODULE, events, {**self.environment, **overrides})
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def outcome(checks: TokenChecks, token: str, path: str = "/orders") -> Code | No
 
 
 def unknown(checks: TokenChecks, token: str) -> Code:
-    """The code of a request about which nothing can be said."""
+    """The code of a request that cannot be checked."""
     with pytest.raises(ClaimsmithError) as caught:
         checks.authorize(http("/orders", token))
     return caught.value.code
@@ -330,7 +330,7 @@ def test_tokens_that_may_pass_while_the_table_is_slow_pass_in_time(stage: Stage,
         codes.append(checks.authorize(http("/orders", tokens.access_token)).code)
         assert 0 < stage.waits.clock() - started < IN_TIME
     assert codes == [None, Code.TOKEN_REVOKED if revocation == "cached" else None]
-    assert len(stage.unchecked) == 4, "of each: the policy may be out of date, and nobody said whether it is revoked"
+    assert len(stage.unchecked) == 4, "of each: the policy may be out of date, and whether it is revoked is unknown"
 
 
 def test_a_revocation_that_is_not_told_in_time_is_not_known(stage: Stage, dynamodb: Client) -> None:
@@ -348,7 +348,7 @@ def test_however_many_requests_wait_for_the_table_each_is_told_in_time_and_few_t
     checks = stage.checks(REVOCATION_ON_FAILURE="allow")
     assert outcome(checks, token) is None
     stage.slow_down("trickle")
-    before = threads_for_calls()
+    before = worker_threads()
 
     def passes(_: int) -> bool:
         started = stage.waits.clock()
@@ -358,7 +358,7 @@ def test_however_many_requests_wait_for_the_table_each_is_told_in_time_and_few_t
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(passes, range(40)))
     # Sixteen that are stuck, and those that answered.
-    assert threads_for_calls() - before <= 16 + 8
+    assert worker_threads() - before <= 16 + 8
 
 
 def test_what_answers_without_the_table_has_the_time_to() -> None:
@@ -398,7 +398,7 @@ def test_a_suspended_tenant_is_in_no_new_token_and_its_revocation_ends_the_old_o
 
 
 def check_log(ran: Ran, *tokens: str | None) -> None:
-    """Every line is JSON, and none holds a token, a part of one or what it says of somebody."""
+    """Every line is JSON, and none contains a token, a part of one, or its claims."""
     assert ran.entries()
     assert "Traceback" not in ran.log
     parts = {part for token in tokens for part in (token or "").split(".") if len(part) > 8}

@@ -22,7 +22,7 @@ from tests.events import SUB, event
 from tests.integration.dynamodb_server import LoopbackDynamoDB, Mode
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 from tests.property import referee
-from tests.unit.service.test_deadline import threads_for_calls
+from tests.unit.service.test_deadline import worker_threads
 from tests.waits import UNHURRIED
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def test_the_process_starts_in_time_though_nothing_answers(server: LoopbackDynam
     assert waits.clock() - started <= 1.0
 
 
-def test_a_silent_connection_is_given_up_before_the_deadline(server: LoopbackDynamoDB) -> None:
-    """The client's own time-outs; a time-out cannot come too early here, for the server says nothing at all."""
+def test_a_silent_connection_times_out_before_the_deadline(server: LoopbackDynamoDB) -> None:
+    """The client's own time-outs; they cannot come too early here, because the server sends nothing at all."""
     server.mode = "stall"
     waiting = Issuer(Table(connect(TOKEN_PATH, endpoint_url=server.endpoint_url), TABLE), "deny")
     with pytest.raises(SignInRefusedError) as refused:
@@ -162,13 +162,13 @@ def test_garbage_instead_of_a_users_rows_is_not_a_user_without_rows(server: Loop
 def test_stuck_calls_are_bounded_however_many_sign_ins_there_are(server: LoopbackDynamoDB) -> None:
     impatient = Issuer(Table(connect(UNHURRIED, endpoint_url=server.endpoint_url), TABLE), "deny", read_seconds=0.01)
     server.mode = "trickle"
-    before = threads_for_calls()
+    before = worker_threads()
     for _ in range(40):
         with pytest.raises(SignInRefusedError) as refused:
             impatient.issue(ASKED)
         assert refused.value.code is Code.DEADLINE_EXCEEDED
         assert isinstance(refused.value.__cause__, DeadlineError)
-    assert threads_for_calls() - before <= 16
+    assert worker_threads() - before <= 16
 
 
 class EndlessClient:

@@ -1,4 +1,4 @@
-"""Introspection as Lambda runs it, with tokens that the real trigger made: answers, a log that says no secret."""
+"""Introspection as Lambda runs it, with tokens from the real trigger: responses, and a log without secrets."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ class Stage:
 
     def posting(self, token: str, secret: str, *, basic: bool) -> dict[str, Any]:
         """The id and a secret in the form, with or without Basic."""
-        made = self.event(token)
+        event = self.event(token)
         if not basic:
-            del made["headers"]["authorization"]
+            del event["headers"]["authorization"]
         form = {"token": token, "client_id": "orders-api", "client_secret": secret}
-        return {**made, "body": base64.b64encode(urlencode(form).encode()).decode()}
+        return {**event, "body": base64.b64encode(urlencode(form).encode()).decode()}
 
     def run(self, *events: object) -> Ran:
         return run(MODULE, events, self.environment)
@@ -143,9 +143,9 @@ def test_the_log_says_how_a_caller_authenticated_and_never_by_what(stage: Stage)
     )
     assert [answer["answer"]["statusCode"] for answer in ran.answers] == [200, 200, 200, 400, 401]
     assert [body(answer).get("active") for answer in ran.answers] == [True, True, True, None, None]
-    said = [entry for entry in ran.entries() if entry.get("message") == "introspection"]
-    assert [entry.get("credentials") for entry in said] == ["basic", "basic and form", "form", "basic", None]
-    assert [entry.get("caller") for entry in said] == ["orders-api"] * 4 + [None]
+    logged = [entry for entry in ran.entries() if entry.get("message") == "introspection"]
+    assert [entry.get("credentials") for entry in logged] == ["basic", "basic and form", "form", "basic", None]
+    assert [entry.get("caller") for entry in logged] == ["orders-api"] * 4 + [None]
     check_log(ran, stage.secret, wrong, token, base64.b64encode(f"orders-api:{stage.secret}".encode()).decode())
 
 
@@ -154,8 +154,8 @@ def test_a_token_that_is_bound_to_another_resource_is_not_active(
     stage: Stage, dynamodb: Client, audience: str | None, *, active: bool
 ) -> None:
     bound = stage.kit.sign_in("ada", "web", by="authorization_code", resource="https://mcp.example.com").access_token
-    told = {} if audience is None else {"CLAIMSMITH_AUDIENCE": audience}
-    checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read({**stage.environment, **told}))
+    variables = {} if audience is None else {"CLAIMSMITH_AUDIENCE": audience}
+    checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read({**stage.environment, **variables}))
     assert json.loads(checks.introspect(stage.event(bound)).response["body"])["active"] is active
     row = stage.rows.get("PROTECTED_RESOURCE#orders-api", "PROTECTED_RESOURCE")
     assert row is not None
@@ -172,10 +172,10 @@ def test_a_token_goes_stale_as_soon_as_the_directory_takes_something_back(stage:
     stale = []
     for row in (rows[0], rows[1], rows[0], suspended, active):
         stage.rows.put(row)
-        stale.append(said(checks, stage, token)["stale"])
+        stale.append(introspect(checks, stage, token)["stale"])
     assert stale == [False, True, False, True, False]
     stage.rows.put(membership_row(stage.sub, "acme", roles=["viewer"]))
-    assert said(checks, stage, stage.sign_in().access_token)["stale"] is False, "a new one is fresh"
+    assert introspect(checks, stage, stage.sign_in().access_token)["stale"] is False, "a new one is fresh"
 
 
 # --- A policy that is remembered --------------------------------------------------------------------------------------
@@ -183,13 +183,13 @@ def test_a_token_goes_stale_as_soon_as_the_directory_takes_something_back(stage:
 
 def publish(stage: Stage, settings: dict[str, Any], *roles: str) -> None:
     """Put a version in force that knows these roles, and give them all to the user."""
-    made = {role: {"scopes": ["orders/write"]} for role in roles}
-    apply(stage.rows, from_rows(policy_rows(roles=made, settings={"cache_seconds": 300, **settings})), by="test")
+    definitions = {role: {"scopes": ["orders/write"]} for role in roles}
+    apply(stage.rows, from_rows(policy_rows(roles=definitions, settings={"cache_seconds": 300, **settings})), by="test")
     stage.rows.put(membership_row(stage.sub, "acme", roles=list(roles)))
 
 
 def issued_now(stage: Stage) -> str:
-    """A token of the version in force; the trigger of a new process made it."""
+    """A token of the version in force, issued by the trigger in a new process."""
     issuer = Issuer(stage.rows, "deny")
     stage.kit.trigger = lambda event, _context: issuer.issue(event).event
     return stage.sign_in().access_token
@@ -209,19 +209,19 @@ def test_a_token_of_a_version_newer_than_the_one_remembered_is_fresh(
 ) -> None:
     checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read(stage.environment))
     publish(stage, {}, "editor")
-    assert said(checks, stage, issued_now(stage))["stale"] is False
+    assert introspect(checks, stage, issued_now(stage))["stale"] is False
     publish(stage, settings, "boss", "editor")
-    assert said(checks, stage, issued_now(stage))["stale"] is False
+    assert introspect(checks, stage, issued_now(stage))["stale"] is False
 
 
 def test_a_token_of_a_version_that_is_in_force_again_is_fresh(stage: Stage, dynamodb: Client) -> None:
     checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read(stage.environment))
     publish(stage, {}, "boss")
     publish(stage, {}, "editor")
-    assert said(checks, stage, issued_now(stage))["stale"] is False
+    assert introspect(checks, stage, issued_now(stage))["stale"] is False
     rollback(stage.rows, 2, by="test")
     stage.rows.put(membership_row(stage.sub, "acme", roles=["boss"]))
-    assert said(checks, stage, issued_now(stage))["stale"] is False
+    assert introspect(checks, stage, issued_now(stage))["stale"] is False
 
 
 def test_a_token_that_is_stale_costs_at_most_one_more_request_each_time_it_is_asked_about(
@@ -234,21 +234,21 @@ def test_a_token_that_is_stale_costs_at_most_one_more_request_each_time_it_is_as
     publish(stage, {}, "editor")
     new = issued_now(stage)
     for token, stale, more in ((new, False, 0), (old, True, 1)):
-        said(checks, stage, token)
+        introspect(checks, stage, token)
         before = len(watched.operations)
         for _ in range(3):
-            assert said(checks, stage, token)["stale"] is stale
+            assert introspect(checks, stage, token)["stale"] is stale
         # Who asks, whether it is revoked, the user, the tenant.
         assert len(watched.operations) - before == 3 * (4 + more)
 
 
-def said(checks: TokenChecks, stage: Stage, token: str) -> dict[str, Any]:
+def introspect(checks: TokenChecks, stage: Stage, token: str) -> dict[str, Any]:
     members: dict[str, Any] = json.loads(checks.introspect(stage.event(token)).response["body"])
     assert members["active"] is True
     return members
 
 
-def test_what_the_trigger_left_out_for_length_is_told(stage: Stage) -> None:
+def test_introspection_reports_what_the_trigger_left_out_for_length(stage: Stage) -> None:
     roles: dict[str, dict[str, Any]] = {f"role-{number:02}-{'x' * 40}": {"scopes": []} for number in range(40)} | {
         "editor": {"scopes": ["orders/read"]}
     }
@@ -277,9 +277,9 @@ def test_what_the_trigger_left_out_for_length_is_told(stage: Stage) -> None:
     fresh.users, fresh.clients = stage.kit.users, stage.kit.clients
     tokens = fresh.sign_in("ada", "web", scopes=["openid", "orders/read"], by="authorization_code")
     assert tokens.access["claims_shed"] == ["device", "plan", "roles"]
-    said = body(stage.run(stage.event(tokens.access_token)).answers[0])
-    assert (said["roles"], said["plan"], said["incomplete"]) == (sorted(roles), "pro", ["device"])
-    assert said["stale"] is False
+    response = body(stage.run(stage.event(tokens.access_token)).answers[0])
+    assert (response["roles"], response["plan"], response["incomplete"]) == (sorted(roles), "pro", ["device"])
+    assert response["stale"] is False
 
 
 @pytest.mark.parametrize("mode", ["stall", "trickle"])
@@ -328,16 +328,16 @@ def test_a_table_that_is_down_is_503_and_the_log_says_the_code(stage: Stage) -> 
     max_examples=3,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(made=st.lists(EVENTS, min_size=100, max_size=100))
+@given(events=st.lists(EVENTS, min_size=100, max_size=100))
 def test_whatever_the_events_hold_the_answers_are_documented_ones_and_the_log_holds_no_secret(
-    stage: Stage, made: list[dict[str, Any]]
+    stage: Stage, events: list[dict[str, Any]]
 ) -> None:
     """Every hundred of them in one fresh process; the last event shows that it survived the others."""
     good = stage.sign_in().access_token
-    for event in made[::3]:
+    for event in events[::3]:
         event["headers"] = stage.event(good)["headers"]
-    ran = stage.run(*made, stage.event(good, "wrong"), stage.event(good))
-    assert len(ran.answers) == len(made) + 2
+    ran = stage.run(*events, stage.event(good, "wrong"), stage.event(good))
+    assert len(ran.answers) == len(events) + 2
     assert body(ran.answers[-1])["active"] is True
     logged = [entry for entry in ran.entries() if entry.get("message") == "introspection"]
     for answer, entry in zip(ran.answers, logged, strict=True):

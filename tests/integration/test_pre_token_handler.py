@@ -1,4 +1,4 @@
-"""The trigger as Lambda runs it: answers, coded refusals, a log that says no secret, and nothing heavy imported."""
+"""The trigger as Lambda runs it: responses, coded refusals, a log without secrets, and no heavy imports."""
 
 from __future__ import annotations
 

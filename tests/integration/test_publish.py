@@ -1,4 +1,4 @@
-"""From the draft to the bundle in force: green, red, held back, raced, and killed at every write."""
+"""From the draft to the bundle in force: accepted, refused, on hold, raced, and killed at every write."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_same_policy_is_not_published_twice_whoever_signed_its_rows(rows: Ta
     assert versions(rows) == [version_sk(1)]
 
 
-def test_a_red_draft_leaves_the_last_bundle_in_force_and_tells_its_problems(rows: Table) -> None:
+def test_a_red_draft_leaves_the_last_bundle_in_force_and_reports_its_problems(rows: Table) -> None:
     save(rows, *FIRST.rows())
     published(rows)
     save(rows, {"pk": "POLICY", "sk": "ROLE#broken", "scope": ["typo"]})
@@ -94,12 +94,12 @@ def test_a_red_draft_leaves_the_last_bundle_in_force_and_tells_its_problems(rows
     assert (outcome.result, outcome.version) == (Result.REFUSED, 1)
     assert [finding.code for finding in outcome.findings] == [Code.UNKNOWN_ATTRIBUTE]
     assert set(in_force(rows).roles) == {"viewer"}
-    told = drafts.problems(rows)
-    assert told is not None
-    assert [(found["code"], found["row"], found["attribute"]) for found in told["findings"]] == [
+    recorded = drafts.problems(rows)
+    assert recorded is not None
+    assert [(found["code"], found["row"], found["attribute"]) for found in recorded["findings"]] == [
         ("CS1002", "POLICY ROLE#broken", "scope")
     ]
-    assert told["at"] == NOW
+    assert recorded["at"] == NOW
 
 
 def test_a_repaired_draft_is_published_and_its_problems_are_gone(rows: Table) -> None:
@@ -124,19 +124,19 @@ def test_problems_are_gone_even_if_the_repair_only_goes_back(rows: Table) -> Non
 def test_many_findings_fit_their_row(rows: Table) -> None:
     save(rows, *policy_rows(roles={f"r{number}": {"oops": "x" * 300} for number in range(150)}))
     assert len(published(rows).findings) == 150
-    told = drafts.problems(rows)
-    assert told is not None
-    assert len(told["findings"]) == 100
+    recorded = drafts.problems(rows)
+    assert recorded is not None
+    assert len(recorded["findings"]) == 100
 
 
 def test_the_row_of_problems_says_how_many_it_does_not_have(rows: Table) -> None:
     save(rows, *policy_rows(roles={"r": {f"scope{number}": 1 for number in range(1200)}}))
     outcome = published(rows)
     assert (len(outcome.findings), outcome.findings[-1].left_out) == (500, 701)
-    told = drafts.problems(rows)
-    assert told is not None
-    assert (told["findings"][-1]["code"], told["findings"][-1]["left_out"]) == ("CS1028", 1101)
-    assert told["findings"][-1]["message"].startswith("1,101 more")
+    recorded = drafts.problems(rows)
+    assert recorded is not None
+    assert (recorded["findings"][-1]["code"], recorded["findings"][-1]["left_out"]) == ("CS1028", 1101)
+    assert recorded["findings"][-1]["message"].startswith("1,101 more")
 
 
 @settings(max_examples=12)
@@ -201,7 +201,7 @@ def too_many_rows(item: dict[str, Any]) -> None:
 
 
 def without_a_mode(item: dict[str, Any]) -> None:
-    """It can be read, and no decision made with it."""
+    """It can be read, but cannot make a decision."""
     document = json.loads(zlib.decompress(item["document"]["B"]))
     document["settings"]["token_budget"] = None
     exchange(item, document)
@@ -231,9 +231,9 @@ def test_a_version_that_was_not_stored_as_it_must_be_is_not_put_in_force_and_the
         Code.BUNDLE_UNREADABLE, f"BUNDLE {version_sk(2)}", "document"
     )  # fmt: skip
     assert set(in_force(rows).roles) == {"viewer"}
-    told = drafts.problems(rows)
-    assert told is not None
-    assert [entry["code"] for entry in told["findings"]] == ["CS2003"]
+    recorded = drafts.problems(rows)
+    assert recorded is not None
+    assert [entry["code"] for entry in recorded["findings"]] == ["CS2003"]
     assert published(spoilt) == Outcome(Result.PUBLISHED, 3)
     assert set(in_force(rows).roles) == {"viewer", "editor"}
     assert drafts.problems(rows) is None
@@ -289,8 +289,8 @@ def test_a_lease_ends_when_its_draft_is_there_even_if_nothing_is_published(rows:
     apply(rows, FIRST, by="first", clock=clock)
     rows.update("BUNDLE", "CURRENT", {"hold": held_back == "hold"})
     settings = {"publish": "manual"} if held_back == "manual" else {}
-    wanted = from_rows(policy_rows(settings=settings, roles={"editor": WRITE}))
-    assert apply(rows, wanted, by="first", clock=clock).result in (Result.HELD, Result.MANUAL)
+    target = from_rows(policy_rows(settings=settings, roles={"editor": WRITE}))
+    assert apply(rows, target, by="first", clock=clock).result in (Result.HELD, Result.MANUAL)
     assert drafts.lease(rows) is None
 
 
@@ -380,8 +380,8 @@ def test_up_to_ninety_nine_rows_change_at_once_or_not_at_all(dynamodb: Client, r
     """A transaction has a hundred actions; one of them makes sure that the lease is still held."""
     apply(rows, draft(**{f"old{number}": READ for number in range(39)}), by="someone", clock=clock)
     watched = Watched(dynamodb)
-    wanted = draft(**{f"new{number}": READ for number in range(60)})
-    apply(Table(watched, TABLE), wanted, by="someone", clock=clock)
+    target = draft(**{f"new{number}": READ for number in range(60)})
+    apply(Table(watched, TABLE), target, by="someone", clock=clock)
     assert watched.operations.count("transact_write_items") == 1
 
 

@@ -1,4 +1,4 @@
-"""Edits by hand while others publish: at whatever moment one comes, it is published, or somebody is told that it waits.
+"""Edits by hand while others publish: whenever one comes, it is published, or somebody learns that it waits.
 
 An edit has one publisher of its own, run by the stream right after it: what that one leaves to others, they must do.
 """
@@ -128,7 +128,7 @@ def before_it(act: Callable[[Table], Outcome]) -> MemoryDynamoDB:
 
 
 def is_told(rows: Table) -> bool:
-    """Whether the draft is in force, or the row of its problems says why not."""
+    """Whether the draft is in force, or the problems row shows why not."""
     draft, pointer, problems = from_rows(drafts.policy_rows(rows)), bundles.pointer(rows), drafts.problems(rows)
     try:
         _, digest = encode(compile_policy(draft))
@@ -155,7 +155,7 @@ def test_no_edit_is_lost_at_whatever_moment_of_publishing_it_comes(
         outcome = act(meanwhile(dynamodb, lambda *_: next(operations) == moment, edit_and_stream))  # noqa: B023
         if not edits:
             break
-        # Where the edit became part of what was about to be published, this is told, and the lease stays and tells it.
+        # If the edit became part of the draft about to be published, the outcome and the remaining lease show it.
         waits = outcome.result is Result.WAITING and drafts.lease(rows) is not None
         if not waits and (drafts.lease(rows) is not None or not is_told(rows)):
             lost.append((moment, outcome, edits))
@@ -163,7 +163,7 @@ def test_no_edit_is_lost_at_whatever_moment_of_publishing_it_comes(
     assert 5 < moment < MANY - 1, "not every moment was tried"
 
 
-# While a lease is given up.
+# While a lease is released.
 
 
 def test_an_edit_that_waited_for_an_apply_is_published_by_it_as_a_version_of_its_own(
@@ -174,8 +174,8 @@ def test_an_edit_that_waited_for_an_apply_is_published_by_it_as_a_version_of_its
         assert publish(rows, by="stream") == Outcome(Result.WAITING, 2)
 
     applying = meanwhile(dynamodb, ends_lease, edited)
-    told = apply(applying, policy("orders/second"), by="cli:ann", note="for Bob", clock=lambda: NOW)
-    assert told == Outcome(Result.PUBLISHED, 2), "what came of its own policy, and not of the edit"
+    outcome = apply(applying, policy("orders/second"), by="cli:ann", note="for Bob", clock=lambda: NOW)
+    assert outcome == Outcome(Result.PUBLISHED, 2), "the outcome of its own policy, not of the edit"
     assert in_force(rows) == (3, ["orders/edited", "orders/second"])
     assert (drafts.lease(rows), publish(rows, by="stream").result) == (None, Result.UNCHANGED)
     versions = [(version.created_by, version.note) for version in bundles.versions(rows, limit=2)]
@@ -199,7 +199,7 @@ def test_a_mistake_that_waited_for_an_apply_is_told_though_the_apply_is_a_succes
 def test_where_somebody_else_has_the_lease_by_then_the_edit_is_theirs_to_wait_for(
     dynamodb: MemoryDynamoDB, rows: Table
 ) -> None:
-    """Their apply reads the draft with the edit in it and makes it what their file says."""
+    """Their apply reads the draft with the edit in it and replaces it with their file."""
     third = policy("orders/third")
 
     def edited() -> None:

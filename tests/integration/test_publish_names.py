@@ -63,15 +63,15 @@ def found(refused: PolicyError) -> list[tuple[Code, str, str]]:
     return [(one.code, one.row, one.attribute) for one in refused.findings if isinstance(one, Finding)]
 
 
-def write(rows: Table, wanted: Draft) -> None:
+def write(rows: Table, policy: Draft) -> None:
     """Edit the rows by hand."""
-    for row in wanted.rows():
+    for row in policy.rows():
         rows.put(row)
 
 
-def stored_by_an_earlier_release(rows: Table, number: int, wanted: Draft) -> bundles.Version:
+def stored_by_an_earlier_release(rows: Table, number: int, policy: Draft) -> bundles.Version:
     """A version without what is known of its names."""
-    document, digest = encode(compile_policy(wanted))
+    document, digest = encode(compile_policy(policy))
     version = bundles.Version(number, digest, NOW, "earlier")
     bundles.store(rows, version, document)
     return version
@@ -209,8 +209,8 @@ def test_a_version_that_is_staged_counts_from_then_on(rows: Table) -> None:
 
 
 def earlier(rows: Table, *versions: Draft) -> None:
-    made = [stored_by_an_earlier_release(rows, number, one) for number, one in enumerate(versions, 1)]
-    bundles.move(rows, made[-1], None, by="earlier", at=NOW)
+    stored = [stored_by_an_earlier_release(rows, number, one) for number, one in enumerate(versions, 1)]
+    bundles.move(rows, stored[-1], None, by="earlier", at=NOW)
 
 
 def test_the_stored_versions_are_looked_at_once(rows: Table) -> None:

@@ -99,7 +99,7 @@ class Rules:
             self.broken.append(f"{after['updated_by']} published in spite of the hold")
 
 
-Fate = Literal["lives", "dies before it is done", "dies before it is told", "sleeps"]
+Fate = Literal["lives", "dies before the write", "dies before the response", "sleeps"]
 
 
 class FatedClient:
@@ -124,12 +124,12 @@ class FatedClient:
         def perform(**request: Any) -> Any:  # noqa: ANN401 - botocore's requests and answers have no type
             self.writes += operation in WRITES
             fate = self._fate if operation in WRITES and self.writes == self._at else "lives"
-            if fate == "dies before it is done":
+            if fate == "dies before the write":
                 self._kill()
             if fate == "sleeps":
                 self._sleep()
             answer = getattr(self._client, operation)(**request)
-            if fate == "dies before it is told":
+            if fate == "dies before the response":
                 self._kill()
             return answer
 
@@ -147,14 +147,14 @@ class Ended:
     """How a process ended.
 
     Attributes:
-        told: what it told; None where it was killed before.
+        reported: its report; None if it was killed first.
     """
 
     what: str
     tag: str
     killed: bool
     writes: int
-    told: tuple[str, Any] | None
+    reported: tuple[str, Any] | None
 
 
 #: ``multiprocessing`` waits for the children of all threads wherever one of them starts a child, and not safely so.
@@ -185,9 +185,9 @@ def run(
             with ONE_AT_A_TIME:
                 exitcode = process.exitcode
         assert exitcode in (0, -signal.SIGKILL), f"{what} ended with {exitcode}"
-        told = receiver.recv() if exitcode == 0 else None
+        reported = receiver.recv() if exitcode == 0 else None
         receiver.close()
-        return Ended(what, tag, exitcode != 0, fated.writes, told)
+        return Ended(what, tag, exitcode != 0, fated.writes, reported)
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def in_force(rows: Table) -> int:
     return pointer.version
 
 
-@pytest.mark.parametrize("fate", ["dies before it is done", "dies before it is told"])
+@pytest.mark.parametrize("fate", ["dies before the write", "dies before the response"])
 @pytest.mark.parametrize("at", range(1, APPLY_WRITES + 1))
 def test_apply_killed_at_any_write_leaves_one_whole_policy_in_force_and_the_next_run_repairs(
     memory: MemoryDynamoDB, rules: Rules, fate: Fate, at: int
@@ -226,8 +226,8 @@ def test_apply_killed_at_any_write_leaves_one_whole_policy_in_force_and_the_next
 
 
 def test_apply_has_no_more_writes_than_those(memory: MemoryDynamoDB) -> None:
-    ended = run(memory, "apply", "second", fate="dies before it is done", at=APPLY_WRITES + 1)
-    assert (ended.killed, ended.writes, ended.told) == (False, APPLY_WRITES, ("done", (Result.PUBLISHED, 2)))
+    ended = run(memory, "apply", "second", fate="dies before the write", at=APPLY_WRITES + 1)
+    assert (ended.killed, ended.writes, ended.reported) == (False, APPLY_WRITES, ("done", (Result.PUBLISHED, 2)))
 
 
 def test_an_edit_by_hand_while_an_apply_sleeps_before_it_gives_up_its_lease_is_in_force_in_the_end(
@@ -243,8 +243,8 @@ def test_an_edit_by_hand_while_an_apply_sleeps_before_it_gives_up_its_lease_is_i
         at=APPLY_WRITES,
         sleep=lambda: edited.append(run(memory, "edit", "e")),
     )
-    assert applied.told == ("done", (Result.PUBLISHED, 2))
-    assert [each.told for each in edited] == [("done", (Result.WAITING, 2))]
+    assert applied.reported == ("done", (Result.PUBLISHED, 2))
+    assert [each.reported for each in edited] == [("done", (Result.WAITING, 2))]
     assert (in_force(rows), drafts.lease(rows), rules.broken) == (3, None, [])
     assert bundles.load(rows, 3).groups.keys() == {EDITED.removeprefix("GROUP#")}
 
@@ -259,7 +259,7 @@ WORK: Final = (
 )
 
 
-FATES: Final[tuple[Fate, ...]] = ("lives", "dies before it is done", "dies before it is told", "sleeps")
+FATES: Final[tuple[Fate, ...]] = ("lives", "dies before the write", "dies before the response", "sleeps")
 
 #: At which write, more often where a draft is half written.
 WRITE: Final = (1, 2, 3, 3, 3, 3, 4, 5, 6)
@@ -267,9 +267,9 @@ WRITE: Final = (1, 2, 3, 3, 3, 3, 4, 5, 6)
 
 #: Each of these dies at its first write or moves the pointer, in whatever order all of them run.
 CERTAIN: Final[list[tuple[str, str, Fate, int]]] = [
-    ("take over", "a", "dies before it is done", 1),
-    ("take over", "b", "dies before it is told", 1),
-    ("edit", "c", "dies before it is told", 1),
+    ("take over", "a", "dies before the write", 1),
+    ("take over", "b", "dies before the response", 1),
+    ("edit", "c", "dies before the response", 1),
     ("rollback", "", "lives", 1),
     ("rollback", "", "lives", 1),
 ]
@@ -330,16 +330,16 @@ def test_processes_that_come_in_between_each_other_and_die_at_random_lose_nothin
     apply(rows, whole("last"), by="last", take_over=True)
     resume(rows, by="admin")
     assert rules.policy(in_force(rows)) == "last"
-    told = publishing_status(rows, limit=1)
-    assert told.pointer is not None
-    assert (told.lease, told.problems, told.pointer.hold, rules.broken) == (None, None, False, [])
+    status = publishing_status(rows, limit=1)
+    assert status.pointer is not None
+    assert (status.lease, status.problems, status.pointer.hold, rules.broken) == (None, None, False, [])
 
 
 def _wrong(ended: Sequence[Ended], rules: Rules) -> list[Ended]:
-    """Those who were told something that is not so, or came to an end that nobody foresaw."""
+    """The processes that were given a wrong result, or ended in an unforeseen way."""
     wrong = []
     for each in ended:
-        match each.told:
+        match each.reported:
             case ("done", (Result.PUBLISHED | Result.UNCHANGED, version)) if each.what in ("apply", "take over"):
                 right = rules.policy(version) == each.tag
             case ("done", _):
@@ -408,7 +408,7 @@ def _answered(client: Client, operation: str, request: dict[str, Any]) -> Any:  
         reasons = [{"Code": reason["Code"]} for reason in response.get("CancellationReasons", ())]
         return response["Error"]["Code"], reasons
     kept = {name: answer[name] for name in ("Item", "Items", "Responses", "LastEvaluatedKey") if name in answer}
-    if operation == "get_item":  # that it is told, not how much it is
+    if operation == "get_item":  # its presence, not its amount
         kept["ConsumedCapacity"] = {"TableName": answer["ConsumedCapacity"]["TableName"]}
     for found in kept.get("Responses", {}).values():
         found.sort(key=lambda item: item["sk"]["S"])

@@ -269,8 +269,8 @@ def test_a_staged_document_that_does_not_answer_is_tried_again_when_the_pointer_
     assert tokens.issue(asked(IN)).version == 1
     assert tokens.issue(asked(OUT)).version == 1
     failing = False
-    told = tokens.issue(asked(IN))
-    assert (told.version, [problem.row for problem in told.decision.problems]) == (1, ["BUNDLE V#00000002"])
+    issued = tokens.issue(asked(IN))
+    assert (issued.version, [problem.row for problem in issued.decision.problems]) == (1, ["BUNDLE V#00000002"])
     clock.seconds += 31
     mended = tokens.issue(asked(IN))
     assert (mended.version, mended.decision.problems) == (2, ())
@@ -279,7 +279,7 @@ def test_a_staged_document_that_does_not_answer_is_tried_again_when_the_pointer_
 def test_many_threads_are_each_served_by_their_own_version_while_it_comes_and_goes(watched: Watched) -> None:
     tokens = Issuer(Table(watched, TABLE), "deny", clock=lambda: NOW, monotonic=_ticking())
     wrong: list[tuple[str, int | None, list[str]]] = []
-    told = {IN: Told(), OUT: Told()}
+    served = {IN: ServedVersions(), OUT: ServedVersions()}
     ended = threading.Event()
 
     def sign_in(sub: str, allowed: tuple[int, ...]) -> None:
@@ -290,9 +290,9 @@ def test_many_threads_are_each_served_by_their_own_version_while_it_comes_and_go
                 whole = given == (["orders/read"] if issued.version == 1 else ["orders/read", "orders/write"])
                 if issued.version not in allowed or not whole:
                     wrong.append((sub, issued.version, given))
-                told[sub].put(issued.version)
+                served[sub].put(issued.version)
         finally:
-            told[sub].put(None)
+            served[sub].put(None)
 
     with ThreadPoolExecutor(4) as pool:
         threads = [pool.submit(sign_in, sub, allowed) for sub, allowed in ((IN, (1, 2)), (OUT, (1,))) for _ in range(2)]
@@ -300,10 +300,10 @@ def test_many_threads_are_each_served_by_their_own_version_while_it_comes_and_go
             for _ in range(6):
                 # Whatever the threads do meanwhile, the next step waits until they have done this much.
                 stage(Table(watched, TABLE), STAGED, percent=10, by="test")
-                told[IN].wait_for(STAGED)
-                told[OUT].wait_for(1)
+                served[IN].wait_for(STAGED)
+                served[OUT].wait_for(1)
                 stage(Table(watched, TABLE), STAGED, percent=0, by="test")
-                told[IN].wait_for(1)
+                served[IN].wait_for(1)
         finally:
             ended.set()
     for thread in threads:
@@ -311,8 +311,8 @@ def test_many_threads_are_each_served_by_their_own_version_while_it_comes_and_go
     assert wrong == []
 
 
-class Told:
-    """The versions that some threads were served by."""
+class ServedVersions:
+    """The versions that have served some threads."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -114,7 +114,7 @@ def test_resume_without_a_hold_publishes_the_draft_as_it_is(three: Table) -> Non
     assert resume(three, by="admin") == Outcome(Result.UNCHANGED, 3)
 
 
-def test_resume_with_a_red_draft_ends_the_hold_and_tells(three: Table) -> None:
+def test_resume_with_a_refused_draft_ends_the_hold_and_reports_it(three: Table) -> None:
     rollback(three, 1, by="admin")
     three.put({"pk": "POLICY", "sk": "ROLE#broken", "scope": []})
     outcome = resume(three, by="admin")
@@ -290,7 +290,7 @@ def test_before_anything_is_in_force_there_is_nothing_to_go_back_to(
 # Leases.
 
 
-def test_a_lease_that_is_given_up_no_longer_keeps_edits_from_being_published(three: Table) -> None:
+def test_once_a_lease_is_released_edits_are_published_again(three: Table) -> None:
     drafts.acquire(three, drafts.Lease("another", "cli:bob", NOW, "a note"), force=False)
     assert publish(three, by="stream").result is Result.WAITING
     assert release(three) == drafts.Lease("another", "cli:bob", NOW, "a note")
@@ -298,14 +298,14 @@ def test_a_lease_that_is_given_up_no_longer_keeps_edits_from_being_published(thr
     assert publish(three, by="stream") == Outcome(Result.UNCHANGED, 3)
 
 
-def test_a_lease_made_by_hand_can_be_given_up_too(three: Table) -> None:
+def test_a_lease_written_by_hand_can_be_released_too(three: Table) -> None:
     three.put({"pk": "LEASE", "sk": "DRAFT", "digest": 7})
     assert publish(three, by="stream").result is Result.WAITING
     assert release(three) == drafts.Lease("", "None", 0)
     assert drafts.lease(three) is None
 
 
-@pytest.mark.parametrize("how", ["taken over", "given up"])
+@pytest.mark.parametrize("how", ["taken over", "released"])
 def test_who_was_stopped_and_lost_the_lease_writes_no_row_any_more(
     dynamodb: MemoryDynamoDB, three: Table, how: str
 ) -> None:
@@ -337,15 +337,15 @@ def test_who_was_stopped_and_lost_the_lease_writes_no_row_any_more(
 def test_who_is_overtaken_by_the_same_apply_goes_on_as_if_nothing_had_been(
     dynamodb: MemoryDynamoDB, three: Table
 ) -> None:
-    wanted = draft("orders/v4")
+    target = draft("orders/v4")
     overtaken = threading.Event()
 
     def before(operation: str, _request: dict[str, Any]) -> None:
         if operation == "transact_write_items" and not overtaken.is_set():
             overtaken.set()
-            apply(three, wanted, by="faster", note="by the faster one", clock=clock)
+            apply(three, target, by="faster", note="by the faster one", clock=clock)
 
-    outcome = apply(Table(Watched(dynamodb, before), TABLE), wanted, by="slower", clock=clock)
+    outcome = apply(Table(Watched(dynamodb, before), TABLE), target, by="slower", clock=clock)
     assert outcome == Outcome(Result.UNCHANGED, 4)
     version = bundles.version(three, 4)
     assert version is not None
@@ -423,7 +423,7 @@ def mend(rows: Table) -> None:
 def test_what_a_slow_publisher_read_never_outlives_what_a_faster_one_knows(
     dynamodb: MemoryDynamoDB, three: Table, last: str
 ) -> None:
-    """It is stopped before it tells of problems that are mended, or before it wipes out those of a newer edit."""
+    """It stops before it reports problems that are already fixed, or clears those of a newer edit."""
     red(three)
     assert publish(three, by="stream").result is Result.REFUSED
     if last == "broken":
@@ -528,12 +528,12 @@ def test_everything_that_keeps_a_draft_from_being_published_is_told(three: Table
     red(three)
     publish(three, by="stream", clock=clock)
     drafts.acquire(three, drafts.Lease("another", "cli:bob", NOW), force=False)
-    told = publishing_status(three, limit=10)
-    assert told.pointer == pointer(three)
-    assert [version.number for version in told.versions] == [3, 2, 1]
-    assert told.lease == drafts.Lease("another", "cli:bob", NOW)
-    assert told.problems is not None
-    assert not told.manual
+    status = publishing_status(three, limit=10)
+    assert status.pointer == pointer(three)
+    assert [version.number for version in status.versions] == [3, 2, 1]
+    assert status.lease == drafts.Lease("another", "cli:bob", NOW)
+    assert status.problems is not None
+    assert not status.manual
 
 
 def test_the_versions_in_use_are_told_however_old_they_are(three: Table) -> None:

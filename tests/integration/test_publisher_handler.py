@@ -85,9 +85,9 @@ def test_a_red_edit_is_told_by_its_codes_and_the_next_green_one_repairs(
     save(rows, *policy_rows(), {"pk": "POLICY", "sk": "ROLE#broken", "claims": {"sub": SECRET}})
     ran = run(MODULE, [stream.event()], environment)
     assert failures(ran) == [[]]
-    [told] = [entry for entry in ran.entries() if "codes" in entry]
-    assert (told["level"], told["codes"]) == ("ERROR", ["CS1007"])
-    assert "policy_version" not in told, "nothing is in force yet"
+    [logged] = [entry for entry in ran.entries() if "codes" in entry]
+    assert (logged["level"], logged["codes"]) == ("ERROR", ["CS1007"])
+    assert "policy_version" not in logged, "nothing is in force yet"
     assert ran.metrics()["PolicyProblems"] == 1
     assert SECRET not in ran.log
     assert drafts.problems(rows) is not None
@@ -221,8 +221,8 @@ def test_no_row_stops_the_stream_and_none_hides_what_it_grants(
     assert cut == {f"USER#{list(AWKWARD).index(name)}" for name in CUT}
     metrics = ran.metrics()
     assert (metrics["Audited"], metrics["AuditCut"]) == (len(rows), len(CUT))
-    told = [entry for entry in ran.entries() if entry.get("code") == "CS4013"]
-    assert {entry["row"] for entry in told} == {f"{pk} TENANT#acme" for pk in cut}
+    logged = [entry for entry in ran.entries() if entry.get("code") == "CS4013"]
+    assert {entry["row"] for entry in logged} == {f"{pk} TENANT#acme" for pk in cut}
 
 
 #: Of these not all is kept.
@@ -251,8 +251,8 @@ def test_a_table_that_does_not_answer_makes_the_stream_try_again_from_the_first_
     policy_change = event["Records"][1]["dynamodb"]["SequenceNumber"]
     assert failures(ran) == [[{"itemIdentifier": policy_change}]]
     assert ran.metrics()["PublisherErrors"] == 1
-    [told] = [entry for entry in ran.entries() if entry.get("message") == "policy not published"]
-    assert told["code"] == "CS4003"
+    [logged] = [entry for entry in ran.entries() if entry.get("message") == "policy not published"]
+    assert logged["code"] == "CS4003"
 
 
 def test_an_audit_table_that_does_not_answer_loses_nothing(

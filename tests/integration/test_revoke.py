@@ -23,7 +23,7 @@ HOUR = 3_600
 
 
 class Dated:
-    """A DynamoDB by whose clock it is this time; None where its answers do not say."""
+    """A DynamoDB whose clock shows this time; None if its responses have no date."""
 
     def __init__(self, client: Client, date: str | None) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""A token is read by the names of the version that made it: at the authorizer and at introspection, over renames."""
+"""A token is read by the names of the version that issued it, by authorizer and introspection, across renames."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class World:
 
     def publish(self, names: Names, **settings: Any) -> None:  # noqa: ANN401 - any setting
         roles = {"viewer": {"scopes": ["orders/read"]}}
-        wanted = policy_rows(settings={"claim_names": names, **settings}, roles=roles)
-        apply(self.rows, from_rows([*wanted, *ROUTES]), by="test")
+        policy = policy_rows(settings={"claim_names": names, **settings}, roles=roles)
+        apply(self.rows, from_rows([*policy, *ROUTES]), by="test")
 
     def token(self) -> str:
         """Of a new process of the trigger."""
@@ -56,8 +56,8 @@ class World:
     def checks(self, client: Client | None = None) -> TokenChecks:
         return TokenChecks(Table(client or self.dynamodb, TABLE), VerifierEnvironment.read(self.environment))
 
-    def said(self, token: str, checks: TokenChecks | None = None) -> dict[str, Any]:
-        """What introspection says of a token."""
+    def introspect(self, token: str, checks: TokenChecks | None = None) -> dict[str, Any]:
+        """Introspection's response for a token."""
         asked = question(token, self.secret)
         members: dict[str, Any] = json.loads((checks or self.checks()).introspect(asked).response["body"])
         return members
@@ -89,20 +89,20 @@ def passes(world: World, token: str, tenant: str, checks: TokenChecks | None = N
 
 
 def is_of_acme(world: World, token: str) -> bool:
-    said = world.said(token)
+    response = world.introspect(token)
     assert not passes(world, token, "globex")
-    assert passes(world, token, "acme") is (said.get("tenant_id") == "acme")
-    assert said.get("tenant_id") in (None, "acme")
-    assert (said["roles"] == ["viewer"]) is (said.get("tenant_id") == "acme")
-    assert said["stale"] is False
-    return said.get("tenant_id") == "acme"
+    assert passes(world, token, "acme") is (response.get("tenant_id") == "acme")
+    assert response.get("tenant_id") in (None, "acme")
+    assert (response["roles"] == ["viewer"]) is (response.get("tenant_id") == "acme")
+    assert response["stale"] is False
+    return response.get("tenant_id") == "acme"
 
 
 def test_a_token_from_before_a_rename_is_read_by_the_names_from_before(world: World) -> None:
     """Its ``org`` is another claim, and was believed to be the tenant."""
     world.publish({})
     old = world.token()
-    assert json.loads(json.dumps(world.said(old)))["tenant_id"] == "acme"
+    assert json.loads(json.dumps(world.introspect(old)))["tenant_id"] == "acme"
     world.publish({"tenant_id": "org", "roles": "permissions"})
     new = world.token()
     assert is_of_acme(world, old)
@@ -137,7 +137,7 @@ def test_a_token_whose_version_is_not_known_is_read_by_no_names(world: World) ->
 
 
 def test_nor_is_one_that_could_be_of_two_versions(world: World) -> None:
-    """The directory has put a number where the next version tells its own."""
+    """The directory has put a number into the claim in which the next version has its own."""
     world.publish({})
     old = world.token()
     world.publish({"tenant_id": "organisation", "policy_version": "pv"})
@@ -145,12 +145,12 @@ def test_nor_is_one_that_could_be_of_two_versions(world: World) -> None:
     assert is_of_acme(world, world.token()), "the name is now reserved, and the row sets it no more"
 
 
-def test_a_token_that_does_not_tell_its_version_is_read_as_long_as_no_name_has_changed(world: World) -> None:
+def test_a_token_without_its_version_is_read_as_long_as_no_name_has_changed(world: World) -> None:
     world.publish({"tenant_id": "organisation", "policy_version": None})
     silent = world.token()
     assert is_of_acme(world, silent)
     world.publish({"tenant_id": "organisation"})
-    assert is_of_acme(world, silent), "one that tells it is no change of the tenant's name"
+    assert is_of_acme(world, silent), "emitting the version does not change the tenant's name"
     world.publish({"tenant_id": "of"})
     assert not is_of_acme(world, silent)
     assert is_of_acme(world, world.token())
@@ -158,14 +158,14 @@ def test_a_token_that_does_not_tell_its_version_is_read_as_long_as_no_name_has_c
 
 def test_before_anything_is_published_anew_a_table_of_an_earlier_release_is_read_as_well(world: World) -> None:
     world.publish({"tenant_id": "organisation"})
-    told = world.token()
+    versioned = world.token()
     world.publish({"tenant_id": "organisation", "policy_version": None})
     silent = world.token()
     row = world.rows.get("BUNDLE", "CURRENT")
     assert row is not None
     del row["version_claims"]
     world.rows.put(row)
-    assert is_of_acme(world, told)
+    assert is_of_acme(world, versioned)
     assert is_of_acme(world, silent)
 
 

@@ -81,9 +81,9 @@ def large(*directory: dict[str, Any]) -> MemoryDynamoDB:
 
 
 def issuer(client: Any, **more: Any) -> Issuer:  # noqa: ANN401 - a client, and arguments of Issuer
-    made = Issuer(Table(client, TABLE), more.pop("on_failure", "deny"), clock=lambda: NOW, **more)
-    made.warm(20)
-    return made
+    new = Issuer(Table(client, TABLE), more.pop("on_failure", "deny"), clock=lambda: NOW, **more)
+    new.warm(20)
+    return new
 
 
 @pytest.mark.parametrize("on_failure", ["deny", "unenriched"])
@@ -123,8 +123,8 @@ def test_a_member_of_a_thousand_tenants_signs_in() -> None:
     assert issued.decision.tenant_id == "t0999"
 
 
-class GivenUp:
-    """A sign-in that somebody waited for, who gives up while it is held at one request; then it goes on."""
+class AbandonedSignIn:
+    """A sign-in whose caller stops waiting while it is held at one request; then it continues."""
 
     def __init__(self) -> None:
         self._reading, self._go_on, self._done = threading.Event(), threading.Event(), threading.Event()
@@ -150,19 +150,19 @@ class GivenUp:
             self._done.set()
 
 
-def test_what_nobody_waits_for_any_more_reads_no_further_page(seeded: Client) -> None:
-    given_up = GivenUp()
-    endless = Endless(seeded, lambda _: given_up.hold())
-    given_up.read(issuer(endless))
+def test_an_abandoned_sign_in_reads_no_further_page(seeded: Client) -> None:
+    sign_in = AbandonedSignIn()
+    endless = Endless(seeded, lambda _: sign_in.hold())
+    sign_in.read(issuer(endless))
     assert endless.queries == 1
 
 
-def test_nor_any_further_tenant(seeded: Client, rows: Table) -> None:
+def test_an_abandoned_sign_in_reads_no_further_tenant(seeded: Client, rows: Table) -> None:
     for number in range(250):
         rows.put(membership_row(SUB, f"t{number:04d}"))
-    given_up = GivenUp()
-    watched = Watched(seeded, lambda operation, _: given_up.hold() if operation == "batch_get_item" else None)
-    given_up.read(issuer(watched))
+    sign_in = AbandonedSignIn()
+    watched = Watched(seeded, lambda operation, _: sign_in.hold() if operation == "batch_get_item" else None)
+    sign_in.read(issuer(watched))
     assert watched.operations.count("batch_get_item") == 1
 
 

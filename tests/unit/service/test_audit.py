@@ -80,10 +80,10 @@ def test_what_is_no_record_is_an_error(missing: str) -> None:
         read_change(broken)
 
 
-def written(made: dict[str, Any]) -> tuple[Recorded, dict[str, Any]]:
-    """What becomes of a record, and the audit row; delivered twice, it is written once."""
+def written(record: dict[str, Any]) -> tuple[Recorded, dict[str, Any]]:
+    """How a record is audited, and the audit row; delivered twice, it is written once."""
     client = StrictDynamoDB()
-    rows, change = Table(client, "audit"), read_change(made)
+    rows, change = Table(client, "audit"), read_change(record)
     outcome = audit.record(rows, change)
     assert audit.record(rows, change) is Recorded.DUPLICATE
     [row] = client.items.values()
@@ -195,7 +195,7 @@ def test_no_secret_is_copied_and_none_is_in_a_digest() -> None:
 
 
 class Refusing(StrictDynamoDB):
-    """A DynamoDB that is stricter than it says."""
+    """A DynamoDB that is stricter than documented."""
 
     def put_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - botocore's requests have no type
         refused = "after" in request["Item"]
@@ -221,10 +221,10 @@ def test_a_row_that_dynamodb_refuses_all_the_same_is_audited_by_its_digests_once
 
 
 class Down:
-    """A DynamoDB that does not answer."""
+    """A DynamoDB that is unavailable."""
 
     def put_item(self, **_: object) -> None:
-        raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB does not answer.")
+        raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB does not respond.")
 
 
 def test_a_table_that_does_not_answer_is_no_row_that_is_refused() -> None:
@@ -384,13 +384,13 @@ def test_whatever_a_row_holds_it_is_audited_once_and_tells_what_it_grants(
     for name, image in images.items():
         check_image(kept[name]["M"], image, kept.get(f"{name}_cut"))
         for attribute in image.keys() & authority:
-            value, told = image[attribute], kept[name]["M"][attribute]
+            value, stored = image[attribute], kept[name]["M"][attribute]
             if (
                 strict_dynamodb.size(value) < 2_000
                 and strict_dynamodb.levels(value) < 28
                 and "sha256" not in str(value)
             ):
-                assert told == value, "what decides something is kept"
+                assert stored == value, "what decides something is kept"
 
 
 class Watched(Mapping[str, Any]):

@@ -1,4 +1,4 @@
-"""What two versions say differently, down to the attribute."""
+"""The differences between two versions, down to the attribute."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ RULES = [{"id": "a", "add_scopes": ["x"]}, {"id": "b"}, {"id": "c"}]
 def test_rules_are_compared_by_id_and_their_order_is_told_once(
     after: list[dict[str, Any]], expected: list[tuple[str, str, tuple[str, ...]]]
 ) -> None:
-    told = found({"rules": RULES}, {"rules": after})
-    assert [(each.kind, each.name, each.path) for each in told] == expected
+    result = found({"rules": RULES}, {"rules": after})
+    assert [(each.kind, each.name, each.path) for each in result] == expected
 
 
 def test_an_older_document_without_a_section_is_compared_too() -> None:
@@ -87,11 +87,11 @@ DOCUMENT = st.dictionaries(st.sampled_from(["roles", "rules", "settings"]), VALU
 def test_documents_of_any_shape_are_compared_and_only_equal_ones_have_no_difference(
     before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    told = found(before, after)
+    result = found(before, after)
     same = json.dumps(_full(before), sort_keys=True) == json.dumps(_full(after), sort_keys=True)
-    assert (told == []) == same
+    assert (result == []) == same
 
 
 def _full(document: dict[str, Any]) -> dict[str, Any]:
-    """A section that says nothing says the same as one that is absent."""
+    """An empty section equals a missing one."""
     return {name: section for name, section in document.items() if section not in ({}, [])}

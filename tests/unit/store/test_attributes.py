@@ -1,4 +1,4 @@
-"""Attribute values become plain values and come back; sets stay sets, so that a ceiling can tell them from lists."""
+"""Attribute values become plain values and back; sets stay sets, so that a ceiling can distinguish them from lists."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ AT = 1_800_000_000
 
 
 class Scripted:
-    """A client that answers whatever it is told to, one answer after the other, and remembers the requests."""
+    """A client that returns scripted responses one after the other, and records the requests."""
 
     def __init__(self, *answers: Any) -> None:  # noqa: ANN401 - any shape
         self.answers = list(answers)
