@@ -8,7 +8,7 @@ from claimsmith.cognito.claims import accepted
 from claimsmith.engine.codec import FORMAT
 from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.conditions import OPERATORS
-from claimsmith.engine.language.values import LITERAL, is_expression, looks_like_expression
+from claimsmith.engine.language.values import LITERAL, form_of, looks_like_expression
 from claimsmith.policy.checks.roles import closures, expanded
 from claimsmith.policy.checks.scopes import grants
 
@@ -129,11 +129,13 @@ def _claims(row: ClaimsRow) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:  # noqa: ANN401 - a literal or an expression
     """Return a literal as Cognito accepts it, or an expression as written."""
-    if not is_expression(value):
+    form = form_of(value)
+    if form is None:
         return accepted(value)
-    if LITERAL not in value:
-        return {key: accepted(part) if key == "default" else part for key, part in value.items()}
-    literal = accepted(value[LITERAL])
+    compiled = {key: accepted(part) if form.keys[key] == "literal" else part for key, part in value.items()}
+    if LITERAL not in compiled:
+        return compiled
+    literal = compiled[LITERAL]
     return {LITERAL: literal} if looks_like_expression(literal) else literal
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from claimsmith.engine.language.conditions import BRANCHES
+from claimsmith.engine.language.values import FORMS
 from claimsmith.errors import Code, PolicyError
 from claimsmith.policy.documents import DOCUMENTS, Given
 from claimsmith.policy.draft import (
@@ -45,7 +46,7 @@ _FIRST_ATTRIBUTES: Final = ("description", "name", "inherits", "scopes", "when",
 #: Keys of conditions, expressions and tests in their usual order; others follow alphabetically.
 _KEY_ORDER: Final = (
     *("field", "op", "value", *BRANCHES),
-    *("from", "default", "as", "template"),
+    *(key for form in FORMS.values() for key in form.keys),
     *Given.model_fields,
 )
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import models_json_schema
 
 from claimsmith.engine.language import BUILT_IN_CLAIMS
 from claimsmith.engine.language.conditions import BRANCHES, OPERATORS
 from claimsmith.engine.language.paths import FIXED, OPEN
-from claimsmith.engine.language.values import CONVERSIONS, FROM, LITERAL, TEMPLATE
+from claimsmith.engine.language.values import CONVERSIONS, FORMS
 from claimsmith.policy.documents import CONDITION, DOCUMENTS, VALUE
 from claimsmith.policy.draft import LISTED_SECTIONS, ORDER, ORDERED_SECTION, SETTINGS_SECTION
 from claimsmith.policy.operands import OPERANDS
 from claimsmith.routes import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from claimsmith.engine.language.values import Shape
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE: Final = "#/$defs/"
@@ -98,25 +103,28 @@ def _condition() -> dict[str, Any]:
     }
 
 
+#: The schema of what a key of an expression takes.
+_SHAPES: Final[Mapping[Shape, Mapping[str, Any]]] = {
+    "path": {"$ref": _REFERENCE + _PATH},
+    "template": {"type": "string"},
+    "literal": {"not": {"type": "null"}},
+    "conversion": {"enum": list(CONVERSIONS)},
+}
+
+
 def _value() -> dict[str, Any]:
     scalar = {"type": ["string", "number", "boolean"]}
-    literal_object = {"type": "object", "not": {"anyOf": [{"required": [key]} for key in (FROM, TEMPLATE, LITERAL)]}}
+    literal_object = {"type": "object", "not": {"anyOf": [{"required": [key]} for key in FORMS]}}
     return {
-        "description": "A literal; or {from: PATH}, {template: …}, {value: …}.",
+        "description": "A literal; or " + ", ".join(f"{{{key}: …}}" for key in FORMS) + ".",
         "anyOf": [
             scalar,
             {"type": "array", "items": scalar},
             literal_object,
-            _closed(
-                {
-                    FROM: {"$ref": _REFERENCE + _PATH},
-                    "default": {"not": {"type": "null"}},
-                    "as": {"enum": list(CONVERSIONS)},
-                },
-                [FROM],
+            *(
+                _closed({name: _SHAPES[shape] for name, shape in form.keys.items()}, [key])
+                for key, form in FORMS.items()
             ),
-            _closed({TEMPLATE: {"type": "string"}}, [TEMPLATE]),
-            _closed({LITERAL: {"not": {"type": "null"}}}, [LITERAL]),
         ],
     }
 

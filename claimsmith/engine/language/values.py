@@ -8,23 +8,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from claimsmith.engine.language.paths import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from claimsmith.engine.language.paths import EvaluationContext
 
-#: The keys that make an object an expression.
-FROM: Final = "from"
-TEMPLATE: Final = "template"
+#: The key of the form that is not evaluated.
 LITERAL: Final = "value"
 
-_FROM_KEYS: Final = frozenset({FROM, "default", "as"})
+#: What a key of an expression takes: a path, a template, a literal, or the name of a conversion.
+Shape = Literal["path", "template", "literal", "conversion"]
+
+
+class Form(NamedTuple):
+    """A form of expressions; ``FORMS`` has all of them.
+
+    Attributes:
+        keys: the keys and what they take. The first is required, and no other form has it.
+        compiled: from an object with these keys to a literal or an ``Expression``; raises ``ValueError``.
+    """
+
+    keys: Mapping[str, Shape]
+    compiled: Callable[[Mapping[str, Any]], Any]
+
 
 #: A part of a template: ``{{`` and ``}}`` stand for the braces themselves.
 _PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -123,14 +135,12 @@ class Expression:
 
 def is_expression(value: object) -> bool:
     """Whether a value is an expression rather than a literal."""
-    if not isinstance(value, Mapping):
-        return False
-    return (FROM in value and value.keys() <= _FROM_KEYS) or value.keys() in ({TEMPLATE}, {LITERAL})
+    return form_of(value) is not None
 
 
 def looks_like_expression(value: object) -> bool:
     """Whether a value was perhaps meant as an expression; a literal object like that is written ``{value: …}``."""
-    return isinstance(value, Mapping) and bool(value.keys() & {FROM, TEMPLATE, LITERAL})
+    return isinstance(value, Mapping) and any(key in value for key in FORMS)
 
 
 def compiled(value: Any) -> Any:  # noqa: ANN401 - a literal, or an expression
@@ -141,23 +151,21 @@ def compiled(value: Any) -> Any:  # noqa: ANN401 - a literal, or an expression
     """
     if not looks_like_expression(value):
         return value
-    match value:
-        case {"value": literal, **rest} if not rest:
-            return literal
-        case {"template": str(text), **rest} if not rest:
-            return _template(text)
-        case {"from": str(path), **rest} if rest.keys() <= _FROM_KEYS:
-            return _from(path, rest)
-    raise ValueError("not a value")
+    form = form_of(value)
+    if form is None:
+        raise ValueError("not a value")
+    return form.compiled(value)
 
 
-def _from(path: str, rest: Mapping[Any, Any]) -> Expression:
-    default = rest.get("default", MISSING)
-    if "as" not in rest:
+def _from(value: Mapping[str, Any]) -> Expression:
+    path, default = value["from"], value.get("default", MISSING)
+    if not isinstance(path, str):
+        raise ValueError("not a value")  # noqa: TRY004 - the document is wrong, not the call
+    if "as" not in value:
         if default is MISSING:
             return Expression((path,), lambda context: context[path])
         convert = None
-    elif (convert := CONVERSIONS.get(rest["as"])) is None:
+    elif (convert := CONVERSIONS.get(value["as"])) is None:
         raise ValueError("not a conversion")
 
     def evaluate(context: EvaluationContext) -> Any:  # noqa: ANN401 - any claim value
@@ -167,7 +175,10 @@ def _from(path: str, rest: Mapping[Any, Any]) -> Expression:
     return Expression((path,), evaluate)
 
 
-def _template(text: str) -> Expression:
+def _template(value: Mapping[str, Any]) -> Expression:
+    text = value["template"]
+    if not isinstance(text, str):
+        raise ValueError("not a value")  # noqa: TRY004 - the document is wrong, not the call
     parts = tuple(template_parts(text))
 
     def evaluate(context: EvaluationContext) -> Any:  # noqa: ANN401 - a string or MISSING
@@ -203,3 +214,20 @@ def template_parts(text: str) -> Iterator[tuple[str, str | None]]:
             yield literal, part[1].strip()
             literal = ""
     yield literal + text[end:], None
+
+
+#: Every form of expressions, by the key that makes an object one. The compiler, lint and the JSON Schema read it.
+FORMS: Final[Mapping[str, Form]] = {
+    "from": Form({"from": "path", "default": "literal", "as": "conversion"}, _from),
+    "template": Form({"template": "template"}, _template),
+    LITERAL: Form({LITERAL: "literal"}, lambda value: value[LITERAL]),
+}
+
+
+def form_of(value: object) -> Form | None:
+    """Return the form of an expression; None for what is not one."""
+    if isinstance(value, Mapping):
+        for key, form in FORMS.items():
+            if key in value and value.keys() <= form.keys.keys():
+                return form
+    return None

@@ -10,7 +10,7 @@ from claimsmith.cognito.event import Request
 from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import Changes
 from claimsmith.cognito.tokens import issued
-from claimsmith.engine.language.values import FROM, LITERAL, TEMPLATE, is_expression, template_parts
+from claimsmith.engine.language.values import form_of, template_parts
 from claimsmith.errors import Code
 from claimsmith.policy.checks.scopes import grants
 from claimsmith.policy.documents import Client, Rule
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from claimsmith.cognito.claims import Token
+    from claimsmith.engine.language.values import Shape
     from claimsmith.policy.documents import ClaimsRow
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
@@ -106,14 +107,23 @@ def _of_row(row: ClaimsRow, token: Token, roles: int) -> dict[str, int]:
 
 def _value(value: Any, roles: int) -> int:  # noqa: ANN401 - a literal, or an expression
     """Return the octets of a value, estimated for an expression; ``roles`` are the octets of all roles."""
-    if not is_expression(value):
+    form = form_of(value)
+    if form is None:
         return _json(accepted(value))
-    if LITERAL in value:
-        return _json(accepted(value[LITERAL]))
-    if TEMPLATE in value:
-        return _json("".join(text + (_READ if path else "") for text, path in template_parts(value[TEMPLATE])))
-    read = roles if value[FROM] == "roles" else _json(_READ)
-    return max(read, _json(accepted(value.get("default", ""))))
+    return max(_part(form.keys[key], part, roles) for key, part in value.items())
+
+
+def _part(shape: Shape, part: Any, roles: int) -> int:  # noqa: ANN401 - a JSON value
+    """Return the octets that what a key of an expression takes can yield."""
+    match shape:
+        case "path":
+            return roles if part == "roles" else _json(_READ)
+        case "template":
+            return _json("".join(text + (_READ if path else "") for text, path in template_parts(part)))
+        case "literal":
+            return _json(accepted(part))
+        case "conversion":
+            return 0
 
 
 def _json(value: object) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.engine.language.conditions import MAX_DEPTH
 from claimsmith.engine.language.paths import FIXED, OPEN
-from claimsmith.engine.language.values import FROM, LITERAL, is_expression
+from claimsmith.engine.language.values import LITERAL, form_of, is_expression
 from claimsmith.errors import Code
 from claimsmith.policy.checks.claims import by_attribute
 from claimsmith.policy.checks.conditions import parts
@@ -87,10 +87,13 @@ def _set(policy: Policy) -> Iterator[tuple[Entry, Path]]:
     for entry, row in policy.claims_rows():
         for attribute, claims, _ in by_attribute(row):
             for name, value in claims.items():
-                if not is_expression(value):
+                form = form_of(value)
+                if form is None:
                     yield from ((entry, at) for at in _texts(value, (attribute, name)))
-                elif FROM in value and "default" in value:
-                    yield from ((entry, at) for at in _texts(value["default"], (attribute, name, "default")))
+                    continue
+                for key in value.keys() - {LITERAL}:
+                    if form.keys[key] == "literal":
+                        yield from ((entry, at) for at in _texts(value[key], (attribute, name, key)))
 
 
 def _compared(policy: Policy) -> Iterator[tuple[Entry, Path]]:

@@ -9,10 +9,9 @@ from claimsmith.cognito.claims import UnacceptableError, checked
 from claimsmith.engine.language.paths import kind
 from claimsmith.engine.language.values import (
     CONVERSIONS,
-    FROM,
+    FORMS,
     LITERAL,
-    TEMPLATE,
-    is_expression,
+    form_of,
     looks_like_expression,
     template_parts,
 )
@@ -24,11 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from claimsmith.cognito.claims import Token
+    from claimsmith.engine.language.values import Form
     from claimsmith.policy.draft import Entry
     from claimsmith.policy.finding import Finding, Path
 
-_DEFAULT: Final = "default"
 _AS: Final = "as"
+
+_WRITE: Final = (
+    "write "
+    + " or ".join("{" + ", ".join(f"{key}: …" for key in form.keys) + "}" for form in FORMS.values())
+    + ", without other keys"
+)
 
 #: Conversions that accept a list; the others take a single value.
 OF_LISTS: Final = frozenset({"list", "json"})
@@ -44,19 +49,54 @@ def check(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]
         value: a literal or an expression.
         tokens: the tokens that get the claim.
     """
-    if not looks_like_expression(value):
+    form = form_of(value)
+    if form is not None:
+        yield from _expression(entry, at, name, value, form, tokens)
+    elif not looks_like_expression(value):
         yield from _literal(entry, at, name, value, tokens)
-    elif not is_expression(value):
-        known = (FROM, _DEFAULT, _AS) if FROM in value else (TEMPLATE, LITERAL)
-        suggestion = Suggestion([str(key) for key in value if key not in known], known)
-        message = "write {from: …, default: …, as: …}, {template: …} or {value: …}, without other keys"
-        yield found(Code.INVALID_EXPRESSION, entry, at, message, suggestion)
-    elif LITERAL in value:
-        yield from _accepted(entry, (*at, LITERAL), name, value[LITERAL], tokens)
-    elif TEMPLATE in value:
-        yield from _template(entry, (*at, TEMPLATE), value[TEMPLATE])
     else:
-        yield from _from(entry, at, name, value, tokens)
+        meant = FORMS[next(key for key in FORMS if key in value)].keys
+        known = tuple(meant) if len(meant) > 1 else tuple(FORMS)
+        suggestion = Suggestion([str(key) for key in value if key not in known], known)
+        yield found(Code.INVALID_EXPRESSION, entry, at, _WRITE, suggestion)
+
+
+def _expression(
+    entry: Entry, at: Path, name: str, value: Mapping[str, Any], form: Form, tokens: Sequence[Token]
+) -> Iterator[Finding]:
+    """Yield the errors in what each key takes, then in what they yield together."""
+    path: object = None
+    conversion: object = None
+    for key, part in value.items():
+        match form.keys[key]:
+            case "path":
+                path = part
+                yield from _path(entry, (*at, key), part)
+            case "conversion":
+                if wrong := [*_conversion(entry, (*at, key), part)]:
+                    yield from wrong
+                    return
+                conversion = part
+            case "template":
+                yield from _template(entry, (*at, key), part)
+            case "literal" if key == LITERAL:
+                yield from _accepted(entry, (*at, key), name, part, tokens)
+            case "literal":
+                yield from _default(entry, (*at, key), name, part, tokens)
+    if isinstance(path, str):
+        yield from _read(entry, at, name, path, conversion, tokens)
+
+
+def _read(
+    entry: Entry, at: Path, name: str, path: str, conversion: object, tokens: Sequence[Token]
+) -> Iterator[Finding]:
+    """Yield the errors in what a path yields, after a conversion."""
+    lists = kind(path) == "list"
+    if lists and conversion is not None and conversion not in OF_LISTS:
+        message = f"{clipped(path)} is a list and cannot be read as {conversion}; remove as"
+        yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), message)
+    elif conversion == "list" or (lists and conversion is None):
+        yield from _accepted(entry, at, name, [], tokens)
 
 
 def _literal(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
@@ -107,31 +147,17 @@ def _template(entry: Entry, at: Path, text: object) -> Iterator[Finding]:
             )
 
 
-def _from(entry: Entry, at: Path, name: str, value: Mapping[str, Any], tokens: Sequence[Token]) -> Iterator[Finding]:
-    path, conversion = value[FROM], value.get(_AS)
+def _path(entry: Entry, at: Path, path: object) -> Iterator[Finding]:
     if not isinstance(path, str):
-        yield found(Code.INVALID_EXPRESSION, entry, (*at, FROM), "from must be a path")
-        return
-    if unknown := paths.unknown(entry, (*at, FROM), path):
+        yield found(Code.INVALID_EXPRESSION, entry, at, f"{at[-1]} must be a path")
+    elif unknown := paths.unknown(entry, at, path):
         yield unknown
-    if _AS in value and (not isinstance(conversion, str) or conversion not in CONVERSIONS):
+
+
+def _conversion(entry: Entry, at: Path, conversion: object) -> Iterator[Finding]:
+    if not isinstance(conversion, str) or conversion not in CONVERSIONS:
         suggestion = Suggestion((conversion,), CONVERSIONS) if isinstance(conversion, str) else None
-        yield found(
-            Code.INVALID_EXPRESSION, entry, (*at, _AS), f"as must be one of {', '.join(CONVERSIONS)}", suggestion
-        )
-        return
-    lists = kind(path) == "list"
-    if lists and conversion is not None and conversion not in OF_LISTS:
-        yield found(
-            Code.INVALID_EXPRESSION,
-            entry,
-            (*at, _AS),
-            f"{clipped(path)} is a list and cannot be read as {conversion}; remove as",
-        )
-    elif conversion == "list" or (lists and conversion is None):
-        yield from _accepted(entry, at, name, [], tokens)
-    if _DEFAULT in value:
-        yield from _default(entry, (*at, _DEFAULT), name, value[_DEFAULT], tokens)
+        yield found(Code.INVALID_EXPRESSION, entry, at, f"as must be one of {', '.join(CONVERSIONS)}", suggestion)
 
 
 def _default(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
