@@ -1,4 +1,4 @@
-"""``docs/codes.md`` and ``claimsmith/errors.py`` say the same."""
+"""``docs/codes.md`` and ``claimsmith/errors.py`` agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "codes.md").read_text(encoding="utf
 ROWS = re.findall(r"^\| (CS\d{4}) \| (\w+) \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
 
 
-def test_every_code_is_on_the_page_under_its_name_and_the_other_way_round() -> None:
+def test_the_page_has_exactly_the_codes_of_the_code_under_their_names() -> None:
     assert sorted((code, name) for code, name, _, _ in ROWS) == sorted((code.value, code.name.lower()) for code in Code)
 
 

@@ -36,7 +36,7 @@ def test_granting_adds_roles_and_keeps_the_others(claimsmith: Command, rows: Tab
         (("switch", "u1", "acme"), "no usable membership"),
     ],
 )
-def test_what_names_nothing_is_refused_with_a_sentence(
+def test_an_unknown_name_is_refused_with_a_message(
     claimsmith: Command, arguments: tuple[str, ...], message: str
 ) -> None:
     done = claimsmith(*arguments)
@@ -44,7 +44,7 @@ def test_what_names_nothing_is_refused_with_a_sentence(
     assert message in " ".join(done.err.split())
 
 
-def test_a_suspended_tenant_gives_no_claims_until_it_is_let_in_again(claimsmith: Command) -> None:
+def test_a_suspended_tenant_gives_no_claims_until_it_is_activated(claimsmith: Command) -> None:
     claimsmith("members", "grant", "u1", "acme", "--role", "editor")
     claimsmith("tenants", "suspend", "acme")
     assert "tenant_id" not in claimsmith("preview", "--user", "u1", "--json").data["access"]
@@ -92,7 +92,7 @@ def test_preview_shows_claims_with_their_rows_and_why_not(claimsmith: Command) -
     assert (dropped["source"], dropped["detail"]) == ("POLICY CLIENT#web1", "the client does not allow it")
 
 
-def test_preview_says_which_version_of_the_policy_decided(claimsmith: Command) -> None:
+def test_preview_shows_the_version_of_the_policy(claimsmith: Command) -> None:
     assert "Policy version 1." in claimsmith("preview", "--user", "u1").out
 
 

@@ -78,7 +78,7 @@ def test_lint_without_a_file_checks_the_draft_in_the_table(claimsmith: Command, 
     assert "did you mean viewer?" in done.data["findings"][0]["message"]
 
 
-def test_somebody_elses_unfinished_apply_is_in_the_way_until_it_is_taken_over(
+def test_an_unfinished_apply_blocks_another_until_it_is_taken_over(
     claimsmith: Command, rows: Table, policy_file: Path
 ) -> None:
     rows.put({"pk": "LEASE", "sk": "DRAFT", "digest": "another", "by": "cli:bob", "started_at": 1_800_000_000})
@@ -164,7 +164,7 @@ def test_an_exported_policy_is_the_one_in_the_table_and_applied_again_changes_no
     assert claimsmith("apply", str(exported), "--json").data == {"result": "unchanged", "policy_version": 1}
 
 
-def test_a_row_that_no_file_can_hold_is_not_left_out_of_an_export(claimsmith: Command, rows: Table) -> None:
+def test_an_export_refuses_a_row_that_no_file_can_express(claimsmith: Command, rows: Table) -> None:
     rows.put({"pk": "POLICY", "sk": "ROLES#a"})
     done = claimsmith("export", "--json")
     assert (done.code, done.data["error"]["code"]) == (1, "CS1004")

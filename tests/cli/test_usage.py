@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         (["lint", "--table"], ["lint", "--table"]),
     ],
 )
-def test_shared_options_may_stand_anywhere(given: list[str], parsed: list[str]) -> None:
+def test_shared_options_may_go_anywhere(given: list[str], parsed: list[str]) -> None:
     assert shared_options_first(given) == parsed
 
 
@@ -33,14 +33,14 @@ def test_without_a_table_the_command_asks_for_one(capsys: pytest.CaptureFixture[
     assert "--table" in capsys.readouterr().err
 
 
-def test_a_table_that_is_not_there_ends_with_three(rows: Table, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_table_exits_with_three(rows: Table, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--table", f"not-{rows.name}", "lint"])
     assert ended.value.code == 3
     assert "CS4003" in capsys.readouterr().err
 
 
-def test_an_address_nobody_listens_on_ends_with_three(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_endpoint_exits_with_three(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--table", "t", "--endpoint-url", "http://127.0.0.1:9", "lint"])
     assert ended.value.code == 3

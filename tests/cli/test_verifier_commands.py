@@ -74,7 +74,7 @@ def test_a_removed_resource_is_gone(claimsmith: Command, rows: Table) -> None:
     assert claimsmith("resources", "rotate", "billing").code == 1
 
 
-def test_a_resource_must_say_about_whose_tokens(claimsmith: Command) -> None:
+def test_a_resource_needs_clients_and_tenants(claimsmith: Command) -> None:
     assert claimsmith("resources", "add", "billing").code == 2
 
 

@@ -38,7 +38,7 @@ def output(ran: Ran) -> str:
     return " ".join(ran.out.split())
 
 
-def test_before_anything_is_published_versions_says_what_that_means(claimsmith: Command) -> None:
+def test_before_the_first_version_the_output_explains_what_that_means(claimsmith: Command) -> None:
     done = claimsmith("versions")
     assert done.code == 0
     assert "No version is in force" in done.out
@@ -62,7 +62,7 @@ def test_a_note_of_apply_is_kept_with_the_version(claimsmith: Command, policy_fi
 
 
 @pytest.mark.usefixtures("staged")
-def test_versions_says_who_made_each_and_which_one_is_in_force(claimsmith: Command) -> None:
+def test_versions_shows_who_created_each_and_which_one_is_in_force(claimsmith: Command) -> None:
     data = claimsmith("versions", "--json").data
     assert [version["version"] for version in data["versions"]] == [2, 1]
     assert data["versions"][0]["created_by"].startswith("cli")
@@ -171,7 +171,7 @@ def test_what_cannot_be_done_ends_with_a_code(
 
 
 @pytest.mark.usefixtures("staged")
-def test_a_red_draft_is_not_promoted_and_its_findings_are_shown(claimsmith: Command, rows: Table) -> None:
+def test_a_draft_with_errors_is_not_promoted_and_its_findings_are_shown(claimsmith: Command, rows: Table) -> None:
     rows.put({"pk": "POLICY", "sk": "ROLE#x", "inherits": ["veiwer"]})
     for command in ("promote", "resume"):
         done = claimsmith(command)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _AS: Final = "as"
 
 _WRITE: Final = (
-    "write "
-    + " or ".join("{" + ", ".join(f"{key}: …" for key in form.keys) + "}" for form in FORMS.values())
+    "write one of "
+    + ", ".join("{" + ", ".join(f"{key}: …" for key in form.keys) + "}" for form in FORMS.values())
     + ", without other keys"
 )
 

@@ -96,7 +96,7 @@ def leaf(field: str, op: str, value: Any, /) -> dict[str, Any]:  # noqa: ANN401 
         ({"not": {"any": [PRO, {"all": [leaf("x", "in", [])]}]}}, Code.UNKNOWN_PATH, "when.not.any.1.all.0.field", ""),
     ],
 )  # fmt: skip
-def test_a_condition_that_is_none_is_refused_where_it_is_wrong(
+def test_a_malformed_condition_is_refused_where_it_is_wrong(
     when: dict[str, Any], code: Code, attribute: str, words: str
 ) -> None:
     found = the_finding({"when": when, "claims": {"x": 1}}, roles={"editor": {}})
@@ -132,13 +132,13 @@ def test_a_condition_of_the_grammar_is_accepted(when: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("parts", "fine"), [(MAX_NODES - 1, True), (MAX_NODES, False)])
-def test_a_condition_has_at_most_so_many_parts(parts: int, fine: bool) -> None:  # noqa: FBT001 - a case of the test
+def test_the_number_of_parts_of_a_condition_is_limited(parts: int, fine: bool) -> None:  # noqa: FBT001 - a case of the test
     found = findings_of({"when": {"any": [PRO] * parts}, "claims": {"x": 1}})
     assert [code for code, _, _ in found] == ([] if fine else [Code.CONDITION_TOO_LARGE])
 
 
 @given(conditions)
-def test_what_lint_lets_through_the_engine_can_compile(when: dict[str, Any]) -> None:
+def test_the_engine_compiles_every_condition_that_lint_accepts(when: dict[str, Any]) -> None:
     row = {"pk": "POLICY", "sk": "RULE#r", "order": 10, "when": when}
     draft = from_rows([*policy_rows(roles={"editor": {}}), row])
     if all(finding.severity == "warning" for finding in lint(draft)):
@@ -168,7 +168,7 @@ def test_what_lint_lets_through_the_engine_can_compile(when: dict[str, Any]) -> 
         {"all": [leaf("user.claims.n", "less_than", 3), leaf("user.claims.n", "greater_than", 3)]},
     ],
 )
-def test_a_condition_that_can_never_be_true_is_told(when: dict[str, Any]) -> None:
+def test_a_condition_that_can_never_be_true_is_reported(when: dict[str, Any]) -> None:
     assert the_finding({"when": when, "claims": {"x": 1}})[:2] == (Code.RULE_NEVER_APPLIES, "when")
 
 
@@ -185,7 +185,7 @@ def test_a_condition_that_can_never_be_true_is_told(when: dict[str, Any]) -> Non
         leaf("tenant.status", "not_equals", "active"),
     ],
 )
-def test_a_condition_that_may_be_true_is_not(when: dict[str, Any]) -> None:
+def test_a_condition_that_may_be_true_is_not_reported(when: dict[str, Any]) -> None:
     assert findings_of({"when": when, "claims": {"x": 1}}) == []
 
 
@@ -210,7 +210,7 @@ _branches = st.recursive(
 
 
 @given(st.lists(_branches, min_size=2, max_size=4), st.data())
-def test_a_condition_that_is_called_never_true_is_true_for_nothing(parts: list[Any], data: st.DataObject) -> None:
+def test_a_condition_reported_as_never_true_is_never_true(parts: list[Any], data: st.DataObject) -> None:
     if not is_unsatisfiable({"all": parts}):
         return
     test = compiled({"all": parts})
@@ -248,7 +248,7 @@ def test_a_condition_that_is_called_never_true_is_true_for_nothing(parts: list[A
         (None, Code.UNSUPPORTED_VALUE, "claims.x", "null"),
     ],
 )
-def test_a_value_that_almost_is_an_expression_is_refused(value: object, code: Code, attribute: str, words: str) -> None:
+def test_a_malformed_expression_is_refused(value: object, code: Code, attribute: str, words: str) -> None:
     found = the_finding({"claims": {"x": value}})
     assert found[:2] == (code, attribute)
     assert words in found[2]
@@ -261,7 +261,7 @@ def test_the_id_token_takes_no_list_where_cognito_takes_none(value: object) -> N
 
 
 @given(expressions)
-def test_an_expression_that_lint_lets_through_the_engine_can_compile(value: dict[str, Any]) -> None:
+def test_the_engine_compiles_every_expression_that_lint_accepts(value: dict[str, Any]) -> None:
     row = {"pk": "POLICY", "sk": "RULE#r", "order": 10, "access_claims": {"x": value}}
     draft = from_rows([*policy_rows(), row])
     if not lint(draft):
@@ -280,7 +280,7 @@ UNTRUSTED = ["user.attributes.unit", "request.scopes", "request.source", "reques
 
 @pytest.mark.parametrize("path", UNTRUSTED)
 @pytest.mark.parametrize("attribute", AUTHORITY)
-def test_what_is_not_trusted_decides_no_scope_no_group_and_no_suppression(path: str, attribute: str) -> None:
+def test_untrusted_input_decides_no_scope_no_group_and_no_suppression(path: str, attribute: str) -> None:
     ask = {"when": {"any": [PRO, {"field": path, "op": "exists"}]}, "claims": {"x": 1}}
     use = {"claims": {"x": {"from": path}}}
     fill = {"claims": {"x": {"template": "{" + path + "}"}}} if path != "request.scopes" else use
@@ -299,7 +299,7 @@ def test_a_trusted_attribute_may_decide(attribute: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["name", "email", "email_verified", "phone_number", "preferred_username", "picture"])
-def test_the_caller_does_not_say_who_the_user_is(name: str) -> None:
+def test_the_caller_does_not_decide_who_the_user_is(name: str) -> None:
     value = {"from": "request.metadata.x"}
     when = {"field": "request.metadata.x", "op": "exists"}
     for rule in ({"id_claims": {name: value}}, {"when": when, "claims": {name: "x"}}):
@@ -317,7 +317,7 @@ AWS = ["https://aws.amazon.com/tags", "https://aws.amazon.com/tags/principal_tag
 
 @pytest.mark.parametrize("name", AWS)
 @pytest.mark.parametrize("path", [*UNTRUSTED, "request.metadata.x"])
-def test_a_claim_that_aws_believes_takes_only_what_is_trusted(name: str, path: str) -> None:
+def test_a_claim_that_aws_relies_on_reads_only_trusted_input(name: str, path: str) -> None:
     value = {"from": path}
     for attribute in ("claims", "access_claims", "id_claims"):
         assert the_finding({attribute: {name: value}})[:2] == (Code.UNTRUSTED_INPUT, f"{attribute}.{name}")
@@ -333,7 +333,7 @@ def test_a_claim_that_aws_believes_takes_only_what_is_trusted(name: str, path: s
 
 @pytest.mark.parametrize("name", ["https://example.com/tags", "https://aws.amazon.com.example.com/tags", "tags",
                                   "https://example.com/aws.amazon.com/", "https://amazon.com.test/tags"])  # fmt: skip
-def test_a_claim_that_only_looks_like_one_of_awss_is_an_ordinary_claim(name: str) -> None:
+def test_a_claim_that_only_resembles_the_namespace_of_aws_is_ordinary(name: str) -> None:
     assert findings_of({"claims": {name: {"from": "request.metadata.x"}}}) == []
 
 
@@ -376,7 +376,7 @@ def test_settings_have_no_templates_either(attribute: str) -> None:
 
 @pytest.mark.parametrize("value", ['{"x-hasura-role": "user"}', "{}", "{{tenant}}", {"value": "{tenant.id}"},
                                    {"value": {"a": "{tenant.id}"}}, {"template": "{tenant.id}"}])  # fmt: skip
-def test_braces_that_are_meant_as_they_are_stay(value: object) -> None:
+def test_literal_braces_are_accepted(value: object) -> None:
     assert findings_of({"claims": {"x": value}}) == []
 
 
@@ -385,7 +385,7 @@ def test_braces_that_are_meant_as_they_are_stay(value: object) -> None:
 
 @pytest.mark.parametrize("name", ["sub", "iss", "scope", "aud", "username", "cognito:username", "claims_shed", "",
                                   "claims_degraded", "cognito:roles", "identities"])  # fmt: skip
-def test_what_must_stay_in_a_token_is_not_suppressed(name: str) -> None:
+def test_a_claim_that_must_stay_cannot_be_suppressed(name: str) -> None:
     for attribute in ("suppress_access_claims", "suppress_id_claims"):
         assert the_finding({attribute: [name]})[:2] == (Code.NOT_SUPPRESSIBLE, f"{attribute}.0")
 
@@ -399,17 +399,17 @@ def test_the_tenant_stays_in_the_access_token_under_the_name_it_has() -> None:
 
 
 @pytest.mark.parametrize("name", ["dev:x", "cognito:groups", "email", "custom:x", "plan"])
-def test_what_cognito_lets_go_may_be_suppressed(name: str) -> None:
+def test_a_claim_that_cognito_can_remove_may_be_suppressed(name: str) -> None:
     assert findings_of({"suppress_id_claims": [name], "suppress_access_claims": [name]}) == []
 
 
 @pytest.mark.parametrize("name", ["dev:x", "cognito:groups"])
-def test_what_may_only_be_suppressed_is_not_set(name: str) -> None:
+def test_a_claim_that_may_only_be_suppressed_cannot_be_set(name: str) -> None:
     assert the_finding({"claims": {name: "x"}})[0] is Code.RESERVED_CLAIM
 
 
 @pytest.mark.parametrize("group", ["", " ", "\u2003", "g" * 129])
-def test_a_group_without_a_name_is_none(group: str) -> None:
+def test_a_group_needs_a_name(group: str) -> None:
     for attribute in ("add_groups", "suppress_groups"):
         assert the_finding({attribute: [group]})[:2] == (Code.INVALID_NAME, f"{attribute}.0")
 
@@ -422,7 +422,7 @@ def test_a_group_without_a_name_is_none(group: str) -> None:
     [("order", None), ("order", "10"), ("order", 1.5), ("order", True), ("order", 10**10), ("when", None),
      ("when", "true"), ("enabled", "true"), ("optional", 1), ("add_scopes", "a"), ("claims", [])],
 )  # fmt: skip
-def test_a_rule_is_typed(attribute: str, value: object) -> None:
+def test_the_types_in_a_rule_are_checked(attribute: str, value: object) -> None:
     assert the_finding({attribute: value})[:2] == (Code.WRONG_TYPE, attribute)
 
 
@@ -435,7 +435,7 @@ def test_a_rule_in_rows_needs_an_order() -> None:
     )
 
 
-def test_a_rule_that_is_not_enabled_is_told_and_left_out() -> None:
+def test_a_disabled_rule_is_reported_and_left_out() -> None:
     row = {"pk": "POLICY", "sk": "RULE#r", "order": 1, "enabled": False, "add_scopes": ["orders/read"]}
     draft = from_rows([*policy_rows(), row])
     assert [(finding.code, finding.attribute) for finding in lint(draft)] == [(Code.RULE_NEVER_APPLIES, "enabled")]

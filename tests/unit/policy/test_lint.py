@@ -76,7 +76,7 @@ def test_a_good_policy_has_no_finding() -> None:
     assert found(good_rows()) == []
 
 
-def test_a_file_is_told_by_its_line() -> None:
+def test_a_finding_in_a_file_has_its_line() -> None:
     text = "settings: {}\nroles:\n  viewer:\n    scopes:\n      - fine\n      - two words\n"
     [finding] = lint(parse(text, "policy.yaml", {}))
     assert (finding.file, finding.line) == ("policy.yaml", 6)
@@ -91,7 +91,7 @@ def test_a_misspelt_name_gets_a_suggestion() -> None:
     assert "did you mean viewer?" in role.message
 
 
-def test_every_member_of_a_cycle_is_told_and_its_descendants_are_not() -> None:
+def test_every_member_of_a_cycle_is_reported_and_its_descendants_are_not() -> None:
     roles = {"a": {"inherits": ["b"]}, "b": {"inherits": ["c"]}, "c": {"inherits": ["a"]}, "d": {"inherits": ["a"]}}
     assert [finding.row for finding in found(policy_rows(roles=roles))] == [f"POLICY ROLE#{name}" for name in "abc"]
 
@@ -130,7 +130,7 @@ def test_a_ceiling_that_is_null_is_not_read_as_no_ceiling() -> None:
 
 
 @pytest.mark.parametrize("name", ["address", "updated_at"])
-def test_a_built_in_list_cannot_be_named_like_a_claim_that_takes_none(name: str) -> None:
+def test_a_built_in_list_cannot_have_the_name_of_a_claim_that_takes_no_list(name: str) -> None:
     assert found(policy_rows(settings={"claim_names": {"roles": name}}))
 
 
@@ -166,7 +166,7 @@ def test_a_value_is_checked_against_every_token_it_would_go_to() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["*", "leg*acy/x", "legacy*", "**", "a/*/*"])
-def test_a_star_stands_only_after_a_last_slash(pattern: str) -> None:
+def test_a_star_is_allowed_only_after_the_last_slash(pattern: str) -> None:
     [finding] = found(policy_rows(settings={"unmanaged_scopes": [pattern]}))
     assert finding.code is Code.INVALID_SCOPE
 
@@ -194,7 +194,7 @@ def test_findings_come_in_the_same_order_whatever_the_order_of_rows() -> None:
 @pytest.mark.parametrize(
     "path", ["/a;v=1", "/a.", "/a./b", "/a?b", "/a#b", "a", "//", "/a/", "/{a}x", "/a\\b", "/a /b", "/a%2Fb"]
 )
-def test_a_route_that_no_request_is_matched_with_is_refused(path: str) -> None:
+def test_a_route_that_no_request_can_match_is_refused(path: str) -> None:
     row = {"pk": "POLICY", "sk": "ROUTE#r", "path": path}
     findings = lint(from_rows([*policy_rows(), row]))
     assert [(finding.code, finding.attribute) for finding in findings] == [(Code.INVALID_ROUTE, "path")]
@@ -209,9 +209,7 @@ def test_a_route_that_no_request_is_matched_with_is_refused(path: str) -> None:
         ("/admin/", "/admin"),
     ],
 )
-def test_a_literal_that_requests_are_not_read_as_is_refused_with_the_spelling_that_they_are(
-    path: str, right: str
-) -> None:
+def test_a_literal_that_no_request_can_match_is_refused_with_the_right_spelling(path: str, right: str) -> None:
     row = {"pk": "POLICY", "sk": "ROUTE#r", "path": path}
     (finding,) = lint(from_rows([*policy_rows(), row]))
     assert (finding.code, finding.attribute) == (Code.INVALID_ROUTE, "path")
@@ -222,7 +220,7 @@ def test_a_literal_that_requests_are_not_read_as_is_refused_with_the_spelling_th
 @pytest.mark.parametrize(
     "path", ["/", "/a", "/a.b", "/.well-known/x", "/a/{id}/b", "/{rest+}", "/$connect", "/a:b,c", "/a b"]
 )
-def test_and_one_that_requests_are_matched_with_is_not(path: str) -> None:
+def test_a_literal_that_requests_can_match_is_accepted(path: str) -> None:
     assert lint(from_rows([*policy_rows(), {"pk": "POLICY", "sk": "ROUTE#r", "path": path}])) == []
 
 

@@ -1,4 +1,4 @@
-"""A policy's own tests run through the real decision; a red one keeps the policy from being published."""
+"""Policy tests run through the real decision; a policy with a failing one is not published."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def red(given: dict[str, Any], expect: dict[str, Any]) -> list[tuple[str, str]]:
         ({}, {}),
     ],
 )
-def test_what_is_so_is_green(given: dict[str, Any], expect: dict[str, Any]) -> None:
+def test_an_expectation_that_holds_passes(given: dict[str, Any], expect: dict[str, Any]) -> None:
     assert red(given, expect) == []
 
 
@@ -149,13 +149,13 @@ def test_what_is_so_is_green(given: dict[str, Any], expect: dict[str, Any]) -> N
         ),
     ],
 )
-def test_what_is_not_so_is_red_with_what_was_expected_and_what_came(
+def test_an_expectation_that_fails_shows_what_was_expected_and_what_came(
     given: dict[str, Any], expect: dict[str, Any], attribute: str, message: str
 ) -> None:
     assert red(given, expect) == [(attribute, message)]
 
 
-def test_each_expectation_that_fails_is_a_finding_of_its_own() -> None:
+def test_each_failed_expectation_is_a_separate_finding() -> None:
     expect = {"access": {"plan": "free", "tenant_id": "globex"}, "scopes": []}
     assert {attribute for attribute, _ in red(MEMBER, expect)} == {
         "expect.access.plan",
@@ -164,7 +164,7 @@ def test_each_expectation_that_fails_is_a_finding_of_its_own() -> None:
     }
 
 
-def test_a_red_test_keeps_a_policy_from_being_compiled() -> None:
+def test_a_policy_with_a_failing_test_is_not_compiled() -> None:
     test = {"pk": "POLICY", "sk": "TEST#t", "expect": {"scopes": ["orders/read"]}}
     with pytest.raises(PolicyError) as refused:
         compile_policy(from_rows([*policy_rows(), test]))
@@ -192,7 +192,7 @@ def test_tests_are_not_run_while_something_else_is_wrong() -> None:
     assert [finding.code for finding in findings] == [Code.UNKNOWN_ROLE]
 
 
-def test_a_test_decides_nothing_about_the_bundle() -> None:
+def test_tests_do_not_change_the_bundle() -> None:
     test = {"pk": "POLICY", "sk": "TEST#t", "given": MEMBER | {"membership": {}}, "expect": {"scopes": []}}
     assert compile_policy(from_rows([*policy_rows(), test])) == compile_policy(from_rows(policy_rows()))
 
@@ -213,7 +213,7 @@ def test_a_test_decides_nothing_about_the_bundle() -> None:
         ({}, {"access": {"x": 1}, "absent": {"access": ["x"]}}, "expect.absent.access.0"),
     ],
 )
-def test_a_test_that_describes_nothing_that_can_happen_is_refused(
+def test_a_test_of_an_impossible_sign_in_is_refused(
     given: dict[str, Any], expect: dict[str, Any], attribute: str
 ) -> None:
     test = {"pk": "POLICY", "sk": "TEST#t", "given": given, "expect": expect}
@@ -233,7 +233,7 @@ def test_a_test_that_describes_nothing_that_can_happen_is_refused(
         ("expect", {"absent": ["x"]}, "expect.absent", Code.WRONG_TYPE),
     ],
 )
-def test_a_test_is_typed_all_the_way_down(attribute: str, value: object, blamed: str, code: Code) -> None:
+def test_the_types_in_a_test_are_checked_at_every_level(attribute: str, value: object, blamed: str, code: Code) -> None:
     test = {"pk": "POLICY", "sk": "TEST#t", "expect": {}, attribute: value}
     [finding] = lint(from_rows([*policy_rows(), test]))
     assert (finding.code, finding.attribute) == (code, blamed)

@@ -118,7 +118,7 @@ def test_no_findings_are_a_run_without_results() -> None:
     assert log["runs"][0]["results"] == []
 
 
-def test_a_log_says_how_many_findings_it_does_not_have() -> None:
+def test_a_log_counts_the_findings_that_were_left_out() -> None:
     found = [Finding(Code.UNKNOWN_ROLE, "POLICY GROUP#a", f"roles.{number}", "no", "p.yaml", 3) for number in range(9)]
     log = sarif.log(cut(found, 4))
     assert_is_sarif(log)

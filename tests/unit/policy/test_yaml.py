@@ -57,7 +57,7 @@ def test_the_rows_are_those_of_the_table() -> None:
     assert rows["ROLE#viewer"] == {"pk": "POLICY", "sk": "ROLE#viewer", "scopes": ["orders/read"]}
 
 
-def test_who_wrote_a_row_does_not_change_the_digest_and_what_it_says_does() -> None:
+def test_the_digest_ignores_who_wrote_a_row_but_not_what_it_contains() -> None:
     plain = {"pk": "POLICY", "sk": "SETTINGS"}
     signed = plain | {"updated_by": "someone", "updated_at": 1_800_000_000}
     assert from_rows([plain]).digest() == from_rows([signed]).digest()
@@ -108,7 +108,7 @@ def test_a_variable_cannot_bring_structure_with_it() -> None:
         ("settings: {}\nroles:\n  a:\n    claims:\n      x: 1\n      x: 2", 6),
     ],
 )
-def test_a_name_that_stands_twice_is_refused(text: str, line: int) -> None:
+def test_a_name_that_appears_twice_is_refused(text: str, line: int) -> None:
     error = refused(text)
     assert error.code is Code.DUPLICATE
     assert f"policy.yaml:{line}" in error.message
@@ -151,7 +151,7 @@ def test_two_routes_with_one_id_are_refused() -> None:
     ],
     ids=lambda text: text[:30],
 )
-def test_what_is_no_policy_file_is_refused_as_unreadable(text: str) -> None:
+def test_a_file_that_is_not_a_policy_is_refused_as_unreadable(text: str) -> None:
     assert refused(text).code is Code.UNREADABLE_FILE
 
 
@@ -160,7 +160,7 @@ def test_what_is_no_policy_file_is_refused_as_unreadable(text: str) -> None:
     ["{x: !!set {}}", f"{{x: 0x{'f' * 3000}}}", "{x: 1.0e+200}"],
     ids=["empty set", "huge integer", "huge float"],
 )
-def test_what_no_row_can_hold_is_refused_before_anything_is_written(claims: str) -> None:
+def test_a_value_that_no_row_can_store_is_refused_before_anything_is_written(claims: str) -> None:
     assert lint(draft(f"settings: {{}}\nroles: {{a: {{claims: {claims}}}}}"))
 
 
@@ -189,7 +189,7 @@ def test_a_heading_with_nothing_below_it_is_an_empty_section() -> None:
     assert draft(headings).digest() == draft("settings: {}").digest()
 
 
-def test_why_a_file_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_the_message_explains_why_a_file_cannot_be_read(tmp_path: Path) -> None:
     def why(path: Path) -> str:
         with pytest.raises(PolicyError) as raised:
             load(path)
@@ -202,7 +202,7 @@ def test_why_a_file_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert why(tmp_path) == " cannot be read: is a directory."
 
 
-def test_a_tab_is_named() -> None:
+def test_a_tab_is_reported() -> None:
     assert refused("roles:\n\tviewer: {}\n").message == "policy.yaml:2: a tab cannot indent YAML; use spaces."
     assert "tab" not in refused("roles: [viewer\n").message
 
@@ -220,24 +220,24 @@ def test_a_tab_is_named() -> None:
         ("roles: {viewer: {claims: [a]}}", "must be a map of names to values"),
     ],
 )
-def test_a_wrong_type_is_told_in_the_words_of_a_file(row: str, message: str) -> None:
+def test_a_wrong_type_is_reported_in_terms_of_yaml(row: str, message: str) -> None:
     (finding,) = lint(draft("settings: {}\n" + row))
     assert (finding.code, finding.message) == (Code.WRONG_TYPE, message)
 
 
 @pytest.mark.parametrize("number", ["010", "-010000", "1:30", "1:30.5", "0_7"])
-def test_a_number_that_yaml_reads_as_another_is_refused(number: str) -> None:
+def test_a_number_that_yaml_reads_differently_is_refused(number: str) -> None:
     message = f"policy.yaml:2: YAML 1.1 reads {number} as a different number; quote it."
     assert refused(f"settings:\n  cache_seconds: {number}").message == message
     assert draft(f"settings: {{description: '{number}'}}").rows()[0]["description"] == number
 
 
 @pytest.mark.parametrize("number", ["0", "10", "-7", "1_000", "0.5", "1e3", "0x1F", "0o10"])
-def test_and_one_that_it_does_not_is_not(number: str) -> None:
+def test_an_unambiguous_number_is_accepted(number: str) -> None:
     assert len(draft(f"settings: {{cache_seconds: {number}}}").entries) == 1
 
 
-def test_a_merge_key_cannot_hide_a_name_that_is_there_twice() -> None:
+def test_a_merge_key_cannot_hide_a_duplicate_name() -> None:
     text = "roles:\n  <<: {viewer: {scopes: [a/b]}}\n  viewer: {scopes: [c/d]}"
     assert refused(text).message == "policy.yaml:2: merge keys are not supported; write the values out."
 
@@ -255,7 +255,7 @@ def test_a_merge_key_cannot_hide_a_name_that_is_there_twice() -> None:
     ],
 )
 @pytest.mark.parametrize("number", ["0x" + "f" * 100_000, "0b" + "1" * 100_000, "9" * 100_000, "1" + "0" * 38])
-def test_a_number_that_no_row_can_hold_is_refused_wherever_it_stands(policy: str, number: str) -> None:
+def test_a_number_that_no_row_can_store_is_refused_everywhere(policy: str, number: str) -> None:
     """Python writes out no number of thousands of digits, so that a message about one ended in an error."""
     try:
         codes = {finding.code for finding in lint(draft("settings: {}\n" + policy.replace("NUMBER", number)))}
