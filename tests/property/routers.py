@@ -5,7 +5,8 @@ A back end has one handler for every route row. Routers that decide by order get
 
 from __future__ import annotations
 
-from contextlib import suppress
+import asyncio
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -23,7 +24,7 @@ from tests.unit.verifier.gateway_events import http1, http2, rest_request, rest_
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -145,8 +146,21 @@ def by_starlette(rows: Sequence[Row], sent: Sent) -> list[Reached]:
 
     routes = [Route(row.in_words_of("{{{}}}", "{{{}:path}}"), handler(row), methods=row.methods()) for row in rows]
     base = "/" if sent.own_domain is None else "/prod"
-    Mangum(Starlette(routes=routes), lifespan="off", api_gateway_base_path=base)(sent.called(), None)  # type: ignore[arg-type] # no context is read
+    with current_event_loop():
+        Mangum(Starlette(routes=routes), lifespan="off", api_gateway_base_path=base)(sent.called(), None)  # type: ignore[arg-type] # no context is read
     return reached
+
+
+@contextmanager
+def current_event_loop() -> Iterator[None]:
+    """Mangum asks for the current one; from Python 3.12 on there is one only where somebody has made it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def by_flask(rows: Sequence[Row], sent: Sent) -> list[Reached]:
