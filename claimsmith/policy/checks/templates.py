@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.conditions import MAX_DEPTH
 from claimsmith.engine.language.paths import FIXED, OPEN
 from claimsmith.engine.language.values import LITERAL, form_of, is_expression
@@ -43,14 +44,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "roles": ("inherits", "scopes"),
     "groups": ("roles",),
     "clients": ("roles", "scopes_allowed", "suppress_scopes"),
-    "rules": (
-        "add_scopes",
-        "suppress_scopes",
-        "suppress_access_claims",
-        "suppress_id_claims",
-        "add_groups",
-        "suppress_groups",
-    ),
+    "rules": AUTHORITY,
     "routes": ("any_scope", "all_scopes", "any_role", "audience"),
 }
 
