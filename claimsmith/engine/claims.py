@@ -162,6 +162,8 @@ class _Draft:
         Raises:
             UnacceptableError: Cognito does not take it.
         """
+        if type(value) is str and value.isascii():  # most are
+            return value
         if not isinstance(value, list | dict):
             return accepted(value)
         entry = self.checked.get(id(value))

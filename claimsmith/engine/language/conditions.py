@@ -156,13 +156,12 @@ class UnknownError(Exception):
 
 def _all(tests: tuple[Test, ...]) -> Test:
     def test(context: EvaluationContext) -> bool:
-        parts = iter(tests)
         try:
-            for part in parts:
+            for part in tests:
                 if not part(context):
                     return False
         except UnknownError:
-            if _settled(parts, context, outcome=False):
+            if _settled(tests, context, outcome=False):
                 return False
             raise
         return True
@@ -172,13 +171,12 @@ def _all(tests: tuple[Test, ...]) -> Test:
 
 def _any(tests: tuple[Test, ...]) -> Test:
     def test(context: EvaluationContext) -> bool:
-        parts = iter(tests)
         try:
-            for part in parts:
+            for part in tests:
                 if part(context):
                     return True
         except UnknownError:
-            if _settled(parts, context, outcome=True):
+            if _settled(tests, context, outcome=True):
                 return True
             raise
         return False
@@ -186,7 +184,7 @@ def _any(tests: tuple[Test, ...]) -> Test:
     return test
 
 
-def _settled(tests: Iterator[Test], context: EvaluationContext, *, outcome: bool) -> bool:
+def _settled(tests: tuple[Test, ...], context: EvaluationContext, *, outcome: bool) -> bool:
     """Whether one of these is known to have this outcome."""
     for test in tests:
         try:
