@@ -1,6 +1,6 @@
-"""The grammar of routes: methods, paths and where a tenant is named; and how the path of a request is read.
+"""The grammar of routes: methods, paths and the place of the tenant; and how the path of a request is read.
 
-Lint and the authorizer both read by these functions, so a row that lint accepts is one that a request can match.
+Lint and the authorizer share these functions, so a request can match every row that lint accepts.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _VARIABLE: Final = re.compile(r"\{([A-Za-z0-9_-]+)(\+?)\}")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
-#: Escapes of characters that need none (RFC 3986 section 2.3): only a reader that does not decode tells them apart.
+#: Escapes of characters that need none (RFC 3986 section 2.3): only a router that does not decode sees a difference.
 _NEEDLESS_ESCAPE: Final = re.compile(r"%(?:2[DE]|3[0-9]|[46][1-9A-F]|5[0-9A]|5F|7[0-9A]|7E)", re.IGNORECASE)
 
-#: What makes a decoded segment mean different things to different servers: it is empty; it holds a slash or backslash,
-#: which many servers decode before they split; what would be a parameter (RFC 3986 section 3.3), a query or a fragment;
-#: what is left of octets that were no UTF-8; it ends in a dot, or begins or ends with a blank, which file systems and
-#: some servers drop.
+#: Decoded segments that servers read differently: an empty one; one with a slash or backslash, which many servers
+#: decode before they split; one with the start of a parameter (RFC 3986 section 3.3), a query or a fragment; one with
+#: the replacement of octets that are not UTF-8; one that ends in a dot, or begins or ends with a blank, which file
+#: systems and some servers drop.
 _AMBIGUOUS: Final = re.compile(r"\A\Z|\A |[/\\;?#\ufffd]|[. ]\Z")
 
-#: The same for a row's path that is not of the grammar: what may be dropped from a part of it.
+#: The same for an invalid path of a row: text that servers may drop from a part of it.
 _DROPPED: Final = re.compile(r"\A +|[;?#].*|[. ]+\Z", re.DOTALL)
 _MAX_ENCODINGS: Final = 3
 _SEPARATORS: Final = re.compile(r"[/\\]+")
@@ -47,19 +47,19 @@ class Variable(NamedTuple):
 #: Literal segments, decoded, and variables.
 Template = tuple[str | Variable, ...]
 
-#: Stands for text in an encoding that was not understood: no literal, but something for a variable to stand for.
+#: Stands for text in an unknown encoding: it equals no literal but can be the value of a variable.
 _GARBLED: Final = "\ufffd"
 
-#: Stands for any number of segments, also for none: in ``meant``, where nobody can say what a row was to match.
+#: Stands for any number of segments, also none: in ``likely_template``, for text that cannot be guessed.
 ANYTHING: Final = Variable("", rest=True)
 
 
 class Reading(NamedTuple):
-    """A way in which a server may take a path apart.
+    """A way in which a server may split a path.
 
     Attributes:
-        segments: after a slash at the end, which some servers take for an empty segment, the last one is empty.
-        must_match: whether a row has to speak for it; otherwise the rows that do are only asked as well.
+        segments: the last one is empty if the server takes a trailing slash for an empty segment.
+        must_match: whether there has to be a row for this reading; otherwise rows that match only count as well.
     """
 
     segments: tuple[str, ...]
@@ -67,10 +67,10 @@ class Reading(NamedTuple):
 
 
 def segments(path: str) -> tuple[str, ...] | None:
-    """The decoded segments of a path, or ``None`` where it could mean different things to different servers.
+    """The decoded segments of a path, or ``None`` if servers could read it differently.
 
-    That is: what is ``_AMBIGUOUS``, plain or encoded; broken escapes, and escapes of escapes; octets that are no UTF-8;
-    control characters. A slash at the end is dropped.
+    These are: what is ``_AMBIGUOUS``, plain or encoded; broken escapes, and escapes of escapes; octets that are not
+    UTF-8; control characters. A trailing slash is dropped.
     """
     if not path.startswith("/") or _BROKEN_ESCAPE.search(path):
         return None
@@ -87,12 +87,11 @@ def segments(path: str) -> tuple[str, ...] | None:
 
 
 def readings(path: str) -> Iterator[Reading]:
-    """The ways to read a path that ``segments`` accepts; that one is the first.
+    """The ways to read a path that ``segments`` accepts; the first is that of ``segments``.
 
-    Some routers decode a path and some do not, some take text beyond ASCII for another encoding (apig-wsgi does where
-    it gets it decoded), and some take a slash at the end for the beginning of another segment. Where a literal needs
-    an escape, a router that does not decode cannot match it; so a row has to speak for the path as it was sent only
-    where it has escapes that it does not need.
+    Some routers decode a path and some do not, some read text beyond ASCII in another encoding (apig-wsgi does if it
+    gets it decoded), and some take a trailing slash for the beginning of another segment. If a literal needs an escape,
+    a router that does not decode cannot match it; so the path as sent needs a row only if it has needless escapes.
     """
     trimmed = path[1:].removesuffix("/")
     sent = tuple(trimmed.split("/")) if trimmed else ()
@@ -106,44 +105,44 @@ def readings(path: str) -> Iterator[Reading]:
 
 
 def parts(path: str) -> Template:
-    """A template taken apart, with whatever it holds between its slashes."""
-    taken_apart: list[str | Variable] = []
+    """Split a template at its slashes, without checking the parts."""
+    found: list[str | Variable] = []
     for part in path[1:].split("/") if path != "/" else ():
         variable = _VARIABLE.fullmatch(part)
-        taken_apart.append(part if variable is None else Variable(variable[1], variable[2] == "+"))
-    return tuple(taken_apart)
+        found.append(part if variable is None else Variable(variable[1], variable[2] == "+"))
+    return tuple(found)
 
 
 def template(path: str) -> Template | None:
-    """The parts of a row's path, or ``None`` where no request can match it as it is written.
+    """The parts of a row's path, or ``None`` if no request can match it.
 
-    Literals are written decoded, as requests are read: ``/caf\u00e9``, not ``/caf%C3%A9``.
+    Literals are written decoded: ``/caf\u00e9``, not ``/caf%C3%A9``.
     """
     if not path.startswith("/"):
         return None
-    taken_apart = parts(path)
-    names = [part.name for part in taken_apart if isinstance(part, Variable)]
+    found = parts(path)
+    names = [part.name for part in found if isinstance(part, Variable)]
     if len(set(names)) < len(names):
         return None
-    if any(isinstance(part, Variable) and part.rest for part in taken_apart[:-1]):
+    if any(isinstance(part, Variable) and part.rest for part in found[:-1]):
         return None
-    return taken_apart if all(isinstance(part, Variable) or _is_literal(part) for part in taken_apart) else None
+    return found if all(isinstance(part, Variable) or _is_literal(part) for part in found) else None
 
 
 def _is_literal(part: str) -> bool:
-    """Whether a request can be read as this."""
+    """Whether a segment of a request can be this text."""
     return part.isprintable() and not set("{}") & set(part) and segments("/" + quote(part, safe="")) == (part,)
 
 
 def spelling(path: str) -> str | None:
-    """How a row's path must be written to match what it seems to mean, where that is clear."""
+    """The correct form of an invalid path, if it is clear what it stands for."""
     plain = [_decoded(part) for part in path.split("/") if part]
     written = "/" + "/".join(plain)
     return None if any("/" in part for part in plain) or template(written) is None else written
 
 
-def meant(path: str) -> Template:
-    """What a row may have been meant for whose path is not of the grammar: rather too much than too little."""
+def likely_template(path: str) -> Template:
+    """What an invalid path of a row may stand for: rather too much than too little."""
     plain = [part for part in _SEPARATORS.split(_decoded(path)) if part]
     if ".." in plain:
         return (ANYTHING,)
@@ -161,7 +160,7 @@ def meant(path: str) -> Template:
 
 
 def _decoded(text: str) -> str:
-    """Decoded as often as somebody may have encoded it; what is encoded more often stays so, and is no literal."""
+    """Decode up to ``_MAX_ENCODINGS`` times; text that was encoded more often is no literal."""
     for _ in range(_MAX_ENCODINGS):
         text = unquote(text)
     return text

@@ -1,4 +1,4 @@
-"""Checks tokens: signature, keys, claims, revocation; and on top of that the authorizer and introspection.
+"""Token verification: signature, keys, claims and revocation; the authorizer and introspection build on it.
 
 ::
 

@@ -1,8 +1,8 @@
 """The Lambda authorizer without Lambda: API Gateway's event in, API Gateway's answer out.
 
 =======================  ==============================  ====================================  ======================
-kind of API              the token is missing or no      the token is good, but not for this   it cannot be known
-                         good
+kind of API              the token is missing or not     the token is valid but not            unknown: a lookup
+                         valid                           sufficient                            failed
 =======================  ==============================  ====================================  ======================
 HTTP API 2.0, simple     ``isAuthorized: false``: 403    ``isAuthorized: false``: 403          any other error: 500
 HTTP API 2.0, policies   a policy that denies: 403       a policy that denies: 403             any other error: 500
@@ -11,15 +11,15 @@ REST TOKEN, REQUEST      error ``Unauthorized``: 401     a policy that denies: 4
 WebSocket ``$connect``   error ``Unauthorized``: 401     a policy that denies: 403             any other error: 500
 =======================  ==============================  ====================================  ======================
 
-All of them answer 401 by themselves, without asking, where an identity source is missing. Beyond that AWS documents a
-401 for REST APIs, by an error that reads ``Unauthorized``. For an HTTP API it documents none: a function that fails is
-a 500 there, which would tell a client to try a bad token again. AWS's own example for WebSocket APIs fails with
-``Unauthorized``, without saying which status that makes. Any error refuses the request; at worst it is a 500.
+If an identity source is missing, API Gateway answers 401 itself, without calling the function. Beyond that, AWS
+documents a 401 for REST APIs: an error that reads ``Unauthorized``. For an HTTP API it documents none: a function that
+fails gives a 500 there, which would make a client retry a bad token. AWS's own example for WebSocket APIs fails with
+``Unauthorized`` but does not document the status. Any error refuses the request; at worst it is a 500.
 
-Policies name the very ARN that API Gateway sent: the partition is never put together here.
+Policies contain exactly the ARN that API Gateway sent: this module never builds a partition name.
 
-Where API Gateway keeps answers, one that hangs on something it does not keep them by would open other requests. The
-authorizer is told what answers are kept by (``cached_by``) and gives none that would (``Authorizer.authorize``).
+If API Gateway caches answers, an answer that depends on something outside the cache key would open other requests. The
+authorizer knows the cache key (``cached_by``) and never gives such an answer (``Authorizer.authorize``).
 """
 
 from __future__ import annotations
@@ -43,29 +43,29 @@ if TYPE_CHECKING:
 #: RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
 _BEARER: Final = re.compile(r"bearer +([^\s,]+) *", re.IGNORECASE)
 
-#: What would make a policy's resource more than the one ARN it should be.
+#: What would make a policy's resource match more than its one ARN.
 _PATTERN: Final = re.compile(r"[*?]|\$\{")
 
 #: Characters of a policy's resource
 #: (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html).
 _MAX_RESOURCE: Final = 512
 
-#: The token is good, but not for this.
+#: The token is valid but not sufficient.
 _FORBIDDEN: Final = frozenset(
     {Code.SCOPE_MISSING, Code.GROUP_MISSING, Code.ROLE_MISSING, Code.WRONG_TENANT, Code.ROUTE_NOT_FOUND}
 )
 
-#: Whether the token is good cannot be known now.
+#: Whether the token is valid is not known now.
 _UNKNOWN: Final = frozenset({Code.KEYS_UNAVAILABLE, Code.REVOCATION_UNKNOWN})
 
 _AUTHORIZATION: Final = "$request.header.authorization"
 
 
 class UnauthorizedError(Exception):
-    """API Gateway answers 401 to an authorizer whose error reads exactly ``Unauthorized``.
+    """Raised for a 401: API Gateway answers so if the error of an authorizer reads exactly ``Unauthorized``.
 
     Attributes:
-        code: why, for the log.
+        code: the reason, for the log.
     """
 
     def __init__(self, code: Code) -> None:
@@ -74,11 +74,11 @@ class UnauthorizedError(Exception):
 
 
 class Answer(NamedTuple):
-    """What API Gateway gets, and for the log, why it is not a yes.
+    """The response for API Gateway, and for the log, the reason of a refusal.
 
     Attributes:
         response: the function's return value.
-        code: ``None`` where the request is let through.
+        code: ``None`` if the request is allowed.
     """
 
     response: dict[str, Any]
@@ -86,7 +86,7 @@ class Answer(NamedTuple):
 
 
 class Authorizer:
-    """Decides whether a request may pass. Keeps nothing about requests: every call decides anew."""
+    """Decides whether a request is allowed. Keeps no state between requests."""
 
     def __init__(
         self,
@@ -96,17 +96,17 @@ class Authorizer:
         response: Literal["simple", "iam"],
         cached_by: Collection[str] = (),
     ) -> None:
-        """Put it together.
+        """Create an authorizer.
 
         Args:
-            verifier: which tokens are good at all. Its ``audience`` counts for routes that name none themselves.
+            verifier: decides which tokens are valid. Its ``audience`` applies to routes without one.
             routes: what each route needs.
-            response: what an HTTP API with payload format 2.0 is answered; the other kinds know only ``iam``.
-            cached_by: the identity sources by which API Gateway keeps answers, in the words of an HTTP API
+            response: the response format for an HTTP API with payload format 2.0; the other kinds have only ``iam``.
+            cached_by: the identity sources in API Gateway's cache key, in the syntax of an HTTP API
                 (``$request.header.Authorization``, ``$context.path``) or of a REST API
-                (``method.request.header.Authorization``, ``context.path``); none where it keeps no answers.
+                (``method.request.header.Authorization``, ``context.path``); empty if caching is off.
         """
-        # Which resources count, the route says; where it says nothing, the verifier does.
+        # The route's audience counts; without one, the verifier's.
         self._verifier = verifier.for_any_audience()
         self._audience = verifier.audience
         self._routes = routes
@@ -117,9 +117,9 @@ class Authorizer:
         """Answer an authorizer event.
 
         Raises:
-            UnauthorizedError: the token is missing or not good, where that is how the API is told.
-            ClaimsmithError: it cannot be known: keys, revocations or routes are out of reach, or the event is none;
-                or the answer would be kept and open other requests (``ANSWER_NOT_CACHEABLE``).
+            UnauthorizedError: the token is missing or not valid, and this kind of API takes an error for a 401.
+            ClaimsmithError: keys, revocations or routes cannot be read, or the event is not an authorizer event; or API
+                Gateway would cache the answer and open other requests with it (``ANSWER_NOT_CACHEABLE``).
         """
         call = read(event, simple=self._response == "simple")
         try:
@@ -133,7 +133,7 @@ class Authorizer:
             code = error.code
         else:
             if self._cached_by:
-                self._check_cacheable(call, tenant_sources | self._with_slash(call, rows, claims))
+                self._check_cacheable(call, tenant_sources | self._sources_with_slash(call, rows, claims))
             return Answer(_allowed(call, claims), None)
         if call.kind == "simple":
             return Answer({"isAuthorized": False}, code)
@@ -142,11 +142,11 @@ class Authorizer:
         return Answer(_policy("Deny", call.arn, "refused"), code)
 
     def _check_cacheable(self, call: Call, tenant_sources: Collection[TenantSource]) -> None:
-        """Refuse to let a request pass where the same answer would be given to others.
+        """Refuse to allow a request if the cached answer would be used for other requests.
 
-        Whatever decided must be among what answers are kept by: the token; the method and the path, unless the answer
-        is a policy for both; and where the tenant is named. A query parameter does not count: it may come several times
-        and AWS does not say by which of its values answers are kept.
+        Everything that the decision depends on must be in the cache key: the token; the method and the path, unless the
+        answer is a policy for both; and the place that names the tenant. A query parameter does not count: it may occur
+        several times, and AWS does not document which of its values is in the key.
 
         Raises:
             VerificationError: ``ANSWER_NOT_CACHEABLE``.
@@ -162,8 +162,10 @@ class Authorizer:
         if not (_AUTHORIZATION in by and of_method and of_path and of_tenant):
             raise VerificationError(Code.ANSWER_NOT_CACHEABLE, "route")
 
-    def _with_slash(self, call: Call, rows: Iterable[Mapping[str, object]], claims: Claims) -> frozenset[TenantSource]:
-        """Where the tenant is looked for if the answer is used for the same path with a slash at its end, as it may be.
+    def _sources_with_slash(
+        self, call: Call, rows: Iterable[Mapping[str, object]], claims: Claims
+    ) -> frozenset[TenantSource]:
+        """The tenant sources for the same path with a trailing slash, for which the cached answer may be used too.
 
         Raises:
             VerificationError: ``ANSWER_NOT_CACHEABLE``: that request would be refused.
@@ -180,7 +182,7 @@ class Authorizer:
 
 
 def _source(identity_source: str) -> str:
-    """An identity source in the words of an HTTP API; names of headers in lower case, since their case is nothing."""
+    """An identity source in the syntax of an HTTP API; header names in lower case, since they are case-insensitive."""
     named = "$" + identity_source.removeprefix("$").removeprefix("method.").removeprefix("route.")
     return named.lower() if named.startswith("$request.header.") else named
 
@@ -198,18 +200,18 @@ def _bearer(call: Call) -> str:
 
 
 def _check_exact(call: Call) -> None:
-    """Refuse to write a policy whose resource would match other requests too.
+    """Refuse a request whose policy would match other requests too.
 
     Raises:
-        VerificationError: the path has a character that policies read as a wildcard, or is too long for one.
+        VerificationError: the path has a character that is a wildcard in a policy, or is too long for one.
     """
     if call.kind != "simple" and (_PATTERN.search(call.arn) or len(call.arn) > _MAX_RESOURCE):
         raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
 
 
 def _allowed(call: Call, claims: Claims) -> dict[str, Any]:
-    # Strings only: a REST or WebSocket API takes no list, and an HTTP API that is moved to one should go on.
-    # A role with white space in it would read as two.
+    # Strings only: REST and WebSocket APIs take no lists, and an HTTP API that moves to one of them should keep
+    # working. A role with white space in it would read as two.
     context = {
         "sub": claims.sub,
         "roles": " ".join(role for role in claims.roles if role.split() == [role]),
@@ -223,7 +225,7 @@ def _allowed(call: Call, claims: Claims) -> dict[str, Any]:
 
 
 def _policy(effect: Literal["Allow", "Deny"], arn: str, principal: str) -> dict[str, Any]:
-    # A resource that is too long makes the whole answer an error; only a denial comes with one, and may be for all.
+    # A resource that is too long makes the whole answer an error. Only a denial has one, and may be for everything.
     resource = arn if len(arn) <= _MAX_RESOURCE else "*"
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
     return {"principalId": principal, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}

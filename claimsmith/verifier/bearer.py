@@ -1,7 +1,7 @@
-"""The bearer token of a request (RFC 6750): verified, or refused with the status and the challenge to answer with.
+"""The bearer token of a request (RFC 6750): verified, or refused with a status and a challenge.
 
-For back ends that get their requests from a framework; ``fastapi`` and ``powertools`` beside are made of this. A code
-goes to the log, where a token was refused; the client is told no more than RFC 6750 section 3.1 has words for.
+For back ends that get their requests from a framework; ``fastapi`` and ``powertools`` use it. The code of a refusal is
+logged; the client gets only the error codes of RFC 6750 section 3.1.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ _SCHEME: Final = re.compile(r"bearer(?![^\s,])", re.IGNORECASE | re.ASCII)
 #: A quoted string (RFC 9110 section 5.6.4) that needs no escapes; and what a scope in a challenge may be made of.
 _QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]*")
 
-#: The token is good, but not for this.
+#: The token is valid but not sufficient.
 FORBIDDEN: Final = frozenset({Code.SCOPE_MISSING, Code.GROUP_MISSING, Code.ROLE_MISSING, Code.WRONG_TENANT})
 
-#: Whether the token is good cannot be known now.
+#: Whether the token is valid is not known now.
 UNKNOWN: Final = frozenset({Code.KEYS_UNAVAILABLE, Code.REVOCATION_UNKNOWN})
 
-#: Seconds after which to ask again.
+#: Seconds.
 _RETRY_AFTER: Final = "5"
 
 
 class BearerError(VerificationError):
-    """A request whose token is not accepted, and what to answer.
+    """A request whose token is not accepted, with the answer to send.
 
     Attributes:
-        status: 400 where the request presents its token wrongly, 401 without a good one, 403 where it is good but not
-            for this, 503 where that cannot be known.
-        error: the word of RFC 6750 section 3.1; None where the request has no bearer token at all.
-        headers: of the answer: ``WWW-Authenticate`` with a challenge, at 503 ``Retry-After``.
+        status: 400 if the request presents its token wrongly, 401 without a valid one, 403 if it is valid but not
+            sufficient, 503 if keys or revocations cannot be read.
+        error: an error code of RFC 6750 section 3.1; None if the request has no bearer token at all.
+        headers: of the answer: ``WWW-Authenticate`` with a challenge; for a 503 ``Retry-After``.
     """
 
     def __init__(self, cause: VerificationError, status: int, error: str | None, headers: dict[str, str]) -> None:
@@ -59,27 +59,26 @@ class BearerError(VerificationError):
 
 
 class Bearer:
-    """Finds and verifies the bearer token of a request. Thread-safe; keeps nothing about requests."""
+    """Finds and verifies the bearer token of a request. Thread-safe; keeps no state between requests."""
 
     __slots__ = ("_realm", "_require", "_verifier")
 
     def __init__(self, verifier: Verifier, *, require: Requirement | None = None, realm: str = "api") -> None:
-        """Put it together.
+        """Create one.
 
         Args:
-            verifier: which tokens are good at all.
-            require: what a token must grant beyond what the verifier itself requires. Its ``audience`` counts in place
-                of the verifier's.
-            realm: of the challenge: what is protected here.
+            verifier: decides which tokens are valid.
+            require: what a token must grant beyond what the verifier itself requires. Its ``audience`` replaces the
+                verifier's.
+            realm: the realm of the challenge.
 
         Raises:
             ConfigurationError: the realm has a quote, a backslash or something that is not ASCII.
         """
         if not _QUOTABLE.fullmatch(realm):
             raise ConfigurationError("A realm is printable ASCII without quotes and backslashes.")
-        # Its audience counts in place of the verifier's.
-        named = require is not None and require.audience is not ANY
-        self._verifier = verifier.for_any_audience() if named else verifier
+        has_audience = require is not None and require.audience is not ANY
+        self._verifier = verifier.for_any_audience() if has_audience else verifier
         self._require = require
         self._realm = realm
 
@@ -88,25 +87,25 @@ class Bearer:
 
         Args:
             authorization: the value of every ``Authorization`` header of the request.
-            scopes: all of which the token must have as well.
+            scopes: scopes that the token must have as well.
 
         Raises:
             BearerError: the token is not accepted.
         """
         values = tuple(authorization)
-        wanted = tuple(scopes)
+        required = tuple(scopes)
         try:
             claims = self._verifier.verify(self._token(values))
             if self._require is not None:
                 self._require.check(claims)
-            if not set(wanted).issubset(claims.scopes):
+            if not set(required).issubset(claims.scopes):
                 raise VerificationError(Code.SCOPE_MISSING, "claims")  # noqa: TRY301 - refused like everything else
         except BearerError as error:
             _LOG.info("bearer token refused: %s", error.code)
             raise
         except VerificationError as error:
             _LOG.info("bearer token refused: %s", error.code)
-            raise self._refused(error, wanted) from None
+            raise self._refused(error, required) from None
         return claims
 
     def _token(self, values: tuple[str, ...]) -> str:
@@ -121,7 +120,7 @@ class Bearer:
         cause = VerificationError(Code.TOKEN_MALFORMED, "structure")
         if len(values) > 1 or any(map(_SCHEME.match, values)):
             raise BearerError(cause, 400, "invalid_request", self._challenge("invalid_request"))
-        # Section 3.1: who did not know that a token is needed is told no error.
+        # Section 3.1: a request without credentials gets no error code.
         raise BearerError(cause, 401, None, self._challenge(None))
 
     def _refused(self, cause: VerificationError, scopes: tuple[str, ...]) -> BearerError:
@@ -135,5 +134,5 @@ class Bearer:
     def _challenge(self, error: str | None, scopes: tuple[str, ...] = ()) -> dict[str, str]:
         """Section 3: the scheme and at least one parameter."""
         parameters = {"realm": self._realm, "error": error, "scope": " ".join(scopes) or None}
-        told = (f'{name}="{value}"' for name, value in parameters.items() if value and _QUOTABLE.fullmatch(value))
-        return {"WWW-Authenticate": "Bearer " + ", ".join(told)}
+        quoted = (f'{name}="{value}"' for name, value in parameters.items() if value and _QUOTABLE.fullmatch(value))
+        return {"WWW-Authenticate": "Bearer " + ", ".join(quoted)}

@@ -1,8 +1,8 @@
-"""Who asks the introspection endpoint: how callers authenticate, and about which tokens they may ask.
+"""The callers of the introspection endpoint: how they authenticate, and which tokens they may see.
 
-A caller is a row ``PROTECTED_RESOURCE#<id>``. It shows one of its secrets, by Basic or in the form (RFC 6749 section
-2.3.1), or, where its id is that of an app client, the access token of that client (RFC 6750). Basic and the form at
-once are taken where both say the same; ``docs/adr/0015-how-callers-of-introspection-authenticate.md`` says why.
+A caller is a row ``PROTECTED_RESOURCE#<id>``. It sends one of its secrets, by Basic or in the form (RFC 6749 section
+2.3.1), or, if its id is that of an app client, the access token of that client (RFC 6750). Basic and the form together
+are accepted if they are equal; ``docs/adr/0015-how-callers-of-introspection-authenticate.md`` has the reasons.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from claimsmith.verifier.claims import Claims
     from claimsmith.verifier.verifier import Verifier
 
-#: The scope that lets an M2M client ask.
+#: The scope with which an M2M client may call.
 SCOPE: Final = INTROSPECTION_SCOPE
 
-#: Whether a token is good cannot be known now.
+#: Whether a token is valid is not known now.
 UNKNOWN: Final = frozenset({Code.KEYS_UNAVAILABLE, Code.REVOCATION_UNKNOWN})
 
 _MAX_CREDENTIALS: Final = 1_024
@@ -36,28 +36,28 @@ _RESOURCE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_SECRETS: Final = 2
 _AUTHORIZATION: Final = re.compile(r"(basic|bearer) +([^\s,]+) *", re.IGNORECASE | re.ASCII)
-_NO_DIGEST: Final = "-" * 64  # no SHA-256 reads like this
+_NO_DIGEST: Final = "-" * 64  # equals no SHA-256
 _ALL: Final = "*"
 
-#: The row of nobody, so that an unknown id is checked like a known one.
-_NOBODY: Final[Mapping[str, object]] = {"secrets": []}
+#: Used for an unknown id, so that it is checked like a known one.
+_UNKNOWN_ROW: Final[Mapping[str, object]] = {"secrets": []}
 
-#: Parameters by which a caller would authenticate in a way that is not taken here (RFC 7521 section 4.2, RFC 6750
-#: section 2.2); beside another way they make the request malformed (RFC 6749 section 5.2).
-_FOREIGN_CREDENTIALS: Final = ("client_assertion", "access_token")
+#: Parameters of authentication methods that are not supported here (RFC 7521 section 4.2, RFC 6750 section 2.2); next
+#: to another method they make the request malformed (RFC 6749 section 5.2).
+_UNSUPPORTED_CREDENTIALS: Final = ("client_assertion", "access_token")
 
 _REALM: Final = 'realm="claimsmith"'
 _CHALLENGE: Final = f'Basic {_REALM}, charset="UTF-8", Bearer {_REALM}'
 
 
 class ProtectedResources(Protocol):
-    """Where the callers' rows are kept."""
+    """The store of the callers' rows."""
 
     def row(self, resource_id: str, /) -> Mapping[str, object] | None:
-        """The row ``PROTECTED_RESOURCE#<id>`` as plain values, or ``None`` where there is none.
+        """The row ``PROTECTED_RESOURCE#<id>`` as plain values, or ``None`` if there is none.
 
         Raises:
-            ClaimsmithError: it cannot be known.
+            ClaimsmithError: the row cannot be read.
         """
 
 
@@ -65,11 +65,11 @@ class RefusedError(Exception):
     """The request is answered with an error.
 
     Attributes:
-        status: of HTTP.
-        error: the word of RFC 6749 section 5.2 or RFC 6750 section 3.1.
+        status: the HTTP status.
+        error: an error code of RFC 6749 section 5.2 or RFC 6750 section 3.1.
         code: for the log.
-        headers: further ones of the answer.
-        caller: who asks, where that is known.
+        headers: additional headers of the answer.
+        caller: the caller, if known.
     """
 
     def __init__(
@@ -89,15 +89,15 @@ class RefusedError(Exception):
 
 
 class Caller(NamedTuple):
-    """A caller who has authenticated.
+    """An authenticated caller.
 
     Attributes:
         resource_id: the row's id.
         clients: app clients whose tokens it may see; ``*`` for all.
         tenants: tenants whose tokens it may see; ``*`` for all, and for tokens without a tenant.
         audience: resources that a token must be bound to for the caller to see it; ``*`` for tokens bound to anything
-            or to nothing. ``None`` where the row says nothing.
-        credentials: how it has authenticated: ``basic``, ``form``, ``basic and form`` or ``bearer``.
+            or to nothing. ``None`` if the row has none.
+        credentials: how it authenticated: ``basic``, ``form``, ``basic and form`` or ``bearer``.
     """
 
     resource_id: str
@@ -107,14 +107,14 @@ class Caller(NamedTuple):
     credentials: str
 
     def check(self, claims: Claims, audience: frozenset[str] | Unchecked) -> None:
-        """Refuse a token that is not the caller's business.
+        """Refuse a token that the caller may not see.
 
         Args:
-            claims: of a token that is good, but may be bound to any resource.
-            audience: the resources that count where the caller's row names none.
+            claims: of a valid token, which may be bound to any resource.
+            audience: the resources that count if the caller's row has no audience.
 
         Raises:
-            VerificationError: the caller learns nothing of it.
+            VerificationError: the caller may not see it.
         """
         for mine, its, code in (
             (self.clients, claims.client_id, Code.WRONG_CLIENT),
@@ -129,37 +129,36 @@ class Caller(NamedTuple):
 
 
 class Callers:
-    """Tells who a caller is."""
+    """Authenticates callers."""
 
     def __init__(self, tokens: Verifier, resources: ProtectedResources) -> None:
-        """Put it together.
+        """Create one.
 
         Args:
-            tokens: which bearer tokens callers may present: access tokens of any client, since the client's row
-                decides; with revocation.
-            resources: the callers.
+            tokens: verifies the bearer tokens of callers: access tokens of any client, since the client's row decides;
+                with revocation.
+            resources: the store of the callers' rows.
         """
         self._tokens = tokens
         self._resources = resources
 
     def authenticate(self, authorization: tuple[str, ...], form: Mapping[str, str]) -> Caller:
-        """Find out who is asking (RFC 7662 section 2.1).
+        """Authenticate the caller (RFC 7662 section 2.1).
 
         Args:
             authorization: every ``Authorization`` header.
-            form: the request's parameters; none where its body cannot be read.
+            form: the request's parameters; empty if its body cannot be read.
 
         Raises:
-            RefusedError: 401, nobody who may ask; 400, somebody who may, but the request has a second credential that
-                says something else.
-            ClaimsmithError: that cannot be known.
+            RefusedError: 401: no valid credentials; 400: valid ones, but the request has a second, different
+            credential. ClaimsmithError: a row cannot be read.
         """
-        caller = self._authenticated(authorization, form)
-        if any(form.get(name) for name in _FOREIGN_CREDENTIALS):
+        caller = self._identify(authorization, form)
+        if any(form.get(name) for name in _UNSUPPORTED_CREDENTIALS):
             raise malformed(caller=caller)
         return caller
 
-    def _authenticated(self, authorization: tuple[str, ...], form: Mapping[str, str]) -> Caller:
+    def _identify(self, authorization: tuple[str, ...], form: Mapping[str, str]) -> Caller:
         posted_id, posted_secret = form.get("client_id", ""), form.get("client_secret", "")
         if not authorization and posted_secret:
             return self._by_secret(posted_id, posted_secret, "form")
@@ -182,19 +181,19 @@ class Callers:
     def _by_secret(self, resource_id: str, secret: str, credentials: str) -> Caller:
         """A protected resource by its id and secret (RFC 6749 section 2.3.1).
 
-        An unknown id goes the way of a known one: one look-up, one hash, two comparisons in constant time.
+        An unknown id costs the same as a known one: one lookup, one hash, two comparisons in constant time.
         """
         row = self._resources.row(resource_id) if _RESOURCE_ID.fullmatch(resource_id) else None
         given = sha256(secret.encode()).hexdigest()
         matched = False
-        for digest in _digests(_NOBODY if row is None else row):
+        for digest in _digests(_UNKNOWN_ROW if row is None else row):
             matched |= hmac.compare_digest(digest, given)
         if row is None or not matched:
             raise _unauthenticated("invalid_client", _CHALLENGE)
         return _caller(resource_id, row, credentials)
 
     def _by_token(self, token: str) -> Caller:
-        """An M2M client by its own access token (RFC 6750); a user's token is none, whatever its scopes."""
+        """An M2M client by its own access token (RFC 6750); a user's token is refused, whatever its scopes."""
         try:
             claims = self._tokens.verify(token)
         except VerificationError as error:
@@ -210,7 +209,7 @@ class Callers:
 
 
 def malformed(status: int = 400, caller: Caller | None = None) -> RefusedError:
-    """The refusal of a request that is none."""
+    """The refusal of a malformed request."""
     return RefusedError(status, "invalid_request", Code.REQUEST_MALFORMED, caller=caller)
 
 
@@ -219,14 +218,14 @@ def _unauthenticated(error: str, challenge: str) -> RefusedError:
 
 
 def _invalid_token() -> RefusedError:
-    """RFC 7662 section 2.3 asks for a 401 also where the token is good but not enough."""
+    """RFC 7662 section 2.3: a 401 even if the token is valid but not sufficient."""
     return _unauthenticated("invalid_token", f'Bearer {_REALM}, error="invalid_token"')
 
 
 def _user_and_password(credentials: str) -> tuple[str, str]:
     """Both parts of Basic credentials (RFC 7617 section 2), form-decoded (RFC 6749 section 2.3.1).
 
-    Both are empty where the credentials are none.
+    Both are empty if the credentials are malformed.
     """
     octets = base64(credentials) if len(credentials) <= _MAX_CREDENTIALS else None
     try:
@@ -238,7 +237,7 @@ def _user_and_password(credentials: str) -> tuple[str, str]:
 
 
 def _digests(row: Mapping[str, object]) -> tuple[str, str]:
-    """The digests of a row's secrets, always two; a row with more than two, or with something else, has none."""
+    """The digests of a row's secrets, always two; if the row has more than two, or no list, they match nothing."""
     secrets = _entries(row, "secrets")
     first, second, *_ = (*(secrets if len(secrets) <= _MAX_SECRETS else ()), _NO_DIGEST, _NO_DIGEST)
     return _digest(first), _digest(second)
@@ -249,7 +248,7 @@ def _digest(entry: object) -> str:
 
 
 def _entries(row: Mapping[str, object], attribute: str) -> tuple[object, ...]:
-    """A list or set of a row; empty where it is neither."""
+    """A list or set attribute of a row; empty if it is neither."""
     value = row.get(attribute)
     return tuple(value) if isinstance(value, list | tuple | set | frozenset) else ()
 

@@ -1,4 +1,4 @@
-"""What the claims of a token must be, once its signature is right: their shapes, their times, their use.
+"""The checks of a token's claims, after its signature: their shapes, their times, their use.
 
 Each check is an entry of a table or one comparison; types are never coerced: a number is a JSON number, not a string of
 digits and not ``true``.
@@ -22,7 +22,7 @@ _F = TypeVar("_F")
 
 
 class Unchecked(Enum):
-    """The type of ``ANY``, so that a type checker tells a check that is skipped from a value that is missing."""
+    """The type of ``ANY``, so that a type checker can distinguish a skipped check from a missing value."""
 
     ANY = "ANY"
 
@@ -30,29 +30,28 @@ class Unchecked(Enum):
         return "ANY"
 
 
-#: Skips a check, on purpose and readable in the source.
+#: Skips a check explicitly.
 ANY: Final = Unchecked.ANY
 
-#: Several names. A plain string is not among them: it would be a collection of its letters.
+#: Several names. Not a plain string, which would be a collection of its letters.
 Names: TypeAlias = "list[str] | tuple[str, ...] | set[str] | frozenset[str]"
 
 TokenUse: TypeAlias = Literal["access", "id"]
 
-#: Seconds. Clocks that are further apart are broken, and more would as good as turn off ``nbf`` and ``iat``.
+#: Seconds. Clocks that are further apart are broken, and more leeway would practically turn off ``nbf`` and ``iat``.
 MAX_LEEWAY: Final = 300
 
-#: Integers that every JSON reader agrees on (RFC 7493 section 2.2), and far more seconds than any clock has.
+#: The range of integers that every JSON parser reads alike (RFC 7493 section 2.2); far more seconds than needed.
 _MAX_NUMBER: Final = 1 << 53
 _MIN_NUMBER: Final = -_MAX_NUMBER
 
-
-#: Of the claims that anything here reads: names of somebody or something, which are not empty, and lists of strings.
+#: Claims that are read here: identifiers, which are not empty; and lists of strings.
 _NAMES: Final = ("sub", "client_id", "jti", "origin_jti", "username", "cognito:username")
 _LISTS: Final = ("cognito:groups",)
 
 
 def names(value: object, argument: str) -> frozenset[str] | Unchecked:
-    """An allow-list as a set, or ``ANY`` as it is.
+    """An allow-list as a set, or ``ANY`` unchanged.
 
     Raises:
         ConfigurationError: it is neither, for example a single string.
@@ -65,10 +64,10 @@ def names(value: object, argument: str) -> frozenset[str] | Unchecked:
 
 
 def resources(value: object, argument: str) -> frozenset[str] | Unchecked:
-    """An allow-list of resources, as an access token's ``aud`` names them, as a set; or ``ANY`` as it is.
+    """An allow-list of resources, as an access token's ``aud`` names them, as a set; or ``ANY`` unchanged.
 
     Raises:
-        ConfigurationError: it is neither, or has an entry that no ``aud`` can be.
+        ConfigurationError: it is neither, or has an entry that can be no ``aud``.
     """
     given = names(value, argument)
     if given is not ANY and not given.isdisjoint(("", "*")):
@@ -79,10 +78,10 @@ def resources(value: object, argument: str) -> frozenset[str] | Unchecked:
 
 
 def number(value: float, argument: str, least: float, most: float) -> float:
-    """A number as it is: a bound that is none would turn off what it bounds.
+    """A number, unchanged: an invalid bound would turn off the check.
 
     Raises:
-        ConfigurationError: it is no number, or not in this range.
+        ConfigurationError: it is not a number, or outside this range.
     """
     given: object = value
     if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= most:
@@ -91,7 +90,7 @@ def number(value: float, argument: str, least: float, most: float) -> float:
 
 
 def function(value: _F, argument: str) -> _F:
-    """A function as it is.
+    """A function, unchanged.
 
     Raises:
         ConfigurationError: it cannot be called.
@@ -101,11 +100,11 @@ def function(value: _F, argument: str) -> _F:
     return value
 
 
-def named(claim_names: Mapping[str, str | None]) -> dict[str, str | None]:
-    """The names of all the claims whose names can be chosen, by what they mean.
+def all_claim_names(claim_names: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The names of all claims that a policy may rename, by meaning.
 
     Raises:
-        ConfigurationError: it has something else, or a name that no claim can have.
+        ConfigurationError: it has another key, or a value that is not a claim name.
     """
     given: object = claim_names
     if (
@@ -122,13 +121,12 @@ def named(claim_names: Mapping[str, str | None]) -> dict[str, str | None]:
 def check_audience(claims: Mapping[str, Any], audience: frozenset[str] | Unchecked) -> None:
     """Refuse an access token that is bound to other resources only (RFC 9068 section 4, RFC 8707 section 2).
 
-    ``aud`` is one string or several (RFC 7519 section 4.1.3); one that is ours is enough. The token's own client is no
-    resource: alone, it is what a trigger can set, and binds the token to nothing; beside others, they are what the
-    token is bound to. A token without ``aud`` is not bound either. An ID token's ``aud`` is its client, which
-    ``ClaimChecks`` looks at.
+    ``aud`` is one string or several (RFC 7519 section 4.1.3); one match is enough. The token's own client is not a
+    resource: alone, it is what a trigger can set, and does not bind the token; next to others, only the others count. A
+    token without ``aud`` is not bound either. An ID token's ``aud`` is its client, which ``ClaimChecks`` checks.
 
     Args:
-        claims: well-formed ones.
+        claims: well-formed claims.
         audience: the resources that tokens may be bound to.
 
     Raises:
@@ -160,7 +158,7 @@ def _is_list_of_strings(value: object) -> bool:
 
 
 class ClaimChecks:
-    """The checks that every token goes through."""
+    """The checks that apply to every token."""
 
     __slots__ = ("_client_ids", "_leeway", "_token_uses")
 
@@ -175,11 +173,11 @@ class ClaimChecks:
 
         Args:
             client_ids: the app clients whose tokens are accepted.
-            token_use: which kind of token is.
+            token_use: the kind of token that is accepted.
             leeway: seconds by which the issuer's clock may be ahead of this one's, ``MAX_LEEWAY`` at most.
 
         Raises:
-            ConfigurationError: an argument is not one of these.
+            ConfigurationError: an argument is invalid.
         """
         self._client_ids = names(client_ids, "client_ids")
         for client_id in () if self._client_ids is ANY else self._client_ids:
@@ -190,7 +188,7 @@ class ClaimChecks:
         self._leeway = number(leeway, "leeway", 0, MAX_LEEWAY)
 
     def check(self, claims: Mapping[str, Any], now: float) -> None:
-        """Check the claims of a token whose issuer and signature are right.
+        """Check the claims of a token whose issuer and signature are valid.
 
         Args:
             claims: as JSON reads them.
@@ -203,7 +201,7 @@ class ClaimChecks:
             raise _refused(Code.CLAIMS_MALFORMED)
         get = claims.get
         latest = now + self._leeway
-        # RFC 7519 section 4.1.4: "on or after" exp the token is over. No leeway: nothing makes it live longer.
+        # RFC 7519 section 4.1.4: "on or after" exp the token is expired. No leeway: a token never lives longer.
         if claims["exp"] <= now:
             raise _refused(Code.TOKEN_EXPIRED)
         if get("nbf", now) > latest:
@@ -218,8 +216,8 @@ class ClaimChecks:
         if type(client) is not str or (self._client_ids is not ANY and client not in self._client_ids):
             raise _refused(Code.WRONG_CLIENT)
 
-    def _well_formed(self, claims: Mapping[str, Any]) -> bool:  # noqa: C901, PLR0911 - flat: calls are what it costs
-        """Whether the claims that are there have their shapes, and the required ones are there."""
+    def _well_formed(self, claims: Mapping[str, Any]) -> bool:  # noqa: C901, PLR0911 - flat: the cost is in the calls
+        """Whether all claims have the right shape and the required ones are present."""
         get = claims.get
         for number in (get("exp"), get("iat", 0), get("auth_time", 0), get("nbf", 0)):
             if (type(number) is not int and type(number) is not float) or not _MIN_NUMBER <= number <= _MAX_NUMBER:
@@ -241,12 +239,12 @@ class ClaimChecks:
         return True
 
 
-def check_named(claims: Mapping[str, Any], claim_names: Mapping[str, str | None]) -> None:
-    """Check the shapes of the claims whose names a policy may choose.
+def check_policy_claims(claims: Mapping[str, Any], claim_names: Mapping[str, str | None]) -> None:
+    """Check the shapes of the claims that a policy may rename.
 
     Args:
         claims: as JSON reads them.
-        claim_names: by which names this token is read; all of ``CLAIM_NAMES``.
+        claim_names: the names in this token, for all of ``CLAIM_NAMES``.
 
     Raises:
         VerificationError: ``CLAIMS_MALFORMED``, at stage ``claims``.
@@ -271,10 +269,10 @@ class Requirement:
         any_role: at least one of these roles.
         tenant: exactly this tenant.
         audience: bound to at least one of these resources (``aud``, RFC 8707). A token without ``aud``, or bound to its
-            own client only, is bound to none. It counts in place of the ``audience`` of a ``Verifier``.
+            own client only, is bound to none. It replaces the ``audience`` of a ``Verifier``.
 
     Raises:
-        ConfigurationError: a single string is given where several names are meant.
+        ConfigurationError: a single string is given instead of several names.
     """
 
     any_scope: Names | Unchecked = ANY
@@ -293,7 +291,7 @@ class Requirement:
             raise ConfigurationError("tenant must be a tenant id, or ANY.")
 
     def check(self, claims: Claims) -> None:
-        """Check it.
+        """Check the claims of a valid token.
 
         Raises:
             VerificationError: at stage ``claims``: ``WRONG_AUDIENCE``, ``WRONG_TENANT``, ``SCOPE_MISSING``,
@@ -305,10 +303,10 @@ class Requirement:
             raise _refused(Code.WRONG_TENANT)
         if self.all_scopes is not ANY and not set(self.all_scopes).issubset(claims.scopes):
             raise _refused(Code.SCOPE_MISSING)
-        for wanted, held, code in (
+        for required, granted, code in (
             (self.any_scope, claims.scopes, Code.SCOPE_MISSING),
             (self.any_group, claims.groups, Code.GROUP_MISSING),
             (self.any_role, claims.roles, Code.ROLE_MISSING),
         ):
-            if wanted is not ANY and set(wanted).isdisjoint(held):
+            if required is not ANY and set(required).isdisjoint(granted):
                 raise _refused(code)

@@ -1,4 +1,4 @@
-"""The claims of a token that was verified: a read-only mapping with names for those that matter."""
+"""The claims of a verified token: a read-only mapping, with properties for the important ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, cast
 
 from claimsmith.verifier.encoding import frozen
 
-#: The claims whose names a policy may choose (``settings.claim_names``), by what they mean.
+#: The claims that a policy may rename (``settings.claim_names``): their default names, by meaning.
 CLAIM_NAMES: Final[Mapping[str, str | None]] = MappingProxyType(
     {"tenant_id": "tenant_id", "roles": "roles", "policy_version": "policy_version"}
 )
@@ -17,10 +17,10 @@ _set: Final = object.__setattr__
 
 
 class Claims(Mapping[str, Any]):
-    """What a verified token says. Lists read as tuples, objects as read-only mappings.
+    """The claims of a verified token. Lists are returned as tuples, objects as read-only mappings.
 
-    Only ``Verifier`` makes these, after every check; what the properties promise about types has been checked. The
-    representation shows no value, so that nothing personal slips into a log.
+    Only ``Verifier`` creates them, after every check, so the types of the properties have been checked. The
+    representation shows no values, so that no personal data gets into a log.
     """
 
     __slots__ = ("_claims", "_names")
@@ -50,12 +50,12 @@ class Claims(Mapping[str, Any]):
         return f"<{type(self).__name__}: {len(self._claims)}>"
 
     def _named(self, meaning: str) -> Any:  # noqa: ANN401 - any JSON value
-        """The claim that has this meaning in the policy, or ``None``."""
+        """The claim with this meaning in the policy, or ``None``."""
         name = self._names.get(meaning)
         return None if name is None else self._claims.get(name)
 
     def name_of(self, meaning: str) -> str | None:
-        """The name by which the token was read for one of ``CLAIM_NAMES``; ``None`` where it was not read."""
+        """The name of one of ``CLAIM_NAMES`` in this token; ``None`` if the token does not have it."""
         return self._names.get(meaning)
 
     @property
@@ -65,7 +65,7 @@ class Claims(Mapping[str, Any]):
 
     @property
     def sub(self) -> str:
-        """The user; of a machine's token, its client id."""
+        """The user; in a machine's token, its client id."""
         return cast("str", self._claims["sub"])
 
     @property
@@ -85,17 +85,17 @@ class Claims(Mapping[str, Any]):
 
     @property
     def tenant_id(self) -> str | None:
-        """The tenant, under the name that the policy gives it."""
+        """The tenant, under its name in the policy."""
         return cast("str | None", self._named("tenant_id"))
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles, under the name that the policy gives them."""
+        """The roles, under their name in the policy."""
         return tuple(self._named("roles") or ())
 
     @property
     def policy_version(self) -> int | None:
-        """The number of the policy that made an access token, under the name that the policy gives it."""
+        """The policy version that issued an access token, under its name in the policy."""
         version = self._named("policy_version")
         return version if type(version) is int else None
 
@@ -111,7 +111,7 @@ class Claims(Mapping[str, Any]):
 
     @property
     def exp(self) -> float:
-        """Epoch seconds from which the token is not valid any more."""
+        """Epoch seconds at which the token expires."""
         return cast("float", self._claims["exp"])
 
     @property
@@ -131,5 +131,5 @@ class Claims(Mapping[str, Any]):
 
     @property
     def origin_jti(self) -> str | None:
-        """The id of the sign-in that this token and its siblings come from; a machine's token has none."""
+        """The id of the sign-in that this token comes from; a machine's token has none."""
         return cast("str | None", self._claims.get("origin_jti"))

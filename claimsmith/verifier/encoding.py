@@ -1,7 +1,7 @@
-"""The two encodings a token is made of, read strictly: base64url and JSON.
+"""The two encodings of a token, parsed strictly: base64url and JSON.
 
-Both answer ``None`` instead of raising: the exceptions of the standard library carry the text they could not read, and
-unverified content must not travel in an exception, not even as its cause.
+Both return ``None`` instead of raising: the exceptions of the standard library contain the text that they could not
+parse, and unverified content must not be in an exception, not even as its cause.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-#: By the length of the last group, one to four characters: the padding that Python's decoder wants, and the last
-#: characters that leave no spare bit set. A group of one character is no base64.
+#: By the length of the last group, one to four characters: the padding that Python's decoder needs, and the last
+#: characters that leave no spare bit set. A group of one character is not base64.
 _PADDING: Final = (b"", b"", b"==", b"=")
 _LAST: Final = (_ALPHABET, b"", _ALPHABET[::16], _ALPHABET[::4])
 
-#: What ordinary base64 has and base64url has not. As numbers: to look for one octet is five times as fast as for a
-#: string of one.
+#: Characters of standard base64 that base64url does not have. As numbers: a search for one octet is five times as fast
+#: as for a string of one.
 _PLUS, _SLASH, _EQUALS = b"+/="
 _BACKSLASH: Final = ord("\\")
 
 
-def ordinary(text: bytes) -> bytes | None:
-    """Base64url, dots between segments allowed, in the alphabet of ordinary base64 without padding.
+def to_standard_alphabet(text: bytes) -> bytes | None:
+    """Base64url, with or without dots between segments, in the alphabet of standard base64 without padding.
 
     Returns:
-        ``None`` where the text has what only ordinary base64 has.
+        ``None`` if the text has a character that only standard base64 has.
     """
     if _PLUS in text or _SLASH in text or _EQUALS in text:
         return None
     return text.replace(b"-", b"+").replace(b"_", b"/")
 
 
-def unpadded(segment: bytes) -> bytes | None:
-    """The octets of a segment that ``ordinary`` returned.
+def decode_unpadded(segment: bytes) -> bytes | None:
+    """The octets of a segment that ``to_standard_alphabet`` returned.
 
-    Only the one canonical spelling is read: no other character and no spare bit set. Python's decoder leaves out what
-    it does not know, and every character left out makes the result shorter than it must be.
+    Only the canonical form is accepted: no other character and no spare bit set. Python's decoder skips unknown
+    characters, so each of them makes the result shorter than it must be.
 
     Returns:
-        ``None`` where the segment is not canonical.
+        ``None`` if the segment is not canonical.
     """
     if not segment:
         return b""
@@ -64,14 +64,14 @@ def base64url(segment: bytes) -> bytes | None:
     """The octets of a base64url segment, without padding (RFC 7515 section 2).
 
     Returns:
-        ``None`` where the segment is not base64url in its one canonical spelling.
+        ``None`` if the segment is not base64url in its canonical form.
     """
-    text = ordinary(segment)
-    return None if text is None else unpadded(text)
+    text = to_standard_alphabet(segment)
+    return None if text is None else decode_unpadded(text)
 
 
 def base64(text: str) -> bytes | None:
-    """The octets of canonical base64 with padding (RFC 4648 section 4), or ``None`` where the text is none."""
+    """The octets of canonical base64 with padding (RFC 4648 section 4), or ``None`` if the text is something else."""
     try:
         octets = a2b_base64(text.encode(), strict_mode=True)
     except ValueError:
@@ -88,27 +88,27 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(literal: str) -> float:
-    """A number with a fraction or an exponent, unless it is too large for one (``1e999`` would read as infinity)."""
+    """A number with a fraction or an exponent, unless it is too large (``1e999`` would become infinity)."""
     number = float(literal)
     if not isfinite(number):
         raise ValueError
     return number
 
 
-def _constant(_literal: str) -> NoReturn:
-    """``NaN`` and ``Infinity`` are no JSON, although Python reads them."""
+def _reject_constant(_literal: str) -> NoReturn:
+    """``NaN`` and ``Infinity`` are not JSON, although Python accepts them."""
     raise ValueError
 
 
 #: The scanner of a decoder: ``decode`` itself only adds two regular expressions for white space.
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_constant
+    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_reject_constant
 ).scan_once  # type: ignore[attr-defined] # documented in the source only
 _WHITE_SPACE: Final = " \t\n\r"  # RFC 8259 section 2
 
 
 def json_object(octets: bytes) -> dict[str, Any] | None:
-    """The members of a JSON object (RFC 8259), or ``None`` where the octets are anything else.
+    """The members of a JSON object (RFC 8259), or ``None`` if the octets are anything else.
 
     Refused: invalid UTF-8, a byte order mark, duplicate members at any depth, NaN and infinities, half of a surrogate
     pair (RFC 7493 section 2.1), nesting deeper than the interpreter can follow.
@@ -117,7 +117,7 @@ def json_object(octets: bytes) -> dict[str, Any] | None:
         text = octets.decode().strip(_WHITE_SPACE)
         value, end = _scan(text, 0)
         if _BACKSLASH in octets and "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # the only way a lone surrogate could have come in
+            json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can only come from an escape
     except (ValueError, RecursionError, StopIteration):
         return None
     return value if type(value) is dict and end == len(text) else None

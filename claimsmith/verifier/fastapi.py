@@ -1,4 +1,4 @@
-"""A FastAPI dependency (extra ``fastapi``): the claims of the request's bearer token, or RFC 6750's answer.
+"""A FastAPI dependency (extra ``fastapi``): the claims of the request's bearer token, or an error response of RFC 6750.
 
 ::
 
@@ -7,9 +7,9 @@
     @app.get("/orders")
     def orders(claims: Annotated[Claims, Security(bearer, scopes=["orders/read"])]) -> list[Order]: ...
 
-It is an ordinary function, so FastAPI calls it in its thread pool, where fetching keys blocks nobody else.
+It is not a coroutine, so FastAPI calls it in its thread pool, where fetching keys blocks no other request.
 """
-# No "from __future__ import annotations": FastAPI reads the annotations of __call__ when it runs.
+# No "from __future__ import annotations": FastAPI reads the annotations of __call__ at run time.
 
 from typing import Final
 
@@ -29,10 +29,10 @@ _REASON: Final = "A bearer token is needed."
 
 
 class RefusedError(HTTPException):
-    """What FastAPI answers; an exception handler of one's own may look at the code.
+    """FastAPI's error response; a custom exception handler may use the code.
 
     Attributes:
-        code: why, a ``claimsmith.errors.Code``; not part of the answer.
+        code: the reason, a ``claimsmith.errors.Code``; not part of the response.
     """
 
     def __init__(self, error: BearerError) -> None:
@@ -41,7 +41,7 @@ class RefusedError(HTTPException):
 
 
 class BearerDependency(SecurityBase):
-    """Depends on a good token; ``Security(…, scopes=[…])`` names scopes of which it must have all. Thread-safe."""
+    """Requires a valid token; it must have all scopes of ``Security(…, scopes=[…])``. Thread-safe."""
 
     def __init__(
         self,
@@ -51,13 +51,13 @@ class BearerDependency(SecurityBase):
         realm: str = "api",
         scheme_name: str = "Bearer",
     ) -> None:
-        """Make one; several may share a verifier, whose keys are fetched once.
+        """Create one; several may share a verifier, whose keys are fetched once.
 
         Args:
-            verifier: which tokens are good at all.
-            require: what a token must grant beyond that: scopes, groups, roles, a tenant.
-            realm: of the challenge.
-            scheme_name: of the security scheme in the OpenAPI document.
+            verifier: decides which tokens are valid.
+            require: what a token must grant in addition: scopes, groups, roles, a tenant.
+            realm: the realm of the challenge.
+            scheme_name: the name of the security scheme in the OpenAPI document.
 
         Raises:
             ConfigurationError: the realm cannot be quoted.

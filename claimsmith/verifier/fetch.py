@@ -1,7 +1,7 @@
 """One GET of a key set, bounded in time and size, without redirects, proxies or cookies.
 
-Every wait on the socket, the TLS handshake's too, gets what is left of the one deadline, so that a server that sends a
-byte now and then does not live longer than one that sends nothing.
+All waits on the socket, including the TLS handshake, share one deadline, so a server that sends a byte now and then
+gets no more time than one that sends nothing.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ MAX_RESPONSE: Final = 150_000
 
 _OK: Final = 200
 
-#: Refusals that are about the moment and not about what was asked for (RFC 9110 section 15.5.9, RFC 8470 section 5.2,
-#: RFC 6585 section 4).
-_LATER: Final = frozenset({408, 425, 429})
+#: Client errors that are temporary (RFC 9110 section 15.5.9, RFC 8470 section 5.2, RFC 6585 section 4).
+_TEMPORARY: Final = frozenset({408, 425, 429})
 
 
 class FetchError(OSError):
-    """The key set did not come; the message says why, in words of this module only."""
+    """The key set was not fetched; the message has the reason and no text from the host."""
 
 
 class _Reader(io.RawIOBase):
@@ -49,7 +48,7 @@ class _Reader(io.RawIOBase):
 
 
 class _Deadline:
-    """What ``http.client`` uses of a socket, with every wait bounded by one point in time."""
+    """The part of a socket that ``http.client`` uses, with one deadline for every wait."""
 
     def __init__(self, sock: socket.socket, at: float) -> None:
         self._sock = sock
@@ -63,11 +62,11 @@ class _Deadline:
         return io.BufferedReader(_Reader(self._sock, self._at))
 
     def close(self) -> None:
-        """Nothing: ``http.client`` closes its connection before the response is read. Whoever opened it closes it."""
+        """Do nothing: ``http.client`` calls it before the response is read; ``fetch`` closes the socket."""
 
 
 def _left(at: float) -> float:
-    """Seconds until a point in time of the monotonic clock."""
+    """Seconds until a time of the monotonic clock."""
     left = at - monotonic()
     if left <= 0:
         raise FetchError("the key set did not come in time")
@@ -75,7 +74,7 @@ def _left(at: float) -> float:
 
 
 def _connected(host: str, port: int, at: float, *, tls: bool) -> socket.socket:
-    """A connection to the first of the host's addresses that answers; without TLS to this machine only."""
+    """A connection to the first address of the host that answers; without TLS, to this machine only."""
     reason: OSError = FetchError("the host has no address")
     for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         if not tls and not is_loopback(str(address[0])):
@@ -95,16 +94,16 @@ def _connected(host: str, port: int, at: float, *, tls: bool) -> socket.socket:
 
 
 def fetch(uri: str, timeout: float) -> bytes:
-    """The body at an address.
+    """Fetch the body at an address.
 
     Args:
         uri: an https address, or an http address on this machine.
-        timeout: seconds for all of it.
+        timeout: seconds for the whole request.
 
     Raises:
-        NotPublishedError: the host answered 4xx: what was asked for is not there, or not for us.
-        OSError: it could not be reached, took too long, was larger than ``MAX_RESPONSE``, or did not answer 200 (a
-            redirect is not followed).
+        NotPublishedError: the host answered 4xx: the key set does not exist or is not public.
+        OSError: the host could not be reached, took too long, sent more than ``MAX_RESPONSE``, or did not answer 200
+            (redirects are not followed).
     """
     at = monotonic() + timeout
     parts = urlsplit(uri)
@@ -117,7 +116,7 @@ def fetch(uri: str, timeout: float) -> bytes:
         connection.request("GET", parts.path or "/", headers={"Host": parts.netloc, "Accept": "application/json"})
         response: HTTPResponse = connection.getresponse()
         if response.status != _OK:
-            not_there = response.status // 100 == 4 and response.status not in _LATER  # noqa: PLR2004 - 4xx
+            not_there = response.status // 100 == 4 and response.status not in _TEMPORARY  # noqa: PLR2004 - 4xx
             kind = NotPublishedError if not_there else FetchError
             raise kind(f"the key set's host answered {response.status}")
         with response:

@@ -1,7 +1,7 @@
-"""Headers by name, as every server that may stand behind reads them.
+"""Headers by name, as any back end may read them.
 
-CGI and WSGI turn ``X-Tenant`` and ``X_Tenant`` into one variable (RFC 3875 section 4.1.18), ASGI keeps both. So names
-that are equal but for case, ``-`` and ``_`` are one header.
+CGI and WSGI turn ``X-Tenant`` and ``X_Tenant`` into one variable (RFC 3875 section 4.1.18); ASGI keeps both. So names
+that differ only in case, ``-`` and ``_`` are one header.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
 
 
 def folded(name: str) -> str:
-    """A header's name without what some server takes for no difference."""
-    # Some letters are changed by one of the two only: the dotless i, the long s, the Kelvin sign.
+    """A header's name, normalized: equal for all names that some server takes for the same."""
+    # Both, since some letters change in one direction only: the dotless i, the long s, the Kelvin sign.
     return name.lower().upper().replace("-", "_")
 
 
-def named(headers: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
-    """Every value of a header, under whatever spelling of its name it was sent.
+def header_values(headers: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
+    """Every value of a header, under any spelling of its name.
 
     Args:
-        headers: names as they were sent, and the values of each.
-        name: as it should be.
+        headers: values by name, as sent.
+        name: the correct name.
     """
-    wanted = folded(name)
-    return tuple(value for sent, values in headers.items() if folded(sent) == wanted for value in values)
+    normalized = folded(name)
+    return tuple(value for sent, values in headers.items() if folded(sent) == normalized for value in values)
 
 
-def only(headers: Mapping[str, Sequence[str]], name: str) -> str | None:
-    """The value of a header that was sent once, and under its own name: what every server reads.
+def single_value(headers: Mapping[str, Sequence[str]], name: str) -> str | None:
+    """The value of a header that was sent once and under its correct name, so that every server reads the same.
 
     Args:
-        headers: names as they were sent, and the values of each.
-        name: as it should be; its case means nothing.
+        headers: values by name, as sent.
+        name: the correct name; its case does not matter.
     """
-    values = named(headers, name)
-    own = any(sent.lower() == name.lower() for sent in headers)
-    return values[0] if own and len(values) == 1 else None
+    values = header_values(headers, name)
+    exact = any(sent.lower() == name.lower() for sent in headers)
+    return values[0] if exact and len(values) == 1 else None

@@ -1,7 +1,7 @@
-"""Token introspection (RFC 7662) for a service that Cognito's tokens are used at but that cannot verify them itself.
+"""Token introspection (RFC 7662), for services that receive Cognito's tokens but cannot verify them.
 
 ``POST`` with a form, to an HTTP API (payload format 2.0). Callers authenticate and see only tokens of their clients and
-tenants; of every other token, good or not, they learn the same: ``{"active": false}``.
+tenants; for every other token, valid or not, the answer is the same: ``{"active": false}``.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _MAX_FIELDS: Final = 16
 _COPIED: Final = ("scope", "sub", "iss", "jti")
 
 #: The same, for times, which are integers there but may have fractions in a JWT (RFC 7519 section 2): rounded so that
-#: nobody takes the token for valid at a time when it is not.
+#: the token never looks valid when it is not.
 _TIMES: Final = {"exp": math.floor, "iat": math.floor, "nbf": math.ceil}
 
-#: All members that have a meaning of their own, there or here.
+#: All members that RFC 7662 or this endpoint defines.
 _MEMBERS: Final = frozenset(
     {
         *("active", "client_id", "username", "token_type", "aud", *_COPIED, *_TIMES),
@@ -48,13 +48,13 @@ _MEMBERS: Final = frozenset(
 
 
 class Answer(NamedTuple):
-    """What API Gateway gets, and for the log, why a request was refused or a token is not active.
+    """The response for API Gateway, and for the log, why a request was refused or a token is not active.
 
     Attributes:
         response: the function's return value.
-        code: ``None`` where the token is active.
-        resource_id: the caller, once it is known.
-        credentials: how it has authenticated, as ``Caller`` says it.
+        code: ``None`` if the token is active.
+        resource_id: the caller, if it has authenticated.
+        credentials: how it authenticated, see ``Caller``.
     """
 
     response: dict[str, Any]
@@ -75,20 +75,19 @@ class Introspection:
         revocations: Revocations | Unchecked,
         grants: Grants | Unchecked,
     ) -> None:
-        """Put it together.
+        """Create the endpoint.
 
         Args:
-            tokens: which tokens are good: access tokens of the clients that are served. Without revocation, which is
-                looked up here: only for a caller who may know of the token, so that nobody else learns from a 503,
-                or from the time a look-up takes, that a token is good. Its ``audience`` counts for callers whose row
-                names none.
-            callers: which bearer tokens callers may present: access tokens of any client, since the client's row
-                decides; with revocation.
-            resources: the callers.
-            revocations: where revocations are kept, or ``ANY`` to call revoked tokens active.
-            grants: where policy and directory are kept, or ``ANY`` to leave out whether a token is stale.
+            tokens: verifies access tokens of the clients that are served. Without revocation, which is looked up here:
+                only for a caller who may see the token, so that nobody else learns from a 503, or from the duration of
+                a lookup, that a token is valid. Its ``audience`` applies to callers whose row has none.
+            callers: verifies the bearer tokens of callers: access tokens of any client, since the client's row decides;
+                with revocation.
+            resources: the store of the callers' rows.
+            revocations: the store of revocations, or ``ANY`` to call revoked tokens active.
+            grants: the store of policy and directory, or ``ANY`` not to report whether a token is stale.
         """
-        # Which resources count, the caller's row says; where it says nothing, the verifier does.
+        # The audience of the caller's row counts; without one, the verifier's.
         self._tokens = tokens.for_any_audience()
         self._audience = tokens.audience
         self._callers = Callers(callers, resources)
@@ -96,7 +95,7 @@ class Introspection:
         self._grants = grants
 
     def answer(self, event: Mapping[str, Any]) -> Answer:
-        """Answer an HTTP API event of payload format 2.0. Never raises on purpose: what cannot be known is a 503."""
+        """Answer an HTTP API event of payload format 2.0. Does not raise: failures become a 503."""
         caller: Caller | None = None
         code: Code | None = None
         try:
@@ -137,14 +136,14 @@ def _check_method(event: Mapping[str, Any]) -> None:
 
 
 def _header(event: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """The values of a header, whose name is in any case; an HTTP API joins several by commas."""
+    """The values of a header; its name is case-insensitive. An HTTP API joins several values with commas."""
     headers = event.get("headers")
     found = headers.items() if isinstance(headers, Mapping) else ()
     return tuple(value for key, value in found if isinstance(value, str) and str(key).lower() == name)
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
-    """The body, sizes first; forms arrive base64-encoded."""
+    """The body, after checks of its size; forms arrive base64-encoded."""
     body = event.get("body") or ""
     if not isinstance(body, str):
         raise malformed()
@@ -166,9 +165,9 @@ def _utf8(text: str) -> bytes | None:
 
 
 def _form(event: Mapping[str, Any], body: bytes) -> tuple[Mapping[str, str], RefusedError | None]:
-    """The form's parameters; or none, and the refusal that only a caller who has authenticated shall hear.
+    """The form's parameters; or none, and the refusal, which only an authenticated caller gets.
 
-    A parameter without a value counts as left out, and none may be there twice (RFC 6749 section 3.2).
+    A parameter without a value counts as omitted, and none may occur twice (RFC 6749 section 3.2).
     """
     types = _header(event, "content-type")
     if len(types) != 1 or types[0].partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
@@ -182,9 +181,9 @@ def _form(event: Mapping[str, Any], body: bytes) -> tuple[Mapping[str, str], Ref
 
 
 def _token(form: Mapping[str, str]) -> str:
-    """The one parameter that is needed.
+    """The one required parameter.
 
-    The ``token_type_hint`` is not (section 2.1), and others have no meaning here unless they are credentials.
+    ``token_type_hint`` is optional (section 2.1), and others have no meaning here unless they are credentials.
     """
     token = form.get("token")
     if not token:
@@ -193,9 +192,9 @@ def _token(form: Mapping[str, str]) -> str:
 
 
 def _active(claims: Claims, now: Freshness | None) -> dict[str, Any]:
-    """What is said of an active token (section 2.2), and how it stands to the directory, where that is known.
+    """The response for an active token (section 2.2), with its freshness if that is known.
 
-    A claim that was filled in does not pass for one of the members that are said of every token.
+    A claim that was filled in never replaces a member that every response may have.
     """
     members: dict[str, Any] = {"active": True, "client_id": claims.client_id, "token_type": "Bearer"}
     members |= {name: claims[name] for name in _COPIED if name in claims}
@@ -220,7 +219,7 @@ def _active(claims: Claims, now: Freshness | None) -> dict[str, Any]:
 
 
 def unavailable() -> dict[str, Any]:
-    """The answer where it cannot be known whether a token is active."""
+    """The answer if it is unknown whether a token is active."""
     return _response(503, {"error": "temporarily_unavailable"}, {"Retry-After": "5"})
 
 

@@ -1,4 +1,4 @@
-"""Which issuers are allowed, under which names, and where their keys are."""
+"""The allowed issuers: their names, and the addresses of their keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOOPBACK_NAMES: Final = frozenset({"localhost", "::1"})
 
 
 class NotPublishedError(OSError):
-    """The host of a key address was asked and answered that there is nothing."""
+    """The host of a key address answered that there is no key set."""
 
 
 def is_loopback(host: str | None) -> bool:
@@ -34,7 +34,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def _address(uri: str) -> tuple[str, bool]:
-    """The host of an address that is nothing but scheme, host, port and path, and whether it is this machine."""
+    """The host of an address that only has scheme, host, port and path, and whether it is this machine."""
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port
@@ -46,25 +46,25 @@ def _address(uri: str) -> tuple[str, bool]:
         raise ConfigurationError("An issuer or key address is not a plain http(s) address.")
     loopback = is_loopback(host)
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-        raise ConfigurationError(f"Keys come by https only, but not from {host}.")
+        raise ConfigurationError(f"Keys are fetched by https only, but the address at {host} is not https.")
     return host, loopback
 
 
 def equivalents(issuer: str) -> tuple[str, ...]:
-    """The names a token of this issuer may carry: for a user pool the ORIGINAL and the UPDATED one, else just this."""
+    """The issuers in tokens of this issuer: for a user pool, the ORIGINAL and the UPDATED one, otherwise this one."""
     return pool_issuers(issuer) or (issuer,)
 
 
 def _well_known(issuer: str) -> str:
-    """Where an issuer publishes its keys (OpenID Connect Discovery, as Cognito lays it out)."""
+    """Where an issuer publishes its keys (OpenID Connect Discovery, in Cognito's form)."""
     return issuer.removesuffix("/") + "/.well-known/jwks.json"
 
 
 def allow_list(issuers: Issuers) -> dict[str, str | None]:
-    """The issuers that a deployment names, each with the key address that it gives, if any.
+    """The configured issuers, each with its configured key address, if any.
 
     Raises:
-        ConfigurationError: they are not given in any of these ways.
+        ConfigurationError: a value has none of these forms.
     """
     entries: object = issuers.items() if isinstance(issuers, Mapping) else issuers
     named: dict[str, str | None] = {}
@@ -75,20 +75,22 @@ def allow_list(issuers: Issuers) -> dict[str, str | None]:
             case (str() as issuer, (str() | None) as jwks_uri):
                 named[issuer] = jwks_uri
             case _:
-                raise ConfigurationError("issuers must be addresses, or pairs of one and its key address; not ANY.")
+                raise ConfigurationError(
+                    "issuers must be addresses, or pairs of an address and its key address; not ANY."
+                )
     return named
 
 
 def key_addresses(issuers: Issuers) -> dict[str, str]:
-    """Where the keys of each allowed issuer are, by the exact ``iss`` of its tokens.
+    """The key address of each allowed issuer, by the exact ``iss`` of its tokens.
 
     Args:
-        issuers: the allow-list. An issuer's keys are at its own ``/.well-known/jwks.json``; a key address of one's own
-            is accepted only on this machine, for local stacks.
+        issuers: the allow-list. An issuer's keys are at its own ``/.well-known/jwks.json``; another key address is
+            accepted only on this machine, for local stacks.
 
     Raises:
-        ConfigurationError: it is empty, or an address is not https (http is accepted on this machine only), or no token
-            can have such an issuer (``claimsmith.cognito.identifiers.check_issuer``), or a key address is neither the
+        ConfigurationError: the list is empty, an address is not https (http is accepted on this machine only), no token
+            can have this issuer (``claimsmith.cognito.identifiers.check_issuer``), or a key address is neither the
             issuer's own nor on this machine.
     """
     addresses: dict[str, str] = {}
@@ -101,7 +103,9 @@ def key_addresses(issuers: Issuers) -> dict[str, str]:
         if jwks_uri is not None and jwks_uri != _well_known(issuer):
             host, loopback = _address(jwks_uri)
             if not loopback:
-                raise ConfigurationError(f"A key address of one's own must be on this machine, but {host} is not.")
+                raise ConfigurationError(
+                    f"A key address other than the issuer's own must be on this machine, but {host} is not."
+                )
         for name in equivalents(issuer):
             if name == issuer or name not in named:
                 addresses[name] = jwks_uri or _well_known(name)

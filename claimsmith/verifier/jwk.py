@@ -1,6 +1,6 @@
-"""A key set (RFC 7517): which of its keys may check an RS256 signature, by key id.
+"""A key set (RFC 7517): its keys for RS256 signatures, by key id.
 
-A key that cannot be used, for whatever reason, is as good as not published: it never takes the others with it.
+A key that cannot be used, for any reason, is ignored; it never makes the others unusable.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 MIN_MODULUS: Final = 2048
 MAX_MODULUS: Final = 8192
 
-#: RFC 8017 section 3.1 asks for an odd exponent of at least 3. RS256 padding is compared whole, so that a small one
-#: cannot be abused; the upper bound is for the work again. Cognito's is 65537.
+#: RFC 8017 section 3.1 requires an odd exponent of at least 3. The RS256 padding is compared in full, so a small one
+#: cannot be abused; the upper bound limits the work. Cognito's is 65537.
 MIN_EXPONENT: Final = 3
 MAX_EXPONENT: Final = (1 << 32) - 1
 
-#: How many different usable keys may share a key id before it says nothing any more.
+#: How many different usable keys may share a key id; with more, none of them is used.
 MAX_SAME_KID: Final = 4
 
 _MAX_INTEGER_SEGMENT: Final = 2048  # characters; 8192 bits need 1366
@@ -34,7 +34,7 @@ _MAX_INTEGER_SEGMENT: Final = 2048  # characters; 8192 bits need 1366
 
 @lru_cache(maxsize=64)
 def _public_key(n: str, e: str) -> RSAPublicKey | None:
-    """The key of two ``Base64urlUInt`` (RFC 7518 section 2), or ``None`` where they make none within the bounds."""
+    """The key of two ``Base64urlUInt`` (RFC 7518 section 2), or ``None`` if they are outside the bounds."""
     modulus, exponent = _unsigned(n), _unsigned(e)
     if modulus is None or exponent is None:
         return None
@@ -49,7 +49,7 @@ def _public_key(n: str, e: str) -> RSAPublicKey | None:
 
 
 def _unsigned(text: str) -> int | None:
-    """A ``Base64urlUInt``: big-endian, in as few octets as it needs."""
+    """A ``Base64urlUInt``: big-endian, in the fewest octets."""
     if len(text) > _MAX_INTEGER_SEGMENT or not text.isascii():
         return None
     octets = base64url(text.encode())
@@ -59,8 +59,8 @@ def _unsigned(text: str) -> int | None:
 def rsa_key(jwk: Mapping[str, object]) -> RSAPublicKey | None:
     """The key of a JWK that may verify RS256, or ``None``.
 
-    ``kty`` must be ``RSA``. ``use``, ``key_ops`` and ``alg`` (RFC 7517 sections 4.2 to 4.4) need not be there, but must
-    allow this use where they are. Embedded certificates (``x5c``) are not looked at.
+    ``kty`` must be ``RSA``. ``use``, ``key_ops`` and ``alg`` (RFC 7517 sections 4.2 to 4.4) are optional, but must
+    allow this use if present. Embedded certificates (``x5c``) are ignored.
     """
     if jwk.get("kty") != "RSA" or jwk.get("use", "sig") != "sig" or jwk.get("alg", "RS256") != "RS256":
         return None
@@ -74,9 +74,9 @@ def rsa_key(jwk: Mapping[str, object]) -> RSAPublicKey | None:
 class KeySet:
     """The usable keys of a JWK Set by key id.
 
-    RFC 7517 section 4.5 lets several keys share an id. Each of them that is usable is tried: the issuer vouches for all
-    of them alike, so that a signature by any of them is its signature. More than ``MAX_SAME_KID`` under one id are
-    refused, because then a token could ask for any amount of work.
+    RFC 7517 section 4.5 lets several keys share an id. Every usable one is tried: the issuer published all of them, so
+    a signature by any of them is the issuer's. More than ``MAX_SAME_KID`` under one id are refused, because otherwise a
+    token could cause any amount of work.
     """
 
     __slots__ = ("_keys",)
@@ -85,7 +85,7 @@ class KeySet:
         """Read a set.
 
         Args:
-            jwks: the set, as JSON reads it.
+            jwks: the set, as parsed JSON.
             only: the one key id of interest; the others are not read.
 
         Raises:
@@ -93,7 +93,7 @@ class KeySet:
         """
         members = jwks.get("keys")
         if not isinstance(members, list | tuple):
-            raise ValueError("not a JWK Set")  # noqa: TRY004 - what was wrong is a value, not the caller's type
+            raise ValueError("not a JWK Set")  # noqa: TRY004 - the value is wrong, not the caller's type
         keys: dict[str, tuple[RSAPublicKey, ...]] = {}
         for jwk in members:
             kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
@@ -102,14 +102,14 @@ class KeySet:
             key, known = rsa_key(jwk), keys.setdefault(kid, ())
             if key is not None and key not in known:
                 keys[kid] = (*known, key)
-        # An id whose keys cannot be used stays as one that is known, without keys.
+        # An id whose keys cannot be used is kept, without keys.
         self._keys = {kid: same if len(same) <= MAX_SAME_KID else () for kid, same in keys.items()}
 
     def find(self, kid: str) -> tuple[RSAPublicKey, ...] | None:
-        """The keys of this id that a signature may be checked with, at least one, or ``None`` where the id is unknown.
+        """The usable keys with this id, at least one, or ``None`` if the id is unknown.
 
         Raises:
-            VerificationError: the id is there, but none of its keys can be used, or too many of them.
+            VerificationError: the id is known, but none of its keys can be used, or there are too many.
         """
         found = self._keys.get(kid)
         if found == ():

@@ -1,7 +1,7 @@
-"""A signed token in compact form (RFC 7515 section 3.1), RS256 and nothing else.
+"""A signed token in compact form (RFC 7515 section 3.1), with RS256 only.
 
-What the header says about keys (``jwk``, ``jku``, ``x5u``, ``x5c``) is never followed, and the algorithm is not taken
-from it either: it may only name the one that is used anyway (RFC 8725 sections 3.1 and 3.2).
+Keys in the header (``jwk``, ``jku``, ``x5u``, ``x5c``) are never used, and neither is its algorithm: it must name
+RS256, which is used in any case (RFC 8725 sections 3.1 and 3.2).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from claimsmith.errors import Code, VerificationError
-from claimsmith.verifier.encoding import base64url, frozen, json_object, ordinary, unpadded
+from claimsmith.verifier.encoding import base64url, decode_unpadded, frozen, json_object, to_standard_alphabet
 from claimsmith.verifier.jwk import KeySet
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-#: Characters. API Gateway passes at most 10,240 bytes of headers, so that no token that reaches an API is longer.
+#: Characters. API Gateway passes at most 10,240 bytes of headers, so no longer token reaches an API.
 MAX_TOKEN: Final = 16_384
 MAX_HEADER: Final = 1_024
 MAX_SIGNATURE: Final = 1_366  # of an 8192-bit key
 
-#: Of how many headers it is remembered what they say; with ``MAX_HEADER`` it bounds the memory that anybody can fill.
+#: How many parsed headers are cached; with ``MAX_HEADER`` it bounds the memory that anybody can fill.
 MAX_HEADERS: Final = 128
 
-#: ``typ``, lower case (RFC 7519 section 5.1, RFC 9068 section 2.1). Cognito sends none; a token that says it is
-#: something else, a logout token for example, is not taken for one of these (RFC 8725 section 3.11).
+#: ``typ``, lower case (RFC 7519 section 5.1, RFC 9068 section 2.1). Cognito sends none; a token of another
+#: type, for example a logout token, is not accepted (RFC 8725 section 3.11).
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 _SEGMENTS: Final = 3
@@ -40,7 +40,7 @@ _HASH: Final = SHA256()
 
 
 class Jws(NamedTuple):
-    """What a signature was found to cover.
+    """The content that a valid signature covers.
 
     Attributes:
         header: the protected header, read-only.
@@ -52,12 +52,12 @@ class Jws(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a protected header says that may stand before a signature by the key it names. It is not verified by itself.
+    """The part of a protected header that is needed before the signature is checked. Not verified by itself.
 
-    Not its other members: they can take thirty times the room of the text they are read from.
+    Other members are left out: parsed, they can take thirty times the memory of their text.
 
     Attributes:
-        kid: the key it names.
+        kid: the key id.
         is_jwt: whether its ``typ`` is that of a JWT, or absent.
     """
 
@@ -79,17 +79,17 @@ def _members(octets: bytes | None) -> dict[str, Any]:
 
 @lru_cache(maxsize=MAX_HEADERS)
 def _header(segment: bytes) -> Header:
-    """The header of a segment, which is in the alphabet of ordinary base64 by now.
+    """The header of a segment in the alphabet of standard base64.
 
-    An issuer's tokens share a handful of headers, and what a segment means depends on nothing but its octets: the last
-    ``MAX_HEADERS`` that were acceptable are remembered, whoever sent them. Made-up ones only cost the next genuine
-    token one reading; nothing that is refused is kept.
+    An issuer's tokens share a handful of headers, and the result depends on nothing but the octets: the last
+    ``MAX_HEADERS`` acceptable ones are cached. Made-up ones can only cost the next genuine token one parse; refused
+    ones are not cached.
     """
-    members = _members(unpadded(segment))
+    members = _members(decode_unpadded(segment))
     if members.get("alg") != "RS256":
         raise _refused(Code.ALGORITHM_NOT_ALLOWED)
-    # RFC 7515 section 4.1.11: no extension is understood, so none may be critical. RFC 7797 section 6: b64 always is,
-    # and a signer who forgot to say so signed other octets than these.
+    # RFC 7515 section 4.1.11: no extension is supported, so none may be critical. RFC 7797 section 6: b64 is always
+    # critical, and a signer who forgot to list it signed other octets than these.
     if "crit" in members or "b64" in members:
         raise _refused(Code.CRITICAL_HEADER)
     kid = members.get("kid")
@@ -99,12 +99,11 @@ def _header(segment: bytes) -> Header:
     return Header(kid, isinstance(kind, str) and kind.lower() in _TYPES)
 
 
-def take_apart(token: str) -> tuple[Header, bytes, bytes, bytes]:
-    """Split a token and decode its parts, sizes first.
+def split_token(token: str) -> tuple[Header, bytes, bytes, bytes]:
+    """Check the sizes of a token, split it and decode its parts.
 
     Returns:
-        The header, the octets of the payload, the signature, and the octets that it should cover. Nothing of it is
-        verified.
+        The header, the octets of the payload, the signature, and the octets that it should cover. Nothing is verified.
 
     Raises:
         VerificationError: at stage ``structure``.
@@ -116,7 +115,7 @@ def take_apart(token: str) -> tuple[Header, bytes, bytes, bytes]:
     if not token.isascii():
         raise _refused(Code.TOKEN_MALFORMED)
     octets = token.encode()
-    text = ordinary(octets)
+    text = to_standard_alphabet(octets)
     segments = () if text is None else text.split(b".", _SEGMENTS)
     if len(segments) != _SEGMENTS:
         raise _refused(Code.TOKEN_MALFORMED)
@@ -124,7 +123,7 @@ def take_apart(token: str) -> tuple[Header, bytes, bytes, bytes]:
     if len(first) > MAX_HEADER or len(third) > MAX_SIGNATURE:
         raise _refused(Code.TOKEN_TOO_LARGE)
     header = _header(first)
-    payload, signature = unpadded(second), unpadded(third)
+    payload, signature = decode_unpadded(second), decode_unpadded(third)
     if payload is None or signature is None:
         raise _refused(Code.TOKEN_MALFORMED)
     return header, payload, signature, octets[: -1 - len(third)]
@@ -146,20 +145,20 @@ def check_signature(signature: bytes, signed: bytes, keys: tuple[RSAPublicKey, .
 
 
 def verify_jws(token: str, jwks: Mapping[str, Any]) -> Jws:
-    """Verify a token's signature, and nothing else, against a JWK Set.
+    """Verify only a token's signature, with a JWK Set.
 
     Args:
         token: a JWS in compact serialization.
-        jwks: a JWK Set (RFC 7517 section 5), as JSON reads it.
+        jwks: a JWK Set (RFC 7517 section 5), as parsed JSON.
 
     Returns:
-        The header and the payload that the signature covers. Claims are not looked at: that is ``Verifier``.
+        The header and the payload that the signature covers. ``Verifier`` also checks claims.
 
     Raises:
-        VerificationError: the token or the key it asks for is not acceptable, or the signature is not right; the stage
-            is ``structure``, ``key`` or ``signature``.
+        VerificationError: the token, its key or its signature is not acceptable; the stage is ``structure``, ``key`` or
+            ``signature``.
     """
-    header, payload, signature, signed = take_apart(token)
+    header, payload, signature, signed = split_token(token)
     try:
         keys = KeySet(jwks, only=header.kid).find(header.kid)
     except ValueError:

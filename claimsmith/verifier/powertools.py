@@ -1,4 +1,4 @@
-"""A middleware for Powertools' event handler (extra ``powertools``): claims in the context, or RFC 6750's answer.
+"""A middleware for Powertools' event handler (extra ``powertools``): claims in the context, or an RFC 6750 error.
 
 ::
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 __all__ = ["BearerMiddleware", "claims_of"]
 
-#: Where the claims are in the resolver's context.
+#: The key of the claims in the resolver's context.
 CONTEXT_KEY: Final = "claims"
 
 
 class BearerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
-    """Lets a request with a good token through, and puts its claims into the context; answers all others itself."""
+    """Passes on requests with a valid token, with its claims in the context; answers all others itself."""
 
     def __init__(self, verifier: Verifier, *, require: Requirement | None = None, realm: str = "api") -> None:
-        """Make one; several may share a verifier, whose keys are fetched once.
+        """Create one; several may share a verifier, whose keys are fetched once.
 
         Args:
-            verifier: which tokens are good at all.
-            require: what a token must grant beyond that: scopes, groups, roles, a tenant.
-            realm: of the challenge.
+            verifier: decides which tokens are valid.
+            require: what a token must grant in addition: scopes, groups, roles, a tenant.
+            realm: the realm of the challenge.
 
         Raises:
             ConfigurationError: the realm cannot be quoted.
@@ -53,7 +53,7 @@ class BearerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
         self._bearer = Bearer(verifier, require=require, realm=realm)
 
     def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
-        """Verify the request's token before the route is called; 400, 401, 403 or 503 where it is not accepted."""
+        """Verify the request's token before the route is called; 400, 401, 403 or 503 if it is not accepted."""
         try:
             claims = self._bearer.verify(_authorization(app.current_event.raw_event))
         except BearerError as error:
@@ -64,16 +64,16 @@ class BearerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
 
 
 def claims_of(app: ApiGatewayResolver) -> Claims:
-    """The claims of the token of the request that is being handled.
+    """The claims of the current request's token.
 
     Raises:
-        KeyError: no ``BearerMiddleware`` stands before this route.
+        KeyError: this route has no ``BearerMiddleware``.
     """
     return cast("Claims", app.context[CONTEXT_KEY])
 
 
 def _authorization(event: Mapping[str, Any]) -> list[str]:
-    """Every value of the header, under all spellings, from the form of the event that has them all."""
+    """Every value of the header, under all spellings; from the multi-value headers if the event has them."""
     headers = event.get("multiValueHeaders") or event.get("headers")
     found: list[Any] = []
     for name, value in headers.items() if isinstance(headers, Mapping) else ():

@@ -1,16 +1,16 @@
-"""Which revocations concern a token, and whether they end it.
+"""Which revocations apply to a token, and whether they revoke it.
 
-A row ``REVOKED#<kind>#<id>`` says since when (``revoked_at``). A session and a token are revoked by their id, once and
-for all. A user, a client and a tenant go on; what ends is what they were given until then: of a user everything that
-comes from a sign-in until then, refreshed or not; of a client and a tenant every token issued until then.
+A row ``REVOKED#<kind>#<id>`` has the time of the revocation (``revoked_at``). Sessions and tokens are revoked for good,
+by their id. Users, clients and tenants keep working; only their earlier tokens are revoked: of a user, all tokens from
+earlier sign-ins, refreshed or not; of a client and a tenant, all tokens issued earlier.
 
-How fresh the answer must be is the verifier's choice:
+How soon a revocation must take effect is a choice:
 
-* ``off``: ``Verifier(revocations=ANY)``. Tokens count until they expire.
-* ``cached``: ``CachedRevocations``. A revocation is seen within so many seconds.
-* ``strict``: the rows themselves. A revocation is seen at once.
+* ``off``: ``Verifier(revocations=ANY)``. Tokens are valid until they expire.
+* ``cached``: ``CachedRevocations``. A revocation takes effect within a number of seconds.
+* ``strict``: the rows themselves. A revocation takes effect at once.
 
-Where the rows cannot be had, the token is refused, unless ``UncheckedOnFailure`` says on purpose that it is not.
+If the rows cannot be read, the token is refused, unless ``UncheckedOnFailure`` is chosen.
 """
 
 from __future__ import annotations
@@ -27,28 +27,27 @@ if TYPE_CHECKING:
 
     from claimsmith.verifier.claims import Claims
 
-#: Rows remembered at once, those that are not there included: a token has up to six. Some 300 octets each.
+#: Rows in the cache, including missing ones: a token has up to six. About 300 octets each.
 MAX_REMEMBERED: Final = 20_000
 
-
-#: What the tenant's claim is called where the policy does not say.
+#: The tenant's claim, unless the policy renames it.
 _TENANT_ID: Final = "tenant_id"
 
 
 class Revocations(Protocol):
-    """Where revocations are kept."""
+    """The store of revocations."""
 
     def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
         """Look up several rows at once.
 
         Args:
-            keys: partition keys ``REVOKED#<kind>#<id>``, at most six, no two the same.
+            keys: partition keys ``REVOKED#<kind>#<id>``, at most six, without duplicates.
 
         Returns:
-            ``revoked_at`` in epoch seconds, for each row that is there; ``None`` where it cannot be read.
+            ``revoked_at`` in epoch seconds, for each row that exists; ``None`` if it is invalid.
 
         Raises:
-            ClaimsmithError: it cannot be known.
+            ClaimsmithError: the rows cannot be read.
         """
 
 
@@ -58,9 +57,9 @@ def revocation_key(kind: str, identifier: str) -> str:
 
 
 def _since(claims: Claims) -> dict[str, float | None]:
-    """What could be revoked about a token: the row's key, and the time that a revocation must not be older than.
+    """The keys of the rows that could revoke a token, each with the time from which a revocation applies.
 
-    The time is ``None`` where any row, whatever its time, ends the token.
+    The time is ``None`` if the row revokes the token whatever its time.
     """
     signed_in = claims.iat if claims.auth_time is None else claims.auth_time
     concerned = (
@@ -69,14 +68,14 @@ def _since(claims: Claims) -> dict[str, float | None]:
         ("user", claims.sub, signed_in),
         ("client", claims.client_id, claims.iat),
         ("tenant", claims.tenant_id, claims.iat),
-        # In a token from before the policy gave the claim another name.
+        # In a token from before the policy renamed the claim.
         ("tenant", claims.get(_TENANT_ID), claims.iat),
     )
     return {revocation_key(kind, value): since for kind, value, since in concerned if isinstance(value, str) and value}
 
 
 def check_revocation(claims: Claims, revocations: Revocations) -> None:
-    """Refuse a token that is revoked, or of which that cannot be known.
+    """Refuse a token that is revoked, or whose revocation cannot be looked up.
 
     Raises:
         VerificationError: ``TOKEN_REVOKED`` or ``REVOCATION_UNKNOWN``, at stage ``revocation``.
@@ -89,14 +88,14 @@ def check_revocation(claims: Claims, revocations: Revocations) -> None:
     for key, revoked_at in rows.items():
         if key not in since:
             continue
-        begun = since[key]
-        # Unreadable time, or none in the token: what cannot be compared ends it. NaN compares false, hence "not >".
-        if begun is None or revoked_at is None or not begun > revoked_at:
+        start = since[key]
+        # Times that are invalid or missing cannot be compared: then it is revoked. NaN compares false, hence "not >".
+        if start is None or revoked_at is None or not start > revoked_at:
             raise VerificationError(Code.TOKEN_REVOKED, "revocation")
 
 
 class _Answer(NamedTuple):
-    """What the table said of a row, and when it was asked."""
+    """A row as read from the table, and the time of the request."""
 
     revoked_at: float | None
     """``None``: there is no such row."""
@@ -106,12 +105,11 @@ class _Answer(NamedTuple):
 
 
 class CachedRevocations:
-    """Remembers what the table said of a row, that there is none as well as that there is one, for so many seconds.
+    """Caches rows, existing and missing ones, for a number of seconds.
 
-    Within the bound, a token is judged as it was; after it, what it concerns is asked for again, all that is missing in
-    one request. Both clocks must agree that an answer is young: while a Lambda environment is frozen, its monotonic
-    clock may stand still, and a wall clock can be set back. The age counts from before the request, so an answer that
-    was long on its way is not young. A row that cannot be read is not remembered. Safe to use from several threads.
+    All rows that are not cached or too old are read in one request. Both clocks must agree that an answer is fresh: the
+    monotonic clock may stop while a Lambda environment is frozen, and a wall clock can be set back. The age counts from
+    before the request, so a slow answer is not fresher than it is. An invalid row is not cached. Thread-safe.
     """
 
     def __init__(
@@ -123,12 +121,12 @@ class CachedRevocations:
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Put a memory in front of the table.
+        """Create a cache.
 
         Args:
             revocations: the table.
-            seconds: the bound: how late a revocation may be seen.
-            max_remembered: rows; beyond them, the oldest answers are forgotten.
+            seconds: how long a row is cached, and so how late a revocation may take effect.
+            max_remembered: the maximum number of rows; beyond it, the oldest are dropped.
             monotonic: seconds that never go back.
             wall: epoch seconds.
 
@@ -146,38 +144,38 @@ class CachedRevocations:
         self._answers: dict[str, _Answer] = {}
 
     def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
-        """As ``Revocations.revoked_at``, not older than the bound.
+        """As ``Revocations.revoked_at``, at most ``seconds`` old.
 
         Raises:
-            ClaimsmithError: something is not remembered, and cannot be known.
+            ClaimsmithError: a row is not cached and cannot be read.
         """
         monotonic, wall = self._monotonic(), self._wall()
         with self._lock:
             known = {key: answer for key in keys if (answer := self._answers.get(key)) is not None}
-        young = {key: answer.revoked_at for key, answer in known.items() if self._is_young(answer, monotonic, wall)}
-        missing = [key for key in keys if key not in young]
-        found: dict[str, float | None] = {key: at for key, at in young.items() if at is not None}
+        fresh = {key: answer.revoked_at for key, answer in known.items() if self._is_fresh(answer, monotonic, wall)}
+        missing = [key for key in keys if key not in fresh]
+        found: dict[str, float | None] = {key: at for key, at in fresh.items() if at is not None}
         if missing:
-            told = self._revocations.revoked_at(missing)
-            self._remember({key: told.get(key) for key in missing if told.get(key, 0) is not None}, monotonic, wall)
-            found |= told
+            rows = self._revocations.revoked_at(missing)
+            self._remember({key: rows.get(key) for key in missing if rows.get(key, 0) is not None}, monotonic, wall)
+            found |= rows
         return found
 
     def remembered(self, keys: Sequence[str], /) -> Mapping[str, float]:
-        """The revocations among these that are remembered, whatever their age: what to go by where nothing else is."""
+        """The cached revocations among these, whatever their age: for when the table cannot be read."""
         with self._lock:
             answers = {key: self._answers[key].revoked_at for key in keys if key in self._answers}
         return {key: revoked_at for key, revoked_at in answers.items() if revoked_at is not None}
 
-    def _is_young(self, answer: _Answer, monotonic: float, wall: float) -> bool:
+    def _is_fresh(self, answer: _Answer, monotonic: float, wall: float) -> bool:
         return 0 <= monotonic - answer.monotonic < self._seconds and 0 <= wall - answer.wall < self._seconds
 
-    def _remember(self, told: Mapping[str, float | None], monotonic: float, wall: float) -> None:
+    def _remember(self, rows: Mapping[str, float | None], monotonic: float, wall: float) -> None:
         with self._lock:
-            for key, revoked_at in told.items():
+            for key, revoked_at in rows.items():
                 former = self._answers.get(key)
                 if former is not None and former.monotonic > monotonic:
-                    continue  # another thread asked later and was answered first
+                    continue  # another thread asked later and got its answer first
                 self._answers.pop(key, None)
                 self._answers[key] = _Answer(revoked_at, monotonic, wall)
             while len(self._answers) > self._max_remembered:
@@ -185,23 +183,23 @@ class CachedRevocations:
 
 
 class UncheckedOnFailure:
-    """Lets a token pass where it cannot be known whether it is revoked: availability before revocation, on purpose.
+    """Accepts a token if its revocation cannot be looked up: availability before revocation.
 
-    What is remembered of a revocation still counts, however old it is.
+    Cached revocations still count, however old they are.
     """
 
     def __init__(self, revocations: Revocations, report: Callable[[ClaimsmithError], None]) -> None:
-        """Choose it.
+        """Create one.
 
         Args:
-            revocations: the table, or a memory in front of it.
-            report: is told of each time that a token was not checked.
+            revocations: the table, or a cache in front of it.
+            report: called with the error each time that a token was not checked.
         """
         self._revocations = revocations
         self._report = report
 
     def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
-        """As ``Revocations.revoked_at``, but never raises on purpose."""
+        """As ``Revocations.revoked_at``, but does not raise."""
         try:
             return self._revocations.revoked_at(keys)
         except ClaimsmithError as error:

@@ -1,17 +1,17 @@
-"""Route rows: what a request to an API needs, and which row speaks for a request.
+"""Route rows: what a request to an API needs, and which row applies to it.
 
 A row (``POLICY / ROUTE#<id>``) has ``path`` (``/orders``, ``/orders/{id}``, ``/files/{rest+}``), ``method`` (``ANY`` if
 absent), ``api`` (an API's id; any API if absent), ``any_scope``, ``all_scopes``, ``any_role``, ``audience`` (resources:
 the token must be bound to one of them; if absent, those of the verifier count) and ``tenant_from`` (``path:NAME``,
-``header:NAME`` or ``query:NAME``: what the request says there must be the token's tenant).
+``header:NAME`` or ``query:NAME``: the value in the request must be the token's tenant).
 
 The most specific row decides: segment by segment a literal before ``{name}`` before ``{name+}``, then the method itself
-before ``ANY``, then the API itself before any. Rows that are equally specific must all be met. A request that no row
-speaks for is refused, and so is one whose row cannot be read.
+before ``ANY``, then the API itself before any. If several rows are equally specific, all of them must be met. A request
+without a row is refused, and so is one whose row cannot be read.
 
-Whoever stands behind reads the request again, with a router of its own. Where routers are known to differ
-(``readings``, ``_methods``) the row that each of them would come to must be met; what none of them can be trusted to
-read in one way, or what API Gateway itself has read differently (``template`` and ``taken``), matches no row.
+The back end parses the request again, with its own router. Where routers are known to differ (``readings``,
+``_methods``), the row that each of them would choose must be met. A path that routers read in unpredictable ways, or
+that API Gateway itself has read differently (``template`` and ``path_parameters``), matches no row.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from claimsmith.routes import (
     TENANT_FROM,
     Template,
     Variable,
-    meant,
+    likely_template,
     parts,
     readings,
     segments,
     template,
 )
 from claimsmith.verifier.checks import ANY, Requirement, check_audience
-from claimsmith.verifier.headers import only
+from claimsmith.verifier.headers import single_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,42 +42,42 @@ if TYPE_CHECKING:
     from claimsmith.verifier.checks import Names, Unchecked
     from claimsmith.verifier.claims import Claims
 
-#: How specific a part of a template is; first what was meant for nobody knows what.
+#: How specific a part of a template is; ``ANYTHING`` comes first, so that an unreadable path is never skipped.
 _ANYTHING: Final = -1
 _LITERAL: Final = 0
 _ONE: Final = 1
 _REST: Final = 2
 
-#: Row paths whose parts are remembered: more than a policy that is in force can have.
+#: How many parsed row paths are cached: more than a policy can have.
 _MAX_TEMPLATES: Final = 8_192
 
 
 class Routes(Protocol):
-    """Where route rows come from."""
+    """Returns the route rows."""
 
     def __call__(self) -> Iterable[Mapping[str, object]]:
-        """All of them, as plain values.
+        """All route rows, as plain values.
 
         Raises:
-            ClaimsmithError: they cannot be known.
+            ClaimsmithError: they cannot be read.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a route is chosen by, and where a tenant may be named.
+    """The parts of a request that a route can depend on.
 
     Attributes:
         api: the API's id.
         method: upper case.
-        path: as it was sent, percent-encoded, without the stage.
-        headers: every value of each header, by its name as it was sent.
+        path: as sent, percent-encoded, without the stage.
+        headers: every value of each header, by its name as sent.
         query: every value of each parameter.
-        template: the path of API Gateway's own route (``/orders/{id}``), where the event tells it.
-        taken: what API Gateway has taken out of the path for the variables of that route.
-        spellings: other paths that the service behind may be told instead.
-        by_name: whether only a row whose path is this very path speaks for it.
-        mapped: whether the path may begin with a custom domain's API mapping, which ``template`` does not have.
+        template: the path of API Gateway's own route (``/orders/{id}``), if the event has it.
+        path_parameters: the values of that route's variables, from API Gateway.
+        spellings: other paths that the back end may receive instead.
+        by_name: whether only a row with exactly this path applies.
+        mapped: whether the path may begin with a custom domain's API mapping, which is not in ``template``.
     """
 
     api: str
@@ -86,14 +86,14 @@ class Request:
     headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     template: str | None = None
-    taken: Mapping[str, str] = field(default_factory=dict)
+    path_parameters: Mapping[str, str] = field(default_factory=dict)
     spellings: Sequence[str] = ()
     by_name: bool = False
     mapped: bool = False
 
 
 class TenantSource(NamedTuple):
-    """Where a row says that the tenant is named."""
+    """The place in a request where a row expects the tenant."""
 
     kind: str
     """``path``, ``header`` or ``query``."""
@@ -102,14 +102,14 @@ class TenantSource(NamedTuple):
 
 
 class _Path(NamedTuple):
-    """A path as some server reads it, and as it is read here."""
+    """A path as some router reads it, and as it is read here."""
 
     read: tuple[str, ...]
     decoded: tuple[str, ...]
 
 
 class _Row(NamedTuple):
-    """A row that is for the request's method and API. ``demands`` is ``None`` where the row cannot be read."""
+    """A row for the request's method and API. ``demands`` is ``None`` if the row cannot be read."""
 
     pattern: Template
     method: str
@@ -118,7 +118,7 @@ class _Row(NamedTuple):
 
 
 class _Route(NamedTuple):
-    """A row that decides. ``requirement`` is ``None`` where what it demands cannot be read."""
+    """A row that decides. ``requirement`` is ``None`` if it cannot be read."""
 
     requirement: Requirement | None
     tenant_from: TenantSource | None
@@ -127,13 +127,13 @@ class _Route(NamedTuple):
 
 @lru_cache(maxsize=_MAX_TEMPLATES)
 def _template(path: str) -> tuple[Template, bool]:
-    """What a row's path matches, and whether that is what it says; otherwise it may be what it was meant for."""
-    read = template(path)
-    return (meant(path), False) if read is None else (read, True)
+    """A row's path as a template, and whether it is valid; for an invalid one, the template that it may stand for."""
+    valid = template(path)
+    return (likely_template(path), False) if valid is None else (valid, True)
 
 
 def _match(pattern: Template, path: Sequence[str]) -> tuple[int, ...] | None:
-    """How specific a template is, where it matches a path."""
+    """How specific a template is; ``None`` if it does not match the path."""
     rank: list[int] = []
     for index, part in enumerate(pattern):
         if part == ANYTHING:
@@ -154,7 +154,7 @@ def _match(pattern: Template, path: Sequence[str]) -> tuple[int, ...] | None:
 
 
 def _variables(pattern: Template, path: Sequence[str]) -> dict[str, str]:
-    """What a template's variables stand for in a path that it matches."""
+    """The values of a template's variables in a path that it matches."""
     return {
         part.name: "/".join(path[index:]) if part.rest else path[index]
         for index, part in enumerate(pattern)
@@ -163,7 +163,7 @@ def _variables(pattern: Template, path: Sequence[str]) -> dict[str, str]:
 
 
 def _names(row: Mapping[str, object], attribute: str) -> Names | Unchecked:
-    """A list or set of names, or ``ANY`` where the row does not have the attribute.
+    """A list or set of names, or ``ANY`` if the row does not have the attribute.
 
     Raises:
         ValueError: it is something else.
@@ -176,36 +176,37 @@ def _names(row: Mapping[str, object], attribute: str) -> Names | Unchecked:
     return frozenset(value)
 
 
-def _length(pattern: Template, taken: Mapping[str, str]) -> int:
+def _length(pattern: Template, path_parameters: Mapping[str, str]) -> int:
     """How many segments API Gateway's own route has matched."""
     last = pattern[-1]
-    more = taken.get(last.name, "").removesuffix("/").count("/") if isinstance(last, Variable) and last.rest else 0
-    return len(pattern) + more
+    if not isinstance(last, Variable) or not last.rest:
+        return len(pattern)
+    return len(pattern) + path_parameters.get(last.name, "").removesuffix("/").count("/")
 
 
 def _agrees(request: Request, path: Sequence[str]) -> bool:
-    """Whether API Gateway has read the path as it is read here, as far as the event tells.
+    """Whether API Gateway has read the path as it is read here, as far as the event shows.
 
-    It chooses its route, and hands its variables to the service behind it, by a reading of its own. An HTTP API decodes
-    the path before the event says it, and is reported to cut it off at an encoded question mark.
+    It chooses its route, and the values of the variables that the back end gets, by its own parsing. An HTTP API
+    decodes the path that is in the event, and is reported to cut it off at an encoded question mark.
     """
-    if not request.taken or request.template is None or not request.template.startswith("/"):
+    if not request.path_parameters or request.template is None or not request.template.startswith("/"):
         return True
     pattern = parts(request.template)
     if request.mapped:
-        path = path[max(len(path) - _length(pattern, request.taken), 0) :]
+        path = path[max(len(path) - _length(pattern, request.path_parameters), 0) :]
     if _match(pattern, path) is None:
         return False
     variables = _variables(pattern, path)
-    for name, value in request.taken.items():
-        taken = value.removesuffix("/")  # a slash at the end means nothing
-        if name not in variables or variables[name] not in (taken, unquote(taken)):
+    for name, value in request.path_parameters.items():
+        plain = value.removesuffix("/")  # a trailing slash does not matter
+        if name not in variables or variables[name] not in (plain, unquote(plain)):
             return False
     return True
 
 
-def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSource | None]:
-    """What a row demands, and where the tenant comes from."""
+def _demands(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSource | None]:
+    """The requirement of a row, and the source of the tenant."""
     tenant_from = row.get("tenant_from")
     source = TENANT_FROM.fullmatch(tenant_from) if isinstance(tenant_from, str) else None
     if tenant_from is not None and source is None:
@@ -223,25 +224,25 @@ def _demanded(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSour
 
 
 def _candidates(rows: Iterable[Mapping[str, object]], request: Request) -> list[_Row]:
-    """The rows that are for the request's method and API, or may have been meant to be.
+    """The rows for the request's method and API, including invalid ones that may stand for it.
 
-    They are read once, since a path may have to be read in many ways.
+    They are parsed once, since a path may have to be read in many ways.
     """
     methods = {method for ranks in _methods(request.method) for method in ranks}
     found: list[_Row] = []
     for row in rows:
         written, method, api = row.get("path"), row.get("method", "ANY"), row.get("api")
-        asked = method.upper() if isinstance(method, str) else "ANY"
-        if asked not in methods or (isinstance(api, str) and api not in ("*", request.api)):
+        normalized = method.upper() if isinstance(method, str) else "ANY"
+        if normalized not in methods or (isinstance(api, str) and api not in ("*", request.api)):
             continue
         pattern, readable = _template(written) if isinstance(written, str) else ((ANYTHING,), False)
-        readable = readable and asked == method and (api is None or isinstance(api, str))
-        found.append(_Row(pattern, asked, api != request.api, row if readable else None))
+        readable = readable and normalized == method and (api is None or isinstance(api, str))
+        found.append(_Row(pattern, normalized, api != request.api, row if readable else None))
     return found
 
 
 def _best(rows: Iterable[_Row], request: Request, path: _Path) -> list[_Route]:
-    """The rows that decide about a request if it is read so; for each way to read its method, the most specific."""
+    """The rows that decide for this reading of the path: for each way to read the method, the most specific."""
     matching: list[tuple[tuple[int, ...], _Row]] = []
     for row in rows:
         specificity = _match(row.pattern, path.read)
@@ -260,31 +261,31 @@ def _best(rows: Iterable[_Row], request: Request, path: _Path) -> list[_Route]:
 
 
 def _route(row: _Row, path: _Path) -> _Route:
-    """What a row that decides demands of the request."""
+    """The requirement of a row that decides, with the variables of the path."""
     if row.demands is None:
         return _Route(None, None, {})
-    return _Route(*_demanded(row.demands), _variables(row.pattern, path.decoded))
+    return _Route(*_demands(row.demands), _variables(row.pattern, path.decoded))
 
 
 def _methods(method: str) -> tuple[Mapping[str, int], ...]:
-    """Which rows' methods speak for a request's, and in which order; once for each way in which servers read it.
+    """The methods of rows that apply to a request's method, with their order; one mapping per way to read it.
 
-    Many answer a ``HEAD`` like a ``GET`` (RFC 9110 section 9.3.2) where nothing is registered for it; others, and API
-    Gateway itself, pass it on to what takes any method.
+    Many servers answer a ``HEAD`` like a ``GET`` (RFC 9110 section 9.3.2) if no route is registered for it; others, and
+    API Gateway itself, use a route for any method.
     """
     itself = {method: 0, "ANY": 2}
     return ({**itself, "GET": 1}, itself) if method == "HEAD" else (itself,)
 
 
 def _tenant(route: _Route, request: Request) -> str | None:
-    """The tenant that the request names, if it names exactly one."""
+    """The tenant in the request, if it names exactly one."""
     if route.tenant_from is None:
         return None
     kind, name = route.tenant_from
     if kind == "path":
         return route.variables.get(name)
     if kind == "header":
-        return only(request.headers, name)
+        return single_value(request.headers, name)
     values = request.query.get(name, ())
     return values[0] if len(values) == 1 else None
 
@@ -295,20 +296,20 @@ def check_route(
     claims: Claims,
     audience: frozenset[str] | Unchecked = frozenset(),
 ) -> frozenset[TenantSource]:
-    """Refuse a request whose route demands what the token does not grant.
+    """Refuse a request if the token does not meet the requirements of its route.
 
     Args:
         rows: all route rows.
-        request: what is asked.
-        claims: of a token that is good, but may be bound to any resource.
-        audience: the resources that tokens may be bound to where the row names none.
+        request: the request.
+        claims: of a valid token, which may be bound to any resource.
+        audience: the resources that tokens may be bound to if the row has no audience.
 
     Returns:
-        Where the rows that decided look for the tenant: what, beyond token, method and path, the answer hangs on.
+        The tenant sources of the rows that decided: the answer depends on them, the token, the method and the path.
 
     Raises:
-        VerificationError: ``ROUTE_NOT_FOUND`` at stage ``route``: no row speaks for it, or none that can be read;
-            otherwise as ``Requirement.check``.
+        VerificationError: ``ROUTE_NOT_FOUND`` at stage ``route``: no row applies, or it cannot be read; otherwise as
+            ``Requirement.check``.
     """
     deciding = _deciding(rows, request)
     for route in deciding:
@@ -327,10 +328,10 @@ def check_route(
 
 
 def _deciding(rows: Iterable[Mapping[str, object]], request: Request) -> list[_Route]:
-    """All rows that a request must meet, however it is read.
+    """All rows that a request must meet, for every way to read it.
 
     Raises:
-        VerificationError: ``ROUTE_NOT_FOUND``: there is none, or the request can be read in ways that nobody foresees.
+        VerificationError: ``ROUTE_NOT_FOUND``: there is none, or the request can be read in unpredictable ways.
     """
     candidates = _candidates(rows, request)
     found: dict[_Path, list[_Route]] = {}

@@ -1,4 +1,4 @@
-"""``Verifier``: from the text of a token to claims that may be trusted, or a coded refusal."""
+"""``Verifier``: verifies a token and returns its claims, or raises an error with a code."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from claimsmith.verifier.checks import (
     ANY,
     ClaimChecks,
     Requirement,
+    all_claim_names,
     check_audience,
-    check_named,
+    check_policy_claims,
     function,
-    named,
     resources,
 )
 from claimsmith.verifier.claims import CLAIM_NAMES, Claims
 from claimsmith.verifier.encoding import json_object
 from claimsmith.verifier.jwks import KeySource
-from claimsmith.verifier.jws import check_signature, take_apart
+from claimsmith.verifier.jws import check_signature, split_token
 from claimsmith.verifier.revocation import check_revocation
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 
 class Verifier:
-    """Verifies Cognito's tokens. Thread-safe, without I/O while its keys are young and revocations are ``ANY``."""
+    """Verifies Cognito's tokens. Thread-safe; without I/O while its keys are fresh and revocations are ``ANY``."""
 
-    def __init__(  # noqa: PLR0913 - what can be checked
+    def __init__(  # noqa: PLR0913 - one per check
         self,
         *,
         issuers: Issuers | KeySource,
@@ -50,66 +50,66 @@ class Verifier:
         leeway: float = 5,
         clock: Callable[[], float] = time,
     ) -> None:
-        """Say what is accepted.
+        """Configure which tokens are accepted.
 
         Args:
-            issuers: the allow-list, or a source of keys made of one; a source may serve several verifiers. No ``ANY``:
-                without an issuer there is no key to check with.
+            issuers: the allow-list, or a source of keys, which several verifiers may share. Not ``ANY``: without an
+                issuer there are no keys.
             client_ids: the app clients whose tokens are accepted, or ``ANY``.
             token_use: ``access`` or ``id``, or ``ANY`` for both.
-            revocations: where revocations are kept, or ``ANY`` to accept revoked tokens until they expire.
-            audience: the resources that this verifier speaks for, as ``aud`` names them (RFC 8707), or ``ANY``. An
-                access token that has ``aud`` is accepted only where that is its own client, or one of these is in it.
-            require: what every token must grant, for example a scope. Its ``audience`` counts in place of ``audience``.
-            claim_names: how the policy names the tenant (``tenant_id``), the ``roles`` and its ``policy_version``;
-                ``None`` for a name: such a claim is not emitted. Or a function that says it of each token, given the
-                claims, whose signature and times are right by then; what it raises, ``verify`` raises.
+            revocations: the store of revocations, or ``ANY`` to accept revoked tokens until they expire.
+            audience: the resources that this verifier serves, as in ``aud`` (RFC 8707), or ``ANY``. An access token
+                with ``aud`` is accepted only if ``aud`` is its own client or contains one of these.
+            require: what every token must grant, for example a scope. Its ``audience`` replaces ``audience``.
+            claim_names: the policy's names of the tenant (``tenant_id``), the ``roles`` and its ``policy_version``;
+                ``None`` if the claim is not emitted. Or a function that returns them for a token's claims, after the
+                checks of signature and times; ``verify`` raises what it raises.
             leeway: seconds by which ``nbf`` and ``iat`` may be ahead of the clock, 300 at most. ``exp`` gets none.
             clock: epoch seconds.
 
         Raises:
-            ConfigurationError: an argument is not one of these.
+            ConfigurationError: an argument is invalid.
         """
         self._clock = function(clock, "clock")
         self._keys = issuers if isinstance(issuers, KeySource) else KeySource(issuers, clock=clock)
         self._names_of = claim_names if callable(claim_names) else None
-        self._names = CLAIM_NAMES if callable(claim_names) else named(claim_names)
+        self._names = CLAIM_NAMES if callable(claim_names) else all_claim_names(claim_names)
         self._checks = ClaimChecks(client_ids=client_ids, token_use=token_use, leeway=leeway)
         if revocations is not ANY and not callable(getattr(revocations, "revoked_at", None)):
             raise ConfigurationError("revocations must have revoked_at, or be ANY.")
         self._revocations = revocations
-        given: object = require
-        if given is not None and not isinstance(given, Requirement):
+        requirement: object = require
+        if requirement is not None and not isinstance(requirement, Requirement):
             raise ConfigurationError("require must be a Requirement; to require nothing, leave it out.")
         self._require = require
-        wanted = audience if require is None or require.audience is ANY else require.audience
-        self._audience = resources(wanted, "audience")
+        accepted = audience if require is None or require.audience is ANY else require.audience
+        self._audience = resources(accepted, "audience")
 
     @property
     def audience(self) -> frozenset[str] | Unchecked:
-        """The resources that this verifier speaks for; ``ANY`` where it does not look at ``aud``."""
+        """The resources that this verifier serves; ``ANY`` if it does not check ``aud``."""
         return self._audience
 
     def for_any_audience(self) -> Verifier:
-        """The same verifier without the check of ``aud``, for a caller that checks it once it knows the resource."""
+        """This verifier without the check of ``aud``, for callers that check it later, when they know the resource."""
         other = copy(self)
-        other._audience = ANY  # noqa: SLF001 - of this class
+        other._audience = ANY  # noqa: SLF001 - the same class
         return other
 
     def verify(self, token: str) -> Claims:
         """Verify a token.
 
-        The order: structure, issuer and key, signature, claims, what is required, revocation. Nothing but the header,
-        the issuer's name and the well-formedness of the payload is looked at before the signature is right.
+        The order: structure, issuer and key, signature, claims, requirement, revocation. Before the signature is
+        checked, only the header, the issuer and the syntax of the payload are read.
 
         Args:
-            token: as it was received, without ``Bearer``.
+            token: as received, without ``Bearer``.
 
         Raises:
-            VerificationError: with the code of the first check that failed and its stage. It holds nothing of the
+            VerificationError: with the code and the stage of the first check that failed. It contains nothing from the
                 token.
         """
-        header, payload, signature, signed = take_apart(token)
+        header, payload, signature, signed = split_token(token)
         if not header.is_jwt:
             raise VerificationError(Code.TYPE_NOT_ALLOWED, "structure")
         members = json_object(payload)
@@ -117,8 +117,8 @@ class Verifier:
             raise VerificationError(Code.TOKEN_MALFORMED, "structure")
         check_signature(signature, signed, self._keys.find(members.get("iss"), header.kid))
         self._checks.check(members, self._clock())
-        names = self._names if self._names_of is None else named(self._names_of(members))
-        check_named(members, names)
+        names = self._names if self._names_of is None else all_claim_names(self._names_of(members))
+        check_policy_claims(members, names)
         claims = Claims(members, names)
         if "aud" in members:
             check_audience(claims, self._audience)

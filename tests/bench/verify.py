@@ -45,7 +45,7 @@ from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.store.attributes import encode_row
 from claimsmith.verifier import ANY, KeySource, Verifier, verify_jws
-from claimsmith.verifier.jws import take_apart
+from claimsmith.verifier.jws import split_token
 from infra.bundling import build_asset
 from tests.policies import policy_rows
 from tests.unit.verifier.minting import CLIENT, ISSUER, KID, POOL, Pool, access_claims
@@ -74,7 +74,7 @@ class NothingRevoked:
 def contenders(pool: Pool, tokens: Sequence[str]) -> dict[str, Callable[[str], object]]:
     public = pool.key.public_key()
     padding, digest = PKCS1v15(), SHA256()
-    apart = {token: take_apart(token)[2:] for token in tokens}
+    apart = {token: split_token(token)[2:] for token in tokens}
 
     def bare(token: str) -> None:
         signature, signed = apart[token]

@@ -83,7 +83,7 @@ def test_a_fresh_token_is_never_called_stale(policy: Policy, rows: Rows, event: 
 
 
 @given(hostile_bundles, st.one_of(directories(), hostile_directories()), any_events)
-def test_nor_under_a_policy_that_no_lint_has_seen(policy: Bundle, rows: Rows, event: Event) -> None:
+def test_a_fresh_token_is_never_called_stale_under_an_unlinted_policy(policy: Bundle, rows: Rows, event: Event) -> None:
     known = facts(*rows, machine=event["triggerSource"] == MACHINE)
     assert not freshness(policy, known, signed_in(policy, known, event)).stale
 
@@ -114,7 +114,7 @@ def asking(event: Event, tenant: str | None, **changes: Any) -> Event:  # noqa: 
 
 
 @given(policies(), directories(), any_events)
-def test_nor_one_that_was_made_while_nothing_could_be_known(policy: Policy, rows: Rows, event: Event) -> None:
+def test_a_degraded_token_is_never_called_stale(policy: Policy, rows: Rows, event: Event) -> None:
     """Its tenant is not known: if it would be whole again for any, it is fresh."""
     compiled, known = bundle(**policy.sections()), facts(*rows, machine=event["triggerSource"] == MACHINE)
     request = parse(event)
@@ -152,7 +152,7 @@ others = st.fixed_dictionaries(
 
 
 @given(policies(), directories(), st.none() | directories(), any_events, others, st.sampled_from([700, 1_000, 6_144]))
-def test_nor_one_that_some_request_it_could_come_from_would_be_given_again(
+def test_a_token_that_some_request_would_get_again_is_never_called_stale(
     policy: Policy, rows: Rows, later: Rows | None, event: Event, other: dict[str, Any], budget: int
 ) -> None:
     machine = event["triggerSource"] == MACHINE
@@ -224,7 +224,7 @@ def taking(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(taking(), directories(), st.none() | directories(), any_events, st.booleans())
-def test_where_a_token_tells_all_it_is_stale_exactly_where_every_new_one_would_lack_something(
+def test_a_complete_token_is_stale_exactly_if_every_new_one_would_lack_something(
     sections: dict[str, Any],
     rows: Rows,
     later: Rows | None,
@@ -246,7 +246,7 @@ def test_where_a_token_tells_all_it_is_stale_exactly_where_every_new_one_would_l
 
 
 @given(taking(), directories(), st.none() | directories(), user_events())
-def test_where_it_does_not_tell_its_tenant_it_is_stale_exactly_where_each_of_the_users_would_lack_something(
+def test_a_token_without_its_tenant_is_stale_exactly_if_it_would_lack_something_for_each_of_the_users_tenants(
     sections: dict[str, Any], rows: Rows, later: Rows | None, event: Event
 ) -> None:
     sections["settings"] = {**sections["settings"], "claim_names": {"tenant_id": None}}
@@ -264,7 +264,7 @@ def test_where_it_does_not_tell_its_tenant_it_is_stale_exactly_where_each_of_the
 
 
 @given(policies(), directories(), any_events, st.integers(1, 250))
-def test_what_was_left_out_for_length_is_filled_in_as_it_would_have_been_or_named(
+def test_claims_left_out_for_length_are_filled_in_correctly_or_listed(
     policy: Policy, rows: Rows, event: Event, octets: int
 ) -> None:
     sections = policy.sections()

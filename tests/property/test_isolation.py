@@ -71,7 +71,7 @@ def answer(issuer: Issuer, request: dict[str, Any]) -> str:
 
 @settings(max_examples=10)
 @given(st.integers(0, 2**32))
-def test_a_warm_process_gives_each_what_a_cold_one_would_and_nothing_of_another_tenant(seed: int) -> None:
+def test_a_warm_process_issues_the_same_as_a_cold_one_and_nothing_of_another_tenant(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - a reproducible choice
     document, digest = encode(compile_policy(from_rows(POLICY)))
     pointer = {"version": 1, "digest": digest, "revision": 1, "hold": False}

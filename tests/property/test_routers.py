@@ -129,7 +129,7 @@ def is_met(reached: Reached) -> bool:
 
 @settings(max_examples=800)
 @given(EXCHANGES)
-def test_whoever_reaches_a_handler_meets_its_row(drawn: tuple[list[Row], Sent]) -> None:
+def test_every_request_that_reaches_a_handler_has_met_its_row(drawn: tuple[list[Row], Sent]) -> None:
     behind, sent = drawn
     if not let_through(behind, sent):
         return
@@ -153,9 +153,7 @@ def test_whoever_reaches_a_handler_meets_its_row(drawn: tuple[list[Row], Sent]) 
         (Row("/a b/admin", "ANY", OWN), "GET", "/a%20b/admin"),
     ],
 )
-def test_requests_of_every_kind_do_reach_their_handlers(
-    router: str, kind: str, row: Row, method: str, path: str
-) -> None:
+def test_requests_of_every_kind_reach_their_handlers(router: str, kind: str, row: Row, method: str, path: str) -> None:
     """Otherwise the test above could pass by refusing everything, or by routers that find nothing."""
     sent = Sent(kind, method, path, {TENANT_HEADER: [TENANT]})
     if kind == "REST TOKEN" and row.path == "/orders":

@@ -78,8 +78,8 @@ def events(draw: st.DrawFn) -> tuple[str, Any]:
     """A kind's name and an event of it: up to three members at any depth replaced, removed or added."""
     kind = draw(st.sampled_from(sorted(KINDS)))
     make, credentials = KINDS[kind], draw(CREDENTIALS)
-    made = make(credentials) if kind == "WebSocket" else make(credentials, draw(PATH | st.just("/orders/1")))
-    event: Any = copy.deepcopy(made)
+    template = make(credentials) if kind == "WebSocket" else make(credentials, draw(PATH | st.just("/orders/1")))
+    event: Any = copy.deepcopy(template)
     for _ in range(draw(st.integers(0, 3))):
         *above, last = draw(st.sampled_from(sorted(places(event), key=repr) or [("type",)]))
         holder = event

@@ -91,9 +91,9 @@ def introspection(
             clock=lambda: NOW,
         )
 
-    held = Rows({"orders-api": row(), MACHINE: row()}) if rows is None else rows
+    resources = Rows({"orders-api": row(), MACHINE: row()}) if rows is None else rows
     return Introspection(
-        verifier([CLIENT], ANY), verifier(ANY, revocations), held, revocations=revocations, grants=grants
+        verifier([CLIENT], ANY), verifier(ANY, revocations), resources, revocations=revocations, grants=grants
     )
 
 
@@ -141,8 +141,8 @@ def event(
     }
 
 
-def answered(made: Mapping[str, Any], service: Introspection | None = None) -> tuple[int, Any]:
-    answer = (introspection() if service is None else service).answer(made)
+def answered(request: Mapping[str, Any], service: Introspection | None = None) -> tuple[int, Any]:
+    answer = (introspection() if service is None else service).answer(request)
     assert_never_cached_json(answer)
     return answer.response["statusCode"], json.loads(answer.response["body"])
 
@@ -156,10 +156,10 @@ def assert_never_cached_json(answer: Answer) -> None:
 
 def refused(authorization: str | None, service: Introspection | None = None) -> str:
     """The challenge of the 401 that a request with these credentials gets."""
-    made = event(authorization=authorization)
+    request = event(authorization=authorization)
     if authorization is None:
-        del made["headers"]["authorization"]
-    answer = (introspection() if service is None else service).answer(made)
+        del request["headers"]["authorization"]
+    answer = (introspection() if service is None else service).answer(request)
     assert_never_cached_json(answer)
     assert answer.response["statusCode"] == 401, "RFC 7662 section 2.3"
     assert "active" not in answer.response["body"]

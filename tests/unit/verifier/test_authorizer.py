@@ -51,19 +51,19 @@ BY_DENIAL: list[Callable[[str | None], dict[str, Any]]] = [http2, http1]
 # --- Answers ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_http_api_gets_a_simple_yes_with_context() -> None:
+def test_an_http_api_gets_a_simple_response_with_context() -> None:
     answer = authorizer(READ, response="simple").authorize(http2())
     assert answer == ({"isAuthorized": True, "context": CONTEXT}, None)
 
 
 @pytest.mark.parametrize("event", WITH_POLICY)
 @pytest.mark.parametrize("response", ["simple", "iam"])
-def test_all_others_get_a_policy_for_the_very_method_they_asked_about(event: Any, response: str) -> None:  # noqa: ANN401 - a maker of events
+def test_all_others_get_a_policy_for_exactly_the_requested_method(event: Any, response: str) -> None:  # noqa: ANN401 - a maker of events
     if event is http2 and response == "simple":
         return
-    made = event()
-    answer = authorizer(READ, response=response).authorize(made)
-    assert policy(answer) == ("Allow", made.get("methodArn", made.get("routeArn")))
+    request = event()
+    answer = authorizer(READ, response=response).authorize(request)
+    assert policy(answer) == ("Allow", request.get("methodArn", request.get("routeArn")))
     assert (answer.response["principalId"], answer.response["context"], answer.code) == (CONTEXT["sub"], CONTEXT, None)
 
 
@@ -73,7 +73,7 @@ def test_a_websocket_is_authorized_by_the_route_of_its_handshake() -> None:
     assert policy(authorizer(READ).authorize(websocket())) == ("Deny", websocket()["methodArn"])
 
 
-def test_a_browsers_websocket_may_bring_its_token_in_the_query_but_not_in_two_places() -> None:
+def test_a_browsers_websocket_may_send_its_token_in_the_query_but_not_in_two_places() -> None:
     row = {"path": "/$connect"}
     query: dict[str, Any] = {"queryStringParameters": {"access_token": TOKEN}}
     assert policy(authorizer(row).authorize(websocket(None, **query)))[0] == "Allow"
@@ -84,13 +84,13 @@ def test_a_browsers_websocket_may_bring_its_token_in_the_query_but_not_in_two_pl
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-of-the-future"])
-def test_the_partition_is_the_one_that_api_gateway_named(partition: str) -> None:
+def test_the_partition_is_that_of_the_event(partition: str) -> None:
     asked = arn(partition=partition)
     answer = authorizer(READ).authorize(rest_token() | {"methodArn": asked})
     assert policy(answer) == ("Allow", asked)
 
 
-def test_an_encoded_path_stays_as_it_was_sent() -> None:
+def test_an_encoded_path_is_not_decoded_in_the_policy() -> None:
     row = {"path": "/orders/{id}/notes", "tenant_from": "path:id"}
     asked = arn(path="/orders/%61c%6De/notes")
     assert policy(authorizer(row).authorize(rest_token() | {"methodArn": asked})) == ("Allow", asked)
@@ -104,7 +104,7 @@ def test_a_path_that_a_policy_would_read_as_a_pattern_gets_no_policy_that_allows
 
 @pytest.mark.parametrize("event", [http2, http1, rest_request, rest_token, websocket])
 @pytest.mark.parametrize("response", ["simple", "iam"])
-def test_context_is_made_of_strings_only_whatever_the_token_holds(event: Any, response: str) -> None:  # noqa: ANN401 - a maker of events
+def test_context_has_only_strings_for_any_token(event: Any, response: str) -> None:  # noqa: ANN401 - a maker of events
     """A REST or WebSocket API refuses a list or an object with a 500; an HTTP API takes any JSON, so strings too."""
     claims = access_claims(tenant_id=None, roles=["a", "not one", ""], scope=None, nested={"a": [1]})
     rows = ({"path": "/orders/{id}"}, {"path": "/$connect"})
@@ -145,7 +145,7 @@ BAD_CREDENTIALS = [
 
 
 @pytest.mark.parametrize("credentials", BAD_CREDENTIALS)
-def test_without_a_good_token_rest_and_websocket_apis_say_401_and_http_apis_403(credentials: str | None) -> None:
+def test_without_a_valid_token_rest_and_websocket_apis_answer_401_and_http_apis_403(credentials: str | None) -> None:
     answer = authorizer(READ, response="simple").authorize(http2(credentials))
     assert answer.response == {"isAuthorized": False}
     assert answer.code is not None
@@ -157,9 +157,9 @@ def test_without_a_good_token_rest_and_websocket_apis_say_401_and_http_apis_403(
         assert caught.value.code == answer.code
         assert (caught.value.__cause__, caught.value.__context__) == (None, None), "Lambda logs what is chained"
     for event in BY_DENIAL:
-        made = event(credentials)
-        denied = authorizer(*rows).authorize(made)
-        assert policy(denied) == ("Deny", made.get("methodArn", made.get("routeArn")))
+        request = event(credentials)
+        denied = authorizer(*rows).authorize(request)
+        assert policy(denied) == ("Deny", request.get("methodArn", request.get("routeArn")))
         assert denied.code == answer.code
 
 
@@ -176,7 +176,7 @@ def test_a_header_that_comes_twice_is_refused() -> None:
             authorizer(READ).authorize(event)
 
 
-def test_what_cannot_be_known_is_neither_401_nor_403() -> None:
+def test_a_failed_lookup_is_neither_401_nor_403() -> None:
     class Down:
         def revoked_at(self, _keys: Sequence[str], /) -> Mapping[str, float | None]:
             raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB did not answer")
@@ -261,7 +261,7 @@ OF_THE_ROUTE: dict[str, object] = {"path": "/orders/{id}", "audience": [MINE]}
     ],
 )
 @pytest.mark.parametrize("event", [http2, http1, rest_request, rest_token])
-def test_a_token_that_is_bound_to_another_resource_opens_no_route(
+def test_a_token_bound_to_another_resource_is_refused_by_every_route(
     row: dict[str, object],
     audience: list[str],
     passes: set[str | None],
@@ -272,21 +272,21 @@ def test_a_token_that_is_bound_to_another_resource_opens_no_route(
         issuers=SOURCE, client_ids=[CLIENT], token_use="access", revocations=ANY, audience=audience, clock=lambda: NOW
     )
     rows: list[dict[str, object]] = [row, {"path": "/elsewhere", "audience": [OTHER]}]
-    made = Authorizer(verifier, lambda: rows, response="iam")
+    guard = Authorizer(verifier, lambda: rows, response="iam")
     for aud in (None, CLIENT, MINE, OTHER):
         asked = event(f"Bearer {POOL.sign(access_claims(aud=aud))}")
         if aud in passes:
-            assert policy(made.authorize(asked))[0] == "Allow"
+            assert policy(guard.authorize(asked))[0] == "Allow"
         elif event in BY_ERROR:
             with pytest.raises(UnauthorizedError) as refused:
-                made.authorize(asked)
+                guard.authorize(asked)
             assert refused.value.code is Code.WRONG_AUDIENCE
         else:
-            answer = made.authorize(asked)
+            answer = guard.authorize(asked)
             assert (policy(answer)[0], answer.code) == ("Deny", Code.WRONG_AUDIENCE)
 
 
-def test_a_route_that_nobody_named_does_not_tell_whose_token_it_is() -> None:
+def test_an_unknown_route_does_not_reveal_the_tokens_audience() -> None:
     bound = f"Bearer {POOL.sign(access_claims(aud=MINE))}"
     assert authorizer(OF_THE_ROUTE).authorize(http2(bound, "/elsewhere")).code is Code.ROUTE_NOT_FOUND
 
@@ -319,7 +319,7 @@ def test_routes_that_are_equally_specific_must_all_take_the_audience() -> None:
         {"tenant_from": "header:"},
     ],
 )
-def test_a_row_that_cannot_be_read_lets_nobody_pass_and_does_not_give_way_to_a_laxer_one(
+def test_an_unreadable_row_refuses_everyone_and_no_laxer_row_applies_instead(
     demand: dict[str, object],
 ) -> None:
     assert outcome([{"path": "/orders/{id}", **demand}, {"path": "/{rest+}"}]) == Code.ROUTE_NOT_FOUND
@@ -339,14 +339,12 @@ BEST = [
 
 
 @pytest.mark.parametrize(("path", "rows"), BEST)
-def test_the_most_specific_row_decides_in_whatever_order_they_come(
-    path: str, rows: list[tuple[str, dict[str, object]]]
-) -> None:
-    made = [{"path": template, **demand} for template, demand in rows]
-    assert outcome(made, path) == outcome(made[::-1], path) == Code.ROLE_MISSING
+def test_the_most_specific_row_decides_in_any_order(path: str, rows: list[tuple[str, dict[str, object]]]) -> None:
+    written = [{"path": template, **demand} for template, demand in rows]
+    assert outcome(written, path) == outcome(written[::-1], path) == Code.ROLE_MISSING
 
 
-def test_the_method_itself_comes_before_any_and_the_api_itself_before_all() -> None:
+def test_an_exact_method_comes_before_any_and_an_exact_api_before_all() -> None:
     path: dict[str, object] = {"path": "/orders/{id}"}
     assert outcome([{**path, "method": "GET", **CLOSED}, {**path, "method": "ANY"}, path]) == Code.ROLE_MISSING
     assert outcome([{**path, "method": "GET", **CLOSED}, {**path, "method": "ANY"}], method="POST") is None
@@ -404,14 +402,14 @@ def test_rows_that_are_equally_specific_must_all_be_met() -> None:
         "",
     ],
 )
-def test_a_path_that_two_readers_could_read_differently_matches_nothing(path: str) -> None:
+def test_an_ambiguous_path_matches_nothing(path: str) -> None:
     everything = [{"path": "/{rest+}"}, {"path": "/"}, {"path": "/{a}/{b}"}]
     assert segments(path) is None
     assert authorizer(*everything, response="simple").authorize(http2(path=path)).code == Code.ROUTE_NOT_FOUND
 
 
 @pytest.mark.parametrize("path", ["/admin;x=1/users", "/admin%3Bx/users", "/admin%3Fx", "/admin%23x", "/admin./users"])
-def test_what_servers_drop_from_a_path_cannot_take_it_to_a_laxer_row(path: str) -> None:
+def test_characters_that_servers_drop_cannot_lead_to_a_laxer_row(path: str) -> None:
     """Nor is there a row for it: who reads the path otherwise would still find the closed one."""
     rows: list[dict[str, object]] = [{"path": "/admin/{rest+}", **CLOSED}, {"path": "/{rest+}"}, {"path": path}]
     assert outcome(rows, path) == outcome(rows, unquote(path)) == Code.ROUTE_NOT_FOUND
@@ -446,13 +444,13 @@ def test_ordinary_identifiers_are_read_in_one_way(identifier: str) -> None:
 
 @pytest.mark.parametrize("sent", ["/orders/1%2Fadmin", "/orders/1%5Cadmin"])
 @pytest.mark.parametrize("name", ["path", "requestContext"])
-def test_no_path_that_an_event_tells_may_hold_an_encoded_slash(sent: str, name: str) -> None:
+def test_no_path_of_an_event_may_contain_an_encoded_slash(sent: str, name: str) -> None:
     """An HTTP API decodes one of them and not the other; whoever stands behind may be told either."""
-    told: dict[str, Any] = {"path": sent} if name == "path" else {"requestContext": {"path": sent}}
-    for event in (rest_request(**told), http1(**told)):
+    fields: dict[str, Any] = {"path": sent} if name == "path" else {"requestContext": {"path": sent}}
+    for event in (rest_request(**fields), http1(**fields)):
         assert authorizer({"path": "/{rest+}"}).authorize(event).code == Code.ROUTE_NOT_FOUND
-    for told in ({"routeArn": arn(path=sent)}, {"requestContext": http2(path=sent)["requestContext"]}):
-        event = http2(path="/orders/1/admin", **told)
+    for fields in ({"routeArn": arn(path=sent)}, {"requestContext": http2(path=sent)["requestContext"]}):
+        event = http2(path="/orders/1/admin", **fields)
         assert authorizer({"path": "/{rest+}"}, response="simple").authorize(event).code == Code.ROUTE_NOT_FOUND
 
 
@@ -519,7 +517,7 @@ def test_parameter_names_are_exact_and_a_token_authorizer_sees_no_headers() -> N
     assert authorizer({**row, "tenant_from": "header:x-tenant"}).authorize(rest_token()).code == Code.WRONG_TENANT
 
 
-def test_a_token_without_a_tenant_meets_no_tenant() -> None:
+def test_a_token_without_a_tenant_matches_no_tenant() -> None:
     row = {"path": "/orders/{id}", "tenant_from": "path:id"}
     event = http2(f"Bearer {POOL.sign(access_claims(tenant_id=None))}")
     assert authorizer(row, response="simple").authorize(event).code == Code.WRONG_TENANT
@@ -562,7 +560,7 @@ def test_the_stage_is_no_part_of_the_path(stage: str, raw: str, arn_path: str, c
         ("/x", "/users/{rest+}", Code.ROUTE_NOT_FOUND),
     ],
 )
-def test_a_stage_that_is_named_like_a_part_of_the_path_opens_nothing(asked: str, closed: str, code: Code) -> None:
+def test_a_stage_with_the_name_of_a_path_segment_opens_nothing(asked: str, closed: str, code: Code) -> None:
     """``/admin/users`` at a domain of one's own, or ``/users`` of the stage ``admin``: all other rows are open."""
     rows = [{"path": path} for path in ("/admin/{rest+}", "/users/{rest+}", "/{rest+}") if path != closed]
     event = http2(rawPath="/admin/users/a b", routeArn=arn(path=asked, stage="admin"), routeKey="$default")
@@ -570,7 +568,7 @@ def test_a_stage_that_is_named_like_a_part_of_the_path_opens_nothing(asked: str,
     assert authorizer({"path": closed, **CLOSED}, *rows, response="simple").authorize(event).code == code
 
 
-def test_what_the_policy_accepts_as_a_route_is_what_the_authorizer_understands() -> None:
+def test_policy_and_authorizer_accept_the_same_routes() -> None:
     for written in ("/", "/orders", "/orders/{id}", "/files/{path+}", "/a/{b}/c", "/$connect"):
         assert template(written) is not None
         path = written.replace("{id}", "1").replace("{path+}", "x/y").replace("{b}", "z")
@@ -618,7 +616,7 @@ def routed(path: str, template: str, taken: dict[str, str] | None) -> Code | Non
         ("/orders/1", "/orders/1", None),
     ],
 )
-def test_a_path_that_api_gateway_reads_in_the_same_way_passes(
+def test_a_path_that_api_gateway_reads_the_same_way_is_accepted(
     path: str, template: str, taken: dict[str, str] | None
 ) -> None:
     assert routed(path, template, taken) is None
@@ -638,13 +636,13 @@ def test_a_path_that_api_gateway_reads_in_the_same_way_passes(
         ("/tenants/acme/orders", "/tenants/{tenant}/orders", {"other": "acme"}),
     ],
 )
-def test_a_path_that_api_gateway_reads_in_another_way_matches_nothing(
+def test_a_path_that_api_gateway_reads_differently_matches_nothing(
     path: str, template: str, taken: dict[str, str]
 ) -> None:
     assert routed(path, template, taken) == Code.ROUTE_NOT_FOUND
 
 
-def test_a_default_route_tells_nothing_of_the_path() -> None:
+def test_a_default_route_has_no_path_to_compare() -> None:
     event = http2(routeKey="$default", pathParameters={"parameter1": "value1"})
     assert authorizer(READ, response="simple").authorize(event).response["isAuthorized"]
 
@@ -679,7 +677,7 @@ def test_a_default_route_tells_nothing_of_the_path() -> None:
     ],
 )
 @pytest.mark.parametrize("response", ["simple", "iam"])
-def test_an_event_of_no_kind_is_an_error_that_says_so(event: Any, response: str) -> None:  # noqa: ANN401 - anything at all
+def test_an_unknown_kind_of_event_is_an_error_with_its_own_code(event: Any, response: str) -> None:  # noqa: ANN401 - anything at all
     with pytest.raises(VerificationError) as caught:
         authorizer(READ, response=response).authorize(event)
     assert caught.value.code == Code.REQUEST_MALFORMED

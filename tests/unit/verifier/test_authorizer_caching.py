@@ -44,10 +44,10 @@ HEADER, QUERY = "$request.header.X-Tenant", "$request.querystring.tenant"
 ORDER = {"path": "/orders/{id}"}
 
 
-def outcome(made: dict[str, Any], *cached_by: str, row: Mapping[str, object] | None = None) -> str:
+def outcome(http_event: dict[str, Any], *cached_by: str, row: Mapping[str, object] | None = None) -> str:
     """What a good token gets where answers are kept by these."""
     try:
-        answer = authorizer(row or ORDER, response="simple", cached_by=cached_by).authorize(made)
+        answer = authorizer(row or ORDER, response="simple", cached_by=cached_by).authorize(http_event)
     except VerificationError as error:
         return "error" if error.code == Code.ANSWER_NOT_CACHEABLE else str(error.code)
     return "denied" if answer.code else "allowed"
@@ -71,13 +71,11 @@ GET = {"routeKey": "GET /orders/{id}"}
         (("$request.header.X-Token", ROUTE, PATH), "error"),
     ],
 )
-def test_token_method_and_path_must_be_among_what_answers_are_kept_by(
-    cached_by: tuple[str, ...], expected: str
-) -> None:
+def test_token_method_and_path_must_be_in_the_cache_key(cached_by: tuple[str, ...], expected: str) -> None:
     assert outcome(http2(**GET), *cached_by) == expected
 
 
-def test_the_key_of_a_route_says_path_and_method_only_if_it_names_them() -> None:
+def test_a_route_key_covers_path_and_method_only_if_it_names_them() -> None:
     assert outcome(http2(routeKey="GET /orders/1"), TOKEN, ROUTE) == "allowed"
     assert outcome(http2(routeKey="ANY /orders/1"), TOKEN, ROUTE) == "error"
     assert outcome(http2(routeKey="ANY /orders/1"), TOKEN, ROUTE, PATH) == "error"
@@ -88,33 +86,33 @@ def test_the_key_of_a_route_says_path_and_method_only_if_it_names_them() -> None
         assert outcome(http2(routeKey=key), TOKEN, METHOD, PATH) == "allowed"
 
 
-def test_a_route_without_a_variable_may_be_kept_for_its_path_with_a_slash_too() -> None:
+def test_the_cached_answer_of_a_route_without_variables_must_hold_for_a_trailing_slash_too() -> None:
     """Where that one would be refused, no answer is given that would open it."""
     rows: tuple[dict[str, object], ...] = ({"path": "/orders"}, {"path": "/{rest+}", "any_role": ["nobody"]})
-    made = http2(path="/orders", routeKey="GET /orders")
+    http_event = http2(path="/orders", routeKey="GET /orders")
     with pytest.raises(VerificationError, match=Code.ANSWER_NOT_CACHEABLE):
-        authorizer(*rows, response="simple", cached_by=(TOKEN, ROUTE)).authorize(made)
+        authorizer(*rows, response="simple", cached_by=(TOKEN, ROUTE)).authorize(http_event)
     for kept in ((), (TOKEN, METHOD, PATH)):
-        assert authorizer(*rows, response="simple", cached_by=kept).authorize(made).code is None
-    assert authorizer(rows[0], response="simple", cached_by=(TOKEN, ROUTE)).authorize(made).code is None
+        assert authorizer(*rows, response="simple", cached_by=kept).authorize(http_event).code is None
+    assert authorizer(rows[0], response="simple", cached_by=(TOKEN, ROUTE)).authorize(http_event).code is None
     named = {"path": "/{rest+}", "tenant_from": "header:x-tenant"}
-    made |= {"headers": {"authorization": BEARER, "x-tenant": "acme"}}
+    http_event |= {"headers": {"authorization": BEARER, "x-tenant": "acme"}}
     with pytest.raises(VerificationError, match=Code.ANSWER_NOT_CACHEABLE):
-        authorizer(rows[0], named, response="simple", cached_by=(TOKEN, ROUTE)).authorize(made)
+        authorizer(rows[0], named, response="simple", cached_by=(TOKEN, ROUTE)).authorize(http_event)
 
 
-def test_the_place_where_the_tenant_is_named_must_be_among_them() -> None:
+def test_the_tenant_source_must_be_in_the_cache_key() -> None:
     sent: dict[str, Any] = {
         "headers": {"authorization": BEARER, "x-tenant": "acme"},
         "queryStringParameters": {"tenant": "acme"},
     }
-    made = http2(**GET, **sent)
+    http_event = http2(**GET, **sent)
     header, query = {**ORDER, "tenant_from": "header:x-tenant"}, {**ORDER, "tenant_from": "query:tenant"}
-    assert outcome(made, row=header) == outcome(made, row=query) == "allowed", "nothing is kept"
-    assert outcome(made, TOKEN, ROUTE, PATH, row=header) == "error"
-    assert outcome(made, TOKEN, ROUTE, PATH, HEADER, row=header) == "allowed"
-    assert outcome(made, TOKEN, ROUTE, PATH, "$request.header.x-TENANT", row=header) == "allowed"
-    assert outcome(made, TOKEN, ROUTE, PATH, QUERY, row=query) == "error", "it may come twice"
+    assert outcome(http_event, row=header) == outcome(http_event, row=query) == "allowed", "nothing is kept"
+    assert outcome(http_event, TOKEN, ROUTE, PATH, row=header) == "error"
+    assert outcome(http_event, TOKEN, ROUTE, PATH, HEADER, row=header) == "allowed"
+    assert outcome(http_event, TOKEN, ROUTE, PATH, "$request.header.x-TENANT", row=header) == "allowed"
+    assert outcome(http_event, TOKEN, ROUTE, PATH, QUERY, row=query) == "error", "it may come twice"
     path = http2(path="/orders/acme", **GET)
     assert outcome(path, TOKEN, ROUTE, PATH, row={**ORDER, "tenant_from": "path:id"}) == "allowed"
     assert outcome(path, TOKEN, ROUTE, HEADER, row={**ORDER, "tenant_from": "path:id"}) == "error"
@@ -122,29 +120,31 @@ def test_the_place_where_the_tenant_is_named_must_be_among_them() -> None:
 
 def test_of_several_deciding_rows_each_ones_tenant_counts() -> None:
     rows = ({**ORDER, "tenant_from": "path:id"}, {"path": "/orders/{x}", "tenant_from": "header:x-tenant"})
-    made = http2(path="/orders/acme", headers={"authorization": BEARER, "x-tenant": "acme"}, **GET)
+    http_event = http2(path="/orders/acme", headers={"authorization": BEARER, "x-tenant": "acme"}, **GET)
     with pytest.raises(VerificationError):
-        authorizer(*rows, response="simple", cached_by=(TOKEN, ROUTE, PATH)).authorize(made)
-    assert authorizer(*rows, response="simple", cached_by=(TOKEN, ROUTE, PATH, HEADER)).authorize(made).code is None
+        authorizer(*rows, response="simple", cached_by=(TOKEN, ROUTE, PATH)).authorize(http_event)
+    assert (
+        authorizer(*rows, response="simple", cached_by=(TOKEN, ROUTE, PATH, HEADER)).authorize(http_event).code is None
+    )
 
 
 @pytest.mark.parametrize("make", [rest_token, rest_request])
-def test_a_rest_apis_policy_says_method_and_path_by_itself(make: Callable[[], dict[str, Any]]) -> None:
+def test_a_rest_apis_policy_covers_method_and_path(make: Callable[[], dict[str, Any]]) -> None:
     kept = authorizer(READ, cached_by=("method.request.header.Authorization",))
     assert policy(kept.authorize(make())) == ("Allow", make()["methodArn"])
     with pytest.raises(VerificationError):
         authorizer(READ, cached_by=("context.path",)).authorize(make())
 
 
-def test_what_an_http_apis_arn_says_is_not_relied_on() -> None:
+def test_an_http_apis_arn_does_not_cover_method_and_path() -> None:
     """AWS shows a ``routeArn`` that is not of the path beside it; so method and path must be kept by."""
-    for made in (http2(**GET), http1()):
+    for http_event in (http2(**GET), http1()):
         with pytest.raises(VerificationError):
-            authorizer(READ, cached_by=(TOKEN,)).authorize(made)
-        assert authorizer(READ, cached_by=(TOKEN, METHOD, PATH)).authorize(made).code is None
+            authorizer(READ, cached_by=(TOKEN,)).authorize(http_event)
+        assert authorizer(READ, cached_by=(TOKEN, METHOD, PATH)).authorize(http_event).code is None
 
 
-def test_a_denial_may_always_be_kept() -> None:
+def test_a_denial_may_always_be_cached() -> None:
     closed: dict[str, object] = {**ORDER, "any_role": ["nobody"]}
     assert outcome(http2(**GET), TOKEN, row=closed) == "denied"
 
@@ -240,7 +240,7 @@ def simple(rows: list[dict[str, object]], cached_by: tuple[str, ...] = ()) -> Au
 
 @settings(max_examples=60)
 @given(ROWS, st.sets(st.sampled_from([ROUTE, METHOD, PATH, HEADER, QUERY])))
-def test_whatever_is_served_from_the_cache_would_have_been_allowed(
+def test_every_request_served_from_the_cache_would_have_been_allowed(
     rows: list[dict[str, object]], more: set[str]
 ) -> None:
     """Every request of a small API against every other one that the same answer would be used for."""

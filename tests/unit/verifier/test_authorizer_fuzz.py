@@ -41,7 +41,7 @@ ARNS = ("methodArn", "routeArn")
 BY_ERROR = {"REST REQUEST", "REST TOKEN", "WebSocket"}
 
 
-def said(act: Callable[[], object]) -> tuple[object, str]:
+def run(act: Callable[[], object]) -> tuple[object, str]:
     """What a call returns or raises, and everything it writes: logs, standard output and error."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
@@ -90,11 +90,9 @@ def presented(asked: object) -> bool:
 
 @settings(max_examples=400)
 @given(events(), st.sampled_from(["simple", "iam"]))
-def test_the_answer_is_one_that_api_gateway_understands_and_tells_nothing(
-    drawn: tuple[str, Any], response: str
-) -> None:
+def test_the_answer_is_valid_for_api_gateway_and_reveals_nothing(drawn: tuple[str, Any], response: str) -> None:
     kind, asked = drawn
-    result, written = said(lambda: authorizer(*ROWS, response=response).authorize(asked))
+    result, written = run(lambda: authorizer(*ROWS, response=response).authorize(asked))
     assert written == "", "the library does not log"
     if isinstance(result, Answer):
         answer, allowed = result.response, result.code is None
@@ -110,19 +108,19 @@ def test_the_answer_is_one_that_api_gateway_understands_and_tells_nothing(
             check_context(answer["context"])
             assert presented(asked), "nobody passes without a good token"
             return
-        told = json.dumps(answer).replace(json.dumps(asked.get("methodArn", "")), "")
+        output = json.dumps(answer).replace(json.dumps(asked.get("methodArn", "")), "")
     elif isinstance(result, UnauthorizedError):
         event(f"{kind}: unauthorized")
         assert str(result) == "Unauthorized"
         assert asked.get("version") not in ("1.0", "2.0"), "an HTTP API would make a 500 of it"
-        told = repr((result.args, result.__cause__, result.__context__))
+        output = repr((result.args, result.__cause__, result.__context__))
     else:
         assert isinstance(result, ClaimsmithError)
         event(f"{kind}: {result.code}")
         assert str(result).endswith(f"[{result.code}]")
-        told = repr((result.args, result.__dict__, result.__cause__, result.__context__))
+        output = repr((result.args, result.__dict__, result.__cause__, result.__context__))
     arns = [str(asked[name]) for name in ARNS if name in asked] if isinstance(asked, dict) else []
-    assert not [secret for secret in SECRETS if secret in told and not any(secret in arn for arn in arns)]
+    assert not [secret for secret in SECRETS if secret in output and not any(secret in arn for arn in arns)]
 
 
 @settings(max_examples=200)
@@ -143,7 +141,7 @@ def test_no_path_method_header_or_query_makes_a_whole_event_a_failure(
     if kind != "REST TOKEN":
         asked["queryStringParameters"] = parameters
         asked["headers"] = {**asked["headers"], **parameters}
-    result, _ = said(lambda: authorizer(*ROWS, response=response).authorize(asked))
+    result, _ = run(lambda: authorizer(*ROWS, response=response).authorize(asked))
     assert isinstance(result, Answer | UnauthorizedError)
 
 
@@ -152,6 +150,6 @@ def test_no_path_method_header_or_query_makes_a_whole_event_a_failure(
 def test_the_fuzzed_kinds_are_answered_when_they_are_whole(kind: str, response: str) -> None:
     """Otherwise the test above could pass by refusing everything."""
     assert authorizer(*ROWS, response=response).authorize(KINDS[kind]()).code is None
-    assert said(lambda: authorizer(*ROWS).authorize(KINDS[kind](None)))[0].__class__ is (
+    assert run(lambda: authorizer(*ROWS).authorize(KINDS[kind](None)))[0].__class__ is (
         UnauthorizedError if kind in BY_ERROR else Answer
     )

@@ -61,7 +61,7 @@ def test_section_3_1_not_exactly_one_token_is_an_invalid_request(authorization: 
 @pytest.mark.parametrize(
     "token", ["x", POOL.sign(access_claims(exp=NOW)), POOL.sign(access_claims(client_id="other")), POOL.sign() + "A"]
 )
-def test_section_3_1_a_token_that_is_no_good_is_an_invalid_token(token: str) -> None:
+def test_section_3_1_a_bad_token_is_an_invalid_token(token: str) -> None:
     challenge = 'Bearer realm="orders", error="invalid_token"'
     assert refused(Bearer(verifier(), realm="orders"), f"Bearer {token}") == (401, "invalid_token", challenge)
 
@@ -75,10 +75,10 @@ def test_section_3_1_a_token_that_is_no_good_is_an_invalid_token(token: str) -> 
         Requirement(tenant="globex"),
     ],
 )
-def test_section_3_1_a_good_token_that_does_not_suffice_is_403(require: Requirement) -> None:
+def test_section_3_1_a_valid_but_insufficient_token_is_403(require: Requirement) -> None:
     challenge = 'Bearer realm="api", error="insufficient_scope"'
-    said = refused(Bearer(verifier(), require=require), f"Bearer {POOL.sign()}")
-    assert said == (403, "insufficient_scope", challenge)
+    result = refused(Bearer(verifier(), require=require), f"Bearer {POOL.sign()}")
+    assert result == (403, "insufficient_scope", challenge)
 
 
 def test_section_3_1_a_token_for_another_resource_is_an_invalid_token_and_a_requirement_may_name_ours() -> None:
@@ -91,25 +91,25 @@ def test_section_3_1_a_token_for_another_resource_is_an_invalid_token_and_a_requ
 
 
 def test_section_3_the_challenge_names_the_scopes_that_are_needed() -> None:
-    said = refused(Bearer(verifier()), f"Bearer {POOL.sign()}", scopes=("orders/read", "orders/delete"))
-    assert said[2] == 'Bearer realm="api", error="insufficient_scope", scope="orders/read orders/delete"'
+    result = refused(Bearer(verifier()), f"Bearer {POOL.sign()}", scopes=("orders/read", "orders/delete"))
+    assert result[2] == 'Bearer realm="api", error="insufficient_scope", scope="orders/read orders/delete"'
     quoted = refused(Bearer(verifier()), f"Bearer {POOL.sign()}", scopes=('a"b',))
     assert quoted[2] == 'Bearer realm="api", error="insufficient_scope"'
 
 
 @pytest.mark.parametrize(
-    "made",
+    "configured",
     [
         verifier(revocations=Revoked({}, DOWN)),
         verifier(KeySource([ISSUER], preloaded={}, fetch=lambda _uri, _timeout: b"no keys")),
     ],
     ids=["no revocations", "no keys"],
 )
-def test_what_cannot_be_known_is_503(made: Verifier) -> None:
-    assert refused(Bearer(made), f"Bearer {POOL.sign()}") == (503, "temporarily_unavailable", "")
+def test_a_failed_lookup_is_503(configured: Verifier) -> None:
+    assert refused(Bearer(configured), f"Bearer {POOL.sign()}") == (503, "temporarily_unavailable", "")
 
 
-def test_the_log_says_the_code_and_nothing_of_the_token(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_the_code_and_nothing_from_the_token(caplog: pytest.LogCaptureFixture) -> None:
     token = POOL.sign(access_claims(exp=NOW))
     with caplog.at_level(logging.INFO):
         refused(Bearer(verifier()), f"Bearer {token}")
@@ -127,7 +127,7 @@ def test_a_realm_that_cannot_be_quoted_is_refused_at_once(realm: str) -> None:
 
 
 @given(st.lists(st.text(max_size=40) | st.text(max_size=40).map(lambda text: f"Bearer {text}"), max_size=3))
-def test_whatever_the_headers_hold_they_are_refused_with_a_status(authorization: list[str]) -> None:
+def test_any_bad_header_is_refused_with_a_status(authorization: list[str]) -> None:
     status, error, challenge = refused(Bearer(verifier()), *authorization)
     assert (status, error) in {(401, None), (401, "invalid_token"), (400, "invalid_request")}
     assert challenge.startswith('Bearer realm="api"')

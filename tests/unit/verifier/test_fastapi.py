@@ -64,7 +64,7 @@ def test_a_good_token_gives_its_claims() -> None:
     assert get("/orders", POOL.sign()) == (200, ["editor", "viewer"], None)
 
 
-def test_a_request_without_a_token_is_told_how() -> None:
+def test_a_request_without_a_token_gets_a_challenge() -> None:
     assert get("/me", None) == (401, {"detail": "A bearer token is needed."}, 'Bearer realm="api"')
 
 
@@ -80,30 +80,30 @@ def test_two_tokens_are_400() -> None:
         assert CLIENT_OF_APP.get("/me", headers=pair).status_code == 400
 
 
-def test_scopes_of_the_route_must_all_be_there() -> None:
+def test_a_token_needs_all_scopes_of_the_route() -> None:
     challenge = 'Bearer realm="api", error="insufficient_scope", scope="orders/read orders/delete"'
     assert get("/orders", POOL.sign(), "DELETE") == (403, {"detail": "insufficient_scope"}, challenge)
     assert get("/orders", POOL.sign(access_claims(scope="openid")))[0] == 403
 
 
-def test_what_is_required_beyond_scopes_is_403_too_and_async_routes_may_depend_on_it() -> None:
+def test_a_failed_requirement_is_403_too_and_async_routes_may_depend_on_it() -> None:
     assert get("/own", POOL.sign())[0] == 403
     assert get("/own", POOL.sign(access_claims(roles=["owner"])))[0] == 200
 
 
-def test_what_cannot_be_known_is_503() -> None:
+def test_a_failed_lookup_is_503() -> None:
     reply = CLIENT_OF_APP.get("/unknown", headers={"Authorization": f"Bearer {POOL.sign()}"})
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
 
 
-def test_the_code_is_for_a_handler_of_ones_own_and_not_in_the_answer() -> None:
+def test_the_code_is_available_to_a_custom_handler_and_not_in_the_answer() -> None:
     app, seen = FastAPI(), list[Code]()
 
     @app.get("/")
     def root(_claims: Annotated[Claims, Depends(BEARER)]) -> None: ...
 
     @app.exception_handler(RefusedError)
-    def told(_request: Request, error: RefusedError) -> JSONResponse:
+    def handled(_request: Request, error: RefusedError) -> JSONResponse:
         seen.append(error.code)
         return JSONResponse({}, error.status_code, dict(error.headers or {}))
 

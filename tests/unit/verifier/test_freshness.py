@@ -44,8 +44,8 @@ def machine(**changes: object) -> Claims:
 
 
 def stale(*rows: dict[str, Any], claims: Claims | None = None, **sections: Any) -> bool:  # noqa: ANN401 - of a policy
-    said = token() if claims is None else claims
-    return freshness(policy(**sections), facts(*rows), said).stale
+    issued = token() if claims is None else claims
+    return freshness(policy(**sections), facts(*rows), issued).stale
 
 
 def without(*names: str) -> tuple[dict[str, Any], ...]:
@@ -54,7 +54,7 @@ def without(*names: str) -> tuple[dict[str, Any], ...]:
     return tuple(row for name, row in kinds.items() if name not in names)
 
 
-def test_a_token_that_the_rows_still_give_is_fresh() -> None:
+def test_a_token_that_the_rows_still_grant_is_fresh() -> None:
     assert not stale(*ROWS)
     assert not stale(*without("user")), "a user needs no row"
 
@@ -77,19 +77,19 @@ def test_a_token_that_the_rows_still_give_is_fresh() -> None:
         (*without("tenant"), tenant_row("acme", plan=7)),
     ],
 )
-def test_where_user_membership_or_tenant_is_no_longer_usable_it_is_stale(rows: tuple[dict[str, Any], ...]) -> None:
+def test_a_token_is_stale_if_user_membership_or_tenant_is_no_longer_usable(rows: tuple[dict[str, Any], ...]) -> None:
     assert stale(*rows)
     assert stale(*rows, claims=token(roles=None, scope="openid")), "whatever else the token says"
 
 
-def test_a_token_without_a_tenant_stands_on_the_user_alone() -> None:
+def test_a_token_without_a_tenant_depends_on_the_user_alone() -> None:
     plain = token(tenant_id=None, roles=["viewer"], scope="orders/read")
     assert not stale(user_row(SUB, roles=["viewer"]), claims=plain)
     assert stale(user_row(SUB), claims=plain)
     assert stale(user_row(SUB, roles=["viewer"], status="suspended"), claims=plain)
 
 
-def test_where_tokens_do_not_say_their_tenant_what_holds_for_all_of_the_users_tenants_is_looked_at() -> None:
+def test_without_a_tenant_claim_a_token_is_stale_only_if_it_is_for_all_of_the_users_tenants() -> None:
     def unnamed(scope: str = "orders/read", **changes: object) -> Claims:
         return token({"tenant_id": None}, scope=scope, **{"roles": None, **changes})
 
@@ -108,7 +108,7 @@ def test_where_tokens_do_not_say_their_tenant_what_holds_for_all_of_the_users_te
     assert stale(*ROWS, claims=unnamed(), clients={CLIENT: {"tenant": "globex"}}), "no member of the client's tenant"
 
 
-def test_where_tokens_do_not_say_their_tenant_each_tenant_that_is_known_is_tried() -> None:
+def test_without_a_tenant_claim_each_known_tenant_is_tried() -> None:
     def unnamed(scope: str, *roles: str) -> Claims:
         return token({"tenant_id": None}, scope=scope, tenant_id=None, roles=list(roles))
 
@@ -135,7 +135,7 @@ def test_a_token_of_a_client_that_is_pinned_to_another_tenant_is_stale(tenant: s
     assert stale(*rows, clients={CLIENT: {"tenant": tenant}}) is is_stale
 
 
-def test_a_token_without_a_tenant_is_stale_where_a_new_one_would_be_refused_for_want_of_one() -> None:
+def test_a_token_without_a_tenant_is_stale_if_a_new_one_would_need_one() -> None:
     plain = token(tenant_id=None, roles=["viewer"], scope="orders/read")
     rows = (user_row(SUB, roles=["viewer"]),)
     deny = {"no_tenant": "deny"}
@@ -148,7 +148,7 @@ def test_a_token_without_a_tenant_is_stale_where_a_new_one_would_be_refused_for_
     assert stale(*rows, claims=plain, clients={CLIENT: {"tenant": "acme"}}), "no member of the client's tenant"
 
 
-def test_a_token_without_a_tenant_is_stale_where_the_tenant_that_a_new_one_has_would_cut_it() -> None:
+def test_a_token_without_a_tenant_is_stale_if_a_new_ones_tenant_would_limit_it() -> None:
     plain = token(tenant_id=None, roles=["viewer"], scope="orders/read")
     rows = (user_row(SUB, roles=["viewer"]), membership_row(SUB, "acme"))
     assert not stale(*rows, tenant_row("acme"), claims=plain)
@@ -157,18 +157,18 @@ def test_a_token_without_a_tenant_is_stale_where_the_tenant_that_a_new_one_has_w
 
 @pytest.mark.parametrize("scope", ["orders/write", "openid", "aws.cognito.signin.user.admin", "legacy/x"])
 def test_a_scope_that_is_certain_to_be_suppressed_makes_it_stale_managed_or_not(scope: str) -> None:
-    said = scoped(scope)
+    issued = scoped(scope)
     settings = {"unmanaged_scopes": ["legacy/*"], **TRUSTED}
     never = {"suppress_scopes": [scope]}
-    assert not stale(*ROWS, claims=said, settings=settings)
-    assert stale(*ROWS, claims=said, settings=settings, clients={CLIENT: never})
-    assert stale(*ROWS, claims=said, settings=settings, rules={"r": never})
-    assert stale(*ROWS, claims=said, settings=settings, rules={"r": {**never, "when": PLAN}})
+    assert not stale(*ROWS, claims=issued, settings=settings)
+    assert stale(*ROWS, claims=issued, settings=settings, clients={CLIENT: never})
+    assert stale(*ROWS, claims=issued, settings=settings, rules={"r": never})
+    assert stale(*ROWS, claims=issued, settings=settings, rules={"r": {**never, "when": PLAN}})
     for when in ({"not": PLAN}, ATTRIBUTE):
-        assert not stale(*ROWS, claims=said, settings=settings, rules={"r": {**never, "when": when}})
+        assert not stale(*ROWS, claims=issued, settings=settings, rules={"r": {**never, "when": when}})
 
 
-def test_a_privileged_scope_of_the_membership_alone_is_given_by_nothing() -> None:
+def test_a_privileged_scope_of_the_membership_alone_is_not_granted() -> None:
     rows = (*without("membership"), membership_row(SUB, "acme", roles=["editor"], scopes=["orders/delete"]))
     assert stale(*rows, claims=scoped("orders/delete"), settings={"privileged_scopes": ["orders/delete"]})
 
@@ -190,24 +190,24 @@ def test_the_name_in_the_token_is_known() -> None:
         assert stale(*ROWS, claims=scoped("reports/read"), rules={"r": {**rule, "when": when}}) is is_stale
 
 
-def test_a_machine_has_nothing_of_a_users() -> None:
+def test_a_machine_has_no_user_claims() -> None:
     when = {"field": "user.attributes.org", "op": "exists"}
     rule = {"add_scopes": ["reports/read"], "when": when}
-    said = machine(scope="reports/read", roles=None)
-    assert of_machine(said, tenant_row("acme"), clients=PINNED, rules={"r": rule}, settings=TRUSTED)
+    issued = machine(scope="reports/read", roles=None)
+    assert of_machine(issued, tenant_row("acme"), clients=PINNED, rules={"r": rule}, settings=TRUSTED)
     without_a_row = machine(tenant_id=None, roles=None, scope="openid")
     assert not of_machine(without_a_row)
     assert of_machine(without_a_row, settings={"no_tenant": "deny"})
 
 
-def test_a_token_that_was_made_while_nothing_could_be_known_does_not_tell_its_tenant() -> None:
+def test_a_degraded_token_does_not_have_its_tenant() -> None:
     bare = token(tenant_id=None, roles=None, scope="openid", claims_degraded="CS2001", **{"cognito:groups": None})
     rows = (*ROWS, membership_row(SUB, "globex"), tenant_row("globex"))
     assert not stale(*rows, claims=bare, settings={"no_tenant": "deny"})
     assert stale(claims=bare, settings={"no_tenant": "deny"}), "there is none to choose"
 
 
-def test_a_token_is_read_by_its_own_names_and_not_by_those_of_the_policy_it_is_compared_with() -> None:
+def test_a_token_is_read_with_its_own_claim_names_and_not_those_of_the_current_policy() -> None:
     renamed = {"claim_names": {"tenant_id": "org", "roles": "permissions"}}
     old = token(org="globex", permissions=["boss"])
     assert not stale(*ROWS, claims=old, settings=renamed)
@@ -221,7 +221,7 @@ def test_a_token_is_read_by_its_own_names_and_not_by_those_of_the_policy_it_is_c
 # --- Roles ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_role_that_is_no_longer_given_makes_it_stale() -> None:
+def test_a_role_that_is_no_longer_assigned_makes_it_stale() -> None:
     assert stale(*without("membership"), membership_row(SUB, "acme", roles=["viewer"]))
     assert not stale(
         *without("membership"), membership_row(SUB, "acme", roles=["viewer"]), user_row(SUB, roles=["editor"])
@@ -237,7 +237,7 @@ def test_a_role_that_the_policy_no_longer_has_makes_it_stale() -> None:
     assert stale(*ROWS, roles={"viewer": {"scopes": ["orders/read", "orders/write"]}})
 
 
-def test_roles_of_groups_go_by_the_groups_of_the_token() -> None:
+def test_roles_of_groups_depend_on_the_groups_of_the_token() -> None:
     rows = (*without("membership"), membership_row(SUB, "acme"))
     groups = {"Staff": {"roles": ["editor"]}}
     assert not stale(*rows, groups=groups)
@@ -246,7 +246,7 @@ def test_roles_of_groups_go_by_the_groups_of_the_token() -> None:
 
 
 @pytest.mark.parametrize("rule", [{"suppress_groups": ["Staff"]}, {"suppress_access_claims": ["cognito:groups"]}])
-def test_a_group_that_a_rule_takes_out_of_the_token_may_have_given_its_roles(rule: dict[str, Any]) -> None:
+def test_a_group_that_a_rule_suppresses_may_have_granted_its_roles(rule: dict[str, Any]) -> None:
     rows = (*without("membership"), membership_row(SUB, "acme"))
     hidden = token(**{"cognito:groups": None})
     groups = {"Staff": {"roles": ["editor"]}}
@@ -261,7 +261,7 @@ def scoped(*scopes: str) -> Claims:
     return token(roles=None, scope=" ".join(scopes))
 
 
-def test_a_managed_scope_that_nothing_gives_makes_it_stale() -> None:
+def test_a_managed_scope_that_nothing_grants_makes_it_stale() -> None:
     assert not stale(*ROWS, claims=scoped("orders/read", "orders/write", "openid", "aws.cognito.signin.user.admin"))
     assert stale(*ROWS, claims=scoped("orders/delete"))
     assert not stale(*ROWS, claims=scoped("legacy/x"), settings={"unmanaged_scopes": ["legacy/*"]})
@@ -273,13 +273,13 @@ def test_a_scope_of_the_membership_counts() -> None:
 
 
 @pytest.mark.parametrize("allowed", [{"clients": {CLIENT: {"scopes_allowed": ["orders/read"]}}}, None])
-def test_a_scope_beyond_a_ceiling_is_given_by_nothing(allowed: dict[str, Any] | None) -> None:
+def test_a_scope_beyond_a_ceiling_is_not_granted(allowed: dict[str, Any] | None) -> None:
     rows = ROWS if allowed else (*without("tenant"), tenant_row("acme", scopes_allowed=["orders/read"]))
     assert stale(*rows, claims=scoped("orders/write"), **(allowed or {}))
     assert not stale(*rows, claims=scoped("orders/read"), **(allowed or {}))
 
 
-def test_a_scope_that_the_client_never_gets_is_given_by_nothing() -> None:
+def test_a_scope_that_the_client_never_gets_is_not_granted() -> None:
     clients = {CLIENT: {"suppress_scopes": ["orders/write"]}}
     assert stale(*ROWS, claims=scoped("orders/write"), clients=clients)
 
@@ -310,17 +310,15 @@ TRUSTED = {"trusted_attributes": ["org"]}
         ({"field": "user.groups", "op": "contains", "value": "Others"}, "free", True),
     ],
 )
-def test_a_rule_gives_its_scopes_where_it_could_apply(
-    when: dict[str, Any] | None, plan: str, *, is_stale: bool
-) -> None:
+def test_a_rule_that_could_apply_grants_its_scopes(when: dict[str, Any] | None, plan: str, *, is_stale: bool) -> None:
     """What the token does not tell, an attribute for example, may be as the rule wants it."""
     rule = {"add_scopes": ["reports/read"], **({"when": when} if when else {})}
     rows = (*without("tenant"), tenant_row("acme", plan=plan))
-    said = stale(*rows, claims=scoped("reports/read"), rules={"r": rule}, settings=TRUSTED)
-    assert said is is_stale
+    result = stale(*rows, claims=scoped("reports/read"), rules={"r": rule}, settings=TRUSTED)
+    assert result is is_stale
 
 
-def test_a_rule_that_is_not_enabled_gives_nothing() -> None:
+def test_a_disabled_rule_grants_nothing() -> None:
     rule = {"add_scopes": ["reports/read"], "enabled": False}
     assert stale(*ROWS, claims=scoped("reports/read"), rules={"r": rule})
 
@@ -334,7 +332,7 @@ def of_machine(claims: Claims, *rows: dict[str, Any], **sections: Any) -> bool: 
     return freshness(policy(**sections), facts(*rows, machine=True), claims).stale
 
 
-def test_a_machines_token_stands_on_its_clients_row() -> None:
+def test_a_machines_token_depends_on_its_clients_row() -> None:
     assert not of_machine(machine(), tenant_row("acme"), clients=PINNED)
     assert of_machine(machine(), tenant_row("acme", status="suspended"), clients=PINNED)
     assert of_machine(machine(), tenant_row("acme"), clients={CLIENT: {"tenant": "globex", "roles": ["editor"]}})
@@ -342,7 +340,7 @@ def test_a_machines_token_stands_on_its_clients_row() -> None:
     assert of_machine(machine(), tenant_row("acme"))
 
 
-def test_scopes_that_no_trigger_has_seen_are_cognitos() -> None:
+def test_scopes_of_a_token_without_a_trigger_are_cognitos() -> None:
     """Below version 3 the trigger is not asked about machines; its mark, the policy's version, is then missing."""
     bare = {"tenant_id": None, "roles": None, "scope": "claimsmith/introspect"}
     assert not of_machine(machine(**bare, policy_version=None))
@@ -355,22 +353,22 @@ OPTIONAL = {"optional": True}
 
 
 def shed(*names: str, claims: dict[str, Any] | None = None, **sections: Any) -> Freshness:  # noqa: ANN401 - of a policy
-    said = token(**{**dict.fromkeys(names), "claims_shed": list(names), **(claims or {})})
-    return freshness(policy(**sections), facts(*ROWS), said)
+    issued = token(**{**dict.fromkeys(names), "claims_shed": list(names), **(claims or {})})
+    return freshness(policy(**sections), facts(*ROWS), issued)
 
 
 def test_roles_that_were_left_out_are_filled_in() -> None:
     assert shed("roles") == Freshness(stale=False, roles=("editor", "viewer"))
-    said = token({"roles": "app_roles"}, app_roles=None, roles=None, claims_shed=["app_roles"])
-    named = freshness(policy(settings={"claim_names": {"roles": "app_roles"}}), facts(*ROWS), said)
+    issued = token({"roles": "app_roles"}, app_roles=None, roles=None, claims_shed=["app_roles"])
+    named = freshness(policy(settings={"claim_names": {"roles": "app_roles"}}), facts(*ROWS), issued)
     assert named == Freshness(stale=False, roles=("editor", "viewer"))
 
 
-def test_groups_that_were_left_out_are_named_and_so_are_the_roles_that_may_depend_on_them() -> None:
+def test_groups_that_were_left_out_are_incomplete_and_so_are_roles_that_may_depend_on_them() -> None:
     claims = {"cognito:groups": None}
     groups = {"Staff": {"roles": ["viewer"]}}
-    said = shed("cognito:groups", claims={**claims, "roles": ["viewer"]}, groups=groups)
-    assert said == Freshness(stale=False, roles=("viewer",), incomplete=("cognito:groups",))
+    result = shed("cognito:groups", claims={**claims, "roles": ["viewer"]}, groups=groups)
+    assert result == Freshness(stale=False, roles=("viewer",), incomplete=("cognito:groups",))
     both = shed("cognito:groups", "roles", claims={**claims, "roles": None}, groups=groups)
     assert both == Freshness(stale=False, roles=None, incomplete=("cognito:groups", "roles"))
     kept = freshness(
@@ -382,12 +380,12 @@ def test_groups_that_were_left_out_are_named_and_so_are_the_roles_that_may_depen
 
 
 def test_roles_that_may_depend_on_groups_that_a_rule_hides_are_not_guessed() -> None:
-    said = shed("roles", rules={"r": {"suppress_groups": ["Staff"]}}, groups={"Staff": {"roles": ["viewer"]}})
-    assert said == Freshness(stale=False, roles=None, incomplete=("roles",))
+    result = shed("roles", rules={"r": {"suppress_groups": ["Staff"]}}, groups={"Staff": {"roles": ["viewer"]}})
+    assert result == Freshness(stale=False, roles=None, incomplete=("roles",))
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         ("a literal", "a literal"),
         ({"from": "tenant.plan"}, "pro"),
@@ -395,9 +393,9 @@ def test_roles_that_may_depend_on_groups_that_a_rule_hides_are_not_guessed() -> 
         ({"from": "roles", "as": "list"}, ["editor", "viewer"]),
     ],
 )
-def test_a_claim_whose_inputs_are_known_is_filled_in(value: object, told: object) -> None:
-    said = shed("note", rules={"r": {**OPTIONAL, "access_claims": {"note": value}}})
-    assert said == Freshness(stale=False, roles=("editor", "viewer"), filled={"note": told})
+def test_a_claim_whose_inputs_are_known_is_filled_in(value: object, expected: object) -> None:
+    result = shed("note", rules={"r": {**OPTIONAL, "access_claims": {"note": value}}})
+    assert result == Freshness(stale=False, roles=("editor", "viewer"), filled={"note": expected})
 
 
 @pytest.mark.parametrize(
@@ -409,12 +407,12 @@ def test_a_claim_whose_inputs_are_known_is_filled_in(value: object, told: object
         {"access_claims": {"note": "x"}, "when": ATTRIBUTE},
     ],
 )
-def test_a_claim_that_depends_on_what_a_token_does_not_tell_is_named(rule: dict[str, Any]) -> None:
-    said = shed("note", rules={"r": {**OPTIONAL, **rule}})
-    assert said == Freshness(stale=False, roles=("editor", "viewer"), incomplete=("note",))
+def test_a_claim_that_depends_on_something_unknown_is_incomplete(rule: dict[str, Any]) -> None:
+    result = shed("note", rules={"r": {**OPTIONAL, **rule}})
+    assert result == Freshness(stale=False, roles=("editor", "viewer"), incomplete=("note",))
 
 
-def test_a_rule_that_could_take_a_claim_away_makes_it_unknown() -> None:
+def test_a_rule_that_could_suppress_a_claim_makes_it_incomplete() -> None:
     rules = {
         "a": {**OPTIONAL, "access_claims": {"note": "x"}},
         "b": {"when": ATTRIBUTE, "suppress_access_claims": ["note"]},
@@ -422,7 +420,7 @@ def test_a_rule_that_could_take_a_claim_away_makes_it_unknown() -> None:
     assert shed("note", rules=rules, settings=TRUSTED).incomplete == ("note",)
 
 
-def test_a_claim_that_would_not_be_there_now_is_neither_told_nor_missed() -> None:
+def test_a_claim_that_a_new_token_would_not_have_is_neither_filled_in_nor_incomplete() -> None:
     rule = {
         **OPTIONAL,
         "when": {"field": "tenant.plan", "op": "equals", "value": "free"},
@@ -431,21 +429,21 @@ def test_a_claim_that_would_not_be_there_now_is_neither_told_nor_missed() -> Non
     assert shed("note", rules={"r": rule}) == Freshness(stale=False, roles=("editor", "viewer"))
 
 
-def test_where_nothing_holds_any_more_nothing_is_filled_in() -> None:
-    said = freshness(policy(), facts(), token(claims_shed=["roles", "note"], roles=None))
-    assert said == Freshness(stale=True, roles=None, incomplete=("note", "roles"))
+def test_nothing_is_filled_in_if_a_new_token_would_be_refused() -> None:
+    result = freshness(policy(), facts(), token(claims_shed=["roles", "note"], roles=None))
+    assert result == Freshness(stale=True, roles=None, incomplete=("note", "roles"))
 
 
 @pytest.mark.parametrize("odd", ["roles", 7, {"a": 1}, [7, None]])
-def test_a_mark_of_the_wrong_shape_is_none(odd: object) -> None:
-    said = freshness(policy(), facts(*ROWS), token(claims_shed=odd))
-    assert said == Freshness(stale=False, roles=("editor", "viewer"))
+def test_a_mark_of_the_wrong_shape_is_ignored(odd: object) -> None:
+    result = freshness(policy(), facts(*ROWS), token(claims_shed=odd))
+    assert result == Freshness(stale=False, roles=("editor", "viewer"))
 
 
 # --- In an introspection response -------------------------------------------------------------------------------------
 
 
-class Told:
+class MemoryGrants:
     """Grants in memory; counts look-ups."""
 
     def __init__(self, *rows: dict[str, Any], error: StoreError | None = None, **sections: Any) -> None:  # noqa: ANN401 - of a policy
@@ -461,49 +459,49 @@ class Told:
         return self.policy, self.known
 
 
-def members(grants: Told, **changes: object) -> dict[str, Any]:
-    status, said = answered(event(POOL.sign(access_claims(**changes))), introspection(grants=grants))
+def members(grants: MemoryGrants, **changes: object) -> dict[str, Any]:
+    status, result = answered(event(POOL.sign(access_claims(**changes))), introspection(grants=grants))
     assert status == 200
-    assert said["active"] is True
-    made: dict[str, Any] = said
-    return made
+    assert result["active"] is True
+    found: dict[str, Any] = result
+    return found
 
 
-def test_the_response_says_whether_a_token_is_stale() -> None:
-    fresh, old = members(Told(*ROWS)), members(Told(*without("membership")))
+def test_the_response_has_whether_a_token_is_stale() -> None:
+    fresh, old = members(MemoryGrants(*ROWS)), members(MemoryGrants(*without("membership")))
     assert (fresh["stale"], old["stale"]) == (False, True)
     assert {**fresh, "stale": True} == old, "and what the token says is said all the same"
     assert "incomplete" not in fresh
 
 
-def test_the_response_has_what_was_left_out_and_names_what_it_cannot_have() -> None:
+def test_the_response_fills_in_claims_and_lists_incomplete_ones() -> None:
     rules = {
         "a": {**OPTIONAL, "access_claims": {"note": {"from": "tenant.plan"}}},
         "b": {**OPTIONAL, "access_claims": {"device": {"from": "user.attributes.device"}}},
     }
-    said = members(Told(*ROWS, rules=rules), roles=None, claims_shed=["device", "note", "roles"])
-    assert (said["note"], said["roles"], said["incomplete"]) == ("pro", ["editor", "viewer"], ["device"])
-    unknown = members(Told(*ROWS, rules={"r": {"add_groups": ["Ops"]}}), roles=None, claims_shed=["roles"])
+    result = members(MemoryGrants(*ROWS, rules=rules), roles=None, claims_shed=["device", "note", "roles"])
+    assert (result["note"], result["roles"], result["incomplete"]) == ("pro", ["editor", "viewer"], ["device"])
+    unknown = members(MemoryGrants(*ROWS, rules={"r": {"add_groups": ["Ops"]}}), roles=None, claims_shed=["roles"])
     assert "roles" not in unknown, "no roles and unknown roles are not the same"
     assert unknown["incomplete"] == ["roles"]
 
 
 @pytest.mark.parametrize("name", ["active", "stale", "incomplete", "token_type"])
-def test_a_claim_that_was_left_out_never_passes_for_a_member(name: str) -> None:
+def test_a_claim_that_was_left_out_never_replaces_a_member(name: str) -> None:
     rules = {"r": {**OPTIONAL, "access_claims": {name: "forged"}}}
-    said = members(Told(*ROWS, rules=rules), claims_shed=[name])
-    assert "forged" not in json.dumps(said)
-    assert said["incomplete"] == [name]
+    result = members(MemoryGrants(*ROWS, rules=rules), claims_shed=[name])
+    assert "forged" not in json.dumps(result)
+    assert result["incomplete"] == [name]
 
 
-def test_where_the_directory_is_out_of_reach_it_is_503() -> None:
-    service = introspection(grants=Told(error=DOWN))
+def test_an_unreachable_directory_is_503() -> None:
+    service = introspection(grants=MemoryGrants(error=DOWN))
     answer = service.answer(event())
     assert (answer.response["statusCode"], answer.code) == (503, Code.AWS_UNREACHABLE)
 
 
-def test_the_directory_is_not_asked_about_tokens_that_are_not_active_or_not_the_callers() -> None:
-    grants = Told(error=DOWN)
+def test_the_directory_is_not_read_for_inactive_tokens_or_those_of_other_callers() -> None:
+    grants = MemoryGrants(error=DOWN)
     assert answered(event("x"), introspection(grants=grants)) == INACTIVE
     assert answered(event(), introspection(Rows({"orders-api": row(tenants=["globex"])}), grants=grants)) == INACTIVE
     revoked = Revoked({f"REVOKED#user#{SUB}": NOW})

@@ -66,8 +66,8 @@ def test_section_2_1_any_other_media_type_is_415(media_type: str | None) -> None
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "post", ""])
 def test_section_2_1_the_request_is_a_post(method: str) -> None:
     """Section 4 lets GET be refused, because tokens in addresses would end up in logs."""
-    made = event(method=method) | {"rawQueryString": urlencode({"token": POOL.sign()})}
-    answer = introspection().answer(made)
+    request = event(method=method) | {"rawQueryString": urlencode({"token": POOL.sign()})}
+    answer = introspection().answer(request)
     assert answer.response["statusCode"] == 405
     assert answer.response["headers"]["Allow"] == "POST", "RFC 9110 section 15.5.6"
     assert_never_cached_json(answer)
@@ -96,8 +96,8 @@ def test_section_2_1_a_form_without_exactly_one_token_is_a_bad_request(body: str
 
 
 def test_section_2_1_a_token_in_the_query_is_not_read() -> None:
-    made = event(body="") | {"rawQueryString": "token=x", "queryStringParameters": {"token": POOL.sign()}}
-    assert answered(made) == (400, {"error": "invalid_request"})
+    request = event(body="") | {"rawQueryString": "token=x", "queryStringParameters": {"token": POOL.sign()}}
+    assert answered(request) == (400, {"error": "invalid_request"})
 
 
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "id_token", "nonsense", "", "\u00e9"])
@@ -114,13 +114,13 @@ def test_section_2_1_other_parameters_are_ignored() -> None:
     assert answered(event(body=body))[1]["active"] is True
 
 
-def test_section_2_1_whoever_does_not_authenticate_is_refused_before_anything_is_looked_at() -> None:
+def test_section_2_1_an_unauthenticated_caller_is_refused_before_any_lookup() -> None:
     """The endpoint must require authorization, against scanning for tokens; section 4 says it again."""
     revoked = Revoked({})
     assert refused(None, introspection(revoked=revoked)) == CHALLENGES
     assert revoked.asked == 0
-    for made in (event(authorization="Basic x", body="nonsense"), event(authorization="Basic x", media_type="a/b")):
-        assert answered(made)[0] == 401, "not a word about the rest of the request"
+    for request in (event(authorization="Basic x", body="nonsense"), event(authorization="Basic x", media_type="a/b")):
+        assert answered(request)[0] == 401, "not a word about the rest of the request"
 
 
 # --- Section 2.2: the response ----------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_section_2_2_members_that_the_token_does_not_have_are_left_out() -> None
     )
 
 
-def test_section_2_2_times_are_integers_and_never_longer_than_the_token_says() -> None:
+def test_section_2_2_times_are_integers_and_never_extend_the_token() -> None:
     claims = access_claims(exp=NOW + 10.75, iat=NOW - 9.25, nbf=NOW - 8.75)
     members = answered(event(POOL.sign(claims)))[1]
     times = {name: members[name] for name in ("exp", "iat", "nbf")}
@@ -168,7 +168,7 @@ def test_section_2_2_times_are_integers_and_never_longer_than_the_token_says() -
 
 
 @pytest.mark.parametrize("aud", [7, {"a": 1}, [1], [["a"]], None])
-def test_section_2_2_aud_is_a_string_or_a_list_of_strings_or_not_there(aud: object) -> None:
+def test_section_2_2_aud_is_a_string_or_a_list_of_strings_or_absent(aud: object) -> None:
     status, members = answered(event(POOL.sign({**access_claims(), "aud": aud})))
     assert (status, "aud" in members) == (200, False)
     several = event(POOL.sign(access_claims(aud=[CLIENT])))
@@ -198,7 +198,7 @@ def test_section_2_2_every_token_that_is_not_active_gets_the_same_answer(what: s
     assert answered(event(INACTIVE_TOKENS[what])) == INACTIVE
 
 
-def test_section_2_2_a_token_that_the_caller_may_not_see_gets_the_answer_of_one_that_does_not_exist() -> None:
+def test_section_2_2_a_token_that_the_caller_may_not_see_gets_the_answer_of_a_nonexistent_one() -> None:
     service = introspection(Rows({"orders-api": row(tenants=["globex"])}))
     good, none = service.answer(event()), service.answer(event(INACTIVE_TOKENS["garbage"]))
     assert good.response == none.response
@@ -234,7 +234,7 @@ def test_section_2_2_a_caller_sees_only_tokens_of_its_clients_and_tenants(
         assert active or (status, members) == INACTIVE, "the same as for a token that does not exist"
 
 
-def test_section_2_2_a_token_without_a_tenant_is_seen_by_those_who_see_all_tenants() -> None:
+def test_section_2_2_a_token_without_a_tenant_is_visible_to_callers_of_all_tenants() -> None:
     token = POOL.sign(access_claims(tenant_id=None))
     assert answered(event(token))[1]["active"] is True
     assert answered(event(token), introspection(Rows({"orders-api": row(tenants=["acme"])}))) == INACTIVE
@@ -276,7 +276,7 @@ def test_section_2_2_a_caller_sees_only_tokens_of_its_audience(
                 assert (answer.response["body"], answer.code) == ('{"active":false}', Code.WRONG_AUDIENCE)
 
 
-def test_section_2_2_a_caller_learns_nothing_of_others_tokens_from_what_is_looked_up_or_out_of_reach() -> None:
+def test_section_2_2_a_caller_learns_nothing_about_others_tokens_from_lookups_or_outages() -> None:
     """Revocation is looked up for good tokens only; a caller who may not know of them must not see that happen."""
     for revoked in (Revoked({}), Revoked({}, DOWN)):
         service = introspection(Rows({"orders-api": row(clients=["other"])}), revoked)
@@ -310,7 +310,7 @@ def test_section_2_3_wrong_client_credentials_are_401(authorization: str) -> Non
         {"aud": "https://api.example.com"},
     ],
 )
-def test_section_2_3_a_bearer_token_that_is_not_enough_is_401(changes: dict[str, object]) -> None:
+def test_section_2_3_an_insufficient_bearer_token_is_401(changes: dict[str, object]) -> None:
     """Also one that only lacks the scope, which RFC 6750 section 3.1 would answer with 403."""
     authorization = f"Bearer {machine_token(**changes)}"
     assert refused(authorization) == 'Bearer realm="claimsmith", error="invalid_token"'
@@ -349,7 +349,7 @@ def test_section_4_the_signature_is_checked() -> None:
     assert answered(event(f"{header}.{payload}.{foreign}")) == INACTIVE
 
 
-def test_section_4_a_token_is_active_only_for_those_it_can_be_used_at() -> None:
+def test_section_4_a_token_is_active_only_for_its_resources() -> None:
     """Which those are is said by the caller's row: ``clients`` and ``tenants``."""
     service = introspection(Rows({"orders-api": row(clients=[CLIENT]), MACHINE: row(clients=["other"])}))
     assert answered(event(), service)[1]["active"] is True
@@ -357,7 +357,7 @@ def test_section_4_a_token_is_active_only_for_those_it_can_be_used_at() -> None:
 
 
 @pytest.mark.parametrize("issuer", [ISSUER, UPDATED_ISSUER])
-def test_section_4_tokens_of_both_forms_of_the_issuer_are_understood(issuer: str) -> None:
+def test_section_4_tokens_of_both_forms_of_the_issuer_are_accepted(issuer: str) -> None:
     source = KeySource([ISSUER], preloaded={ISSUER: POOL.jwks, UPDATED_ISSUER: POOL.jwks}, clock=lambda: NOW)
     status, members = answered(event(POOL.sign(access_claims(iss=issuer))), introspection(source=source))
     assert (status, members["active"], members["iss"]) == (200, True, issuer)
@@ -369,13 +369,13 @@ def test_section_4_callers_are_authorized_one_by_one() -> None:
     refused(f"Bearer {machine_token()}", introspection(Rows({"orders-api": row()})))
 
 
-def test_section_4_every_answer_says_until_when_it_could_be_believed() -> None:
+def test_section_4_every_active_answer_has_exp() -> None:
     """A response must not be cached beyond ``exp``, so there is always one; HTTP caches may not keep it at all."""
     assert answered(event())[1]["exp"] == access_claims()["exp"]
     assert answered(event(POOL.sign({**access_claims(), "exp": None}))) == INACTIVE
 
 
-def test_section_5_nothing_is_told_that_was_not_asked_for() -> None:
+def test_section_5_the_answer_has_only_the_documented_members() -> None:
     claims = access_claims(email="ada@example.com", phone_number="+4912345678", address="x", **{"custom:note": "y"})
     members = answered(event(POOL.sign(claims)))[1]
     assert members.keys() == {
@@ -388,7 +388,7 @@ def test_section_5_nothing_is_told_that_was_not_asked_for() -> None:
 
 
 @pytest.mark.parametrize("body", ["***", "AAA", "AA=A", "AAAA=", "AB==", "\u00e9", "\ud800", 7, ["x"], {"token": "x"}])
-def test_a_body_that_is_not_what_it_says_is_a_bad_request(body: object) -> None:
+def test_a_body_in_the_wrong_encoding_is_a_bad_request(body: object) -> None:
     assert answered(event() | {"body": body}) == (400, {"error": "invalid_request"})
     assert answered(event() | {"body": None}) == (400, {"error": "invalid_request"})
 
@@ -396,13 +396,13 @@ def test_a_body_that_is_not_what_it_says_is_a_bad_request(body: object) -> None:
 @pytest.mark.parametrize("encode", [True, False])
 def test_an_oversized_body_is_413_before_anything_else_is_done(*, encode: bool) -> None:
     rows = Rows({})
-    made = event(body="token=" + "x" * MAX_BODY, encode=encode, authorization="Basic nonsense")
-    assert answered(made, introspection(rows)) == (413, {"error": "invalid_request"})
+    request = event(body="token=" + "x" * MAX_BODY, encode=encode, authorization="Basic nonsense")
+    assert answered(request, introspection(rows)) == (413, {"error": "invalid_request"})
     assert rows.asked == []
 
 
 @pytest.mark.parametrize("encode", [True, False])
-def test_a_body_of_the_greatest_size_is_read(*, encode: bool) -> None:
+def test_a_body_of_the_maximum_size_is_read(*, encode: bool) -> None:
     token = f"token={POOL.sign()}&padding="
     largest = event(body=token + "x" * (MAX_BODY - len(token)), encode=encode)
     assert answered(largest)[1]["active"] is True
@@ -422,7 +422,7 @@ def unreachable(_uri: str, _timeout: float) -> bytes:
     [{"rows": NoRows()}, {"revoked": Revoked({}, DOWN)}, {"source": KeySource([ISSUER], fetch=unreachable)}],
     ids=["no table", "no revocations", "no keys"],
 )
-def test_what_cannot_be_known_is_503_and_neither_yes_nor_no(parts: dict[str, Any], authorization: str) -> None:
+def test_a_failed_lookup_is_503_and_neither_active_nor_inactive(parts: dict[str, Any], authorization: str) -> None:
     answer = introspection(**parts).answer(event(authorization=authorization))
     assert answer.response["statusCode"] == 503
     assert json.loads(answer.response["body"]) == {"error": "temporarily_unavailable"}
@@ -430,7 +430,7 @@ def test_what_cannot_be_known_is_503_and_neither_yes_nor_no(parts: dict[str, Any
     assert_never_cached_json(answer)
 
 
-def test_an_answer_says_for_the_log_who_asked_and_why_not_and_nothing_more(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_has_only_caller_and_code_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         answer = introspection().answer(event(INACTIVE_TOKENS["expired"]))
         assert (answer.code, answer.resource_id) == (Code.TOKEN_EXPIRED, "orders-api")

@@ -76,7 +76,7 @@ def is_active(authorization: str, service: Introspection | None = None) -> bool:
         basic() + "=",
     ],
 )
-def test_without_good_credentials_the_answer_is_401_and_says_how_to_authenticate(authorization: str | None) -> None:
+def test_without_valid_credentials_the_answer_is_401_with_a_challenge(authorization: str | None) -> None:
     assert refused(authorization) == BOTH
 
 
@@ -85,7 +85,7 @@ def test_rfc_9110_section_11_6_1_a_401_has_a_challenge_for_every_scheme() -> Non
     assert refused(None) == BOTH
 
 
-def test_rfc_6750_section_3_1_who_sent_no_credentials_is_told_no_error_in_the_challenge() -> None:
+def test_rfc_6750_section_3_1_without_credentials_the_challenge_has_no_error() -> None:
     assert "error" not in refused(None)
     assert 'error="invalid_token"' in refused("Bearer x")
 
@@ -96,13 +96,13 @@ def test_rfc_7617_section_2_the_scheme_is_case_insensitive(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["with:colon", "\u00e9\u4e2d\U0001f511", "a+b%c d&e=f"])
-def test_rfc_7617_section_2_the_password_may_hold_colons_and_any_utf_8(secret: str) -> None:
+def test_rfc_7617_section_2_the_password_may_contain_colons_and_any_utf_8(secret: str) -> None:
     service = introspection(Rows({"orders-api": row(secrets=[digest(secret)])}))
     assert is_active(basic(password=quote_plus(secret)), service)
 
 
 @pytest.mark.parametrize("control", ["\x00", "\t", "\n", "\x7f"])
-def test_rfc_7617_section_2_control_characters_are_in_no_credentials(control: str) -> None:
+def test_rfc_7617_section_2_credentials_with_control_characters_are_refused(control: str) -> None:
     assert refused(basic(password=SECRET + control)) == BOTH
     assert refused(basic(user="orders-api" + control)) == BOTH
 
@@ -139,12 +139,12 @@ def test_rfc_6749_section_5_2_two_credentials_in_one_request_are_a_bad_request(n
 
 def posted(media_type: str = FORM, **parameters: str) -> dict[str, Any]:
     """A request whose credentials, if any, are in the form."""
-    made = event(body=urlencode({"token": POOL.sign(), **parameters}), media_type=media_type)
-    del made["headers"]["authorization"]
-    return made
+    request = event(body=urlencode({"token": POOL.sign(), **parameters}), media_type=media_type)
+    del request["headers"]["authorization"]
+    return request
 
 
-def test_rfc_6749_section_2_3_1_credentials_in_the_body_are_taken() -> None:
+def test_rfc_6749_section_2_3_1_credentials_in_the_body_are_accepted() -> None:
     answer = introspection().answer(posted(client_id="orders-api", client_secret=SECRET))
     assert (answer.code, answer.resource_id, answer.credentials) == (None, "orders-api", "form")
 
@@ -187,12 +187,12 @@ def test_credentials_in_the_body_are_found_in_a_readable_form_only() -> None:
 
 
 @pytest.mark.parametrize("name", ["client_assertion", "access_token"])
-def test_a_second_credential_beside_those_in_the_body_is_a_bad_request(name: str) -> None:
+def test_a_second_credential_in_addition_to_the_body_is_a_bad_request(name: str) -> None:
     credentials = {"client_id": "orders-api", "client_secret": SECRET}
     assert answered(posted(**credentials, **{name: "x"})) == (400, {"error": "invalid_request"})
 
 
-def test_the_same_credentials_twice_are_taken_and_told() -> None:
+def test_the_same_credentials_twice_are_accepted_and_reported() -> None:
     """More than RFC 6749 section 2.3 allows; ``docs/adr/0015`` says why."""
     both = event(body=urlencode({"token": POOL.sign(), "client_id": "orders-api", "client_secret": SECRET}))
     answer = introspection().answer(both)
@@ -221,7 +221,7 @@ def test_rfc_6749_section_5_2_credentials_that_differ_are_a_bad_request(paramete
 
 
 @pytest.mark.parametrize("authorization", [basic(password="wrong"), basic(user="unknown"), "Basic x", "Digest x"])
-def test_good_credentials_in_the_body_do_not_mend_wrong_ones_in_the_header(authorization: str) -> None:
+def test_valid_credentials_in_the_body_do_not_replace_wrong_ones_in_the_header(authorization: str) -> None:
     good = urlencode({"token": POOL.sign(), "client_id": "orders-api", "client_secret": SECRET})
     assert answered(event(body=good, authorization=authorization)) == (401, {"error": "invalid_client"})
 
@@ -239,9 +239,9 @@ def test_a_bearer_token_and_a_secret_are_a_bad_request() -> None:
 def replayed(*, authorization: str | None = None, body: str, media_type: str = FORM, **headers: str) -> dict[str, Any]:
     """A request, octet by octet as a client sends it, as an HTTP API hands it on."""
     sent = {"host": "api.example.com", "content-type": media_type, "content-length": str(len(body)), **headers}
-    made = event(body=body)
-    made["headers"] = sent if authorization is None else {**sent, "authorization": authorization}
-    return made
+    request = event(body=body)
+    request["headers"] = sent if authorization is None else {**sent, "authorization": authorization}
+    return request
 
 
 def requests_of_clients(user: str, secret: str, token: str) -> dict[str, tuple[dict[str, Any], str]]:
@@ -295,12 +295,12 @@ def requests_of_clients(user: str, secret: str, token: str) -> dict[str, tuple[d
 
 
 @pytest.mark.parametrize("client", requests_of_clients("", "", ""))
-def test_what_real_clients_send_is_taken(client: str) -> None:
+def test_requests_of_real_clients_are_accepted(client: str) -> None:
     """With an id and a secret as ``claimsmith resources`` makes them, so that encoding them changes nothing."""
     secret = secrets.token_urlsafe(32)
     service = introspection(Rows({"orders.api_2-x": row(secrets=[digest(secret)])}))
-    made, credentials = requests_of_clients("orders.api_2-x", secret, POOL.sign())[client]
-    answer = service.answer(made)
+    request, credentials = requests_of_clients("orders.api_2-x", secret, POOL.sign())[client]
+    answer = service.answer(request)
     assert (answer.code, answer.resource_id, answer.credentials) == (None, "orders.api_2-x", credentials)
     wrong, _ = requests_of_clients("orders.api_2-x", secret[::-1], POOL.sign())[client]
     assert service.answer(wrong).response["statusCode"] == 401
@@ -308,29 +308,29 @@ def test_what_real_clients_send_is_taken(client: str) -> None:
 
 @pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
 def test_rfc_9110_section_5_1_the_case_of_a_header_name_does_not_matter(name: str) -> None:
-    made = event()
-    headers = {name: made["headers"]["authorization"], "Content-Type": made["headers"]["content-type"]}
-    assert answered({**made, "headers": headers})[1]["active"] is True
+    request = event()
+    headers = {name: request["headers"]["authorization"], "Content-Type": request["headers"]["content-type"]}
+    assert answered({**request, "headers": headers})[1]["active"] is True
 
 
-def test_two_headers_of_one_name_are_not_chosen_between() -> None:
-    made = event()
-    made["headers"]["Authorization"] = basic(password="wrong")
-    assert answered(made) == (401, {"error": "invalid_client"})
+def test_two_headers_of_one_name_are_refused() -> None:
+    request = event()
+    request["headers"]["Authorization"] = basic(password="wrong")
+    assert answered(request) == (401, {"error": "invalid_client"})
 
 
 # --- Secrets ----------------------------------------------------------------------------------------------------------
 
 
 def test_two_secrets_are_valid_at_once_so_that_one_can_be_rotated() -> None:
-    for held in ([digest(SECRET), digest(SECOND)], {digest(SECRET), digest(SECOND)}):
-        service = introspection(Rows({"orders-api": row(secrets=held)}))
+    for digests in ([digest(SECRET), digest(SECOND)], {digest(SECRET), digest(SECOND)}):
+        service = introspection(Rows({"orders-api": row(secrets=digests)}))
         assert all(is_active(basic(password=secret), service) for secret in (SECRET, SECOND))
     refused(basic(), introspection(Rows({"orders-api": row(secrets=[digest(SECOND)])})))
 
 
 @pytest.mark.parametrize(
-    "held",
+    "digests",
     [
         None,
         [],
@@ -344,17 +344,17 @@ def test_two_secrets_are_valid_at_once_so_that_one_can_be_rotated() -> None:
         {},
     ],
 )
-def test_a_row_whose_secrets_cannot_be_read_lets_nobody_in(held: object) -> None:
-    service = introspection(Rows({"orders-api": row(secrets=held)}))
+def test_nobody_can_authenticate_with_a_row_whose_secrets_cannot_be_read(digests: object) -> None:
+    service = introspection(Rows({"orders-api": row(secrets=digests)}))
     for password in (SECRET, "", "-" * 64):
         refused(basic(password=password), service)
 
 
-def test_one_secret_that_cannot_be_read_does_not_spoil_the_other() -> None:
+def test_one_unreadable_secret_does_not_affect_the_other() -> None:
     assert is_active(basic(), introspection(Rows({"orders-api": row(secrets=[None, digest(SECRET)])})))
 
 
-def work(service: Introspection, made: dict[str, Any]) -> Counter[str]:
+def work(service: Introspection, request: dict[str, Any]) -> Counter[str]:
     """Every function that is called while an event is answered, those written in C too, and how often."""
     called: Counter[str] = Counter()
 
@@ -367,7 +367,7 @@ def work(service: Introspection, made: dict[str, Any]) -> Counter[str]:
     gc.disable()  # what a collection calls, such as Hypothesis's own callback, is no work of the endpoint
     sys.setprofile(note)
     try:
-        service.answer(made)
+        service.answer(request)
     finally:
         sys.setprofile(None)
         gc.enable()
@@ -396,7 +396,7 @@ def test_the_look_up_is_the_same_for_an_unknown_id() -> None:
     assert rows.asked == ["orders-api", "unknown"]
 
 
-def test_what_cannot_be_an_id_is_not_looked_up_but_the_secret_is_hashed_all_the_same() -> None:
+def test_an_impossible_id_is_not_looked_up_but_the_secret_is_hashed_nevertheless() -> None:
     """The form of an id is public, so that tells nobody anything; what is looked up is always a well-formed key."""
     rows = Rows({"orders-api": row()})
     called = work(introspection(rows), event(authorization=basic("orders-api#TENANT", SECRET)))
@@ -407,33 +407,33 @@ def test_what_cannot_be_an_id_is_not_looked_up_but_the_secret_is_hashed_all_the_
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_rfc_6750_section_2_1_a_machine_may_ask_with_its_own_access_token(scheme: str) -> None:
+def test_rfc_6750_section_2_1_a_machine_may_authenticate_with_its_own_access_token(scheme: str) -> None:
     answer = introspection().answer(event(authorization=f"{scheme} {machine_token()}"))
     assert answer.response["statusCode"] == 200
     assert (answer.code, answer.resource_id) == (None, MACHINE)
 
 
-def test_rfc_6750_section_3_1_a_bearer_token_that_is_no_good_is_invalid_token() -> None:
+def test_rfc_6750_section_3_1_a_bad_bearer_token_is_invalid_token() -> None:
     for token in ("x", machine_token(exp=NOW), POOL.sign(), "a.b.c"):
         assert refused(f"Bearer {token}") == 'Bearer realm="claimsmith", error="invalid_token"'
 
 
-def test_a_revoked_machine_may_not_ask() -> None:
+def test_a_revoked_machine_is_refused() -> None:
     refused(f"Bearer {machine_token()}", introspection(revoked=Revoked({revocation_key("client", MACHINE): NOW})))
 
 
-def test_the_token_that_is_asked_about_does_not_authenticate_the_caller() -> None:
+def test_the_introspected_token_does_not_authenticate_the_caller() -> None:
     refused(f"Bearer {POOL.sign()}")
 
 
-def test_a_machine_that_asks_about_its_own_token_is_a_caller_like_any_other() -> None:
+def test_a_machine_that_introspects_its_own_token_is_a_caller_like_any_other() -> None:
     """Its token is not of a client that is served here."""
     own = machine_token()
     assert answered(event(own, f"Bearer {own}")) == (200, {"active": False})
 
 
 @given(st.text(max_size=40), st.binary(max_size=40))
-def test_whatever_credentials_hold_there_is_a_401(text: str, octets: bytes) -> None:
+def test_any_wrong_credentials_are_a_401(text: str, octets: bytes) -> None:
     for authorization in (f"Basic {text}", f"Bearer {text}", text, "Basic " + encoded(octets)):
         status, members = answered(event() | {"headers": {**event()["headers"], "authorization": authorization}})
         assert (status, members["error"]) in {(401, "invalid_client"), (401, "invalid_token")}

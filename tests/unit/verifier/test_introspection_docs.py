@@ -24,7 +24,7 @@ def named(*, marked: bool) -> set[str]:
 
 
 @pytest.mark.parametrize(("path", "marked"), [(CLAUSES, False), (CALLERS, True)])
-def test_every_test_that_the_page_names_is_where_it_says(path: Path, *, marked: bool) -> None:
+def test_every_test_on_the_page_exists_in_its_file(path: Path, *, marked: bool) -> None:
     assert named(marked=marked)
     assert named(marked=marked) - names_in(path) == set()
 

@@ -100,10 +100,10 @@ MEMBERS = st.sampled_from(
 
 EVENTS = st.one_of(
     WHOLE,
-    st.builds(lambda made, changes: {**made, **changes}, WHOLE, st.dictionaries(MEMBERS, JSON, max_size=3)),
-    st.builds(lambda made, gone: {name: made[name] for name in made if name != gone}, WHOLE, MEMBERS),
+    st.builds(lambda request, changes: {**request, **changes}, WHOLE, st.dictionaries(MEMBERS, JSON, max_size=3)),
+    st.builds(lambda request, gone: {name: request[name] for name in request if name != gone}, WHOLE, MEMBERS),
     st.builds(
-        lambda made, name, value: {**made, "headers": {**made["headers"], name: value}},
+        lambda request, name, value: {**request, "headers": {**request["headers"], name: value}},
         WHOLE,
         st.sampled_from(["authorization", "Authorization", "content-type", "x"]) | st.text(max_size=8),
         JSON,
@@ -134,8 +134,8 @@ def check(answer: Answer) -> int:
 
 
 @given(EVENTS)
-def test_whatever_an_event_holds_the_answer_is_a_documented_one(made: dict[str, Any]) -> None:
-    assert check(introspection().answer(made)) != 503, "everything is within reach"
+def test_any_event_gets_a_documented_answer(request: dict[str, Any]) -> None:
+    assert check(introspection().answer(request)) != 503, "everything is within reach"
 
 
 @pytest.mark.parametrize(
@@ -143,26 +143,26 @@ def test_whatever_an_event_holds_the_answer_is_a_documented_one(made: dict[str, 
     [introspection(NoRows()), introspection(revoked=Revoked({}, DOWN))],
     ids=["no table", "no revocations"],
 )
-@given(made=EVENTS)
-def test_whatever_an_event_holds_while_the_table_is_down_the_answer_is_a_documented_one(
-    service: Introspection, made: dict[str, Any]
+@given(request=EVENTS)
+def test_any_event_gets_a_documented_answer_while_the_table_is_down(
+    service: Introspection, request: dict[str, Any]
 ) -> None:
-    check(service.answer(made))
+    check(service.answer(request))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
-    made=EVENTS,
+    request=EVENTS,
     token=TOKENS,
     credentials=st.none() | CREDENTIALS,
     secret=st.sampled_from(["", SECRET, "a wrong secret"]) | st.text(max_size=40),
 )
-def test_nothing_of_a_token_or_a_secret_gets_into_the_answer_or_the_log(
-    caplog: pytest.LogCaptureFixture, made: dict[str, Any], token: str, credentials: str | None, secret: str
+def test_nothing_from_a_token_or_a_secret_gets_into_the_answer_or_the_log(
+    caplog: pytest.LogCaptureFixture, request: dict[str, Any], token: str, credentials: str | None, secret: str
 ) -> None:
     """The fixture only collects; that it outlives the examples does no harm."""
-    made = {
-        **made,
+    request = {
+        **request,
         "headers": {"content-type": FORM} | ({} if credentials is None else {"authorization": credentials}),
         "body": encoded(
             urlencode(
@@ -173,17 +173,17 @@ def test_nothing_of_a_token_or_a_secret_gets_into_the_answer_or_the_log(
         "isBase64Encoded": True,
     }
     with caplog.at_level(logging.DEBUG):
-        answer = introspection().answer(made)
-    told = "".join(map(str, (json.dumps(answer.response), *answer[1:]))) + caplog.text
+        answer = introspection().answer(request)
+    output = "".join(map(str, (json.dumps(answer.response), *answer[1:]))) + caplog.text
     for kept in (SECRET, digest(SECRET), basic(), machine_token(), *(part for part in token.split(".") if part)):
         if len(kept) > 8:  # shorter ones may be in an answer by chance
-            assert kept not in told
+            assert kept not in output
     for sent in (credentials or "", secret):
-        assert len(sent) <= 8 or sent not in told
+        assert len(sent) <= 8 or sent not in output
 
 
 @pytest.mark.parametrize(
-    ("made", "status"),
+    ("request", "status"),
     [
         (event(), 200),
         (event(POOL.sign(access_claims(exp=NOW))), 200),
@@ -194,5 +194,5 @@ def test_nothing_of_a_token_or_a_secret_gets_into_the_answer_or_the_log(
         (event(media_type="text/plain"), 415),
     ],
 )
-def test_the_check_knows_every_answer(made: dict[str, Any], status: int) -> None:
-    assert check(introspection().answer(made)) == status
+def test_the_check_knows_every_answer(request: dict[str, Any], status: int) -> None:
+    assert check(introspection().answer(request)) == status

@@ -50,7 +50,7 @@ def test_the_allow_list_has_several_spellings(issuers: Any) -> None:  # noqa: AN
     "jwks_uri",
     ["http://127.0.0.1:4566/pool/jwks.json", "http://localhost:1/x", "http://[::1]:8/x", "https://127.9.9.9/x"],
 )
-def test_a_key_address_of_ones_own_may_be_on_this_machine_and_serves_both_names(jwks_uri: str) -> None:
+def test_a_custom_key_address_may_be_on_this_machine_and_serves_both_names(jwks_uri: str) -> None:
     assert key_addresses([(ISSUER, jwks_uri)]) == {ISSUER: jwks_uri, UPDATED_ISSUER: jwks_uri}
 
 
@@ -60,7 +60,7 @@ def test_an_issuer_on_this_machine_may_be_http() -> None:
     }
 
 
-def test_what_is_said_of_a_name_holds_for_it_even_if_its_twin_is_listed_too() -> None:
+def test_a_names_own_key_address_counts_even_if_its_twin_is_listed_too() -> None:
     local = "http://127.0.0.1:1/jwks"
     assert key_addresses([(ISSUER, local), UPDATED_ISSUER]) == {ISSUER: local, UPDATED_ISSUER: UPDATED_ISSUER + JWKS}
 

@@ -88,13 +88,13 @@ def test_an_issuer_that_is_not_allowed_causes_no_request(issuer: object) -> None
     assert host.requests == []
 
 
-def test_the_updated_issuer_of_an_allowed_pool_is_asked_under_its_own_name() -> None:
+def test_the_updated_issuer_of_an_allowed_pool_has_its_own_key_address() -> None:
     host = Host(OLD)
     assert source(host, Clock()).find(UPDATED_ISSUER, KID)
     assert host.requests == [f"{UPDATED_ISSUER}/.well-known/jwks.json"]
 
 
-def test_a_name_that_the_pool_does_not_use_is_the_tokens_fault_and_causes_few_requests() -> None:
+def test_an_issuer_that_the_pool_does_not_use_is_key_not_found_and_causes_few_requests() -> None:
     """Cognito answers 403 for it, and anybody may write it into a token: that must not look like an outage."""
     host, clock = Host(OLD), Clock()
     host.error = NotPublishedError()
@@ -112,7 +112,7 @@ def test_a_name_that_the_pool_does_not_use_is_the_tokens_fault_and_causes_few_re
     assert keys.find(UPDATED_ISSUER, KID), "and so does the other one as soon as the pool uses it"
 
 
-def test_of_a_listed_issuer_the_same_answer_is_an_outage() -> None:
+def test_the_same_answer_for_a_listed_issuer_is_an_outage() -> None:
     host = Host(OLD)
     host.error = NotPublishedError()
     assert refusal(source(host, Clock())) == Code.KEYS_UNAVAILABLE
@@ -121,7 +121,7 @@ def test_of_a_listed_issuer_the_same_answer_is_an_outage() -> None:
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), FetchError("the key set's host answered 500")])
-def test_a_host_that_fails_is_an_outage_of_an_implied_issuer_too(error: Exception) -> None:
+def test_a_failing_host_is_an_outage_for_an_implied_issuer_too(error: Exception) -> None:
     host, clock = Host(OLD), Clock()
     keys = source(host, clock)
     host.error = NotPublishedError()
@@ -131,7 +131,7 @@ def test_a_host_that_fails_is_an_outage_of_an_implied_issuer_too(error: Exceptio
     assert refusal(keys, issuer=UPDATED_ISSUER) == Code.KEYS_UNAVAILABLE, "the last answer counts"
 
 
-def test_an_implied_issuer_that_works_is_not_hidden_by_an_answer_that_it_has_no_keys() -> None:
+def test_an_implied_issuer_that_works_again_is_used_again() -> None:
     host, clock = Host(OLD), Clock()
     keys = source(host, clock)
     assert keys.find(UPDATED_ISSUER, KID)
@@ -191,7 +191,7 @@ def test_a_new_key_is_found_at_once() -> None:
     assert len(host.requests) == 2
 
 
-def test_made_up_key_ids_cause_few_requests_however_many_they_are() -> None:
+def test_any_number_of_made_up_key_ids_causes_few_requests() -> None:
     host, clock = Host(OLD), Clock()
     keys = source(host, clock, burst=2)
     for index in range(500):
@@ -223,7 +223,7 @@ def test_under_a_flood_of_made_up_ids_a_rotation_is_seen_within_the_cooldown() -
     assert keys.find(ISSUER, NEW.kid)
 
 
-def test_a_failing_host_is_asked_less_and_less_often() -> None:
+def test_a_failing_host_gets_fewer_and_fewer_requests() -> None:
     host, clock = Host(), Clock()
     host.error = ConnectionRefusedError()
     keys = source(host, clock)
@@ -247,7 +247,7 @@ def test_a_host_that_fails_once_is_no_outage() -> None:
     assert keys.find(ISSUER, KID)
 
 
-def test_while_the_host_fails_known_keys_serve_until_they_are_too_old() -> None:
+def test_while_the_host_fails_known_keys_are_used_until_they_are_too_old() -> None:
     host, clock = Host(OLD), Clock()
     keys = source(host, clock)
     keys.find(ISSUER, KID)
@@ -318,7 +318,7 @@ def test_a_source_that_cannot_work_is_refused(arguments: dict[str, Any]) -> None
         ("burst", 1, 100),
     ],
 )
-def test_a_bound_that_bounds_nothing_is_refused(bound: str, least: float, most: float) -> None:
+def test_a_bound_out_of_range_is_refused(bound: str, least: float, most: float) -> None:
     for good in (least, most):
         source(Host(OLD), Clock(), **{bound: good})
     for bad in (0, -1, least / 2, most + 1, 1e300, float("inf"), float("-inf"), float("nan"), True, None, str(least)):
@@ -326,7 +326,7 @@ def test_a_bound_that_bounds_nothing_is_refused(bound: str, least: float, most: 
             source(Host(OLD), Clock(), **{bound: bad})
 
 
-def test_a_failure_is_logged_with_its_kind_and_nothing_of_a_token(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_with_its_kind_and_nothing_from_a_token(caplog: pytest.LogCaptureFixture) -> None:
     host = Host()
     host.error = ConnectionRefusedError("secret detail")
     with caplog.at_level(logging.DEBUG):
@@ -336,7 +336,7 @@ def test_a_failure_is_logged_with_its_kind_and_nothing_of_a_token(caplog: pytest
     assert "secret detail" not in caplog.text
 
 
-def test_what_anybody_can_cause_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_that_anybody_can_cause_is_not_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     host = Host()
     host.error = NotPublishedError()
     with caplog.at_level(logging.INFO):
@@ -346,7 +346,7 @@ def test_what_anybody_can_cause_is_no_warning(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.parametrize("error", [None, ConnectionResetError()])
-def test_a_lookup_that_was_put_aside_does_not_ask_again_for_what_was_answered_meanwhile(
+def test_a_delayed_lookup_does_not_repeat_a_request_that_ended_meanwhile(
     error: Exception | None,
 ) -> None:
     """Between two steps of a thread others do any number of theirs: here, right after it has read the clock."""
@@ -408,7 +408,7 @@ def test_while_one_thread_renews_an_old_set_the_others_do_not_wait() -> None:
         assert renewing.result()
 
 
-def test_a_fetcher_that_never_returns_is_given_up_and_its_late_answer_ignored() -> None:
+def test_a_fetcher_that_never_returns_is_abandoned_and_its_late_answer_ignored() -> None:
     go, host, clock = threading.Event(), Host(OLD), Clock()
     hanging: list[threading.Thread] = []
 
@@ -581,7 +581,7 @@ def test_a_redirect_is_not_followed(status: str) -> None:
         b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 2_000_000,
     ],
 )
-def test_garbage_errors_and_huge_answers_are_no_keys(octets: bytes) -> None:
+def test_garbage_errors_and_huge_answers_are_not_key_sets(octets: bytes) -> None:
     with serving(writing(octets)) as server:
         assert refusal(KeySource([(ISSUER, server.uri)])) == Code.KEYS_UNAVAILABLE
         assert len(server.requests) == 1
@@ -603,7 +603,7 @@ def test_garbage_errors_and_huge_answers_are_no_keys(octets: bytes) -> None:
         ("503 Service Unavailable", Code.KEYS_UNAVAILABLE),
     ],
 )
-def test_only_an_answer_that_there_is_nothing_makes_it_the_tokens_fault(status: str, code: Code) -> None:
+def test_only_a_not_found_answer_is_key_not_found(status: str, code: Code) -> None:
     with serving(writing(http(BODY, status))) as server:
         keys = KeySource([(ISSUER, server.uri)])
         assert refusal(keys, issuer=UPDATED_ISSUER) == code
@@ -620,7 +620,7 @@ def trickling(octets: bytes, pause: float) -> Callable[[Any], None]:
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"])
-def test_a_host_that_sends_a_byte_now_and_then_does_not_outlast_the_deadline(head: bytes) -> None:
+def test_a_host_that_sends_a_byte_now_and_then_does_not_extend_the_deadline(head: bytes) -> None:
     """Every byte comes well within a socket's time-out; the whole answer would take 20 seconds."""
 
     def answer(out: Any) -> None:  # noqa: ANN401 - a socket file
@@ -631,7 +631,7 @@ def test_a_host_that_sends_a_byte_now_and_then_does_not_outlast_the_deadline(hea
         fetch(server.uri, 0.5)
 
 
-def test_a_host_that_says_nothing_is_given_up() -> None:
+def test_a_silent_host_times_out() -> None:
     silence = threading.Event()
 
     def wait(_out: object) -> None:
@@ -645,14 +645,14 @@ def test_a_host_that_says_nothing_is_given_up() -> None:
             silence.set()
 
 
-def test_nobody_listening_is_an_error_and_not_a_hang() -> None:
+def test_a_closed_port_is_an_error_and_not_a_hang() -> None:
     with serving(writing(b"")) as server:
         uri = server.uri
     with pytest.raises(OSError, match="refused"):
         fetch(uri, HANG)
 
 
-def test_without_tls_only_this_machine_is_spoken_to() -> None:
+def test_without_tls_only_this_machine_is_contacted() -> None:
     with pytest.raises(FetchError):
         fetch("http://0.0.0.0:9/jwks.json", 5)
 
@@ -677,7 +677,7 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
     with serving(writing(http(BODY)), self_signed(tmp_path)) as server:
         with pytest.raises(ssl.SSLCertVerificationError):
             fetch(server.uri.replace("http:", "https:"), HANG)

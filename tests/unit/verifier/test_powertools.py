@@ -88,31 +88,31 @@ def answered(app: ApiGatewayResolver, event: dict[str, Any]) -> tuple[int, Any, 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["authorization", "Authorization"])
-def test_a_good_token_is_let_through_with_its_claims(kind: str, name: str) -> None:
-    made, event = KINDS[kind]
-    status, members, challenge = answered(resolver(made), event({name: f"Bearer {POOL.sign()}"}))
+def test_a_valid_token_is_passed_on_with_its_claims(kind: str, name: str) -> None:
+    app, event = KINDS[kind]
+    status, members, challenge = answered(resolver(app), event({name: f"Bearer {POOL.sign()}"}))
     assert (status, members, challenge) == (200, {"sub": access_claims()["sub"], "tenant": "acme"}, None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_token_and_a_bad_one_are_401(kind: str) -> None:
-    made, event = KINDS[kind]
-    assert answered(resolver(made), event({})) == (401, {}, 'Bearer realm="api"')
+    app, event = KINDS[kind]
+    assert answered(resolver(app), event({})) == (401, {}, 'Bearer realm="api"')
     for token in ("x", POOL.sign(access_claims(exp=NOW))):
-        said = answered(resolver(made, realm="orders"), event({"authorization": f"Bearer {token}"}))
-        assert said == (401, {"error": "invalid_token"}, 'Bearer realm="orders", error="invalid_token"')
+        result = answered(resolver(app, realm="orders"), event({"authorization": f"Bearer {token}"}))
+        assert result == (401, {"error": "invalid_token"}, 'Bearer realm="orders", error="invalid_token"')
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_route_may_ask_for_more(kind: str) -> None:
-    made, event = KINDS[kind]
-    said = answered(resolver(made), event({"authorization": f"Bearer {POOL.sign()}"}, "/deep"))
-    assert said == (403, {"error": "insufficient_scope"}, 'Bearer realm="api", error="insufficient_scope"')
+def test_a_route_may_require_more(kind: str) -> None:
+    app, event = KINDS[kind]
+    result = answered(resolver(app), event({"authorization": f"Bearer {POOL.sign()}"}, "/deep"))
+    assert result == (403, {"error": "insufficient_scope"}, 'Bearer realm="api", error="insufficient_scope"')
     allowed = POOL.sign(access_claims(scope="orders/delete"))
-    assert answered(resolver(made), event({"authorization": f"Bearer {allowed}"}, "/deep"))[0] == 200
+    assert answered(resolver(app), event({"authorization": f"Bearer {allowed}"}, "/deep"))[0] == 200
 
 
-def test_two_tokens_are_400_in_whichever_form_they_come() -> None:
+def test_two_tokens_are_400_in_any_form() -> None:
     token = f"Bearer {POOL.sign()}"
     joined = http({"authorization": f"{token}, {token}"})
     twice = rest({"Authorization": token}) | {"multiValueHeaders": {"Authorization": [token, token]}}
@@ -122,10 +122,10 @@ def test_two_tokens_are_400_in_whichever_form_they_come() -> None:
         assert answered(resolver(APIGatewayHttpResolver), http({"authorization": token, twin: token}))[0] == 400
 
 
-def test_what_cannot_be_known_is_503() -> None:
+def test_a_failed_lookup_is_503() -> None:
     app = resolver(APIGatewayHttpResolver, verifier=verifier(revocations=Revoked({}, DOWN)))
-    said = answered(app, http({"authorization": f"Bearer {POOL.sign()}"}))
-    assert said == (503, {"error": "temporarily_unavailable"}, None)
+    result = answered(app, http({"authorization": f"Bearer {POOL.sign()}"}))
+    assert result == (503, {"error": "temporarily_unavailable"}, None)
 
 
 def test_nothing_is_left_for_the_next_request() -> None:
@@ -137,6 +137,6 @@ def test_nothing_is_left_for_the_next_request() -> None:
 
 
 @pytest.mark.parametrize("headers", [None, {}, {"authorization": ""}, {"authorization": ["Basic x"]}])
-def test_an_event_of_the_wrong_shape_is_let_in_by_nobody(headers: object) -> None:
+def test_an_event_of_the_wrong_shape_is_refused(headers: object) -> None:
     app = resolver(APIGatewayHttpResolver)
     assert answered(app, http({}) | {"headers": headers})[0] in {400, 401}

@@ -31,8 +31,8 @@ KINDS = [http2, http1, rest_request, rest_token]
 
 def outcome(event: dict[str, Any], *rows: tuple[str, dict[str, object]]) -> Code | None:
     """The same in whatever order the rows come."""
-    made = [{"path": path, **attributes} for path, attributes in rows]
-    first, second = (authorizer(*order, response="simple").authorize(event).code for order in (made, made[::-1]))
+    dicts = [{"path": path, **attributes} for path, attributes in rows]
+    first, second = (authorizer(*order, response="simple").authorize(event).code for order in (dicts, dicts[::-1]))
     assert first == second
     return first
 
@@ -69,14 +69,14 @@ def test_the_row_of_each_way_to_read_a_path_must_be_met(make: Any, path: str, de
     assert outcome(event, (decoded, OPEN), (other, CLOSED)) == Code.ROLE_MISSING
 
 
-def test_a_needless_escape_needs_a_row_as_it_was_sent_and_others_do_not() -> None:
+def test_a_needless_escape_needs_a_row_for_the_path_as_sent_and_others_do_not() -> None:
     """Who does not decode would come to a handler that no row speaks for."""
     assert outcome(rest_token(path="/%61dmin"), ("/admin", OPEN)) == Code.ROUTE_NOT_FOUND
     assert outcome(rest_token(path="/caf%C3%A9"), ("/caf\u00e9", OPEN)) is None
     assert outcome(rest_token(path="/a%20b/"), ("/a b", OPEN)) is None
 
 
-def test_whichever_of_its_paths_an_event_spells_otherwise_counts() -> None:
+def test_every_different_spelling_of_the_path_in_an_event_counts() -> None:
     rows = [("/admin", OPEN), ("/{slug}", CLOSED)]
     assert outcome(http1(path="/admin"), *rows) is None
     assert outcome(http1(path="/admin") | {"path": "/%61dmin"}, *rows) == Code.ROLE_MISSING
@@ -86,7 +86,7 @@ def test_whichever_of_its_paths_an_event_spells_otherwise_counts() -> None:
 
 @pytest.mark.parametrize("make", [http1, rest_request, rest_token])
 @pytest.mark.parametrize("path", ["/prod/admin", "/%70rod/admin", "/prod/admin/", "/prod/prod/admin"])
-def test_a_path_that_begins_with_the_stage_may_lose_it_behind_any_kind_of_api(make: Any, path: str) -> None:  # noqa: ANN401 - a maker of events
+def test_any_back_end_may_remove_the_stage_from_a_path(make: Any, path: str) -> None:  # noqa: ANN401 - a maker of events
     """Mangum takes its base path off, and FastAPI its root path, whether it is the stage or only reads like it."""
     assert outcome(make(BEARER, path), ("/{rest+}", OPEN), ("/admin", CLOSED)) == Code.ROLE_MISSING
     assert outcome(make(BEARER, path), ("/{rest+}", OPEN), ("/admin", OPEN)) is None
@@ -94,7 +94,7 @@ def test_a_path_that_begins_with_the_stage_may_lose_it_behind_any_kind_of_api(ma
     assert outcome(make(BEARER, "/prod"), ("/{rest+}", OPEN), ("/", CLOSED)) == Code.ROLE_MISSING
 
 
-def test_at_a_custom_domain_a_path_that_begins_with_the_stage_may_lose_it() -> None:
+def test_at_a_custom_domain_a_back_end_may_remove_the_stage_from_a_path() -> None:
     event = http2(path="/prod/admin", routeArn=arn(path="/prod/admin", stage="prod"))
     event["requestContext"]["stage"] = "prod"
     assert outcome(event, ("/{rest+}", OPEN), ("/admin", CLOSED)) == Code.ROLE_MISSING
@@ -102,7 +102,7 @@ def test_at_a_custom_domain_a_path_that_begins_with_the_stage_may_lose_it() -> N
 
 
 @pytest.mark.parametrize("path", ["/else/admin", "/a/bc/admin"])
-def test_at_a_custom_domain_as_many_characters_as_the_stage_has_may_be_lost(path: str) -> None:
+def test_at_a_custom_domain_a_back_end_may_remove_as_many_characters_as_the_stage_has(path: str) -> None:
     event = http2(path=path, routeArn=arn(path=path, stage="prod"))
     event["requestContext"]["stage"] = "prod"
     assert outcome(event, ("/{rest+}", OPEN), ("/admin", CLOSED)) == Code.ROLE_MISSING
@@ -120,7 +120,7 @@ def test_at_a_custom_domain_as_many_characters_as_the_stage_has_may_be_lost(path
         ("GET /a/b/c/d/{id}", "/orders/7", {"id": "7"}, Code.ROUTE_NOT_FOUND),
     ],
 )
-def test_a_custom_domains_mapping_comes_before_what_an_http_apis_own_route_matches(
+def test_a_custom_domains_mapping_comes_before_the_path_of_an_http_apis_own_route(
     key: str, path: str, taken: dict[str, str], code: Code | None
 ) -> None:
     rows = [("/shop/v1/orders/{id}", OPEN), ("/orders/{id}", CLOSED)]
@@ -131,7 +131,7 @@ def test_a_custom_domains_mapping_comes_before_what_an_http_apis_own_route_match
     assert outcome(event, *rows) == Code.ROUTE_NOT_FOUND, "the API's own address has no mapping"
 
 
-def test_a_row_is_read_once_in_however_many_ways_the_path_is() -> None:
+def test_a_row_is_parsed_once_for_all_readings_of_the_path() -> None:
     """There may be thousands of rows, and a caller chooses how many ways there are."""
     read: list[str] = []
 
@@ -188,7 +188,7 @@ def test_head_is_decided_as_get_unless_a_row_names_it(
     assert outcome(make(BEARER, "/admin", "HEAD"), *rows) == code
 
 
-def test_a_row_for_head_is_for_nothing_else() -> None:
+def test_a_row_for_head_applies_to_no_other_method() -> None:
     assert outcome(http2(path="/admin"), ("/admin", HEAD)) == Code.ROUTE_NOT_FOUND
 
 
@@ -223,7 +223,7 @@ def with_headers(headers: dict[str, str]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("value", ["acme", "globex"])
-def test_a_tenant_in_two_headers_that_some_server_takes_for_one_is_refused(twin: str, value: str) -> None:
+def test_a_tenant_in_two_headers_that_some_server_treats_as_one_is_refused(twin: str, value: str) -> None:
     own = {"Authorization": BEARER, "X-Tenant": "acme"}
     for event in with_headers(own):
         assert outcome(event, NAMED) is None
@@ -237,7 +237,7 @@ def test_a_tenant_in_a_header_that_only_some_servers_read_is_refused() -> None:
         assert outcome(event, NAMED) == Code.WRONG_TENANT
 
 
-def test_a_header_that_two_forms_of_an_event_tell_differently_counts_twice() -> None:
+def test_a_header_that_differs_in_two_forms_of_an_event_counts_twice() -> None:
     event = rest_request(
         headers={"Authorization": BEARER, "X-Tenant": "globex"},
         multiValueHeaders={"Authorization": [BEARER], "X-Tenant": ["acme"]},
@@ -246,7 +246,7 @@ def test_a_header_that_two_forms_of_an_event_tell_differently_counts_twice() -> 
 
 
 @pytest.mark.parametrize("twin", ["authorization", "AUTHORIZATION", "Author\u0131zation"])
-def test_a_token_in_two_headers_that_some_server_takes_for_one_is_refused(twin: str) -> None:
+def test_a_token_in_two_headers_that_some_server_treats_as_one_is_refused(twin: str) -> None:
     headers = {"Authorization": BEARER, twin: BEARER}
     several = {name: [value] for name, value in headers.items()}
     assert authorizer(READ, response="simple").authorize(http2(headers=headers)).code == Code.TOKEN_MALFORMED
@@ -258,7 +258,7 @@ def test_a_token_in_two_headers_that_some_server_takes_for_one_is_refused(twin: 
 
 
 @pytest.mark.parametrize(
-    ("raw", "told", "code"),
+    ("raw", "parsed", "code"),
     [
         ("tenant=acme", {"tenant": "acme"}, None),
         ("%74enant=%61cme&x=1&y", {"tenant": "acme", "x": "1", "y": ""}, None),
@@ -270,10 +270,10 @@ def test_a_token_in_two_headers_that_some_server_takes_for_one_is_refused(twin: 
         ("tenant=acme&tenant=", {"tenant": "acme"}, Code.WRONG_TENANT),
     ],
 )
-def test_a_tenant_that_the_two_forms_of_a_query_tell_differently_is_refused(
-    raw: str, told: dict[str, str], code: Code | None
+def test_a_tenant_that_differs_in_the_two_forms_of_a_query_is_refused(
+    raw: str, parsed: dict[str, str], code: Code | None
 ) -> None:
-    event = http2(rawQueryString=raw, queryStringParameters=told)
+    event = http2(rawQueryString=raw, queryStringParameters=parsed)
     assert outcome(event, ("/orders/{id}", {"tenant_from": "query:tenant"})) == code
 
 
@@ -303,28 +303,28 @@ def test_a_tenant_that_the_two_forms_of_a_query_tell_differently_is_refused(
         ("/{id}/{id}", "/a/b"),
     ],
 )
-def test_a_row_whose_path_no_request_matches_does_not_give_way_to_a_laxer_one(row: str, path: str) -> None:
+def test_no_laxer_row_applies_instead_of_one_that_no_request_can_match(row: str, path: str) -> None:
     """As versions of the policy from before lint refused such a row may have them."""
     assert segments(path) is not None
     assert outcome(rest_token(path=path), (row, OPEN), ("/{rest+}", OPEN)) == Code.ROUTE_NOT_FOUND
 
 
 @pytest.mark.parametrize("row", ["/caf%C3%A9/admin", "/a%2Fb", "/a/{rest+}/c", "/a/x{id}", "/a/%ff"])
-def test_it_stands_in_nobodys_way_elsewhere(row: str) -> None:
+def test_a_row_that_no_request_can_match_does_not_affect_other_paths(row: str) -> None:
     assert outcome(rest_token(path="/else/where"), (row, OPEN), ("/{rest+}", OPEN)) is None
 
 
 @pytest.mark.parametrize(
     "changes", [{"path": None}, {"path": 1}, {"method": "get"}, {"method": None}, {"method": 1}, {"api": 1}]
 )
-def test_nor_does_one_that_is_malformed_otherwise(changes: dict[str, object]) -> None:
+def test_a_row_that_is_malformed_otherwise_does_not_affect_other_paths(changes: dict[str, object]) -> None:
     row = {"path": "/orders/{id}"} | changes
     for rows in ((row, {"path": "/{rest+}"}), ({"path": "/{rest+}"}, row)):
         assert authorizer(*rows, response="simple").authorize(http2()).code == Code.ROUTE_NOT_FOUND
 
 
 @given(st.text(alphabet="/ab.%2Ffe5C3Bb0{}+* ;?#$\\", max_size=16))
-def test_whatever_a_rows_path_is_whoever_asks_for_it_is_not_let_past_it(written: str) -> None:
+def test_no_request_for_a_rows_path_gets_past_the_row(written: str) -> None:
     """Where a path spells a row's own, it is that row that decides, or nothing is let through."""
     event = rest_token(path=written if written.startswith("/") else "/" + written)
     assert outcome(event, (written, CLOSED), ("/{rest+}", OPEN), ("/", OPEN)) is not None

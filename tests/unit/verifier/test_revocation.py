@@ -95,9 +95,7 @@ def refusal(revocations: Revocations | Unchecked) -> Code | None:
 # --- Cached: the bound ------------------------------------------------------------------------------------------------
 
 
-def test_within_the_bound_the_table_is_asked_once_for_what_is_there_and_for_what_is_not(
-    rows: Rows, clocks: Clocks
-) -> None:
+def test_within_the_bound_the_table_is_read_once_for_existing_and_missing_rows(rows: Rows, clocks: Clocks) -> None:
     rows.rows = {A: 5.0}
     remembering = cached(rows, clocks)
     for _ in range(3):
@@ -107,7 +105,7 @@ def test_within_the_bound_the_table_is_asked_once_for_what_is_there_and_for_what
 
 
 @pytest.mark.parametrize("kind", ["user", "session"])
-def test_a_revocation_is_seen_at_the_latest_when_the_bound_is_reached(rows: Rows, clocks: Clocks, kind: str) -> None:
+def test_a_revocation_takes_effect_at_the_bound_at_the_latest(rows: Rows, clocks: Clocks, kind: str) -> None:
     remembering = cached(rows, clocks)
     assert refusal(remembering) is None
     rows.rows[USER if kind == "user" else SESSION] = NOW
@@ -117,7 +115,7 @@ def test_a_revocation_is_seen_at_the_latest_when_the_bound_is_reached(rows: Rows
     assert refusal(remembering) == Code.TOKEN_REVOKED
 
 
-def test_a_revocation_that_is_taken_back_or_made_again_is_seen_within_the_same_bound(
+def test_a_revocation_that_is_removed_or_repeated_takes_effect_within_the_same_bound(
     rows: Rows, clocks: Clocks
 ) -> None:
     rows.rows = {USER: NOW - 1_000.0}
@@ -131,7 +129,7 @@ def test_a_revocation_that_is_taken_back_or_made_again_is_seen_within_the_same_b
     assert remembering.revoked_at([USER]) == {}
 
 
-def test_only_what_is_not_remembered_is_asked_for_and_in_one_request(rows: Rows, clocks: Clocks) -> None:
+def test_only_rows_that_are_not_cached_are_read_and_in_one_request(rows: Rows, clocks: Clocks) -> None:
     remembering = cached(rows, clocks)
     remembering.revoked_at([A])
     clocks.passes(BOUND / 2)
@@ -141,7 +139,7 @@ def test_only_what_is_not_remembered_is_asked_for_and_in_one_request(rows: Rows,
     assert rows.asked == [(A,), (B, C), (A,)]
 
 
-def test_an_environment_that_was_frozen_does_not_take_old_answers_for_young_ones(rows: Rows, clocks: Clocks) -> None:
+def test_a_frozen_environment_does_not_take_old_answers_for_fresh_ones(rows: Rows, clocks: Clocks) -> None:
     remembering = cached(rows, clocks)
     remembering.revoked_at([A])
     clocks.wall += BOUND  # the monotonic clock stood still
@@ -149,7 +147,7 @@ def test_an_environment_that_was_frozen_does_not_take_old_answers_for_young_ones
     assert len(rows.asked) == 2
 
 
-def test_a_wall_clock_that_is_set_back_keeps_nothing_alive(rows: Rows, clocks: Clocks) -> None:
+def test_a_wall_clock_that_is_set_back_keeps_nothing_fresh(rows: Rows, clocks: Clocks) -> None:
     remembering = cached(rows, clocks)
     remembering.revoked_at([A])
     clocks.wall -= 3_600
@@ -160,12 +158,12 @@ def test_a_wall_clock_that_is_set_back_keeps_nothing_alive(rows: Rows, clocks: C
     assert len(rows.asked) == 3
 
 
-def test_the_age_of_an_answer_counts_from_before_it_was_asked_for(clocks: Clocks) -> None:
+def test_the_age_of_an_answer_counts_from_before_the_request(clocks: Clocks) -> None:
     class Slow(Rows):
         def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
-            told = super().revoked_at(keys)
+            found = super().revoked_at(keys)
             clocks.passes(BOUND)
-            return told
+            return found
 
     slow = Slow()
     remembering = cached(slow, clocks)
@@ -179,12 +177,12 @@ def test_an_answer_that_was_overtaken_does_not_replace_the_later_one(clocks: Clo
 
     class Overtaken(Rows):
         def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
-            told = super().revoked_at(keys)
+            found = super().revoked_at(keys)
             if len(self.asked) == 1:
                 self.rows[A] = 5.0
                 clocks.passes(1)
                 assert remembering.revoked_at([A]) == {A: 5.0}
-            return told
+            return found
 
     rows = Overtaken()
     remembering = cached(rows, clocks)
@@ -193,9 +191,7 @@ def test_an_answer_that_was_overtaken_does_not_replace_the_later_one(clocks: Clo
     assert len(rows.asked) == 2
 
 
-def test_a_row_that_cannot_be_read_ends_the_token_and_counts_as_soon_as_it_is_mended(
-    rows: Rows, clocks: Clocks
-) -> None:
+def test_an_invalid_row_revokes_the_token_and_counts_as_soon_as_it_is_fixed(rows: Rows, clocks: Clocks) -> None:
     rows.rows = {USER: None}
     remembering = cached(rows, clocks)
     assert refusal(remembering) == refusal(remembering) == Code.TOKEN_REVOKED
@@ -225,7 +221,7 @@ def test_memory_is_bounded_and_the_oldest_answers_go_first(rows: Rows, clocks: C
     assert len(rows.asked) == 4
 
 
-def test_more_keys_than_may_be_remembered_are_answered_all_the_same(rows: Rows, clocks: Clocks) -> None:
+def test_more_keys_than_fit_into_the_cache_are_answered_nevertheless(rows: Rows, clocks: Clocks) -> None:
     rows.rows = {A: 1.0, B: 2.0, C: 3.0}
     assert cached(rows, clocks, max_remembered=1).revoked_at([A, B, C]) == rows.rows
 
@@ -252,13 +248,13 @@ def test_no_history_makes_an_answer_older_than_the_bound(steps: list[tuple[str, 
             rows.rows.setdefault(value, 1.0)
             revoked.setdefault(value, clocks.monotonic)
         else:
-            told = remembering.revoked_at([value])
-            assert told.keys() <= revoked.keys(), "nothing is revoked that never was"
+            found = remembering.revoked_at([value])
+            assert found.keys() <= revoked.keys(), "nothing is revoked that never was"
             if clocks.monotonic - revoked.get(value, clocks.monotonic) >= BOUND:
-                assert value in told
+                assert value in found
 
 
-def test_threads_share_a_memory_without_a_wrong_answer() -> None:
+def test_threads_share_a_cache_without_a_wrong_answer() -> None:
     rows = Rows({revocation_key("token", str(number)): float(number) for number in range(0, 200, 2)})
     remembering = CachedRevocations(rows, seconds=60, max_remembered=50)
     wrong: list[object] = []
@@ -280,7 +276,7 @@ def test_threads_share_a_memory_without_a_wrong_answer() -> None:
 # --- The table is down ------------------------------------------------------------------------------------------------
 
 
-def test_a_cache_answers_from_memory_while_the_table_is_down_and_not_a_moment_longer(
+def test_a_cache_answers_within_its_bound_while_the_table_is_down_and_not_a_moment_longer(
     rows: Rows, clocks: Clocks
 ) -> None:
     remembering = cached(rows, clocks)
@@ -294,7 +290,7 @@ def test_a_cache_answers_from_memory_while_the_table_is_down_and_not_a_moment_lo
         remembering.revoked_at([A])
 
 
-def test_to_let_tokens_pass_while_the_table_is_down_is_a_choice_that_is_reported(rows: Rows) -> None:
+def test_accepting_tokens_while_the_table_is_down_is_a_choice_that_is_reported(rows: Rows) -> None:
     reported: list[ClaimsmithError] = []
     tolerant = UncheckedOnFailure(rows, reported.append)
     rows.rows = {SESSION: 1.0}
@@ -305,9 +301,7 @@ def test_to_let_tokens_pass_while_the_table_is_down_is_a_choice_that_is_reported
     assert [error.code for error in reported] == [Code.AWS_UNREACHABLE]
 
 
-def test_what_is_known_to_be_revoked_stays_revoked_while_the_table_is_down_however_long(
-    rows: Rows, clocks: Clocks
-) -> None:
+def test_a_known_revocation_counts_as_long_as_the_table_is_down(rows: Rows, clocks: Clocks) -> None:
     reported: list[ClaimsmithError] = []
     rows.rows = {SESSION: 1.0}
     tolerant = UncheckedOnFailure(cached(rows, clocks), reported.append)
@@ -331,7 +325,7 @@ def test_a_failure_of_another_kind_is_not_swallowed() -> None:
         UncheckedOnFailure(Broken(), lambda _error: None).revoked_at([A])
 
 
-def test_off_asks_nobody() -> None:
+def test_off_reads_nothing() -> None:
     assert refusal(ANY) is None
 
 
@@ -339,7 +333,9 @@ def test_off_asks_nobody() -> None:
 
 
 @pytest.mark.parametrize("name", ["tid", None, "tenant_id"])
-def test_a_tenant_ends_tokens_from_before_the_policy_gave_its_claim_another_name(rows: Rows, name: str | None) -> None:
+def test_revoking_a_tenant_includes_tokens_from_before_the_policy_renamed_its_claim(
+    rows: Rows, name: str | None
+) -> None:
     verifier = Verifier(
         issuers=SOURCE,
         client_ids=[CLIENT],
@@ -362,7 +358,7 @@ def test_a_tenant_ends_tokens_from_before_the_policy_gave_its_claim_another_name
 
 
 @pytest.mark.parametrize("other", [7, ["acme"], {"id": "acme"}, "", True, None])
-def test_what_is_no_text_under_that_name_names_no_tenant(rows: Rows, other: object) -> None:
+def test_a_value_that_is_not_text_under_that_name_is_no_tenant(rows: Rows, other: object) -> None:
     verifier = Verifier(
         issuers=SOURCE,
         client_ids=[CLIENT],

@@ -100,14 +100,14 @@ def verdicts(keys: KeySource, token: str) -> list[Code | None]:
 
 
 @pytest.mark.parametrize("error", UNREACHABLE, ids=repr)
-def test_a_twin_that_cannot_be_reached_is_the_tokens_fault_while_the_listed_name_works(error: Exception) -> None:
+def test_an_unreachable_twin_is_key_not_found_while_the_listed_name_works(error: Exception) -> None:
     hosts = Hosts(KEYS, error)
     assert refusal(source(hosts, Clock()), issuer=UPDATED_ISSUER) == Code.KEY_NOT_FOUND
     assert [issuer for issuer, _ in hosts.requests] == [UPDATED_ISSUER, ISSUER], "the listed name was not known to work"
     assert sum(seconds for _, seconds in hosts.requests[:1]) == 10, "half of the time is left to ask the listed name"
 
 
-def test_no_alarm_rings_for_an_unsigned_token_of_a_twin_whose_host_is_not_there() -> None:
+def test_an_unsigned_token_of_a_twin_without_a_host_raises_no_alarm() -> None:
     """Over real connections: the listed issuer's host answers, at the twin's nobody listens."""
     with serving(writing(b"")) as gone:
         nowhere = gone.uri
@@ -124,7 +124,7 @@ def test_no_alarm_rings_for_an_unsigned_token_of_a_twin_whose_host_is_not_there(
         assert verdicts(keys, POOL.sign()) == [None] * len(KINDS), "and whoever has a good token passes"
 
 
-def test_where_the_listed_name_cannot_be_reached_either_nothing_is_known() -> None:
+def test_keys_are_unavailable_if_the_listed_name_is_unreachable_too() -> None:
     """A cold start without a network: a token of either name may be genuine."""
     hosts, clock = Hosts(TimeoutError(), TimeoutError()), Clock()
     keys = source(hosts, clock)
@@ -138,7 +138,7 @@ def test_where_the_listed_name_cannot_be_reached_either_nothing_is_known() -> No
     assert keys.find(UPDATED_ISSUER, KID), "a pool that changes its name is served as soon as its host answers"
 
 
-def test_a_listed_name_is_never_taken_for_made_up() -> None:
+def test_a_listed_name_never_counts_as_made_up() -> None:
     hosts = Hosts(TimeoutError(), KEYS)
     keys = source(hosts, Clock())
     assert keys.find(UPDATED_ISSUER, KID)
@@ -159,7 +159,7 @@ def test_a_twin_that_has_worked_is_an_outage_when_it_fails() -> None:
     assert refusal(keys, issuer=UPDATED_ISSUER) == Code.KEYS_UNAVAILABLE
 
 
-def test_keys_of_the_listed_name_that_are_too_old_are_no_proof_that_it_works() -> None:
+def test_old_keys_of_the_listed_name_do_not_prove_that_it_works() -> None:
     hosts, clock = Hosts(KEYS, TimeoutError()), Clock()
     keys = source(hosts, clock)
     assert keys.find(ISSUER, KID)
@@ -170,7 +170,7 @@ def test_keys_of_the_listed_name_that_are_too_old_are_no_proof_that_it_works() -
     assert refusal(keys, issuer=UPDATED_ISSUER) == Code.KEYS_UNAVAILABLE
 
 
-def test_preloaded_keys_are_not_fetched_ones() -> None:
+def test_preloaded_keys_do_not_count_as_fetched() -> None:
     hosts, clock = Hosts(TimeoutError(), TimeoutError()), Clock()
     keys = source(hosts, clock, preloaded={ISSUER: POOL.jwks})
     assert refusal(keys, "made-up", UPDATED_ISSUER) == Code.KEY_NOT_FOUND
@@ -195,7 +195,7 @@ def test_a_twin_that_times_out_costs_a_wait_now_and_then_and_not_for_each_token(
     assert hosts.asked(ISSUER) == 1
 
 
-def test_what_anybody_can_cause_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_that_anybody_can_cause_is_not_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         refusal(source(Hosts(KEYS, TimeoutError()), Clock()), issuer=UPDATED_ISSUER)
         refusal(source(Hosts(TimeoutError(), TimeoutError()), Clock()), issuer=UPDATED_ISSUER)
@@ -232,7 +232,7 @@ UNSIGNED = st.builds(unsigned, st.sampled_from([ISSUER, UPDATED_ISSUER]).map(lam
 @pytest.mark.parametrize("twin", [KEYS, NotPublishedError(), TimeoutError()], ids=["works", "absent", "out of reach"])
 @settings(max_examples=120)
 @given(token=UNSIGNED, cold=st.booleans())
-def test_whatever_nobody_signed_is_refused_and_never_a_failure_of_ours(
+def test_any_unsigned_token_is_refused_and_never_an_internal_failure(
     twin: bytes | Exception, token: str, *, cold: bool
 ) -> None:
     clock = Clock()
@@ -256,7 +256,7 @@ def test_whatever_nobody_signed_is_refused_and_never_a_failure_of_ours(
         assert (about["statusCode"], json.loads(about["body"])) == INACTIVE
 
 
-def test_the_tokens_above_are_refused_for_having_no_signature() -> None:
+def test_the_tokens_above_are_refused_because_of_their_signature() -> None:
     """Otherwise that test could pass because nothing it makes is a token."""
     keys = source(Hosts(KEYS, KEYS), Clock())
     for issuer in (ISSUER, UPDATED_ISSUER):

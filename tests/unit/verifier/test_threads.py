@@ -79,7 +79,7 @@ def tokens() -> list[tuple[str, str]]:
     return [*genuine, *forged, *others]
 
 
-def test_no_verdict_is_wrong_and_requests_are_few_and_one_at_a_time() -> None:
+def test_no_result_is_wrong_and_requests_are_few_and_one_at_a_time() -> None:
     host, ticks, slept = Host(), count(), 0.0
 
     def clock() -> float:
@@ -107,7 +107,7 @@ def test_no_verdict_is_wrong_and_requests_are_few_and_one_at_a_time() -> None:
             verdicts: Counter[tuple[str, str]] = sum(threads.map(work, range(THREADS)), Counter())
 
         assert sum(verdicts.values()) == THREADS * CALLS
-        assert not [(kind, said) for kind, said in verdicts if said not in RIGHT[kind]], verdicts
+        assert not [(kind, verdict) for kind, verdict in verdicts if verdict not in RIGHT[kind]], verdicts
         for seen in (("genuine", "accepted"), ("forged", "SIGNATURE_INVALID"), ("made-up key", "KEY_NOT_FOUND")):
             assert verdicts[seen], verdicts
 

@@ -73,7 +73,7 @@ def refused_claims(claims: dict[str, Any], **changes: Any) -> Code:  # noqa: ANN
     return code
 
 
-def test_a_good_access_token_becomes_claims_with_names_and_types() -> None:
+def test_a_valid_access_token_becomes_claims_with_names_and_types() -> None:
     claims = verifier().verify(POOL.sign())
     assert dict(claims) == {
         **access_claims(),
@@ -88,7 +88,7 @@ def test_a_good_access_token_becomes_claims_with_names_and_types() -> None:
     assert (claims.jti, claims.origin_jti) == (access_claims()["jti"], access_claims()["origin_jti"])
 
 
-def test_a_good_id_token_is_for_the_client_in_aud() -> None:
+def test_a_valid_id_token_is_for_the_client_in_aud() -> None:
     claims = verifier(token_use="id").verify(POOL.sign(id_claims()))
     assert (claims.client_id, claims.username, claims.token_use, claims.scopes) == (CLIENT, "ada", "id", ())
 
@@ -134,12 +134,12 @@ def test_claims_can_neither_be_changed_nor_printed() -> None:
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt", "AT+JWT"])
-def test_a_header_may_say_that_it_is_a_jwt(typ: str) -> None:
+def test_a_header_may_have_the_type_jwt(typ: str) -> None:
     assert verifier().verify(POOL.sign(typ=typ))
 
 
 @pytest.mark.parametrize("typ", ["logout+jwt", "secevent+jwt", "dpop+jwt", "JOSE", "", 1, ["JWT"], {}])
-def test_a_header_that_says_it_is_something_else_is_refused(typ: object) -> None:
+def test_a_header_with_another_type_is_refused(typ: object) -> None:
     assert refusal(POOL.sign(typ=typ)) == (Code.TYPE_NOT_ALLOWED, "structure")
 
 
@@ -190,7 +190,7 @@ def test_an_issuer_must_be_on_the_list_exactly(issuer: object) -> None:
     assert refusal(POOL.sign(access_claims(iss=issuer))) == (Code.ISSUER_NOT_ALLOWED, "key")
 
 
-def test_a_token_of_a_foreign_key_is_refused_before_its_claims_are_looked_at() -> None:
+def test_a_token_of_a_foreign_key_is_refused_before_its_claims_are_checked() -> None:
     foreign = Pool(private_key("foreign"))
     assert refusal(foreign.sign(access_claims(exp="broken"))) == (Code.SIGNATURE_INVALID, "signature")
 
@@ -207,7 +207,7 @@ def test_a_number_must_be_a_plain_number(claim: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("claim", TIMES)
-def test_null_is_no_number_either(claim: str) -> None:
+def test_null_is_not_a_number(claim: str) -> None:
     assert refused_claims({**access_claims(), claim: None}) == Code.CLAIMS_MALFORMED
 
 
@@ -257,7 +257,7 @@ def test_exp_and_sub_are_required(claim: str) -> None:
         (-5, Code.TOKEN_EXPIRED),
     ],
 )
-def test_a_token_is_over_from_the_second_of_its_exp_whatever_the_leeway(exp: float, code: Code | None) -> None:
+def test_a_token_is_expired_at_the_second_of_its_exp_whatever_the_leeway(exp: float, code: Code | None) -> None:
     token = POOL.sign(access_claims(exp=exp))
     if code is None:
         assert verifier().verify(token)
@@ -275,12 +275,12 @@ def test_nbf_and_iat_may_be_ahead_by_the_leeway_and_no_more(claim: str, code: Co
 
 
 @pytest.mark.parametrize("use", [None, "refresh", "ACCESS", "", 1, ["access"], True])
-def test_token_use_must_be_one_of_cognitos_even_where_either_is_accepted(use: object) -> None:
+def test_token_use_must_be_access_or_id_even_if_both_are_accepted(use: object) -> None:
     assert refused_claims(access_claims(token_use=use)) == Code.WRONG_TOKEN_USE
     assert refused_claims(access_claims(token_use=use), token_use=ANY) == Code.WRONG_TOKEN_USE
 
 
-def test_an_id_token_is_no_access_token_and_the_other_way_round() -> None:
+def test_an_id_token_is_not_an_access_token_and_vice_versa() -> None:
     assert refused_claims(id_claims()) == Code.WRONG_TOKEN_USE
     assert refused_claims(access_claims(), token_use="id") == Code.WRONG_TOKEN_USE
     assert verifier(token_use=ANY).verify(POOL.sign(id_claims())).token_use == "id"
@@ -295,7 +295,7 @@ def test_the_client_must_be_on_the_list() -> None:
     assert verifier(client_ids=ANY).verify(POOL.sign(access_claims(client_id="other")))
 
 
-def test_an_access_tokens_aud_does_not_stand_in_for_its_client() -> None:
+def test_an_access_tokens_aud_does_not_replace_its_client() -> None:
     assert refused_claims(access_claims(client_id="other", aud=CLIENT)) == Code.WRONG_CLIENT
 
 
@@ -343,7 +343,7 @@ def test_a_token_that_is_bound_to_other_resources_only_is_refused(
         assert refused_claims(claims, audience=audience) == Code.WRONG_AUDIENCE
 
 
-def test_an_audience_that_is_left_out_is_the_tokens_own_client_and_nothing_else() -> None:
+def test_without_an_audience_aud_may_only_be_the_tokens_own_client() -> None:
     assert refused_claims(access_claims(aud=MCP)) == Code.WRONG_AUDIENCE
     assert refused_claims(access_claims(aud=MCP), client_ids=ANY) == Code.WRONG_AUDIENCE
     assert refused_claims(access_claims(aud="other", client_id="mine"), client_ids=ANY) == Code.WRONG_AUDIENCE
@@ -352,16 +352,16 @@ def test_an_audience_that_is_left_out_is_the_tokens_own_client_and_nothing_else(
 
 @pytest.mark.parametrize("audience", [None, "https://api.example.com", ["*"], [""], [API, "*"], [1], {API: 1}])
 def test_an_audience_that_no_token_can_have_is_refused(audience: Any) -> None:  # noqa: ANN401 - on purpose
-    for made in (lambda: verifier(audience=audience), lambda: Requirement(audience=audience)):
+    for create in (lambda: verifier(audience=audience), lambda: Requirement(audience=audience)):
         with pytest.raises(ConfigurationError, match="audience must"):
-            made()
+            create()
 
 
 @pytest.mark.parametrize(
     ("aud", "accepted"),
     [(MCP, True), ([API, MCP], True), (API, False), (CLIENT, False), ([CLIENT], False), (None, False), ([], False)],
 )
-def test_a_requirement_asks_for_a_token_that_is_bound_to_one_of_its_resources(aud: object, *, accepted: bool) -> None:
+def test_a_requirement_needs_a_token_that_is_bound_to_one_of_its_resources(aud: object, *, accepted: bool) -> None:
     """In place of the verifier's own audience, whether that has the resource or not."""
     for others in ([], [API], [API, MCP], ANY):
         changes: dict[str, Any] = {"audience": others, "require": Requirement(audience=[MCP])}
@@ -372,7 +372,7 @@ def test_a_requirement_asks_for_a_token_that_is_bound_to_one_of_its_resources(au
     assert refused_claims(access_claims(aud=MCP), require=Requirement(audience=[])) == Code.WRONG_AUDIENCE
 
 
-def test_who_checks_the_audience_later_gets_a_verifier_that_checks_all_the_rest() -> None:
+def test_a_verifier_for_any_audience_checks_everything_else() -> None:
     strict = verifier(audience=[API])
     later = strict.for_any_audience()
     assert (strict.audience, later.audience) == (frozenset({API}), ANY)
@@ -410,7 +410,7 @@ def test_an_id_tokens_aud_must_be_the_client_itself(aud: object) -> None:
         (Requirement(tenant="globex", any_role=["admin"]), Code.WRONG_TENANT),
     ],
 )
-def test_a_requirement_asks_for_scopes_groups_roles_and_a_tenant(require: Requirement, code: Code | None) -> None:
+def test_a_requirement_needs_scopes_groups_roles_and_a_tenant(require: Requirement, code: Code | None) -> None:
     if code is None:
         assert verifier(require=require).verify(POOL.sign())
     else:
@@ -429,7 +429,7 @@ def test_a_token_without_any_grants_meets_no_requirement() -> None:
         assert refused_claims(bare, require=require)
 
 
-def test_the_policy_may_call_the_tenant_and_the_roles_something_else() -> None:
+def test_the_policy_may_rename_the_tenant_and_the_roles() -> None:
     names = {"tenant_id": "org", "roles": "permissions"}
     token = POOL.sign(access_claims(org="globex", permissions=["admin"], roles="not ours"))
     claims = verifier(claim_names=names).verify(token)
@@ -479,14 +479,14 @@ def test_a_claim_that_is_not_emitted_is_not_read() -> None:
         {"clock": NOW},
     ],
 )
-def test_an_argument_that_says_nothing_is_refused_rather_than_read_as_any(arguments: dict[str, Any]) -> None:
+def test_an_empty_argument_is_refused_and_not_read_as_any(arguments: dict[str, Any]) -> None:
     (argument,) = arguments
     with pytest.raises(ConfigurationError, match=None if argument == "issuers" else f"{argument} m"):
         verifier(**arguments)
 
 
 @pytest.mark.parametrize("missing", ["issuers", "client_ids", "token_use", "revocations"])
-def test_no_check_can_be_left_out_by_leaving_out_its_argument(missing: str) -> None:
+def test_no_check_can_be_skipped_by_omitting_its_argument(missing: str) -> None:
     arguments: dict[str, Any] = {"issuers": KEYS, "client_ids": ANY, "token_use": ANY, "revocations": ANY}
     del arguments[missing]
     with pytest.raises(TypeError, match=missing):
@@ -544,19 +544,19 @@ def test_misuse_does_not_type_check(tmp_path: Any) -> None:  # noqa: ANN401 - py
         text=True,
         check=False,
     )
-    said = dict.fromkeys(range(1, len(lines) + 1), "")
+    reported = dict.fromkeys(range(1, len(lines) + 1), "")
     for line in run.stdout.splitlines():
         name, at, level, text = line.split(":", 3)
         assert name.endswith("snippet.py"), line
         if level.strip() == "error":
-            said[int(at)] += text
+            reported[int(at)] += text
     for number, argument in enumerate(SNIPPETS.values(), start=2):
         if argument is None:
-            assert not said[number], lines[number - 1]
+            assert not reported[number], lines[number - 1]
         else:
-            assert f'"{argument}"' in said[number], (lines[number - 1], said[number])
-    assert '"issuers"' in said[len(lines) - 1]
-    assert "positional" in said[len(lines)]
+            assert f'"{argument}"' in reported[number], (lines[number - 1], reported[number])
+    assert '"issuers"' in reported[len(lines) - 1]
+    assert "positional" in reported[len(lines)]
 
 
 # --- Revocation -------------------------------------------------------------------------------------------------------
@@ -594,7 +594,7 @@ SESSION, TOKEN, USER, OF_CLIENT, TENANT = (
 )
 
 
-def test_all_that_could_be_revoked_is_asked_for_at_once_and_only_of_a_good_token() -> None:
+def test_all_revocations_are_looked_up_at_once_and_only_for_a_valid_token() -> None:
     rows = Rows({})
     assert verifier(revocations=rows).verify(POOL.sign(CLAIMS))
     assert rows.asked == [(SESSION, TOKEN, USER, OF_CLIENT, TENANT)]
@@ -616,15 +616,13 @@ def test_a_session_and_a_token_are_revoked_by_their_id_whatever_the_time(key: st
 
 
 @pytest.mark.parametrize(("when", "revoked_at"), AT.items())
-def test_a_user_is_revoked_where_the_sign_in_is_not_younger(when: str, revoked_at: float) -> None:
+def test_a_user_is_revoked_if_the_sign_in_is_not_later(when: str, revoked_at: float) -> None:
     assert outcome(USER, revoked_at) == (None if when == "before the sign-in" else Code.TOKEN_REVOKED)
 
 
 @pytest.mark.parametrize("key", [OF_CLIENT, TENANT])
 @pytest.mark.parametrize(("when", "revoked_at"), AT.items())
-def test_a_client_and_a_tenant_are_revoked_where_the_token_is_not_younger(
-    key: str, when: str, revoked_at: float
-) -> None:
+def test_a_client_and_a_tenant_are_revoked_if_the_token_is_not_later(key: str, when: str, revoked_at: float) -> None:
     assert outcome(key, revoked_at) == (Code.TOKEN_REVOKED if when in ("at the issue", "after the issue") else None)
 
 
@@ -643,13 +641,13 @@ def test_without_auth_time_a_user_is_revoked_by_the_time_of_issue() -> None:
 
 
 @pytest.mark.parametrize("key", [USER, OF_CLIENT, TENANT])
-def test_what_cannot_be_compared_ends_the_token(key: str) -> None:
+def test_times_that_cannot_be_compared_revoke_the_token(key: str) -> None:
     assert outcome(key, 0, access_claims(auth_time=None, iat=None)) == Code.TOKEN_REVOKED, "no time in the token"
     assert outcome(key, None) == Code.TOKEN_REVOKED, "no readable time in the row"
     assert outcome(key, float("nan")) == Code.TOKEN_REVOKED
 
 
-def test_a_row_that_was_not_asked_for_decides_nothing() -> None:
+def test_a_row_that_was_not_requested_is_ignored() -> None:
     class Generous(Rows):
         def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
             return {**super().revoked_at(keys), revocation_key("user", "somebody else"): NOW}
@@ -657,7 +655,7 @@ def test_a_row_that_was_not_asked_for_decides_nothing() -> None:
     assert verifier(revocations=Generous({})).verify(POOL.sign(CLAIMS))
 
 
-def test_where_revocation_cannot_be_known_the_token_is_refused() -> None:
+def test_a_token_is_refused_if_its_revocation_cannot_be_looked_up() -> None:
     class Down:
         def revoked_at(self, _keys: Sequence[str], /) -> Mapping[str, float | None]:
             raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB did not answer")
@@ -723,7 +721,7 @@ TOO_LENIENT: dict[str, tuple[str, dict[str, Any], Code]] = {
 
 
 @pytest.mark.parametrize("what", TOO_LENIENT)
-def test_what_aws_jwt_verify_accepts_is_refused(what: str) -> None:
+def test_tokens_that_aws_jwt_verify_accepts_are_refused(what: str) -> None:
     token, changes, code = TOO_LENIENT[what]
     assert refusal(token, **changes)[0] == code
 
@@ -731,7 +729,7 @@ def test_what_aws_jwt_verify_accepts_is_refused(what: str) -> None:
 # --- Nothing leaks, nothing else is raised, nothing heavy is imported -------------------------------------------------
 
 
-def test_neither_errors_nor_logs_repeat_what_a_token_says(caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_and_logs_contain_nothing_from_a_token(caplog: pytest.LogCaptureFixture) -> None:
     marker = "do-not-repeat-me"
     tokens = [
         POOL.sign(access_claims(**{claim: marker}))
