@@ -100,10 +100,10 @@ MEMBERS = st.sampled_from(
 
 EVENTS = st.one_of(
     WHOLE,
-    st.builds(lambda request, changes: {**request, **changes}, WHOLE, st.dictionaries(MEMBERS, JSON, max_size=3)),
-    st.builds(lambda request, gone: {name: request[name] for name in request if name != gone}, WHOLE, MEMBERS),
+    st.builds(lambda http_event, changes: {**http_event, **changes}, WHOLE, st.dictionaries(MEMBERS, JSON, max_size=3)),
+    st.builds(lambda http_event, gone: {name: http_event[name] for name in http_event if name != gone}, WHOLE, MEMBERS),
     st.builds(
-        lambda request, name, value: {**request, "headers": {**request["headers"], name: value}},
+        lambda http_event, name, value: {**http_event, "headers": {**http_event["headers"], name: value}},
         WHOLE,
         st.sampled_from(["authorization", "Authorization", "content-type", "x"]) | st.text(max_size=8),
         JSON,
@@ -134,8 +134,8 @@ def check(answer: Answer) -> int:
 
 
 @given(EVENTS)
-def test_any_event_gets_a_documented_answer(request: dict[str, Any]) -> None:
-    assert check(introspection().answer(request)) != 503, "everything is within reach"
+def test_any_event_gets_a_documented_answer(http_event: dict[str, Any]) -> None:
+    assert check(introspection().answer(http_event)) != 503, "everything is within reach"
 
 
 @pytest.mark.parametrize(
@@ -143,26 +143,26 @@ def test_any_event_gets_a_documented_answer(request: dict[str, Any]) -> None:
     [introspection(NoRows()), introspection(revoked=Revoked({}, DOWN))],
     ids=["no table", "no revocations"],
 )
-@given(request=EVENTS)
+@given(http_event=EVENTS)
 def test_any_event_gets_a_documented_answer_while_the_table_is_down(
-    service: Introspection, request: dict[str, Any]
+    service: Introspection, http_event: dict[str, Any]
 ) -> None:
-    check(service.answer(request))
+    check(service.answer(http_event))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
-    request=EVENTS,
+    http_event=EVENTS,
     token=TOKENS,
     credentials=st.none() | CREDENTIALS,
     secret=st.sampled_from(["", SECRET, "a wrong secret"]) | st.text(max_size=40),
 )
 def test_nothing_from_a_token_or_a_secret_gets_into_the_answer_or_the_log(
-    caplog: pytest.LogCaptureFixture, request: dict[str, Any], token: str, credentials: str | None, secret: str
+    caplog: pytest.LogCaptureFixture, http_event: dict[str, Any], token: str, credentials: str | None, secret: str
 ) -> None:
     """The fixture only collects; that it outlives the examples does no harm."""
-    request = {
-        **request,
+    http_event = {
+        **http_event,
         "headers": {"content-type": FORM} | ({} if credentials is None else {"authorization": credentials}),
         "body": encoded(
             urlencode(
@@ -173,7 +173,7 @@ def test_nothing_from_a_token_or_a_secret_gets_into_the_answer_or_the_log(
         "isBase64Encoded": True,
     }
     with caplog.at_level(logging.DEBUG):
-        answer = introspection().answer(request)
+        answer = introspection().answer(http_event)
     output = "".join(map(str, (json.dumps(answer.response), *answer[1:]))) + caplog.text
     for kept in (SECRET, digest(SECRET), basic(), machine_token(), *(part for part in token.split(".") if part)):
         if len(kept) > 8:  # shorter ones may be in an answer by chance
@@ -183,7 +183,7 @@ def test_nothing_from_a_token_or_a_secret_gets_into_the_answer_or_the_log(
 
 
 @pytest.mark.parametrize(
-    ("request", "status"),
+    ("http_event", "status"),
     [
         (event(), 200),
         (event(POOL.sign(access_claims(exp=NOW))), 200),
@@ -194,5 +194,5 @@ def test_nothing_from_a_token_or_a_secret_gets_into_the_answer_or_the_log(
         (event(media_type="text/plain"), 415),
     ],
 )
-def test_the_check_knows_every_answer(request: dict[str, Any], status: int) -> None:
-    assert check(introspection().answer(request)) == status
+def test_the_check_knows_every_answer(http_event: dict[str, Any], status: int) -> None:
+    assert check(introspection().answer(http_event)) == status
