@@ -11,7 +11,7 @@
      +- OperationError         an operation on the table or the pool failed        CS4xxx
          +- StoreError         DynamoDB is unavailable or its response is invalid
 
-The meaning of a code never changes. ``docs/codes.md`` has the remedy for each; a test compares the two.
+The meaning of a code never changes. ``docs/reference/codes.md`` has the remedy for each; a test compares the two.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class ClaimsmithError(Exception):
     """The parent of every error that Claimsmith raises deliberately.
 
     Attributes:
-        code: the stable code, an entry of ``docs/codes.md``.
+        code: the stable code, an entry of ``docs/reference/codes.md``.
         message: what happened; never contains a claim value, a token or an attribute.
     """
 

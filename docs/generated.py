@@ -49,7 +49,7 @@ def rows(policy: Mapping[str, Any]) -> str:
         "# Policy rows",
         "",
         "Every attribute of every kind of policy row, from the [JSON Schema](../policy.schema.json) of a policy file.",
-        "The [policy language by example](../policy.md) shows them at work.",
+        "The [policy language by example](../reference/policy.md) shows them at work.",
         "",
     ]
     for section, model in kinds:

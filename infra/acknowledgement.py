@@ -1,7 +1,7 @@
 """Says on a resource why a rule of cdk-nag's AwsSolutions pack does not hold for it.
 
-``docs/deploy.md`` lists them all; a test compares. None is on a stack: a rule is acknowledged where it is broken, so
-that the next resource that breaks it is seen.
+``docs/how-to/deploy.md`` lists them all; a test compares. None is on a stack: a rule is acknowledged where it is
+broken, so that the next resource that breaks it is seen.
 """
 
 from __future__ import annotations

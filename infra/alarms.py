@@ -1,4 +1,4 @@
-"""Alarms, each with what to do in ``docs/deploy.md`` (a test compares), and the topic they tell.
+"""Alarms, each with what to do in ``docs/how-to/deploy.md`` (a test compares), and the topic they tell.
 
 Where nothing happens there is nothing to measure, so missing data is no alarm.
 """
@@ -83,7 +83,7 @@ class Alarms(Construct):
         """Add an alarm.
 
         Args:
-            name: unique in the stack; a heading of the table in ``docs/deploy.md``.
+            name: unique in the stack; a heading of the table in ``docs/how-to/deploy.md``.
             says: what it means, in a sentence.
             metric: by ``PERIOD``.
             threshold: in the metric's unit; reaching it counts.
@@ -93,7 +93,7 @@ class Alarms(Construct):
         alarm = cloudwatch.Alarm(
             self,
             name,
-            alarm_description=f"{says} What to do: docs/deploy.md, {name}.",
+            alarm_description=f"{says} What to do: docs/how-to/deploy.md, {name}.",
             metric=metric,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,

@@ -60,7 +60,7 @@ class RestApi(Construct):
         Annotations.of(self.api).add_info_v2(
             "claimsmith:rest-log-role",
             "A REST API writes access logs only where API Gateway has a role for them in this account and Region "
-            "(docs/deploy.md); without it the deployment fails.",
+            "(docs/how-to/deploy.md); without it the deployment fails.",
         )
         protect = apigateway.TokenAuthorizer(
             self,
@@ -84,7 +84,7 @@ class RestApi(Construct):
         acknowledge(
             self.api.deployment_stage,
             "APIG3",
-            "A firewall is the account owner's choice and bill; docs/deploy.md says where it goes.",
+            "A firewall is the account owner's choice and bill; docs/how-to/deploy.md says where it goes.",
         )
         acknowledge(
             self.api.deployment_stage,

@@ -27,7 +27,7 @@ OTHERS: Final = {"claimsmith.table": ("create_table",)}
 
 HEAD: Final = """\
 # The public names of the library, with their signatures. A test compares this file with the code.
-# When it changes, note the change in CHANGELOG.md; docs/support.md has the promise it belongs to.
+# When it changes, note the change in CHANGELOG.md; docs/reference/support.md has the promise it belongs to.
 # To update it: python scripts/public.py > docs/reference/public.txt
 """
 

@@ -27,7 +27,7 @@ class Block(NamedTuple):
 class Page:
     """One page: its blocks, tables and links."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: Path | str) -> None:
         self.path = ROOT / path
         self.text = self.path.read_text(encoding="utf-8")
         self.blocks = [
@@ -58,16 +58,14 @@ class Page:
 
     def broken_links(self) -> list[str]:
         """Links to headings and files that are not there."""
-        prose = re.sub(r"^```.*?^```$", "", self.text, flags=re.MULTILINE | re.DOTALL)
-        headings = {_anchor(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)}
-        broken = []
-        for target in re.findall(r"\]\(([^)\s]+)\)", prose):
-            file, _, anchor = target.partition("#")
-            if target.startswith("https://"):
-                continue
-            if (file and not (self.path.parent / file).exists()) or (anchor and not file and anchor not in headings):
-                broken.append(target)
-        return broken
+        return [link for link in re.findall(r"\]\(([^)\s]+)\)", _prose(self.text)) if not self._leads(link)]
+
+    def _leads(self, link: str) -> bool:
+        if re.match(r"https:|mailto:", link):
+            return True
+        file, _, anchor = link.partition("#")
+        target = self.path.parent / file if file else self.path
+        return target.exists() and (not anchor or anchor in _anchors(target))
 
 
 def code(cell: str) -> str:
@@ -82,6 +80,11 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
-def _anchor(heading: str) -> str:
-    """The anchor that a Markdown reader gives a heading."""
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+def _prose(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors that a Markdown reader gives the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", _prose(page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

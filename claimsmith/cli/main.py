@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Control what goes into Amazon Cognito tokens, and see why.",
     epilog="These options may go before or after the command. Exit codes: 0 success, 1 findings or refused, "
-    "2 usage, 3 AWS unreachable. docs/codes.md explains every code and how to fix it.",
+    "2 usage, 3 AWS unreachable. docs/reference/codes.md explains every code and how to fix it.",
 )
 
 #: Exit codes by error; 1 for all others.

@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 Severity = Literal["error", "warning"]
 
-#: Codes that are reported but do not block publishing: by their numbers, as ``docs/codes.md`` says.
+#: Codes that are reported but do not block publishing: by their numbers, as ``docs/reference/codes.md`` says.
 WARNINGS: Final = frozenset(
     {Code.FINDINGS_CUT, *(code for code in Code if "CS1040" <= code.value < "CS2000")},
 )
@@ -64,7 +64,7 @@ class Finding:
     """An error or a warning about a draft.
 
     Attributes:
-        code: stable; described in ``docs/codes.md``.
+        code: stable; described in ``docs/reference/codes.md``.
         row: the row key; empty if the file itself is wrong.
         attribute: the path of the attribute in the row; empty if the row itself is wrong.
         message: what is wrong and how to fix it.

@@ -14,7 +14,7 @@ class OperandForm(NamedTuple):
     """A kind of operand.
 
     Attributes:
-        words: what the value must be, in messages and in ``docs/policy.md``.
+        words: what the value must be, in messages and in ``docs/reference/policy.md``.
         accepts: whether a value is of this kind.
         schema: the JSON Schema of such values.
     """

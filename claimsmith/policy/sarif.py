@@ -38,7 +38,7 @@ def _rule(code: Code) -> dict[str, Any]:
         "id": code.value,
         "name": "".join(word.capitalize() for word in code.name.split("_")),
         "shortDescription": {"text": f"{code.name.replace('_', ' ').capitalize()}."},
-        "help": {"text": f"See {code.value} in docs/codes.md for its meaning and how to fix it."},
+        "help": {"text": f"See {code.value} in docs/reference/codes.md for its meaning and how to fix it."},
     }
 
 

@@ -50,7 +50,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Handle one event from Cognito.
 
     Raises:
-        SignInRefusedError: no token; the text ends with a code from ``docs/codes.md``.
+        SignInRefusedError: no token; the text ends with a code from ``docs/reference/codes.md``.
     """
     try:
         issued = _issuer.issue(event)

@@ -1,4 +1,4 @@
-"""``docs/codes.md`` and ``claimsmith/errors.py`` agree."""
+"""``docs/reference/codes.md`` and ``claimsmith/errors.py`` agree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from claimsmith.errors import Code
 
-PAGE = (Path(__file__).parents[2] / "docs" / "codes.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "codes.md").read_text(encoding="utf-8")
 
 #: Rows of the page's tables: code, name, meaning, remedy.
 ROWS = re.findall(r"^\| (CS\d{4}) \| (\w+) \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)

@@ -81,7 +81,7 @@ def test_there_is_every_command_and_option_that_is_named(path: Path) -> None:
 
 def test_options_that_a_remedy_or_a_message_names_alone_are_there_too() -> None:
     there = {name for command in every(ROOT_COMMAND) for name in options(command)} | SHARED
-    for path in [ROOT / "docs" / "codes.md", *sorted((ROOT / "claimsmith" / "cli").glob("*.py"))]:
+    for path in [ROOT / "docs" / "reference" / "codes.md", *sorted((ROOT / "claimsmith" / "cli").glob("*.py"))]:
         assert set(_OPTION.findall(path.read_text(encoding="utf-8"))) <= there, path.name
 
 

@@ -28,7 +28,7 @@ from tests.differential.verdicts import (
 THOROUGH = os.environ.get("CI") == "true"
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "7515"))
 TOKENS = int(os.environ.get("DIFFERENTIAL_TOKENS", "20000" if THOROUGH else "1500"))
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "verifier.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "verifier.md"
 
 #: Verdicts that come after the signature was found right.
 BEHIND_THE_SIGNATURE = {

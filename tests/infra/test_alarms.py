@@ -33,7 +33,7 @@ def _alarms(template: Template) -> dict[str, dict[str, Any]]:
 
 def _documented() -> dict[str, str]:
     """The guide's table of alarms: what to do, by name."""
-    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
     section = re.search(r"## Alarms: what to do at 3 a\.m\.\n.*?\|---\|---\|---\|\n(.*?)\n(?:\n|$)", guide, re.DOTALL)
     assert section is not None
     return {cells[1].strip(" `"): cells[3].strip() for line in section[1].splitlines() if (cells := line.split("|"))}
@@ -42,7 +42,7 @@ def _documented() -> dict[str, str]:
 def test_every_alarm_says_where_it_is_written_what_to_do(template: Template) -> None:
     documented = _documented()
     for name, alarm in _alarms(template).items():
-        assert alarm["AlarmDescription"].endswith(f"What to do: docs/deploy.md, {name}.")
+        assert alarm["AlarmDescription"].endswith(f"What to do: docs/how-to/deploy.md, {name}.")
         assert documented.get(name), name
 
 

@@ -55,7 +55,7 @@ def _declared(synthesised: Synthesised) -> Iterator[tuple[str, object]]:
 
 
 def _table(rows: set[Acknowledged]) -> str:
-    """As in ``docs/deploy.md``: one line for a rule and a reason."""
+    """As in ``docs/how-to/deploy.md``: one line for a rule and a reason."""
     places: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         places.setdefault((row.rule, row.reason), set()).add(row.resource.removesuffix("/Resource"))
@@ -101,7 +101,7 @@ def test_nothing_is_acknowledged_for_a_whole_stack(synthesised: Synthesised) -> 
 
 def test_the_guide_lists_every_acknowledgement(production_app: Synthesised, development_app: Synthesised) -> None:
     expected = _table(_acknowledged(production_app) | _acknowledged(development_app))
-    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
     section = re.search(
         r"## What cdk-nag reports, and why it is accepted\n.*?\|---\|---\|---\|\n(.*?)\n(?:\n|$)", guide, re.DOTALL
     )

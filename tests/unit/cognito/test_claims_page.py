@@ -1,4 +1,4 @@
-"""``docs/claims.md`` is true: each cell agrees with the contract, with CognitoKit, with lint and with real tokens.
+"""``docs/reference/claims.md`` is true: each cell agrees with contract, CognitoKit, lint and real tokens.
 
 The tokens are those that CognitoKit makes of the trigger's answer, from tokens in which every claim that Cognito puts
 there says ``cognito``.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from claimsmith.engine import Decision
     from claimsmith.engine.bundle import Bundle
 
-PAGE: Final = Page("docs/claims.md")
+PAGE: Final = Page("docs/reference/claims.md")
 
 NOT: Final = "no"
 ANY_OTHER: Final = "any other name"

@@ -1,4 +1,4 @@
-"""Every CS1xxx code has an entry in ``docs/codes.md``, a bad fixture that gives exactly it, and a good one without one.
+"""Every CS1xxx code is on ``docs/reference/codes.md``, has a bad fixture that gives exactly it, and a good one.
 
 A bad YAML fixture names in its first line what is blamed: the row and the attribute, or the line of a file that is no
 policy. A JSON fixture holds rows, where YAML cannot express it.
@@ -63,7 +63,7 @@ def blamed(finding: Finding) -> str:
 
 
 def test_every_code_has_an_entry_and_two_fixtures_and_nothing_else_has() -> None:
-    page = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "codes.md").read_text(encoding="utf-8")
     entries = re.findall(r"^\| (CS1\d{3}) \|", page, re.MULTILINE)
     files = {kind: sorted(path.name[:6] for path in FIXTURES.glob(f"CS*-{kind}.*")) for kind in ("good", "bad")}
     expected = sorted(code.value for code in CODES)
@@ -96,7 +96,7 @@ def test_an_error_keeps_a_policy_from_being_compiled_and_a_warning_does_not(code
 
 
 def test_the_page_calls_warnings_what_lint_calls_warnings() -> None:
-    page = (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "codes.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| (CS1\d{3}) \| \w+ \| Warning:", page, re.MULTILINE))
     assert documented == {code.value for code in WARNINGS}
 

@@ -233,7 +233,7 @@ def test_a_table_that_does_not_answer_is_no_row_that_is_refused() -> None:
 
 
 def canonical(value: Any) -> str:  # noqa: ANN401 - a row or a value
-    """DynamoDB JSON as ``docs/deploy.md`` has ``jq`` write it."""
+    """DynamoDB JSON as ``docs/how-to/deploy.md`` has ``jq`` write it."""
 
     def ordered(inner: Any) -> Any:  # noqa: ANN401 - the same
         if isinstance(inner, dict):

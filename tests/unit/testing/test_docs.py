@@ -1,4 +1,4 @@
-"""``docs/cognitokit.md`` is true: its example runs, and it lists the rules and the ways to tokens that there are."""
+"""``docs/how-to/cognitokit.md`` is true: its example runs, and it lists every rule and every way to a token."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from claimsmith.testing import MACHINES, REFRESHES, SIGN_INS, CognitoKit, Rule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGE = (Path(__file__).parents[3] / "docs" / "cognitokit.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "cognitokit.md").read_text()
 
 
 def test_the_example_runs_as_it_stands() -> None:
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(code, "docs/cognitokit.md", "exec"), names)  # noqa: S102 - the page's own example
+    exec(compile(code, "docs/how-to/cognitokit.md", "exec"), names)  # noqa: S102 - the page's own example
     tests: list[Callable[[CognitoKit], None]] = [
         test for name, test in names.items() if name.startswith("test_") and callable(test)
     ]

@@ -1,4 +1,4 @@
-"""Introspection: RFC 7662 clause by clause; ``docs/introspection.md`` lists the clauses with these tests."""
+"""Introspection: RFC 7662 clause by clause; ``docs/reference/introspection.md`` lists the clauses with these tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``docs/introspection.md`` names tests that exist, and every test of a clause is named there."""
+"""``docs/reference/introspection.md`` names tests that exist, and every test of a clause is named there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "introspection.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "introspection.md").read_text(encoding="utf-8")
 CLAUSES = Path(__file__).with_name("test_introspection.py")
 CALLERS = Path(__file__).with_name("test_introspection_callers.py")
 

@@ -1,4 +1,4 @@
-"""The recipes of ``docs/recipes`` run as they stand: their files are written down and their tests are run."""
+"""The recipes of ``docs/how-to/recipes`` run as they stand: their files are written down and their tests are run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-RECIPES = sorted((Path(__file__).parents[3] / "docs" / "recipes").glob("*.md"))
+RECIPES = sorted((Path(__file__).parents[3] / "docs" / "how-to" / "recipes").glob("*.md"))
 
 
 def files_of(recipe: Path) -> dict[str, str]:
