@@ -173,7 +173,7 @@ def test_an_export_refuses_a_row_that_no_file_can_express(claimsmith: Command, r
 def test_a_file_that_cannot_be_written_is_reported(claimsmith: Command, tmp_path: Path) -> None:
     done = claimsmith("export", "--output", str(tmp_path / "no" / "such.yaml"))
     assert done.code == 2
-    assert "cannot be written" in done.err
+    assert "cannot be written" in " ".join(done.err.split())  # lines are broken by the length of the path
 
 
 def test_the_schema_is_shown_and_written(claimsmith: Command, tmp_path: Path) -> None:
