@@ -1,4 +1,4 @@
-"""Names and values of claims; which claim a trigger may change is said by ``docs/claims.md`` (``test_claims_page``)."""
+"""Names and values of claims; ``test_claims_page`` tests which claim a trigger may change."""
 
 from __future__ import annotations
 
