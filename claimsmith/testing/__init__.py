@@ -1,6 +1,6 @@
-"""CognitoKit: an offline user pool that keeps Cognito's contract with the pre token generation trigger.
+"""CognitoKit: an offline user pool that implements Cognito's contract with the pre token generation trigger.
 
-It imports nothing of ``claimsmith``: the referee must not share the player's mistakes.
+It imports nothing else from ``claimsmith``, so that it does not repeat the mistakes of the code under test.
 """
 
 from claimsmith.testing.contract import CLAIMS, PREFIXES, ClaimRow, Rule, Violation

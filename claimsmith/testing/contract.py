@@ -1,4 +1,4 @@
-"""The contract as data: which claims, values and scopes a trigger may answer with.
+"""The contract as data: the claims, values and scopes that a trigger may return.
 
 Source: "Claims and scopes reference" of ``user-pool-lambda-pre-token-generation`` in the Amazon Cognito developer
 guide, and its value types and scope rules. Written from the page and not from ``claimsmith.cognito``, so that a
@@ -19,26 +19,26 @@ Change = Literal["set", "suppress"]
 
 
 class Rule(Enum):
-    """A rule of the contract; the name is stable, the value says it."""
+    """A rule of the contract: its stable name and its text."""
 
     RESERVED_CLAIM = "Cognito alone sets this claim; it cannot be added, changed or suppressed"
-    OTHER_TOKENS_CLAIM = "this claim belongs to the other token; that it may be added here is not documented"
-    SCOPE_CLAIM = "scopes change by scopesToAdd and scopesToSuppress only"
-    GROUP_CLAIM = "groups and roles change by groupOverrideDetails, or by suppressing cognito:groups"
+    OTHER_TOKENS_CLAIM = "this is a claim of the other token; adding it here is not documented"
+    SCOPE_CLAIM = "scopes can only be changed with scopesToAdd and scopesToSuppress"
+    GROUP_CLAIM = "groups and roles can only be changed with groupOverrideDetails, or by suppressing cognito:groups"
     DEVELOPER_ATTRIBUTE = "a dev: attribute can only be suppressed"
     AUDIENCE = "aud in an access token must be the app client's id"
-    BOUND_AUDIENCE = "what a trigger's aud does to an access token that is bound to a resource is not documented"
+    BOUND_AUDIENCE = "setting aud in an access token that is bound to a resource is not documented"
     EMPTY_NAME = "a claim needs a name"
     NULL_VALUE = "null is not a claim value"
-    ARRAY_MEMBER = "an array holds only strings, numbers and booleans"
-    PLAIN_IN_ID = "this ID token claim takes no array and no object"
-    SCOPE_BLANK = "a scope holds no blank"
+    ARRAY_MEMBER = "an array may only contain strings, numbers and booleans"
+    PLAIN_IN_ID = "this ID token claim cannot be an array or an object"
+    SCOPE_BLANK = "a scope contains no white space"
     SCOPE_SYNTAX = "a scope has 1 to 256 characters of RFC 6749 section 3.3"
-    ADMIN_SCOPE = "that a trigger may add aws.cognito.signin.user.admin is not documented"
-    MACHINE_OIDC_SCOPE = "that a machine's token may get a scope of OpenID Connect is not documented"
+    ADMIN_SCOPE = "adding aws.cognito.signin.user.admin is not documented"
+    MACHINE_OIDC_SCOPE = "adding a scope of OpenID Connect to a machine's token is not documented"
     MACHINE_GROUPS = "a machine has no groups"
-    NULL_MEMBER = "what null means here is not documented; leave the member out"
-    UNKNOWN_MEMBER = "Cognito does not look for this member here, so it has no effect"
+    NULL_MEMBER = "the meaning of null is not documented here; leave the member out"
+    UNKNOWN_MEMBER = "Cognito does not read this member here, so it has no effect"
     QUOTA = "at most 5,000 claims and scopes, existing and added, over both tokens"
 
 
@@ -49,12 +49,12 @@ class Violation(NamedTuple):
     where: str
 
     def __str__(self) -> str:
-        """The rule's name, the place, and what the rule says."""
+        """The rule's name, the place and the rule's text."""
         return f"{self.rule.name} at {self.where}: {self.rule.value}"
 
 
 class ClaimRow(NamedTuple):
-    """What a trigger may do to a claim: None, or the rule that forbids it."""
+    """The changes of a claim that a trigger may make: None, or the rule that forbids it."""
 
     set_access: Rule | None = None
     suppress_access: Rule | None = None
@@ -73,8 +73,8 @@ _ACCESS_ONLY: Final = ClaimRow(*[Rule.RESERVED_CLAIM] * 2, *[Rule.OTHER_TOKENS_C
 _ID_ONLY: Final = ClaimRow(*[Rule.OTHER_TOKENS_CLAIM] * 2, *[Rule.RESERVED_CLAIM] * 2)
 _BY_GROUP_BLOCK: Final = ClaimRow(*[Rule.GROUP_CLAIM] * 4)
 
-#: Rules that a claim set to the very value it has does not break. The page's table says of ``aud`` in the ID token that
-#: it cannot be changed; the page's example "Add claims with complex objects" sets it, to the client's id that it is.
+#: Rules that are not broken by setting a claim to the value that it already has. In the page's table, ``aud`` in the ID
+#: token cannot be changed; the page's example "Add claims with complex objects" sets it to the same client id.
 AGAINST_OTHER_VALUES: Final = frozenset({Rule.RESERVED_CLAIM, Rule.AUDIENCE})
 
 #: The table, claim by claim. ``aud`` in the access token is checked by its value (``AUDIENCE``, ``BOUND_AUDIENCE``).
@@ -107,16 +107,16 @@ CLAIMS: Final[dict[str, ClaimRow]] = {
     "version": _ACCESS_ONLY,
 }
 
-#: Rows for all names with a prefix that the table does not have one by one.
+#: Rows for all other names with a prefix.
 PREFIXES: Final[dict[str, ClaimRow]] = {
     "cognito:": _RESERVED,
     "dev:": ClaimRow(set_access=Rule.DEVELOPER_ATTRIBUTE, set_id=Rule.DEVELOPER_ATTRIBUTE),
 }
 
-#: ID token claims that take neither an array nor an object.
+#: ID token claims that cannot be an array or an object.
 PLAIN_IN_ID: Final = frozenset({"address", "email_verified", "phone_number_verified", "updated_at"})
 
-#: Seconds Cognito waits for a trigger (cognito-user-pools-working-with-lambda-triggers).
+#: Seconds that Cognito waits for a trigger (cognito-user-pools-working-with-lambda-triggers).
 TRIGGER_SECONDS: Final = 5.0
 
 #: Claims and scopes of both tokens in one transaction (quotas).
@@ -193,7 +193,7 @@ def scope_rule(scope: str, requested: frozenset[str], *, machine: bool) -> Rule 
     return Rule.MACHINE_OIDC_SCOPE if machine and scope in OIDC_SCOPES else None
 
 
-#: Members that Cognito looks for, by where it looks.
+#: Members that Cognito reads, by the object that contains them.
 MEMBERS: Final[dict[str, frozenset[str]]] = {
     "": frozenset({"claimsAndScopeOverrideDetails"}),
     "claimsAndScopeOverrideDetails": frozenset({"idTokenGeneration", "accessTokenGeneration", "groupOverrideDetails"}),

@@ -1,7 +1,7 @@
-"""What the kit raises: Cognito's own errors, by their names and in botocore's shape, and ``ContractViolation``.
+"""The errors of the kit: Cognito's own errors, with their names and in botocore's shape, and ``ContractViolation``.
 
-None of them has a code of ``claimsmith.errors``: they are what Amazon Cognito says to its caller, not what Claimsmith
-says. ``error.response["Error"]["Code"]`` reads as it does on botocore's ``ClientError``::
+None of them has a code of ``claimsmith.errors``: they are errors of Amazon Cognito, not of Claimsmith.
+``error.response["Error"]["Code"]`` is the same as on botocore's ``ClientError``::
 
     CognitoError
      +- UserLambdaValidationException     the trigger refused or failed
@@ -11,11 +11,11 @@ says. ``error.response["Error"]["Code"]`` reads as it does on botocore's ``Clien
      +- RefreshTokenReuseException        a rotated refresh token after its grace period
      +- UserNotFoundException             no such user
      +- ResourceNotFoundException         no such app client
-     +- InvalidParameterException         what the app client or Cognito does not allow
-     +- InvalidOAuthFlowException         flows that do not go together
-     +- UnsupportedOperationException     revocation where the app client has it switched off
+     +- InvalidParameterException         the app client or Cognito does not allow it
+     +- InvalidOAuthFlowException         flows that cannot be combined
+     +- UnsupportedOperationException     the app client has revocation switched off
      +- TokenEndpointError                an answer of ``/oauth2/token``; its code is that of RFC 6749 section 5.2
-    ContractViolation                     the answer breaks a rule of the page
+    ContractViolation                     the answer breaks a rule of the contract
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class CognitoError(Exception):
     Attributes:
         code: Cognito's name for it.
         message: Cognito's text.
-        response: both, where botocore's ``ClientError`` has them.
+        response: both, in the form of botocore's ``ClientError``.
     """
 
-    #: The code; the name of the class where none is given.
+    #: The code, if it is not the name of the class.
     named: ClassVar[str] = ""
 
     def __init__(self, message: str, code: str = "") -> None:
@@ -48,7 +48,7 @@ class CognitoError(Exception):
 
 
 class UserLambdaValidationException(CognitoError):  # noqa: N818 - Cognito's name
-    """The trigger refused or failed; the message holds the text of its error."""
+    """The trigger refused or failed; the message contains the text of its error."""
 
 
 class InvalidLambdaResponseException(CognitoError):  # noqa: N818 - Cognito's name
@@ -56,7 +56,7 @@ class InvalidLambdaResponseException(CognitoError):  # noqa: N818 - Cognito's na
 
 
 class UnexpectedLambdaException(CognitoError):  # noqa: N818 - Cognito's name
-    """The trigger could not be called to an end."""
+    """The call of the trigger did not complete."""
 
 
 class NotAuthorizedException(CognitoError):  # noqa: N818 - Cognito's name
@@ -91,8 +91,8 @@ class TokenEndpointError(CognitoError):
     """An error of ``/oauth2/token``; ``code`` is ``invalid_grant`` and the like (RFC 6749 section 5.2)."""
 
 
-class ContractViolation(Exception):  # noqa: N818 - what it is, not that something failed
-    """The trigger's answer breaks the contract, in a way of which AWS does not say what comes of it.
+class ContractViolation(Exception):  # noqa: N818 - the name is the finding
+    """The trigger's answer breaks the contract in a way whose consequences AWS does not document.
 
     It does not derive from ``CognitoError``: code under test that handles Cognito's errors must not swallow it.
 

@@ -1,8 +1,8 @@
 """The event that Cognito sends to the trigger, versions 2 and 3.
 
 Sources: ``user-pool-lambda-pre-token-generation`` and ``token-endpoint`` of the Amazon Cognito developer guide, and
-events that users captured where these leave something open: ``preferredRole`` is null and not a list, ``response``
-holds null, and there is no ``clientMetadata`` where the caller sent none.
+events that users captured, for details that are not documented: ``preferredRole`` is null and not a list,
+``response`` contains null, and there is no ``clientMetadata`` if the caller sent none.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ AUTHENTICATE_DEVICE: Final = "TokenGeneration_AuthenticateDevice"
 REFRESH_TOKENS: Final = "TokenGeneration_RefreshTokens"
 CLIENT_CREDENTIALS: Final = "TokenGeneration_ClientCredentials"
 
-#: What stands for the user's name in a machine's event.
+#: The user name in a machine's event.
 MACHINE_NAME: Final = "ClientCredentials"
 
 
 class Flow(NamedTuple):
-    """A way to tokens.
+    """A way to get tokens.
 
     Attributes:
         source: the trigger source.
@@ -45,7 +45,7 @@ _PASSWORD: Final = frozenset({"ALLOW_USER_PASSWORD_AUTH", "ALLOW_USER_AUTH"})
 _ADMIN_PASSWORD: Final = frozenset({"ALLOW_ADMIN_USER_PASSWORD_AUTH"})
 _CHALLENGES: Final = frozenset({"ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH"}) | _PASSWORD
 
-#: How a user signs in: the operation whose answer holds the tokens, or the challenge that it answers.
+#: How a user signs in: the operation that returns the tokens, or the challenge that it answers.
 SIGN_INS: Final[dict[str, Flow]] = {
     "InitiateAuth": Flow(AUTHENTICATION, passes_metadata=False, oauth=False, allowed_by=_PASSWORD),
     "AdminInitiateAuth": Flow(AUTHENTICATION, passes_metadata=False, oauth=False, allowed_by=_ADMIN_PASSWORD),
@@ -77,7 +77,7 @@ MACHINES: Final[dict[str, Flow]] = {
 
 
 class Pool(NamedTuple):
-    """Where an event comes from."""
+    """The user pool of an event."""
 
     region: str
     id: str
@@ -106,7 +106,7 @@ def build(  # noqa: PLR0913 - the members of an event
         attributes: the user's attributes; none for a machine.
         groups: the user's groups; None for a machine.
         scopes: requested and allowed.
-        client_metadata: where it reaches the trigger and the caller sent some; without, the event has no such key.
+        client_metadata: if it reaches the trigger and the caller sent some; otherwise the event has no such key.
     """
     request: dict[str, Any] = {
         "userAttributes": dict(attributes),

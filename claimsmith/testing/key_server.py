@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Seconds for which a connection may say nothing.
+#: Seconds for which a connection may be idle.
 _IDLE_SECONDS: Final = 5
 
 #: Requests remembered.
@@ -30,7 +30,7 @@ class KeyServer:
 
     Attributes:
         url: the pool's address; documents are below it.
-        requests: paths asked for, the last thousand.
+        requests: requested paths, the last thousand.
     """
 
     url: str
@@ -38,18 +38,18 @@ class KeyServer:
 
     @property
     def jwks_uri(self) -> str:
-        """Where the key set is."""
+        """The address of the key set."""
         return self.url + _JWKS
 
     @property
     def discovery_uri(self) -> str:
-        """Where the discovery document is."""
+        """The address of the discovery document."""
         return self.url + _DISCOVERY
 
 
 @contextmanager
 def serving(pool_id: str, jwks: Callable[[], dict[str, Any]], issuer: Callable[[], str]) -> Iterator[KeyServer]:
-    """Serve on a free port of 127.0.0.1 until the block ends; whatever is asked gets an answer and a closed connection.
+    """Serve on a free port of 127.0.0.1 until the block ends; every request gets an answer and a closed connection.
 
     Args:
         pool_id: the path below which the documents are.
@@ -71,7 +71,7 @@ def serving(pool_id: str, jwks: Callable[[], dict[str, Any]], issuer: Callable[[
             self.wfile.write(body)
 
         def log_message(self, format: str, *_arguments: object) -> None:  # noqa: A002 - the name of the base class
-            """Say nothing: a test reads ``requests``."""
+            """Write no log: tests read ``requests``."""
 
     def discovery() -> dict[str, Any]:
         return {

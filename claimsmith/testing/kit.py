@@ -1,4 +1,4 @@
-"""``CognitoKit``: a user pool in memory that issues real tokens by Cognito's rules."""
+"""``CognitoKit``: a user pool in memory that issues real tokens according to Cognito's rules."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ _POOL_ID: Final = re.compile(r"[a-z0-9-]+_[0-9A-Za-z]+")
 
 @dataclass(frozen=True)
 class _Issue:
-    """One request for tokens that has got as far as the trigger."""
+    """A request for tokens, ready for the trigger."""
 
     flow: Flow
     client_metadata: Mapping[str, str] | None
     #: None for a machine.
     session: Session | None
-    #: Called when the tokens are certain.
+    #: Called after the trigger and its checks have succeeded.
     refresh_token: Callable[[], str | None]
 
 
 class CognitoKit:
     """A user pool in memory: users, app clients, sessions, and the trigger called as Cognito calls it.
 
-    A method named like an operation of Cognito does what the operation does. Times are epoch seconds of ``clock``.
+    A method with the name of a Cognito operation does the same as the operation. Times are epoch seconds of ``clock``.
 
     Attributes:
         trigger: the Lambda function, called once per issue; None for a pool without one.
@@ -80,21 +80,21 @@ class CognitoKit:
         trigger_seconds: float = TRIGGER_SECONDS,
         edit_event: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
-        """An empty pool.
+        """Create an empty pool.
 
         Args:
             trigger: the handler, ``(event, context)``.
             lambda_version: version of the trigger. At ``V2_0`` machines get their tokens without it.
-            on_violation: what comes of an answer that breaks a rule where AWS does not say: ``raise`` fails the test
-                with ``ContractViolation``; ``drop`` leaves out what breaks the rule.
-            pool_id: the pool's id; its region stands before the ``_``. Pools of other ids have other keys.
+            on_violation: what happens if an answer breaks a rule and AWS does not document the result: ``raise`` fails
+                the test with ``ContractViolation``; ``drop`` drops the change that breaks the rule.
+            pool_id: the pool's id; its region is the part before ``_``. Pools with different ids have different keys.
             issuer_type: the ORIGINAL or the UPDATED form of the issuer.
             clock: epoch seconds.
-            trigger_seconds: how long the trigger may take; Cognito's five cannot be changed there.
-            edit_event: changes each event before the trigger gets it, to see how it takes what AWS may add.
+            trigger_seconds: how long the trigger may take; in Cognito it is always five seconds.
+            edit_event: changes each event before the trigger gets it, to test it with additions that AWS may make.
 
         Raises:
-            InvalidParameterException: the pool's id is none.
+            InvalidParameterException: the pool's id is malformed.
         """
         if not _POOL_ID.fullmatch(pool_id):
             raise InvalidParameterException("A user pool id is a region, an underscore, letters and digits.")
@@ -111,7 +111,7 @@ class CognitoKit:
         self._sessions = pool.Sessions()
         self._made_keys: Keys | None = None
 
-    # Who and what is in the pool.
+    # Users and app clients.
 
     def add_user(
         self,
@@ -124,7 +124,7 @@ class CognitoKit:
         preferred_role: str | None = None,
         status: str = "CONFIRMED",
     ) -> User:
-        """Add a user, or put another in its place. The result may be changed, and the next token shows it.
+        """Add or replace a user. Changes to the returned user take effect with the next token.
 
         Raises:
             InvalidParameterException: an attribute is not a string.
@@ -148,12 +148,12 @@ class CognitoKit:
         *,
         scopes: Iterable[str] = (),
         flows: Iterable[str] = pool.USER_FLOWS,
-        **settings: Any,  # noqa: ANN401 - the other attributes of AppClient, which says what they are
+        **settings: Any,  # noqa: ANN401 - the other attributes of AppClient, which has their types
     ) -> AppClient:
-        """Add an app client, or put another in its place; see ``AppClient`` for its settings.
+        """Add or replace an app client; see ``AppClient`` for its settings.
 
         Raises:
-            InvalidOAuthFlowException: the flows do not go together.
+            InvalidOAuthFlowException: the flows cannot be combined.
         """
         client = pool.AppClient(
             client_id or pool.new_client_id(), scopes=tuple(scopes), flows=frozenset(flows), **settings
@@ -177,15 +177,15 @@ class CognitoKit:
         """Sign a user in.
 
         Args:
-            username: who.
+            username: the user.
             client_id: the app client.
-            by: a key of ``SIGN_INS``: the operation whose answer holds the tokens, a challenge that is answered
+            by: a key of ``SIGN_INS``: the operation that returns the tokens, a challenge that is answered
                 (``NEW_PASSWORD_REQUIRED``, ``DEVICE_PASSWORD_VERIFIER``), or ``authorization_code`` for managed login.
-            scopes: requested; only managed login can request any. None requests all allowed ones.
-            client_metadata: reaches the trigger from a challenge's answer, and from nowhere else.
+            scopes: requested scopes; only managed login can request any. None requests all allowed ones.
+            client_metadata: reaches the trigger only from the answer to a challenge.
             nonce: of the authorization request.
             resource: of the authorization request: the access token is bound to it by ``aud`` (RFC 8707). Only managed
-                login takes one.
+                login accepts one.
 
         Raises:
             CognitoError: no tokens.
@@ -225,14 +225,14 @@ class CognitoKit:
         """Refresh a user's tokens.
 
         Args:
-            refresh_token: of the sign-in, or of the last refresh where the app client rotates them.
+            refresh_token: of the sign-in, or of the last refresh if the app client rotates them.
             client_id: the app client that it was issued to.
             by: a key of ``REFRESHES``: ``GetTokensFromRefreshToken``, ``REFRESH_TOKEN_AUTH`` or the ``refresh_token``
                 grant.
             client_metadata: reaches the trigger from ``GetTokensFromRefreshToken`` only.
 
         Raises:
-            CognitoError: no tokens; the refresh token stays what it was.
+            CognitoError: no tokens; the refresh token stays valid.
             ContractViolation: the trigger's answer breaks a rule.
         """
         flow = _flow(events.REFRESHES, by)
@@ -276,10 +276,10 @@ class CognitoKit:
         issue = _Issue(flow, client_metadata, None, lambda: None)
         return self._issue(None, issue, tokens.machine_draft(client, granted, self.issuer, int(self._clock())))
 
-    # Ending it.
+    # Revocation.
 
     def revoke_token(self, refresh_token: str, client_id: str) -> None:
-        """RevokeToken: end all tokens of one sign-in, by their common ``origin_jti``.
+        """RevokeToken: revoke all tokens of one sign-in, by their common ``origin_jti``.
 
         Raises:
             CognitoError: it is not a refresh token of this client, or the client has revocation switched off.
@@ -287,7 +287,7 @@ class CognitoKit:
         self._sessions.revoke(refresh_token, self._client(client_id))
 
     def global_sign_out(self, access_token: str) -> None:
-        """GlobalSignOut: end all tokens of the user.
+        """GlobalSignOut: revoke all tokens of the user.
 
         Raises:
             NotAuthorizedException: as for ``get_user``.
@@ -303,7 +303,7 @@ class CognitoKit:
         self._sessions.revoke_all(self._known_user(username).username)
 
     def admin_disable_user(self, username: str) -> None:
-        """AdminDisableUser: no more tokens, and an end of those there are.
+        """AdminDisableUser: issue no more tokens, and revoke the existing ones.
 
         Raises:
             UserNotFoundException: there is no such user.
@@ -312,7 +312,7 @@ class CognitoKit:
         self._sessions.revoke_all(username)
 
     def admin_enable_user(self, username: str) -> None:
-        """AdminEnableUser: new sign-ins work; what was revoked stays so.
+        """AdminEnableUser: new sign-ins work; revoked tokens stay revoked.
 
         Raises:
             UserNotFoundException: there is no such user.
@@ -320,7 +320,7 @@ class CognitoKit:
         self._known_user(username).enabled = True
 
     def get_user(self, access_token: str) -> dict[str, str]:
-        """GetUser: the user's attributes; also Cognito's way to ask whether a token is revoked.
+        """GetUser: the user's attributes; with Cognito, it also shows whether a token is revoked.
 
         Raises:
             NotAuthorizedException: the token is not a user's of this pool, has expired or been revoked, or lacks the
@@ -343,7 +343,7 @@ class CognitoKit:
         """Sign with new keys from now on.
 
         Args:
-            retire: no longer publish the keys so far.
+            retire: no longer publish the old keys.
         """
         self._keys.rotate(retire=retire)
 
@@ -352,7 +352,7 @@ class CognitoKit:
         """Serve the key set and the discovery document on a free port of 127.0.0.1 while the block runs.
 
         Args:
-            as_issuer: make the served address the issuer for that time, for clients that find keys by the issuer only.
+            as_issuer: use the served address as the issuer meanwhile, for clients that find keys only by the issuer.
         """
         with serving(self._pool.id, lambda: self.jwks, lambda: self.issuer) as server:
             before = self.issuer
@@ -363,7 +363,7 @@ class CognitoKit:
             finally:
                 self.issuer = before
 
-    # How it is done.
+    # Implementation.
 
     @property
     def _keys(self) -> Keys:
@@ -375,7 +375,7 @@ class CognitoKit:
         return self._made_keys
 
     def _issue(self, user: User | None, issue: _Issue, draft: Draft) -> Tokens:
-        """Tokens by way of the trigger; nothing is kept of a request that fails."""
+        """Issue tokens with the trigger; a failed request changes nothing."""
         event, answer, applied = None, None, unchanged(draft)
         pool.check_strings("ClientMetadata", issue.client_metadata or {})
         if self.trigger is not None and (user is not None or self._version == "V3_0"):
@@ -436,14 +436,14 @@ class CognitoKit:
         return user
 
     def _user(self, username: str) -> User:
-        """A user who may have tokens."""
+        """A user who may get tokens."""
         user = self._known_user(username)
         if not user.enabled:
             raise NotAuthorizedException("User is disabled.")
         return user
 
     def _authorized(self, access_token: str) -> User:
-        """Whose access token this is, as the operations check it that take one."""
+        """The user of an access token, after the checks of the operations that take one."""
         session, claims = self._sessions.of_access_token(access_token)
         if session.revoked:
             raise NotAuthorizedException("Access Token has been revoked")
@@ -456,5 +456,5 @@ class CognitoKit:
 
 def _flow(flows: Mapping[str, Flow], by: str) -> Flow:
     if by not in flows:
-        raise InvalidParameterException(f"Nothing is issued by {by}, but by {', '.join(flows)}.")
+        raise InvalidParameterException(f"{by} issues no tokens; these do: {', '.join(flows)}.")
     return flows[by]

@@ -1,4 +1,4 @@
-"""Who and what is in the user pool: users, app clients, and the sessions that sign-ins begin."""
+"""The contents of a user pool: users, app clients, and the sessions of sign-ins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from claimsmith.testing.response import Groups
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: What an app client can use unless it says otherwise: every sign-in but the administrator's, and refreshing.
+#: The default flows of an app client: every sign-in except the administrator's, and refreshing.
 USER_FLOWS: Final = frozenset({"code", "ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"})
 
 MACHINE_FLOW: Final = "client_credentials"
@@ -35,12 +35,12 @@ _ID_LETTERS: Final = string.ascii_lowercase + string.digits
 
 @dataclass
 class User:
-    """A user; what changes here is in the next token.
+    """A user; changes take effect with the next token.
 
     Attributes:
         username: the name in the pool.
         sub: the subject.
-        attributes: beside ``sub``; strings, as Cognito keeps them (``"email_verified": "true"``).
+        attributes: without ``sub``; strings, as Cognito stores them (``"email_verified": "true"``).
         groups: names.
         iam_roles: ARNs of the roles that come with the groups.
         preferred_role: one of them.
@@ -81,11 +81,11 @@ class AppClient:
         secret: None for a public client.
         scopes: allowed scopes; a machine's are custom scopes.
         flows: OAuth flows (``code``, ``client_credentials``) and ``ExplicitAuthFlows`` (``ALLOW_USER_SRP_AUTH``).
-        readable_attributes: attributes that the ID token may hold; None for all.
-        token_seconds: how long access and ID tokens live.
-        refresh_seconds: how long a refresh token lives.
+        readable_attributes: attributes that the ID token may contain; None for all.
+        token_seconds: lifetime of access and ID tokens.
+        refresh_seconds: lifetime of a refresh token.
         rotation_grace_seconds: with refresh token rotation, how long a replaced one still works; None without.
-        token_revocation: whether tokens carry ``jti`` and ``origin_jti`` and can be revoked.
+        token_revocation: whether tokens have ``jti`` and ``origin_jti`` and can be revoked.
     """
 
     id: str
@@ -99,10 +99,10 @@ class AppClient:
     token_revocation: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse what CreateUserPoolClient refuses.
+        """Refuse flows that CreateUserPoolClient refuses.
 
         Raises:
-            InvalidOAuthFlowException: client credentials beside a user's flow, or without a secret.
+            InvalidOAuthFlowException: client credentials together with a user's flow, or without a secret.
         """
         if MACHINE_FLOW not in self.flows:
             return
@@ -116,11 +116,11 @@ class AppClient:
             )
 
     def granted(self, requested: Iterable[str] | None, *, custom_only: bool = False) -> tuple[str, ...]:
-        """Requested scopes that are allowed, all allowed ones where none are asked for; others are ignored.
+        """Requested scopes that are allowed, or all allowed ones if none are requested; others are ignored.
 
         Args:
-            requested: None where the request has no ``scope``.
-            custom_only: for a machine, which has no user that a scope of OpenID Connect could be about.
+            requested: None if the request has no ``scope``.
+            custom_only: for a machine, which cannot get scopes of OpenID Connect.
         """
         allowed = [scope for scope in self.scopes if not (custom_only and scope in _ABOUT_USERS)]
         return tuple(allowed) if requested is None else tuple(s for s in dict.fromkeys(requested) if s in allowed)
@@ -132,12 +132,12 @@ class AppClient:
 
 
 def new_client_id() -> str:
-    """An id of the shape of Cognito's."""
+    """An id in Cognito's format."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(26))
 
 
 def check_resource(resource: str) -> None:
-    """Refuse what is no resource to bind a token to: an absolute URI without a fragment (RFC 8707 section 2).
+    """Refuse a resource that is not an absolute URI without a fragment (RFC 8707 section 2).
 
     Raises:
         TokenEndpointError: with ``invalid_target``.
@@ -147,31 +147,31 @@ def check_resource(resource: str) -> None:
 
 
 def check_strings(what: str, values: Mapping[str, object]) -> None:
-    """Refuse a map of anything but strings.
+    """Refuse a map with other values than strings.
 
     Raises:
         InvalidParameterException: a value is not a string.
     """
     wrong = sorted(name for name, value in values.items() if not isinstance(value, str))
     if wrong:
-        raise InvalidParameterException(f"{what}: values are strings, but not {', '.join(wrong)}.")
+        raise InvalidParameterException(f"{what}: values must be strings, but these are not: {', '.join(wrong)}.")
 
 
 @dataclass
 class Session:
-    """What one sign-in began: the tokens of one ``origin_jti``.
+    """One sign-in, with the tokens of one ``origin_jti``.
 
     Attributes:
-        username: who.
-        client: with which app client.
+        username: the user.
+        client: the app client.
         scopes: granted; a refresh grants the same.
         oauth: whether it began at the token endpoint.
         auth_time: epoch seconds; a refresh does not change it.
-        expires_at: end of the refresh token's life. A rotated one inherits it.
+        expires_at: when the refresh token expires. A rotated one inherits it.
         device_key: of the device that signed in.
-        resource: that its access tokens are bound to; a refresh changes nothing about it.
+        resource: the resource that its access tokens are bound to; a refresh does not change it.
         origin_jti: common to all its tokens.
-        revoked: by RevokeToken, a sign-out or disabling the user.
+        revoked: whether RevokeToken, a sign-out or disabling the user has ended it.
     """
 
     username: str
@@ -190,18 +190,18 @@ class Sessions:
     """The sessions of a pool, by refresh token."""
 
     def __init__(self) -> None:
-        #: With the time from which on a replaced refresh token is refused.
+        #: With the time from which a replaced refresh token is refused.
         self._by_refresh_token: dict[str, tuple[Session, float | None]] = {}
         self._by_access_token: dict[str, tuple[Session, Mapping[str, Any]]] = {}
 
     def begin(self, session: Session) -> str:
-        """Keep a session; its refresh token."""
+        """Store a session and return its refresh token."""
         refresh_token = secrets.token_urlsafe(48)
         self._by_refresh_token[refresh_token] = (session, None)
         return refresh_token
 
     def issued(self, access_token: str, session: Session, claims: Mapping[str, Any]) -> None:
-        """Remember whose access token this is."""
+        """Store the session of an access token."""
         self._by_access_token[access_token] = (session, claims)
 
     def of_access_token(self, access_token: str) -> tuple[Session, Mapping[str, Any]]:
@@ -232,7 +232,7 @@ class Sessions:
         return session
 
     def rotate(self, refresh_token: str, session: Session, now: float) -> str | None:
-        """The next refresh token of a session; None where the app client does not rotate them."""
+        """The next refresh token of a session; None if the app client does not rotate them."""
         grace = session.client.rotation_grace_seconds
         if grace is None:
             return None

@@ -1,7 +1,7 @@
-"""What Cognito makes of a trigger's answer: the default tokens, changed by the rules of ``contract``.
+"""Applies a trigger's answer as Cognito does: the default tokens, changed by the rules of ``contract``.
 
-Documented are: the shape, which claims may change, that suppression wins, what ``groupOverrideDetails`` does. What
-comes of a broken rule is not; ``apply`` leaves the change out and reports it.
+AWS documents the shape, the claims that may change, that suppression wins, and the effect of ``groupOverrideDetails``.
+It does not document the effect of a broken rule; ``apply`` leaves the change out and reports it.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Tokens as they would be without a trigger.
+    """The tokens without a trigger.
 
     Attributes:
         access: the access token's claims, without scopes and groups.
-        id: the ID token's, without groups; None where none is issued.
+        id: the ID token's claims, without groups; None if none is issued.
         scopes: of the access token.
         groups: None for a machine.
         client_id: the app client.
-        not_issued: where no ID token is issued, what it would hold; a trigger is not told whether there is one.
+        not_issued: if no ID token is issued, the claims that it would have; the event does not show this to a trigger.
     """
 
     access: Members
@@ -63,19 +63,19 @@ class Draft:
     not_issued: Members = field(default_factory=dict)
 
     def has(self, token: Token, claim: str, value: object) -> bool:
-        """Whether a token has a claim with this very value."""
+        """Whether a token has a claim with exactly this value."""
         claims = self.access if token == "access" else self.not_issued if self.id is None else self.id
         return claim in claims and json.dumps(claims[claim], sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Tokens as they are.
+    """The tokens after the trigger.
 
     Attributes:
         access: the access token's claims.
-        id: the ID token's; None where none is issued.
-        violations: rules that the answer breaks; what broke them is not in the tokens.
+        id: the ID token's claims; None if none is issued.
+        violations: rules that the answer breaks; the changes that break them are not in the tokens.
     """
 
     access: Members
@@ -124,7 +124,7 @@ class _Answer:
         response = _typed(event.get("response"), dict)
         self.only_known(response, "")
         details = response.get("claimsAndScopeOverrideDetails")
-        # Cognito itself sends null, and the console's sample event an empty list: as they came, they change nothing.
+        # Cognito itself sends null, and the console's sample event an empty list: unchanged, they mean no change.
         if details is None or details == []:
             return
         details = _typed(details, dict)
@@ -168,14 +168,14 @@ class _Answer:
                 self.broken(rule, where, "scopesToAdd")
         self.scopes_to_suppress.update(self.names(block, "scopesToSuppress", where))
 
-    def group_block(self, given: object) -> None:
-        """Replaces groups, roles and preferred role as a whole: what is not repeated is gone."""
+    def group_block(self, value: object) -> None:
+        """Replaces groups, roles and preferred role as a whole: values that are not repeated are removed."""
         where = "claimsAndScopeOverrideDetails.groupOverrideDetails"
-        block: Members = {} if given is None else _typed(given, dict)
+        block: Members = {} if value is None else _typed(value, dict)
         self.only_known(block, where)
         groups = self.names(block, "groupsToOverride", where)
         roles = self.names(block, "iamRolesToOverride", where)
-        # Null is what Cognito itself sends where there is no preferred role, so an echo of it is no fault.
+        # Cognito itself sends null if there is no preferred role, so echoing it breaks no rule.
         preferred = block.get("preferredRole")
         if self.draft.groups is not None:
             self.groups = Groups(tuple(groups), tuple(roles), None if preferred is None else _typed(preferred, str))
@@ -183,7 +183,7 @@ class _Answer:
             self.broken(Rule.MACHINE_GROUPS, where)
 
     def member(self, block: Members, name: str, kind: type, where: str) -> Any:  # noqa: ANN401 - of the kind asked for
-        """A member of this kind; an empty one where it is absent."""
+        """A member of this type; an empty one if it is absent."""
         if name not in block:
             return kind()
         if block[name] is None:
@@ -198,7 +198,7 @@ class _Answer:
     def broken(self, rule: Rule, *where: str) -> None:
         self.violations.append(Violation(rule, ".".join(part for part in where if part)))
 
-    # Making the tokens.
+    # Building the tokens.
 
     def applied(self) -> Applied:
         scopes = [*dict.fromkeys([*self.draft.scopes, *self.scopes_to_add])]
@@ -215,13 +215,13 @@ class _Answer:
         return Applied(access, identity, tuple(self.violations))
 
     def group_claims(self, token: Token) -> Members:
-        """The group claims of a token; a claim with nothing in it is left out."""
-        held = self.groups
-        if held is None or GROUPS in self.suppressed[token]:
+        """The group claims of a token; empty claims are left out."""
+        groups = self.groups
+        if groups is None or GROUPS in self.suppressed[token]:
             return {}
-        claims: Members = {GROUPS: list(held.groups)}
+        claims: Members = {GROUPS: list(groups.groups)}
         if token == "id":
-            claims |= {_ROLES: list(held.roles), _PREFERRED_ROLE: held.preferred_role}
+            claims |= {_ROLES: list(groups.roles), _PREFERRED_ROLE: groups.preferred_role}
         return {name: value for name, value in claims.items() if value}
 
     def without(self, token: Token, claims: Members) -> Members:
@@ -236,5 +236,5 @@ def _typed(value: object, kind: type) -> Any:  # noqa: ANN401 - of the kind aske
 
 
 def _no_order(scope: str) -> bytes:
-    """An order that nobody expects: Cognito promises none, so a test must not come to rely on one."""
+    """An unpredictable order: Cognito promises none, so a test must not depend on one."""
     return hashlib.sha256(scope.encode()).digest()

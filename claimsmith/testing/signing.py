@@ -37,14 +37,14 @@ class Key:
         }
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """A token; its header holds ``kid`` and ``alg`` and nothing else, as Cognito's does."""
+        """A token; its header has only ``kid`` and ``alg``, as Cognito's does."""
         header = {"kid": self.kid, "alg": "RS256"}
         signed = ".".join(_b64(json.dumps(part, separators=(",", ":")).encode()) for part in (header, dict(claims)))
         return f"{signed}.{_b64(self._private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
 
 class Keys:
-    """The keys of a pool. Pools of one name share them within a process: making one takes a while."""
+    """The keys of a pool. Pools with the same id share them within a process, since generating a key is slow."""
 
     def __init__(self, pool_id: str) -> None:
         self._pool_id = pool_id

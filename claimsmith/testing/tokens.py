@@ -1,7 +1,7 @@
-"""The claims of a pool's tokens before any trigger changes them, and the tokens as their caller gets them.
+"""The claims of a pool's tokens before any trigger changes them, and the tokens that a caller gets.
 
 Sources: ``amazon-cognito-user-pools-using-the-access-token`` and ``…-the-id-token`` of the Amazon Cognito developer
-guide. A claim of which the guide does not say that it is there is left out, so that nothing comes to rely on it.
+guide. Claims that the guide does not document are left out, so that nothing depends on them.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 #: Strings in the event, booleans in the ID token.
 _BOOLEANS: Final = ("email_verified", "phone_number_verified")
 
-#: All that an API sign-in can have: it requests nothing.
+#: The scopes of an API sign-in, which cannot request any.
 API_SCOPES: Final = (ADMIN_SCOPE,)
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What one request for tokens gives.
+    """The result of one request for tokens.
 
     Attributes:
         access_token: signed.
-        id_token: signed; None for a machine, and where managed login was not asked for ``openid``.
+        id_token: signed; None for a machine, and for a managed login without ``openid``.
         refresh_token: of a sign-in, and of a refresh with rotation.
         expires_in: seconds.
         access: the access token's claims.
-        id: the ID token's; empty where there is none.
-        event: what the trigger got; None where it was not called.
-        answer: what it answered.
-        violations: with ``on_violation="drop"``, what was dropped.
+        id: the ID token's claims; empty if there is none.
+        event: the trigger's event; None if it was not called.
+        answer: the trigger's answer.
+        violations: with ``on_violation="drop"``, the violations whose changes were dropped.
     """
 
     access_token: str = field(repr=False)
@@ -58,8 +58,8 @@ def user_draft(user: User, session: Session, issuer: str, now: int, nonce: str |
     """A user's tokens without a trigger.
 
     Args:
-        user: whose.
-        session: what the sign-in settled.
+        user: the user.
+        session: the session of the sign-in.
         issuer: ``iss``.
         now: epoch seconds.
         nonce: of the authorization request.
@@ -104,9 +104,9 @@ def user_draft(user: User, session: Session, issuer: str, now: int, nonce: str |
 
 
 def machine_draft(client: AppClient, scopes: tuple[str, ...], issuer: str, now: int) -> Draft:
-    """A machine's access token without a trigger: its subject is its client, and nothing can revoke it.
+    """A machine's access token without a trigger: its subject is its client, and it cannot be revoked.
 
-    There is no resource that it could be bound to: Cognito takes the parameter of authorization requests only.
+    It cannot be bound to a resource: Cognito only accepts that parameter in authorization requests.
     """
     access = {
         "sub": client.id,

@@ -1,4 +1,4 @@
-"""Calls the trigger as Lambda and Cognito do: once, by way of JSON, and for five seconds at most.
+"""Calls the trigger as Lambda and Cognito do: once, through JSON, and for five seconds at most.
 
 The JSON is the Python runtime's own: a ``Decimal`` is a number, a set or bytes cannot be sent.
 """
@@ -30,7 +30,7 @@ _PREFIX: Final = "PreTokenGeneration"
 
 @dataclass(frozen=True)
 class Context:
-    """What a handler may ask of its context; the names are those of Lambda's Python runtime."""
+    """The context of a handler, with the names of Lambda's Python runtime."""
 
     deadline: float
     function_name: str = "pre-token-generation"
@@ -47,14 +47,14 @@ class Context:
 
 
 def call(handler: Handler, event: dict[str, Any], seconds: float) -> Any:  # noqa: ANN401 - a JSON value
-    """What the handler answers.
+    """Call the handler and return its answer.
 
-    Cognito may call again after a failure that passes; AWS promises no number of times, and the kit does not.
+    Cognito may retry after a temporary failure; AWS documents no number of attempts, and the kit does not retry.
 
     Args:
         handler: the trigger.
         event: the event; the handler gets a copy.
-        seconds: how long to wait. A handler that takes longer is left behind in its thread.
+        seconds: how long to wait. A handler that takes longer keeps running in its thread.
 
     Raises:
         InvalidLambdaResponseException: the answer is not JSON.
@@ -69,7 +69,7 @@ def call(handler: Handler, event: dict[str, Any], seconds: float) -> Any:  # noq
     def run() -> None:
         try:
             answers.append(handler(received, context))
-        except BaseException as error:  # noqa: BLE001 - told apart below, in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - handled below, in the caller's thread
             errors.append(error)
 
     thread = threading.Thread(target=run, name=_PREFIX, daemon=True)
@@ -85,7 +85,7 @@ def call(handler: Handler, event: dict[str, Any], seconds: float) -> Any:  # noq
 
 
 def _reported(error: BaseException) -> BaseException:
-    """The error as Cognito's caller sees it; what is not the handler's own, as pytest's outcomes, stays what it is."""
+    """The error as Cognito's caller sees it; exceptions that are not the handler's, as pytest's, stay unchanged."""
     if isinstance(error, Exception):
         return UserLambdaValidationException(f"{_PREFIX} failed with error {error}.")
     if isinstance(error, SystemExit):
@@ -108,5 +108,5 @@ def _decimal(value: object) -> int | float:
 
 
 def _no_number(constant: str) -> float:
-    """Python writes NaN and the infinities; JSON does not have them."""
+    """Refuse NaN and the infinities, which Python writes but JSON does not have."""
     raise ValueError(f"{constant} is not JSON")

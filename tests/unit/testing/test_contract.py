@@ -30,7 +30,7 @@ def changing(claim: str, token: Token, change: Change) -> Handler:
 
 
 @pytest.mark.parametrize(("claim", "token", "change"), CELLS)
-def test_what_the_table_forbids_is_told_and_what_it_allows_is_done(claim: str, token: Token, change: Change) -> None:
+def test_forbidden_changes_are_reported_and_allowed_ones_applied(claim: str, token: Token, change: Change) -> None:
     handler = changing(claim, token, change)
     before = signed_in()
     rule = Rule.AUDIENCE if (claim, token, change) == ("aud", "access", "set") else claim_rule(token, change, claim)
@@ -119,7 +119,7 @@ def test_these_values_are_not(token: str, value: object, rule: Rule) -> None:
 
 @pytest.mark.parametrize("claim", ["phone_number_verified", "email_verified", "updated_at", "address"])
 @pytest.mark.parametrize("value", [{"formatted": "x"}, ["x"]])
-def test_four_id_token_claims_take_no_array_and_no_object(claim: str, value: object) -> None:
+def test_four_id_token_claims_cannot_be_an_array_or_an_object(claim: str, value: object) -> None:
     with pytest.raises(ContractViolation) as caught:
         signed_in(answering(idTokenGeneration={"claimsToAddOrOverride": {claim: value}}))
     assert caught.value.rules == {Rule.PLAIN_IN_ID}
@@ -139,7 +139,7 @@ def test_a_claim_needs_a_name(member: dict[str, Any]) -> None:
     assert caught.value.rules == {Rule.EMPTY_NAME}
 
 
-def test_all_violations_are_told_each_with_its_place_and_none_with_its_value() -> None:
+def test_all_violations_are_reported_with_their_place_and_without_their_value() -> None:
     broken = answering(
         accessTokenGeneration={"claimsToAddOrOverride": {"sub": "hidden"}, "scopesToAdd": ["hid den"]},
         idTokenGeneration={"claimsToSuppress": ["iss"]},

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "cognitokit.md").read_text()
 
 
-def test_the_example_runs_as_it_stands() -> None:
+def test_the_example_runs_unchanged() -> None:
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code, "docs/how-to/cognitokit.md", "exec"), names)  # noqa: S102 - the page's own example
@@ -26,11 +26,11 @@ def test_the_example_runs_as_it_stands() -> None:
         test(CognitoKit())
 
 
-def test_the_page_lists_every_rule_in_its_own_words() -> None:
+def test_the_page_lists_every_rule_with_its_text() -> None:
     listed = dict(re.findall(r"^\| `([A-Z_0-9]+)` \| (.+) \|$", PAGE, re.MULTILINE))
     assert listed == {rule.name: rule.value for rule in Rule}
 
 
-def test_the_page_names_every_way_to_tokens() -> None:
+def test_the_page_names_every_flow() -> None:
     for way in (*SIGN_INS, *REFRESHES, *MACHINES):
         assert f"`{way}`" in PAGE, way

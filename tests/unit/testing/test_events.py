@@ -106,11 +106,11 @@ def test_a_user_without_groups_has_empty_lists_and_a_null_role() -> None:
         ("authorization_code", "TokenGeneration_HostedAuth"),
     ],
 )
-def test_each_way_to_sign_in_has_its_source(by: str, source: str) -> None:
+def test_each_sign_in_flow_has_its_source(by: str, source: str) -> None:
     assert sign_in_event(by)["triggerSource"] == source
 
 
-def test_no_way_to_tokens_is_untested() -> None:
+def test_no_flow_is_untested() -> None:
     sources = {flow.source for flows in (SIGN_INS, REFRESHES, MACHINES) for flow in flows.values()}
     assert {source.removeprefix("TokenGeneration_") for source in sources} == {
         "HostedAuth",

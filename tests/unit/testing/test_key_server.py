@@ -83,7 +83,7 @@ def test_claimsmiths_verifier_accepts_all_three_kinds_of_token() -> None:
         ({"token_use": "id"}, Code.WRONG_TOKEN_USE),
     ],
 )
-def test_claimsmiths_verifier_refuses_what_does_not_fit(changes: dict[str, Any], code: Code) -> None:
+def test_claimsmiths_verifier_refuses_wrong_tokens(changes: dict[str, Any], code: Code) -> None:
     kit = pool()
     token = kit.sign_in(USER, WEB).access_token
     with kit.serve() as server, pytest.raises(VerificationError) as caught:

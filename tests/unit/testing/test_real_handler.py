@@ -69,9 +69,7 @@ def test_every_refresh_is_enriched(kit: CognitoKit, by: str) -> None:
 
 @pytest.mark.parametrize("scopes", [None, ["openid"], ["orders/read"], [ADMIN_SCOPE]])
 @pytest.mark.parametrize("by", REFRESHES)
-def test_a_token_that_is_bound_to_a_resource_stays_bound_whatever_was_asked_for(
-    kit: CognitoKit, by: str, scopes: list[str] | None
-) -> None:
+def test_a_token_that_is_bound_to_a_resource_stays_bound(kit: CognitoKit, by: str, scopes: list[str] | None) -> None:
     """A server that a client asks for a token may choose the scopes that the client requests (RFC 9728)."""
     resource = "https://mcp.example.com"
     web = kit.clients[WEB]
@@ -82,7 +80,7 @@ def test_a_token_that_is_bound_to_a_resource_stays_bound_whatever_was_asked_for(
 
 
 @pytest.mark.parametrize("by", MACHINES)
-def test_every_machine_gets_what_its_row_gives(kit: CognitoKit, by: str) -> None:
+def test_every_machine_gets_the_grants_of_its_row(kit: CognitoKit, by: str) -> None:
     assert scopes(kit.client_credentials(MACHINE, by=by)) == {"orders/read"}
 
 
@@ -106,7 +104,7 @@ def test_a_refusal_reaches_the_user_as_a_sentence_and_a_code(kit: CognitoKit, ro
     assert caught.value.message == "PreTokenGeneration failed with error This account is suspended. [CS2009]."
 
 
-def test_what_aws_may_add_to_an_event_changes_nothing(rows: Table, kit: CognitoKit) -> None:
+def test_unknown_members_of_an_event_change_nothing(rows: Table, kit: CognitoKit) -> None:
     def tomorrow(event: dict[str, Any]) -> None:
         event["new"] = {"member": True}
         event["request"]["new"] = [1]
@@ -119,7 +117,7 @@ def test_what_aws_may_add_to_an_event_changes_nothing(rows: Table, kit: CognitoK
     assert rows.get("TENANT#acme", "TENANT") is not None
 
 
-def test_a_source_that_nobody_knows_yet_is_refused_with_a_code(kit: CognitoKit) -> None:
+def test_an_unknown_source_is_refused_with_a_code(kit: CognitoKit) -> None:
     def derived(event: dict[str, Any]) -> None:
         event["triggerSource"] = "TokenGeneration_DerivedToken"
 

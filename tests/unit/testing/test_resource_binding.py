@@ -26,7 +26,7 @@ def test_managed_login_binds_the_access_token_and_a_refresh_keeps_it_bound() -> 
     assert "aud" not in kit.sign_in(USER, WEB, by="authorization_code").access
 
 
-def test_the_trigger_is_told_nothing_of_the_resource() -> None:
+def test_the_event_does_not_contain_the_resource() -> None:
     kit = pool(lambda event, _context: event)
     bound, free = (kit.sign_in(USER, WEB, by="authorization_code", resource=resource) for resource in (MCP, None))
     assert bound.event == free.event
@@ -48,7 +48,7 @@ def test_a_resource_is_an_absolute_uri_without_a_fragment(resource: str) -> None
     assert caught.value.code == "invalid_target"
 
 
-def test_what_a_triggers_aud_does_to_a_bound_token_is_not_documented() -> None:
+def test_setting_aud_in_a_bound_token_is_not_documented() -> None:
     with pytest.raises(ContractViolation) as caught:
         pool(OWN).sign_in(USER, WEB, by="authorization_code", resource=MCP)
     assert caught.value.rules == {Rule.BOUND_AUDIENCE}

@@ -74,7 +74,7 @@ def test_an_absent_group_block_leaves_the_groups_alone() -> None:
 
 
 @pytest.mark.parametrize("block", [None, {}])
-def test_an_empty_or_null_group_block_takes_the_groups_from_both_tokens(block: object) -> None:
+def test_an_empty_or_null_group_block_removes_the_groups_from_both_tokens(block: object) -> None:
     tokens = signed_in(answering(groupOverrideDetails=block))
     assert group_claims(tokens.id) == (None, None, None)
     assert group_claims(tokens.access) == (None, None, None)
@@ -104,7 +104,7 @@ def test_the_events_group_configuration_may_be_sent_back_as_it_came() -> None:
     assert kit.client_credentials("2example23456789").violations == ()
 
 
-def test_suppressing_the_groups_of_one_token_takes_its_roles_along_and_leaves_the_other() -> None:
+def test_suppressing_the_groups_of_one_token_removes_its_roles_and_does_not_change_the_other() -> None:
     tokens = signed_in(identity(claimsToSuppress=["cognito:groups"]))
     assert group_claims(tokens.id) == (None, None, None)
     assert group_claims(tokens.access)[0] == ["Staff", "Admins"]
@@ -146,7 +146,7 @@ def test_openid_can_be_added_to_an_api_sign_in() -> None:
     assert scopes(pool(access(scopesToAdd=["openid"])).sign_in(USER, WEB)) == {ADMIN_SCOPE, "openid"}
 
 
-def test_the_order_of_scopes_is_none_to_rely_on() -> None:
+def test_the_order_of_scopes_is_unpredictable() -> None:
     many = [f"orders/{number}" for number in range(20)]
     written = signed_in(access(scopesToAdd=many)).access["scope"].split()
     assert written != sorted(written)
@@ -163,11 +163,11 @@ def test_a_scope_of_other_characters_or_too_long_is_refused(scope: str) -> None:
     assert rules(accessTokenGeneration={"scopesToAdd": [scope]}) == {Rule.SCOPE_SYNTAX}
 
 
-def test_a_scope_of_256_characters_is_one() -> None:
+def test_a_scope_of_256_characters_is_accepted() -> None:
     assert "x" * 256 in scopes(signed_in(access(scopesToAdd=["x" * 256])))
 
 
-def test_adding_the_admin_scope_is_not_documented_where_it_was_not_there() -> None:
+def test_adding_the_admin_scope_is_not_documented() -> None:
     assert rules(accessTokenGeneration={"scopesToAdd": [ADMIN_SCOPE]}) == {Rule.ADMIN_SCOPE}
     assert scopes(pool(access(scopesToAdd=[ADMIN_SCOPE])).sign_in(USER, WEB)) == {ADMIN_SCOPE}
 
@@ -192,7 +192,7 @@ def test_giving_a_machine_a_scope_about_users_is_not_documented() -> None:
         ({"groupOverrideDetails": {"groups": ["Staff"]}}, "groupOverrideDetails.groups"),
     ],
 )
-def test_a_member_where_cognito_does_not_look_is_told(details: dict[str, Any], where: str) -> None:
+def test_an_unknown_member_is_reported(details: dict[str, Any], where: str) -> None:
     with pytest.raises(ContractViolation) as caught:
         signed_in(answering(**details))
     assert [(violation.rule, violation.where) for violation in caught.value.violations] == [
@@ -200,7 +200,7 @@ def test_a_member_where_cognito_does_not_look_is_told(details: dict[str, Any], w
     ]
 
 
-def test_the_answer_of_version_one_is_told() -> None:
+def test_an_answer_of_version_one_is_reported() -> None:
     def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return {**event, "response": {"claimsOverrideDetails": {"claimsToAddOrOverride": {"a": "b"}}}}
 
@@ -219,7 +219,7 @@ def test_the_answer_of_version_one_is_told() -> None:
         {"groupOverrideDetails": {"groupsToOverride": None}},
     ],
 )
-def test_null_where_it_means_nothing_documented_is_told_and_can_be_dropped(details: dict[str, Any]) -> None:
+def test_null_without_a_documented_meaning_is_reported_and_can_be_dropped(details: dict[str, Any]) -> None:
     assert rules(**details) == {Rule.NULL_MEMBER}
     assert signed_in(answering(**details), on_violation="drop").violations[0].rule is Rule.NULL_MEMBER
 
@@ -262,7 +262,7 @@ def test_an_answer_that_is_not_the_event_is_an_unrecognizable_output(answer: obj
     }
 
 
-def test_what_a_handler_writes_beside_the_response_has_no_effect() -> None:
+def test_changes_outside_the_response_have_no_effect() -> None:
     def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         event["request"]["userAttributes"]["email"] = "eve@example.com"
         return {**event, "userName": "eve", "more": True}

@@ -73,7 +73,7 @@ def test_a_refresh_keeps_the_scopes_of_a_managed_login_and_its_version() -> None
     assert after.access["version"] == 2
 
 
-def test_a_refresh_token_ends_with_its_life() -> None:
+def test_a_refresh_token_expires() -> None:
     clock = Clock()
     kit, begun = later(clock, refresh_seconds=3_600)
     clock.now = NOW + 3_599
@@ -82,7 +82,7 @@ def test_a_refresh_token_ends_with_its_life() -> None:
     assert refused(kit, begun) == "Refresh Token has expired"
 
 
-def test_a_refresh_token_is_its_app_clients_own() -> None:
+def test_a_refresh_token_works_only_for_its_app_client() -> None:
     kit, begun = later(Clock())
     kit.add_client("another")
     with pytest.raises(NotAuthorizedException, match="Invalid Refresh Token"):
@@ -153,7 +153,7 @@ def test_an_app_client_without_revocation_revokes_nothing() -> None:
         kit.revoke_token(str(begun.refresh_token), WEB)
 
 
-def test_a_global_sign_out_ends_all_sessions_of_the_user_and_nobody_elses() -> None:
+def test_a_global_sign_out_ends_all_sessions_of_only_this_user() -> None:
     kit, begun = later(Clock())
     kit.add_user("bob")
     other, bobs = kit.sign_in(USER, WEB), kit.sign_in("bob", WEB)
@@ -181,7 +181,7 @@ def test_a_disabled_user_gets_no_token_and_enabling_does_not_restore_old_ones() 
     assert kit.sign_in(USER, WEB).access
 
 
-def test_an_access_token_asks_about_its_user_until_it_expires() -> None:
+def test_get_user_works_until_the_access_token_expires() -> None:
     clock = Clock()
     kit, begun = later(clock)
     assert kit.get_user(begun.access_token)["sub"] == begun.access["sub"]
@@ -190,7 +190,7 @@ def test_an_access_token_asks_about_its_user_until_it_expires() -> None:
         kit.get_user(begun.access_token)
 
 
-def test_asking_about_the_user_needs_the_admin_scope() -> None:
+def test_get_user_needs_the_admin_scope() -> None:
     kit = pool(access(scopesToSuppress=[ADMIN_SCOPE]))
     tokens = kit.sign_in(USER, WEB)
     with pytest.raises(NotAuthorizedException, match="required scopes"):
@@ -199,7 +199,7 @@ def test_asking_about_the_user_needs_the_admin_scope() -> None:
         kit.global_sign_out(tokens.access_token)
 
 
-def test_neither_an_id_token_nor_a_machines_token_asks_about_a_user() -> None:
+def test_get_user_refuses_id_tokens_and_machines_tokens() -> None:
     kit = pool()
     for token in (kit.sign_in(USER, WEB).id_token, kit.client_credentials(MACHINE).access_token, "invented"):
         with pytest.raises(NotAuthorizedException, match="Invalid Access Token"):
@@ -207,12 +207,12 @@ def test_neither_an_id_token_nor_a_machines_token_asks_about_a_user() -> None:
 
 
 @pytest.mark.parametrize("method", ["admin_disable_user", "admin_enable_user", "admin_user_global_sign_out"])
-def test_nothing_is_done_to_a_user_who_is_not_there(method: str) -> None:
+def test_operations_on_an_unknown_user_are_refused(method: str) -> None:
     with pytest.raises(UserNotFoundException):
         getattr(pool(), method)("nobody")
 
 
-def test_unknown_users_clients_and_ways_are_refused() -> None:
+def test_unknown_users_clients_and_flows_are_refused() -> None:
     kit = pool()
     with pytest.raises(UserNotFoundException):
         kit.sign_in("nobody", WEB)
@@ -231,7 +231,7 @@ def test_unknown_users_clients_and_ways_are_refused() -> None:
         (["ALLOW_USER_PASSWORD_AUTH"], "AdminInitiateAuth", "InvalidParameterException"),
     ],
 )
-def test_an_app_client_has_only_the_flows_that_it_has(flows: list[str], by: str, code: str) -> None:
+def test_a_flow_that_is_not_enabled_for_an_app_client_is_refused(flows: list[str], by: str, code: str) -> None:
     kit = pool()
     kit.add_client(WEB, flows=flows)
     with pytest.raises(CognitoError) as caught:
@@ -239,7 +239,7 @@ def test_an_app_client_has_only_the_flows_that_it_has(flows: list[str], by: str,
     assert caught.value.code == code
 
 
-def test_a_users_app_client_is_no_machine_and_a_machines_has_no_users() -> None:
+def test_a_users_app_client_gets_no_machine_token_and_vice_versa() -> None:
     kit = pool()
     with pytest.raises(TokenEndpointError, match="unauthorized_client"):
         kit.client_credentials(WEB)

@@ -127,14 +127,14 @@ def test_a_device_sign_in_names_the_device() -> None:
     assert "device_key" not in tokens.id
 
 
-def test_without_token_revocation_tokens_have_no_ids_to_revoke_by() -> None:
+def test_without_token_revocation_tokens_have_no_jti() -> None:
     kit = pool()
     kit.add_client(WEB, token_revocation=False)
     tokens = kit.sign_in(USER, WEB)
     assert not {"jti", "origin_jti"} & (tokens.access.keys() | tokens.id.keys())
 
 
-def test_the_id_token_holds_what_the_app_client_may_read() -> None:
+def test_the_id_token_has_the_attributes_that_the_app_client_may_read() -> None:
     kit = pool()
     kit.add_client(WEB, readable_attributes=frozenset({"email"}))
     tokens = kit.sign_in(USER, WEB)
@@ -153,14 +153,14 @@ def test_identities_are_text_in_the_event_and_an_array_in_the_id_token() -> None
     assert isinstance(tokens.event["request"]["userAttributes"]["identities"], str)
 
 
-def test_what_is_not_verified_is_false_and_not_a_text() -> None:
+def test_unverified_is_false_and_not_a_text() -> None:
     kit = pool()
     kit.users[USER].attributes |= {"email_verified": "false", "phone_number_verified": "true"}
     claims = kit.sign_in(USER, WEB).id
     assert (claims["email_verified"], claims["phone_number_verified"]) == (False, True)
 
 
-def test_the_header_holds_the_key_and_the_algorithm_and_nothing_else() -> None:
+def test_the_header_has_only_the_key_id_and_the_algorithm() -> None:
     tokens = signed_in()
     for token in (tokens.access_token, tokens.id_token):
         assert header(token).keys() == {"kid", "alg"}
@@ -179,7 +179,7 @@ def test_access_and_id_tokens_are_signed_with_two_keys_of_2048_bits() -> None:
         assert (key["alg"], key["kty"], key["use"], key["e"]) == ("RS256", "RSA", "sig", "AQAB")
 
 
-def test_pyjwt_verifies_both_tokens_and_reads_the_claims_that_the_kit_tells() -> None:
+def test_pyjwt_verifies_both_tokens_and_reads_the_same_claims() -> None:
     kit = pool()
     tokens = kit.sign_in(USER, WEB, by="authorization_code")
     assert verified(kit, tokens.access_token) == tokens.access

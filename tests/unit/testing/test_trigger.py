@@ -64,7 +64,7 @@ def test_the_handler_gets_a_copy_and_its_answer_is_one() -> None:
     assert tokens.access["shared"] == {"nested": [1]}
 
 
-def test_the_answer_goes_by_way_of_json() -> None:
+def test_the_answer_is_converted_through_json() -> None:
     claims = {"tuple": ("a", "b"), "object": {1: "one"}, "whole": Decimal(7), "part": Decimal("0.5")}
     tokens = signed_in(access(claimsToAddOrOverride=claims))
     assert tokens.access["tuple"] == ["a", "b"]
@@ -79,14 +79,14 @@ def test_an_answer_that_is_not_json_is_refused(value: object) -> None:
     assert caught.value.message == "Invalid lambda function output : Invalid JSON"
 
 
-def test_an_answer_that_holds_itself_is_refused() -> None:
+def test_an_answer_that_contains_itself_is_refused() -> None:
     loop: dict[str, Any] = {}
     loop["loop"] = loop
     with pytest.raises(InvalidLambdaResponseException):
         signed_in(access(claimsToAddOrOverride={"claim": loop}))
 
 
-def test_an_error_is_shown_with_cognitos_words_around_it() -> None:
+def test_an_error_has_cognitos_text_around_it() -> None:
     def refusing(_event: object, _context: object) -> None:
         raise PermissionError("Sign-in is not possible right now. [CS2001]")
 
@@ -110,7 +110,7 @@ def test_a_test_outcome_inside_a_handler_stays_one() -> None:
         signed_in(lambda _event, _context: pytest.fail("seen by the test"))
 
 
-def test_a_handler_that_takes_too_long_is_given_up() -> None:
+def test_a_handler_that_takes_too_long_times_out() -> None:
     released = threading.Event()
     try:
         with pytest.raises(UnexpectedLambdaException, match="Socket timeout while invoking Lambda function"):
@@ -119,7 +119,7 @@ def test_a_handler_that_takes_too_long_is_given_up() -> None:
         released.set()
 
 
-def test_a_handler_sees_how_long_it_has() -> None:
+def test_a_handler_sees_its_remaining_time() -> None:
     recording = Recording()
     signed_in(recording, trigger_seconds=3_600)
     _, context = recording.calls[0]
