@@ -6,13 +6,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, checked_by, refused_suppression
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_US
 from claimsmith.engine.bundle import Withheld
-from claimsmith.engine.language import DEGRADED_CLAIM, ONLY_US, SHED_CLAIM
+from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from claimsmith.cognito.claims import Token
@@ -61,9 +62,9 @@ def resolve(
     draft = _Draft(bundle.settings.own_claims, token, context)
     draft.add_rows(bundle, subject, roles, rules)
     names = bundle.settings.claim_names
-    for meaning, value, row in _built_in(bundle, subject, roles, token):
-        if meaning in names:
-            draft.set(names[meaning], value, row)
+    for meaning, built_in in BUILT_IN_CLAIMS.items():
+        if meaning in names and token in built_in.tokens and (found := built_in.value(bundle, subject, roles)):
+            draft.set(names[meaning], *found)
     client = subject.client
     if token == TOKENS[0] and client is not None and client.audience:
         if subject.request.may_be_bound:
@@ -205,23 +206,6 @@ def impostors(names: AbstractSet[str], request: Request) -> AbstractSet[str]:
     pass for it.
     """
     return {name for name in names & request.attributes.keys() if refused_suppression(TOKENS[1], name) is None}
-
-
-def _built_in(bundle: Bundle, subject: Subject, roles: Roles, token: Token) -> Iterator[tuple[str, Any, str]]:
-    """The claims that only the engine sets, by meaning, each with its value and its row."""
-    tenant = subject.tenant
-    if tenant is not None:
-        yield "tenant_id", tenant.id, subject.tenant_source
-    if roles.names:
-        yield "roles", list(roles.names), roles.rows
-    if token == TOKENS[0]:
-        yield "policy_version", bundle.version, "BUNDLE CURRENT"
-    elif tenant is not None:
-        if tenant.name:
-            yield "tenant_name", tenant.name, subject.tenant_row
-    elif subject.offered:
-        offered = {one.id: one.name or one.id for one in subject.offered}
-        yield "tenants", offered, f"USER#{subject.request.sub} TENANT#"
 
 
 def _suppressions(bundle: Bundle, rules: tuple[Rule, ...], token: Token, draft: _Draft) -> dict[str, str]:

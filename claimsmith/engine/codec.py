@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, is_of_aws, refused_name
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine import bounds
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_US, is_taken, own_claims
 from claimsmith.engine.bundle import (
     NO_CLAIMS,
     TOKEN_BUDGET,
@@ -28,12 +29,8 @@ from claimsmith.engine.bundle import (
 )
 from claimsmith.engine.language import (
     AUTHORITY,
-    BUILT_IN_CLAIMS,
-    ONLY_US,
     conditions,
-    is_taken,
     is_unmanaged,
-    own_claims,
     values,
 )
 from claimsmith.engine.language.paths import METADATA, is_trusted

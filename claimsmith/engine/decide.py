@@ -11,7 +11,8 @@ from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.limits import MAX_CHANGES
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges, count
 from claimsmith.engine import budget, claims, groups, scopes, tenancy
-from claimsmith.engine.language import DEGRADED_CLAIM, RESERVED_CLAIMS, is_unmanaged
+from claimsmith.engine.built_in import RESERVED_CLAIMS
+from claimsmith.engine.language import DEGRADED_CLAIM, is_unmanaged
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 from claimsmith.engine.roles import Roles, assign
 from claimsmith.engine.rules import apply

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito.claims import STANDARD
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.codec import claim_names
-from claimsmith.engine.language import BUILT_IN_CLAIMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

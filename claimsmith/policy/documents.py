@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from claimsmith.engine.language import BUILT_IN_CLAIMS, NoTenant, Publish, ScopeMode
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS
+from claimsmith.engine.language import NoTenant, Publish, ScopeMode  # noqa: TC001 - pydantic reads them
 from claimsmith.policy.literals import plain
 
 #: Schema definitions that ``schema.py`` generates from the grammar.

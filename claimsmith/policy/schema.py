@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from claimsmith.engine.language import BUILT_IN_CLAIMS
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.language.conditions import BRANCHES, OPERATORS
 from claimsmith.engine.language.paths import FIXED, OPEN
 from claimsmith.engine.language.values import CONVERSIONS, FORMS

@@ -6,12 +6,9 @@ Lint enumerates them; nothing else defines any. Of routes, which no token depend
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from claimsmith.cognito.limits import ADMIN_SCOPE, OIDC_SCOPES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Tenant ids and role names.
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -20,19 +17,9 @@ ScopeMode = Literal["intersect", "exact"]
 NoTenant = Literal["allow", "deny"]
 Publish = Literal["auto", "manual"]
 
-#: The claims that the engine sets, by meaning; a policy may rename them.
-BUILT_IN_CLAIMS: Final = ("tenant_id", "tenant_name", "roles", "tenants", "policy_version")
-
 #: Marks on a token that is less than it should be; never renamed, so that a verifier can rely on them.
 DEGRADED_CLAIM: Final = "claims_degraded"
 SHED_CLAIM: Final = "claims_shed"
-
-#: Names that no row sets, whatever the policy calls the built-in claims: a verifier that knows nothing of the policy
-#: reads the default names, and a token outlives the version that made it.
-RESERVED_CLAIMS: Final = frozenset({*BUILT_IN_CLAIMS, DEGRADED_CLAIM, SHED_CLAIM, "scope", "scp", "aud"})
-
-#: Why no row sets one of these.
-ONLY_US: Final = "only Claimsmith sets this claim"
 
 #: The client metadata entry that asks for a tenant. A hint: it is checked against membership.
 TENANT_HINT: Final = "tenant_id"
@@ -58,16 +45,6 @@ AUTHORITY: Final = (
 
 #: Tenants listed in an ID token whose user has still to choose one.
 MAX_TENANTS_LISTED: Final = 100
-
-
-def own_claims(claim_names: Mapping[str, str]) -> frozenset[str]:
-    """The names that only the engine sets, given the names of the built-in claims by meaning."""
-    return RESERVED_CLAIMS.union(claim_names.values())
-
-
-def is_taken(meaning: str, name: str) -> bool:
-    """Whether a name can never be that of this built-in claim, because it is the default name of another, or a mark."""
-    return name in RESERVED_CLAIMS and name != meaning
 
 
 #: Patterns that are looked at one by one, and characters of the longest scope that Cognito takes.

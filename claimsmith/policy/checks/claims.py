@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refused_name, refused_suppression
-from claimsmith.engine.language import BUILT_IN_CLAIMS, DEGRADED_CLAIM, SHED_CLAIM, is_taken, own_claims
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_US, is_taken, own_claims
+from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.errors import Code
 from claimsmith.policy.checks import values
 from claimsmith.policy.finding import Suggestion, clipped, found
@@ -24,11 +25,6 @@ _ACCESS, _ID = TOKENS
 #: Marks that only the engine sets, and that no rule suppresses.
 _MARKS: Final = frozenset({DEGRADED_CLAIM, SHED_CLAIM})
 
-#: Built-in claims that are lists or objects.
-_COMPLEX: Final = ("roles", "tenants")
-
-_BUILT_IN: Final = "only Claimsmith sets this claim; use another name"
-
 
 def check(policy: Policy) -> Iterator[Finding]:
     """Yield findings for claims that a row must not set, and values that they cannot have."""
@@ -36,7 +32,7 @@ def check(policy: Policy) -> Iterator[Finding]:
     for entry, row in policy.claims_rows():
         for attribute, claims, tokens in by_attribute(row):
             for name, value in claims.items():
-                refused = _BUILT_IN if name in own else _refused(name, tokens)
+                refused = f"{ONLY_US}; use another name" if name in own else _refused(name, tokens)
                 if refused is not None:
                     yield found(Code.RESERVED_CLAIM, entry, (attribute, name), refused)
                 else:
@@ -87,7 +83,7 @@ def names(policy: Policy) -> Iterator[Finding]:
             yield found(
                 Code.DUPLICATE, entry, path, f"{clipped(name)} is already the name of another claim; choose another"
             )
-        elif meaning in _COMPLEX and (why := _refused_complex(name)):
+        elif BUILT_IN_CLAIMS[meaning].is_complex and (why := _refused_complex(name)):
             yield found(Code.RESERVED_CLAIM, entry, path, why)
         seen.add(name)
 

@@ -10,6 +10,7 @@ from claimsmith.cognito.event import Request
 from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import Changes
 from claimsmith.cognito.tokens import issued
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS, SOME_TEXT
 from claimsmith.engine.language.values import form_of, template_parts
 from claimsmith.errors import Code
 from claimsmith.policy.checks.scopes import grants
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from claimsmith.policy.documents import ClaimsRow
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
-
-#: A stand-in for a value that only a sign-in knows: 64 characters.
-_READ: Final = "x" * 64
 
 #: A request of a user without any roles, with ids of realistic length.
 _REQUEST: Final = Request(
@@ -117,9 +115,9 @@ def _part(shape: Shape, part: Any, roles: int) -> int:  # noqa: ANN401 - a JSON 
     """Return the octets that what a key of an expression takes can yield."""
     match shape:
         case "path":
-            return roles if part == "roles" else _json(_READ)
+            return roles if part == "roles" else _json(SOME_TEXT)
         case "template":
-            return _json("".join(text + (_READ if path else "") for text, path in template_parts(part)))
+            return _json("".join(text + (SOME_TEXT if path else "") for text, path in template_parts(part)))
         case "literal":
             return _json(accepted(part))
         case "conversion":
@@ -131,9 +129,9 @@ def _json(value: object) -> int:
 
 
 def _built_in(policy: Policy, token: Token) -> dict[str, Any]:
-    values: dict[str, Any] = {"tenant_id": _READ, "roles": sorted(policy.roles)}
-    values |= {"policy_version": 10_000_000} if token == TOKENS[0] else {"tenant_name": _READ}
-    return {name: values[meaning] for meaning, name in policy.settings.names().items() if meaning in values}
+    roles, names = sorted(policy.roles), policy.settings.names()
+    claims = {name: BUILT_IN_CLAIMS[meaning] for meaning, name in names.items()}
+    return {name: value for name, claim in claims.items() if token in claim.tokens and (value := claim.largest(roles))}
 
 
 def _length(claims: Mapping[str, Any]) -> int:

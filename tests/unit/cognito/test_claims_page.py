@@ -13,9 +13,10 @@ import pytest
 from claimsmith.cognito.claims import PLAIN_IN_ID, PREFIXES, STANDARD, TABLE, TOKENS, refused_name, refused_suppression
 from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import build
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.codec import from_document
 from claimsmith.engine.decide import degraded
-from claimsmith.engine.language import BUILT_IN_CLAIMS, DEGRADED_CLAIM, SHED_CLAIM
+from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.errors import Code
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows, lint

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from claimsmith.engine.built_in import RESERVED_CLAIMS
 from claimsmith.engine.bundle import NO_CLAIMS, TOKEN_BUDGET, Bundle, Client, Role, Rule, Settings, Withheld
 from claimsmith.engine.codec import FORMAT, BundleError, decode, encode, from_document
-from claimsmith.engine.language import RESERVED_CLAIMS
 from claimsmith.engine.language.values import Expression
 from tests.policies import VERSION, unlinted
 

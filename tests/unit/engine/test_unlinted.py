@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from claimsmith.cognito.event import parse
+from claimsmith.engine.built_in import RESERVED_CLAIMS
 from claimsmith.engine.bundle import Role
 from claimsmith.engine.codec import from_document
 from claimsmith.engine.decide import degraded
-from claimsmith.engine.language import RESERVED_CLAIMS
 from claimsmith.errors import Code
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claimsmith.engine.language import RESERVED_CLAIMS
+from claimsmith.engine.built_in import RESERVED_CLAIMS
 from claimsmith.errors import Code
 from claimsmith.policy import from_rows, lint
 from claimsmith.policy.yaml import parse
