@@ -34,7 +34,7 @@ class Page:
             Block(
                 self.text.count("\n", 0, found.start()) + 1,
                 found[1],
-                re.findall(r"^#+ (.+)$", self.text[: found.start()], re.MULTILINE)[-1],
+                re.findall(r"^#+ (.+)$", _prose(self.text[: found.start()]), re.MULTILINE)[-1],
                 found[2],
             )
             for found in re.finditer(r"^```(\w+)\n(.*?)^```$", self.text, re.MULTILINE | re.DOTALL)

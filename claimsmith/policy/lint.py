@@ -35,29 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "compile", "lint"]
 
-#: Checks whose findings are errors; they read only the rows.
-_REFUSALS: Final[tuple[Check, ...]] = (
-    names.check,
-    routes.check,
-    roles.check,
-    scopes.check,
-    claims.names,
-    claims.check,
-    claims.suppressions,
-    conditions.check,
-    trust.check,
-    templates.check,
-    tests.check,
-)
+#: Each lists its checks: ``ERRORS``, which read only the rows, and ``WARNINGS``, which read a policy without errors.
+_MODULES: Final = (names, routes, roles, scopes, claims, conditions, trust, templates, tests, reachability, size)
 
-#: Checks whose findings are warnings; they read a policy without errors.
-_WARNINGS: Final[tuple[Check, ...]] = (
-    reachability.check,
-    scopes.not_allowed,
-    routes.many_scopes,
-    size.check,
-    trust.written_by_users,
-)
+_ERRORS: Final[tuple[Check, ...]] = tuple(check for module in _MODULES for check in getattr(module, "ERRORS", ()))
+_WARNINGS: Final[tuple[Check, ...]] = tuple(check for module in _MODULES for check in getattr(module, "WARNINGS", ()))
 
 
 def lint(draft: Draft) -> list[Finding]:
@@ -90,7 +72,7 @@ def _checked(draft: Draft, *, warn: bool = True) -> tuple[list[Finding], dict[st
         # Stop here, so that the size limits also bound the cost of lint.
         return too_large, None
     policy, findings = read(draft)
-    for check in _REFUSALS:
+    for check in _ERRORS:
         findings += check(policy)
     findings = findings or [*bounds.inheritance(policy)]
     document = None

@@ -99,3 +99,6 @@ def _refused_complex(name: str) -> str | None:
     except UnacceptableError as unacceptable:
         return str(unacceptable)
     return None
+
+
+ERRORS: Final = (names, check, suppressions)

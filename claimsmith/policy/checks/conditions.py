@@ -182,3 +182,6 @@ _CONVERTED: Final[Mapping[object, Kind]] = {
 }
 
 _KINDS: Final[Mapping[Kind, str]] = {"text": "text", "list": "a list", "any": "of any type"}
+
+
+ERRORS: Final = (check,)

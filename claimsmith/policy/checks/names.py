@@ -56,3 +56,6 @@ def _named(policy: Policy) -> Iterator[Finding]:
 
 def _is_title(name: str) -> bool:
     return 0 < len(name) <= _LENGTH and not name.isspace()
+
+
+ERRORS: Final = (check,)

@@ -225,3 +225,6 @@ def _ranges_apart(leaves: Sequence[Mapping[str, Any]]) -> bool:
         elif leaf["op"] == "greater_than":
             above[field] = max(leaf["value"], above.get(field, leaf["value"]))
     return any(field in above and above[field] >= below[field] for field in below)
+
+
+WARNINGS: Final = (check,)

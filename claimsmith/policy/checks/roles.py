@@ -121,3 +121,6 @@ def _parents_first(parents: Mapping[str, Sequence[str]]) -> list[str]:
                 seen.add(parent)
                 path.append((parent, iter(parents[parent])))
     return order
+
+
+ERRORS: Final = (check,)

@@ -64,3 +64,7 @@ def many_scopes(policy: Policy) -> Iterator[Finding]:
                 f"the route has {count} scopes, and an API Gateway JWT authorizer supports {_MAX_SCOPES}; use a role"
             )
             yield found(Code.MANY_ROUTE_SCOPES, policy.entries["routes"][name], (), message)
+
+
+ERRORS: Final = (check,)
+WARNINGS: Final = (many_scopes,)

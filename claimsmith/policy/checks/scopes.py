@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine.language import is_unmanaged
@@ -84,3 +84,7 @@ def _lists(policy: Policy) -> Iterator[tuple[Entry, str, Sequence[str]]]:
     for name, route in policy.routes.items():
         yield policy.entries["routes"][name], "any_scope", route.any_scope
         yield policy.entries["routes"][name], "all_scopes", route.all_scopes
+
+
+ERRORS: Final = (check,)
+WARNINGS: Final = (not_allowed,)

@@ -136,3 +136,6 @@ def _built_in(policy: Policy, token: Token) -> dict[str, Any]:
 
 def _length(claims: Mapping[str, Any]) -> int:
     return size.encoded(claims) + 1 if claims else 0
+
+
+WARNINGS: Final = (check,)

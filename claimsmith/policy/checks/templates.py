@@ -133,3 +133,6 @@ def _texts(value: object, at: Path) -> Iterator[Path]:
     elif isinstance(value, Mapping | list):
         for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _texts(part, (*at, str(name)))
+
+
+ERRORS: Final = (check,)

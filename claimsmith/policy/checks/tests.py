@@ -90,3 +90,6 @@ def _expect(entry: Entry, expect: Expect) -> Iterator[Finding]:
                 yield found(
                     Code.INVALID_TEST, entry, path, f"{clipped(name)} is expected both present and absent; remove one"
                 )
+
+
+ERRORS: Final = (check,)

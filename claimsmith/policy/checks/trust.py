@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import STANDARD, WRITTEN_BY_USERS, is_of_aws
 from claimsmith.engine.language import AUTHORITY, conditions, values
@@ -101,3 +101,7 @@ def paths_of(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - a literal or an e
     except (ValueError, TypeError):
         return ()
     return compiled.paths if isinstance(compiled, values.Expression) else ()
+
+
+ERRORS: Final = (check,)
+WARNINGS: Final = (written_by_users,)

@@ -6,17 +6,15 @@ what its section allows and requires of an object that Claimsmith writes. Nothin
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from claimsmith.errors import Code
-from claimsmith.policy import Finding, lint, load, sarif
+from claimsmith.policy import Finding, lint, sarif
 from claimsmith.policy.finding import cut
-
-FIXTURES = Path(__file__).parents[3] / "tests" / "fixtures" / "policy"
+from tests.mistakes import example
 
 #: Object -> what it must have and what it may have besides, with the section.
 OBJECTS: dict[str, tuple[set[str], set[str]]] = {
@@ -88,9 +86,11 @@ def assert_is_location(location: Any) -> None:  # noqa: ANN401 - a JSON value
         assert isinstance(checked("logicalLocation", logical)["fullyQualifiedName"], str)
 
 
-@pytest.mark.parametrize("path", sorted(FIXTURES.glob("CS10[04]*-bad.yaml")), ids=lambda path: path.stem)
-def test_findings_of_files_are_sarif_with_line_and_level(path: Path) -> None:
-    findings = lint(load(path))
+@pytest.mark.parametrize(
+    "code", [Code.SETTINGS_MISSING, Code.UNKNOWN_ROLE, Code.RULE_NEVER_APPLIES], ids=lambda code: code.name.lower()
+)
+def test_findings_of_files_are_sarif_with_line_and_level(code: Code) -> None:
+    findings = lint(example(code, wrong=True).draft())
     log = sarif.log(findings)
     assert_is_sarif(log)
     [result] = log["runs"][0]["results"]

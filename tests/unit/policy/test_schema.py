@@ -13,10 +13,10 @@ from hypothesis import given
 
 from claimsmith.policy import dump, from_rows, lint, schema, schema_text
 from claimsmith.policy.yaml import parse
+from tests.mistakes import EXAMPLES
 from tests.property.strategies import conditions, expressions
 
 ROOT = Path(__file__).parents[3]
-FIXTURES = ROOT / "tests" / "fixtures" / "policy"
 
 validator = StandardValidator(schema())
 
@@ -28,10 +28,11 @@ def accepted(text: str) -> bool:
 def files() -> list[str]:
     """Every policy that this project shows or tests with, as text."""
     shown = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    paths = [*FIXTURES.glob("*-good.yaml"), ROOT / "tests" / "e2e" / "policy.yaml"]
-    return [*(text if "settings:" in text else f"settings: {{}}\n{text}" for text in shown), *(
-        path.read_text(encoding="utf-8") for path in paths
-    )]  # fmt: skip
+    return [
+        *(text if "settings:" in text else f"settings: {{}}\n{text}" for text in shown),
+        *(given.text for given in EXAMPLES if given.is_file and not given.wrong),
+        (ROOT / "tests" / "e2e" / "policy.yaml").read_text(encoding="utf-8"),
+    ]
 
 
 def test_the_stored_schema_is_the_generated_one() -> None:
