@@ -1,7 +1,7 @@
 """For each code of lint a policy that is wrong and one that is right.
 
-They stand in ``docs/reference/codes.md``. What no page can show is a fixture: rows as JSON, where YAML cannot express them, and
-policies of great length.
+They stand in ``docs/reference/codes.md``. What no page can show is a fixture: rows as JSON, where YAML cannot express
+them, and policies of great length.
 """
 
 from __future__ import annotations

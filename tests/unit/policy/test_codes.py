@@ -1,4 +1,4 @@
-"""Every CS1xxx code has an entry in ``docs/reference/codes.md``, a policy that gives exactly it, and one without any finding."""
+"""Every CS1xxx code is on ``docs/reference/codes.md``, with a policy that gives exactly it and one without findings."""
 
 from __future__ import annotations
 
