@@ -1,8 +1,8 @@
-"""Access logs of the APIs: what was asked and what came of it, and nothing about who asked.
+"""Access logs of the APIs: the request and its result, and nothing about the caller.
 
 No header, no token, no query and no path: the route's template is enough to see what fails, and a path names a
-tenant. No source address either: it is personal data, and these logs are kept for a year. Where attacks have to be
-traced, a web application firewall in front of the API logs addresses for as long as that needs.
+tenant. No source address either: it is personal data, and these logs are kept for a year. To trace attacks, a web
+application firewall in front of the API can log addresses for as long as needed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Alarms, each with what to do in ``docs/how-to/deploy.md`` (a test compares), and the topic they tell.
+"""Alarms, each with what to do in ``docs/how-to/deploy.md`` (a test compares), and the topic that they notify.
 
-Where nothing happens there is nothing to measure, so missing data is no alarm.
+Without traffic there is no data, so missing data raises no alarm.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ _BEHIND: Final = Duration.minutes(5)
 
 
 class AlarmTopic(Construct):
-    """Where alarms are told.
+    """The topic that alarms notify.
 
-    It has no key of its own: what an alarm says is names of resources and numbers, and a key whose policy does not
-    admit CloudWatch makes alarms silent without anybody noticing.
+    It has no customer managed key: an alarm only contains names of resources and numbers, and a key whose policy does
+    not allow CloudWatch silently suppresses alarms.
 
     Attributes:
-        topic: subscribe to it whoever must know.
+        topic: subscribe everybody who must know of alarms.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
-        # A policy of one's own replaces the one that lets the account's services publish.
+        # A custom policy replaces the default one, which allows the account's services to publish.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="TellAlarms",
+                sid="PublishAlarms",
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                 actions=["sns:Publish"],
                 resources=[self.topic.topic_arn],
@@ -74,7 +74,7 @@ class Alarms(Construct):
     def add(
         self,
         name: str,
-        says: str,
+        meaning: str,
         metric: cloudwatch.IMetric,
         *,
         threshold: float = 1,
@@ -84,16 +84,16 @@ class Alarms(Construct):
 
         Args:
             name: unique in the stack; a heading of the table in ``docs/how-to/deploy.md``.
-            says: what it means, in a sentence.
+            meaning: what it means, in one sentence.
             metric: by ``PERIOD``.
             threshold: in the metric's unit; reaching it counts.
-            periods: in how many of the last how many it must be reached.
+            periods: in how many periods it must be reached, and of how many.
         """
         reached, last = periods
         alarm = cloudwatch.Alarm(
             self,
             name,
-            alarm_description=f"{says} What to do: docs/how-to/deploy.md, {name}.",
+            alarm_description=f"{meaning} What to do: docs/how-to/deploy.md, {name}.",
             metric=metric,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -104,32 +104,32 @@ class Alarms(Construct):
         alarm.add_alarm_action(self._action)
 
     def watch_trigger(self, trigger: lambda_.IFunction) -> None:
-        """Sign-ins: errors, throttles, time, and what the trigger counts itself.
+        """Sign-ins: errors, throttles, duration, and the trigger's own metrics.
 
-        A refusal is an error too, and anybody who is suspended can cause it; so a few are none.
+        A refusal is an error too, and any suspended user can cause it; so a few raise no alarm.
         """
         self.add(
             "TriggerErrors",
-            "Sign-ins are refused or fail, several in ten minutes.",
+            "Several sign-ins in ten minutes are refused or fail.",
             trigger.metric_errors(period=PERIOD),
             threshold=3,
             periods=(2, 3),
         )
         self.add(
             "TriggerThrottles",
-            "Lambda has no room for the trigger: sign-ins fail.",
+            "Lambda's concurrency is used up: sign-ins fail.",
             trigger.metric_throttles(period=PERIOD),
         )
         self.add(
             "TriggerSlow",
-            "One sign-in of a hundred takes nearly the five seconds that Cognito waits.",
+            "One sign-in in a hundred takes nearly the five seconds that Cognito waits.",
             trigger.metric_duration(period=PERIOD, statistic="p99"),
             threshold=_SLOW_MS,
             periods=(2, 3),
         )
         self.add(
             "SignInsFail",
-            "Sign-ins fail for a reason of ours: no policy, no table, an event that is not known, a bug.",
+            "Sign-ins fail, and not because of the user: no policy, no table, an unknown event, a bug.",
             count("pre_token", "Failed"),
         )
         self.add(
@@ -139,7 +139,7 @@ class Alarms(Construct):
         )
         self.add(
             "RowsUnreadable",
-            "A row of a user or tenant cannot be read and counts as not there.",
+            "A row of a user or tenant cannot be read and is treated as missing.",
             count("pre_token", "UnreadableRows"),
         )
 
@@ -152,7 +152,7 @@ class Alarms(Construct):
         )
         self.add(
             "PublisherErrors",
-            "Changes cannot be audited or published; they are tried again.",
+            "Changes cannot be audited or published; they are retried.",
             count("publisher", "PublisherErrors"),
             threshold=3,
         )
@@ -163,12 +163,12 @@ class Alarms(Construct):
         )
         self.add(
             "PublisherCrashes",
-            "The publisher ends without an answer of its own; changes are tried again.",
+            "The publisher ends without a response; changes are retried.",
             publisher.metric_errors(period=PERIOD),
         )
         self.add(
             "PublisherThrottles",
-            "Lambda has no room for the publisher: policy edits and the audit wait.",
+            "Lambda's concurrency is used up: policy edits and the audit wait.",
             publisher.metric_throttles(period=PERIOD),
             periods=(2, 3),
         )
@@ -180,12 +180,12 @@ class Alarms(Construct):
         )
         self.add(
             "DeadLetters",
-            "Changes were given up: they are neither audited nor published.",
+            "Changes were dropped: they are neither audited nor published.",
             dead_letters.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD),
         )
 
     def watch_table(self, name: str, table: dynamodb.ITable) -> None:
-        """Requests that DynamoDB refuses because there are too many."""
+        """Requests that DynamoDB throttles."""
         for kind in ("Read", "Write"):
             throttled = cloudwatch.Metric(
                 namespace="AWS/DynamoDB",
@@ -202,34 +202,34 @@ class Alarms(Construct):
         """A function of the verifier.
 
         Args:
-            name: how the alarms' names begin.
+            name: the beginning of the alarms' names.
             function: the function.
-            raises_refusals: whether it says "unauthorized" by an error, as a REST API wants it; then its errors are
-                not watched, since anybody can cause them, but the API's failures are.
+            raises_refusals: whether it raises an error for "unauthorized", as a REST API requires; then there is no
+                alarm for its errors, since anybody can cause them, but one for the API's failures.
         """
         if not raises_refusals:
             self.add(
                 f"{name}Errors",
-                "The function fails: requests are refused although their tokens may be good.",
+                "The function fails: requests are refused although their tokens may be valid.",
                 function.metric_errors(period=PERIOD),
             )
         self.add(
             f"{name}Throttles",
-            "Lambda has no room for the function: requests are refused.",
+            "Lambda's concurrency is used up: requests are refused.",
             function.metric_throttles(period=PERIOD),
         )
 
     def watch_unknown(self) -> None:
-        """What neither function of the verifier could decide."""
+        """Tokens that no function of the verifier could check."""
         self.add(
             "TokensUnknown",
-            "Whether tokens are good cannot be known: the table or the policy cannot be read.",
+            "Tokens cannot be checked: the table or the policy cannot be read.",
             count("verifier", "Unknown"),
             threshold=3,
         )
 
     def watch_revocations(self) -> None:
-        """Revocation rows that cannot be read: they end tokens that may be good."""
+        """Revocation rows that cannot be read: they revoke tokens that may be valid."""
         self.add(
             "RevocationsUnreadable",
             "A revocation cannot be read: all tokens of a user, client or tenant are refused.",
@@ -237,16 +237,16 @@ class Alarms(Construct):
         )
 
     def watch_api(self, name: str, failures: cloudwatch.IMetric) -> None:
-        """What an API answers with a status of 500 or more."""
-        self.add(name, "The API answers with 500 or more.", failures, threshold=3)
+        """Responses of an API with a status of 500 or more."""
+        self.add(name, "The API responds with 500 or more.", failures, threshold=3)
 
 
 def count(service: str, name: str) -> cloudwatch.Metric:
-    """A metric that a function counts itself.
+    """A metric that a function publishes itself.
 
     Args:
         service: the folder of its handler below ``lambdas``.
-        name: as the handler has it.
+        name: the metric's name in the handler.
     """
     return cloudwatch.Metric(
         namespace=NAMESPACE, metric_name=name, dimensions_map={_SERVICE: service}, statistic="sum", period=PERIOD

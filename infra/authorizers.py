@@ -1,8 +1,7 @@
-"""The Lambda authorizers in finished templates that may keep their answers, in every form in which one can be written.
+"""The Lambda authorizers in finished templates whose answers may be cached, in every form that CloudFormation has.
 
 Those forms are ``AWS::ApiGateway::Authorizer``, ``AWS::ApiGatewayV2::Authorizer``, an OpenAPI document's
-``x-amazon-apigateway-authorizer`` and ``Auth`` of AWS SAM's APIs. What cannot be read is said, so that it is not taken
-for none.
+``x-amazon-apigateway-authorizer`` and ``Auth`` of AWS SAM's APIs. Anything that cannot be read is reported.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ _APIS: Final = ("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api", f"{_SAM}Ap
 _OPENAPI: Final = "x-amazon-apigateway-authorizer"
 _TTL: Final = "AuthorizerResultTtlInSeconds"
 
-#: What may make resources that a template does not show.
-_MAKERS: Final = ("AWS::CloudFormation::StackSet", "AWS::Serverless::Application")
+#: Resources that create others, which the template does not show.
+_GENERATORS: Final = ("AWS::CloudFormation::StackSet", "AWS::Serverless::Application")
 
-#: What says that the definition of an API is not in the template.
+#: Properties with the definition of an API, in the template and elsewhere.
 _DOCUMENTS: Final = ("Body", "DefinitionBody")
 _ELSEWHERE: Final = ("BodyS3Location", "CloneFrom", "DefinitionUri")
 
-#: Transforms after which what is read here is still there. Those of Secrets Manager, which CDK's hosted rotation uses,
-#: only make the rotation's function.
+#: Transforms that do not change authorizers. Those of Secrets Manager, which CDK's hosted rotation uses, only create
+#: the rotation's function.
 _TRANSFORMS: Final = (
     "AWS::Serverless-2016-10-31",
     "AWS::LanguageExtensions",
@@ -41,15 +40,15 @@ _TRANSFORMS: Final = (
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One way in which the answers of an authorizer may be kept; an authorizer with conditions has several.
+class CachingAuthorizer:
+    """An authorizer whose answers may be cached; one with conditions has an entry for each cache key.
 
     Attributes:
         resource: the authorizer, or the API whose document has it.
-        api: of which kind of API; ``SAM`` where SAM decides on the identity sources.
-        uri: what leads to its function.
-        sources: by what its answers are kept; ``None`` where that cannot be read.
-        separate: whether it is a resource, which routes name.
+        api: the kind of API; ``SAM`` if SAM decides on the identity sources.
+        uri: the reference to its function.
+        sources: its cache key; ``None`` if it cannot be read.
+        separate: whether it is a resource of its own, which routes name.
     """
 
     resource: Resource
@@ -59,14 +58,14 @@ class Kept:
     separate: bool = False
 
 
-def kept_in(template: Template) -> Iterator[Kept]:
-    """The authorizers that may keep their answers."""
+def caching_authorizers(template: Template) -> Iterator[CachingAuthorizer]:
+    """The authorizers whose answers may be cached."""
     for resource in template.resources():
         properties = resource.properties
         match resource.type:
             case "AWS::ApiGateway::Authorizer":
                 if not _all(properties.get("Type"), "COGNITO_USER_POOLS") and _keeps(properties.get(_TTL)):
-                    yield Kept(resource, "REST", properties.get("AuthorizerUri"), separate=True)
+                    yield CachingAuthorizer(resource, "REST", properties.get("AuthorizerUri"), separate=True)
             case "AWS::ApiGatewayV2::Authorizer":
                 yield from _http(resource)
             case "AWS::ApiGateway::RestApi":
@@ -77,13 +76,15 @@ def kept_in(template: Template) -> Iterator[Kept]:
                 api: Literal["REST", "HTTP"] = "REST" if resource.type.endswith("::Api") else "HTTP"
                 yield from _document(resource, api, properties.get("DefinitionBody"))
                 yield from _sam(resource, properties.get("Auth"))
-    for shared in mapping(template.document.get("Globals")).values():  # what SAM says of all APIs, the implied ones too
+    for shared in mapping(
+        template.document.get("Globals")
+    ).values():  # SAM's settings of all APIs, including implicit ones
         for resource in [found for found in template.resources() if found.type.startswith(_SAM)][:1]:
             yield from _sam(resource, mapping(shared).get("Auth"))
 
 
-def unreadable_in(template: Template) -> Iterator[tuple[Resource, str]]:
-    """What may have authorizers that cannot be read, and why."""
+def unreadable_resources(template: Template) -> Iterator[tuple[Resource, str]]:
+    """Resources that may have authorizers that cannot be read, with the reason."""
     transforms = template.document.get("Transform", [])
     macros = [
         name for name in (transforms if isinstance(transforms, list) else [transforms]) if name not in _TRANSFORMS
@@ -98,12 +99,12 @@ def unreadable_in(template: Template) -> Iterator[tuple[Resource, str]]:
 
 
 def _unreadable(resource: Resource) -> str:
-    """Why a resource cannot be read; empty where it can, or has nothing to do with authorizers."""
+    """Why a resource cannot be read; empty if it can, or has nothing to do with authorizers."""
     kind, properties = resource.type, resource.properties
     if not kind or kind.endswith("::MODULE"):
-        return "it is no resource, but makes some when it is deployed"
-    if kind in _MAKERS or (kind == NESTING and resource.logical_id not in resource.template.nested):
-        return "its resources are in no template of this app"
+        return "it is not a resource but creates some when it is deployed"
+    if kind in _GENERATORS or (kind == NESTING and resource.logical_id not in resource.template.nested):
+        return "its resources are not in a template of this app"
     if kind.startswith(_SERVICES) and any(key == "Fn::Transform" for key, _ in members(properties)):
         return "a macro (Fn::Transform) changes it when it is deployed"
     return _unreadable_document(properties) if kind in _APIS else ""
@@ -118,16 +119,16 @@ def _unreadable_document(properties: dict[str, object]) -> str:
     return ""
 
 
-def _http(resource: Resource) -> Iterator[Kept]:
+def _http(resource: Resource) -> Iterator[CachingAuthorizer]:
     properties = resource.properties
     socket = _all(properties.get("AuthorizerPayloadFormatVersion"), None)  # a WebSocket API's, which keeps none
     if socket or _all(properties.get("AuthorizerType"), "JWT") or not _keeps(properties.get(_TTL)):
         return
     for sources in possible(properties.get("IdentitySource")):
-        yield Kept(resource, "HTTP", properties.get("AuthorizerUri"), _texts(sources or []), separate=True)
+        yield CachingAuthorizer(resource, "HTTP", properties.get("AuthorizerUri"), _texts(sources or []), separate=True)
 
 
-def _document(resource: Resource, api: Literal["REST", "HTTP"], body: object) -> Iterator[Kept]:
+def _document(resource: Resource, api: Literal["REST", "HTTP"], body: object) -> Iterator[CachingAuthorizer]:
     """The authorizers of an OpenAPI document, wherever in it they are.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-authorizer.html
@@ -137,20 +138,20 @@ def _document(resource: Resource, api: Literal["REST", "HTTP"], body: object) ->
             continue
         for found in possible(value):
             if not isinstance(found, dict):
-                yield Kept(resource, api, found)
+                yield CachingAuthorizer(resource, api, found)
             elif not _other_kind(found.get("type")) and _keeps(found.get("authorizerResultTtlInSeconds")):
                 for sources in possible(found.get("identitySource")):
                     listed = sources.split(",") if isinstance(sources, str) else sources or []
-                    yield Kept(resource, api, found.get("authorizerUri"), _texts(listed))
+                    yield CachingAuthorizer(resource, api, found.get("authorizerUri"), _texts(listed))
 
 
 def _other_kind(kind: object) -> bool:
-    """Whether an authorizer of a document is not a function's."""
+    """Whether an authorizer of a document is not a Lambda authorizer."""
     return all(isinstance(name, str) and name.lower() in ("jwt", "cognito_user_pools") for name in possible(kind))
 
 
-def _sam(resource: Resource, auth: object) -> Iterator[Kept]:
-    """The authorizers that SAM makes of ``Auth``.
+def _sam(resource: Resource, auth: object) -> Iterator[CachingAuthorizer]:
+    """The authorizers that SAM creates from ``Auth``.
 
     https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-property-api-lambdatokenauthorizer.html
     """
@@ -160,11 +161,11 @@ def _sam(resource: Resource, auth: object) -> Iterator[Kept]:
             for found in (choice for authorizer in every for choice in possible(authorizer)):
                 of_function = is_intrinsic(found) or "FunctionArn" in mapping(found)
                 if of_function and _keeps(mapping(mapping(found).get("Identity")).get("ReauthorizeEvery")):
-                    yield Kept(resource, "SAM", mapping(found).get("FunctionArn"))
+                    yield CachingAuthorizer(resource, "SAM", mapping(found).get("FunctionArn"))
 
 
 def _keeps(seconds: object) -> bool:
-    """Whether answers may be kept: AWS keeps them where nothing is said, and what cannot be read may be anything."""
+    """Whether answers may be cached: AWS caches them by default, and an unreadable value may be anything."""
     return not all(
         isinstance(value, int | str) and not isinstance(value, bool) and str(value) == "0"
         for value in possible(seconds)

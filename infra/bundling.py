@@ -1,6 +1,6 @@
-"""Builds a function's asset without Docker: its packages by ``uv``, its own files by what it imports.
+"""Builds a function's asset without Docker: its packages with ``uv``, its own files from its imports.
 
-An asset is a folder in ``.build/``, named by everything it is made from, so that the second synth only looks it up.
+An asset is a folder in ``.build/``, named by a hash of all its inputs, so that a second synth only looks it up.
 Two builds from the same inputs are byte-equal: file order, hash seed, times and permissions are fixed.
 """
 
@@ -58,7 +58,7 @@ class Asset:
 
     Attributes:
         path: the folder that becomes the function's code.
-        bytecode: whether it carries bytecode; without it, every cold start compiles what it imports.
+        bytecode: whether it has bytecode; without it, every cold start compiles what it imports.
     """
 
     path: Path
@@ -67,7 +67,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python that can make bytecode for a runtime: same minor version, so same format."""
+    """A Python that can compile bytecode for a runtime: same minor version, so same format."""
 
     path: str
     version: str
@@ -77,17 +77,17 @@ def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build
     """Build, or find, the asset of a handler.
 
     Args:
-        module: the handler's module, with dots; ``requirements.txt`` lies beside it.
+        module: the handler's module, with dots; ``requirements.txt`` is next to it.
         arch: a key of ``PLATFORMS``.
         python: the runtime's minor version, such as ``3.13``.
-        root: the folder that the first-party packages lie in.
-        build: the folder that assets are kept in.
+        root: the folder of the first-party packages.
+        build: the folder of the assets.
 
     Raises:
-        BundlingError: ``uv`` is missing, or could not install, or the bytecode could not be made.
-        FileNotFoundError: the module or its requirements are not there.
+        BundlingError: ``uv`` is missing or could not install, or the bytecode could not be compiled.
+        FileNotFoundError: the module or its requirements do not exist.
     """
-    # Read once: what is named by its hash must be what is copied, even while somebody edits.
+    # Read once, so that the hash is that of the copied content, even while somebody edits.
     sources = {
         file.relative_to(root).as_posix(): file.read_bytes() for file in first_party_files(root, module, FIRST_PARTY)
     }
@@ -118,13 +118,13 @@ def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build
                 _compile(interpreter, output)
             _normalise(output)
             _move(output, asset.path)
-    os.utime(asset.path)  # says that it is in use
+    os.utime(asset.path)  # marks it as in use
     _forget_unused(build, prefix)
     return asset
 
 
 def _digest(inputs: list[tuple[str, bytes]]) -> str:
-    """Of names and contents, each with its length, so that no two inputs run into each other."""
+    """A hash of names and contents, each with its length, so that different inputs never concatenate alike."""
     digest = hashlib.sha256()
     for name, content in inputs:
         digest.update(f"{len(name)} {name} {len(content)} ".encode())
@@ -133,7 +133,7 @@ def _digest(inputs: list[tuple[str, bytes]]) -> str:
 
 
 def find_uv(scripts: str | None = None, path: str | None = None) -> str:
-    """The ``uv`` of this interpreter's environment, else the one on PATH.
+    """The ``uv`` of this interpreter's environment, or the one on PATH.
 
     Args:
         scripts: another folder to look in first.
@@ -149,7 +149,7 @@ def find_uv(scripts: str | None = None, path: str | None = None) -> str:
 
 
 def _output(*command: str) -> str | None:
-    """What a command prints, or nothing where it fails or hangs."""
+    """The output of a command, or None if it fails or hangs."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - no input
     except (OSError, subprocess.TimeoutExpired):
@@ -158,7 +158,7 @@ def _output(*command: str) -> str | None:
 
 
 def find_interpreter(python: str, path: str | None = None, pyenv: Path | None = None) -> Interpreter | None:
-    """A CPython of this minor version on this machine; a shim that does not run is passed over.
+    """A CPython of this minor version on this machine; a shim that does not run is skipped.
 
     Args:
         python: the minor version, such as ``3.13``.
@@ -245,7 +245,7 @@ def _trim_service(service: Path, version: str) -> None:
 
 
 def _undocumented(model: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """A service model without its prose, which is most of it; a member that is named so stays."""
+    """A service model without its prose, which is most of it; members that happen to have that name stay."""
     match model:
         case dict():
             return {
@@ -264,7 +264,7 @@ def _write_json(path: Path, value: object) -> None:
 
 
 def _compile(interpreter: Interpreter, output: Path) -> None:
-    """Make bytecode that is valid whatever the files' times are: Lambda's task root is read-only and unzipped."""
+    """Compile bytecode that is valid for any file times: Lambda's task root is read-only and unzipped."""
     done = subprocess.run(  # noqa: S603 - our own arguments
         (
             *(interpreter.path, "-s", "-S", "-P", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
@@ -281,7 +281,7 @@ def _compile(interpreter: Interpreter, output: Path) -> None:
 
 
 def _normalise(output: Path) -> None:
-    """Give every entry the same time and permissions, whoever built it and whenever."""
+    """Give every entry the same time and permissions, so that all builds are equal."""
     for folder, _, files in os.walk(output, topdown=False):
         for name in files:
             file = Path(folder, name)
@@ -292,7 +292,7 @@ def _normalise(output: Path) -> None:
 
 
 def _move(output: Path, target: Path) -> None:
-    """Put a finished asset in its place in one step; where another build was first, its equal stays."""
+    """Move a finished asset to its place in one step; if another build was first, its equal asset stays."""
     try:
         output.rename(target)
     except OSError:

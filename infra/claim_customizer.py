@@ -1,4 +1,4 @@
-"""The customizing part: tables, trigger and publisher, for any user pool of one's own stack."""
+"""The customizing part: tables, trigger and publisher, for any user pool of the same app."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ _PUBLISHER_TIMEOUT = Duration.seconds(30)
 class ClaimCustomizer(Construct):
     """Customizes the claims of a user pool.
 
-    The pool must be made in this app, on the Essentials or Plus plan; a Lite pool, or one with another pre token
+    The pool must be created in this app, on the Essentials or Plus plan; a Lite pool, or one with another pre token
     generation trigger, fails when the app is synthesised.
 
     Attributes:
         table: policy, directory and bundles.
-        audit_table: what changed, when and by whom.
+        audit_table: the audit of changes.
         trigger: the pre token generation function.
         publisher: the function that reads the table's stream.
-        dead_letters: changes that the publisher could not handle, by their place in the stream.
+        dead_letters: changes that the publisher could not handle, by their position in the stream.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, user_pool: cognito.UserPool, config: Config) -> None:
-        _refuse_unmade(user_pool)
+        _refuse_foreign(user_pool)
         super().__init__(scope, construct_id)
         self.table = _table(self, "Table", config, stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
         self.table.add_global_secondary_index(
@@ -70,12 +70,12 @@ class ClaimCustomizer(Construct):
         self.publisher = self._publisher(config)
 
     def _trigger(self, user_pool: cognito.UserPool, config: Config) -> lambda_.Function:
-        # It must not name the pool: the pool names it, and that would be a cycle. The event says which pool it is.
+        # It must not reference the pool: the pool references it, which would be a cycle. The event has the pool's id.
         trigger = PythonFunction(
             self,
             "Trigger",
             module="lambdas.pre_token.handler",
-            description="Decides what goes into the tokens of the user pool.",
+            description="Decides the claims in the tokens of the user pool.",
             timeout=_TRIGGER_TIMEOUT,
             environment={variables.TABLE: self.table.table_name, variables.ON_FAILURE: config.on_failure},
             statements=trigger_statements(self.table),
@@ -84,7 +84,7 @@ class ClaimCustomizer(Construct):
         operation = cognito.UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG
         user_pool.add_trigger(operation, trigger, _VERSIONS[config.trigger_version])
         permission = user_pool.node.find_child("PreTokenGenerationConfigCognito")
-        assert isinstance(permission, lambda_.CfnPermission)  # noqa: S101 - what add_trigger makes
+        assert isinstance(permission, lambda_.CfnPermission)  # noqa: S101 - created by add_trigger
         permission.source_account = Aws.ACCOUNT_ID
         pool = _element(user_pool)
         check_templates(
@@ -101,7 +101,7 @@ class ClaimCustomizer(Construct):
             self,
             "Publisher",
             module="lambdas.publisher.handler",
-            description="Publishes policy edits and keeps the audit.",
+            description="Publishes policy edits and writes the audit.",
             timeout=_PUBLISHER_TIMEOUT,
             environment={
                 variables.TABLE: self.table.table_name,
@@ -114,7 +114,7 @@ class ClaimCustomizer(Construct):
         acknowledge(
             publisher.policy,
             f"IAM5[Resource::<{Stack.of(self).get_logical_id(table)}.Arn>/stream/*]",
-            "A stream's ARN ends in the time it was turned on. This is every stream of one table and nothing else.",
+            "A stream's ARN ends with the time of its creation. This matches only the streams of one table.",
         )
         mapping = lambda_.EventSourceMapping(
             self,
@@ -128,7 +128,7 @@ class ClaimCustomizer(Construct):
             parallelization_factor=1,
             report_batch_item_failures=True,
             bisect_batch_on_error=True,
-            # A change that keeps failing holds up the ones behind it, so it is given up before the stream forgets it.
+            # A change that keeps failing blocks later ones, so it is dropped before it expires in the stream.
             retry_attempts=10,
             max_record_age=Duration.hours(6),
             on_failure=event_sources.SqsDlq(self.dead_letters),
@@ -137,7 +137,7 @@ class ClaimCustomizer(Construct):
         return publisher.function
 
 
-def _refuse_unmade(user_pool: object) -> None:
+def _refuse_foreign(user_pool: object) -> None:
     """Refuse a pool that cannot be given a trigger.
 
     Raises:
@@ -147,30 +147,30 @@ def _refuse_unmade(user_pool: object) -> None:
         return
     if isinstance(user_pool, cognito.CfnUserPool):
         raise TypeError(
-            "ClaimCustomizer needs a cognito.UserPool, not a CfnUserPool: make the pool as a UserPool (its logical id "
-            "can be kept with node.default_child.override_logical_id), so that its trigger can be set here."
+            "ClaimCustomizer needs a cognito.UserPool, not a CfnUserPool: create the pool as a UserPool (its logical "
+            "id can be kept with node.default_child.override_logical_id), so that its trigger can be set here."
         )
     raise TypeError(
-        "ClaimCustomizer needs a cognito.UserPool that is made in this app. CloudFormation cannot change a pool that "
-        "is only imported by its id or ARN: bring it into this app first (cdk import), with its settings as they are."
+        "ClaimCustomizer needs a cognito.UserPool that is created in this app. CloudFormation cannot change a pool "
+        "that is only imported by its id or ARN: bring it into this app first (cdk import), with unchanged settings."
     )
 
 
 def _element(construct: Construct) -> CfnElement:
-    """The one resource that a construct makes."""
+    """The one resource that a construct creates."""
     element = construct.node.default_child
     assert isinstance(element, CfnElement)  # noqa: S101 - a UserPool and a Function have one
     return element
 
 
 def _resource(templates: Templates, element: CfnElement) -> Resource:
-    """The same in the finished templates."""
+    """The same resource in the finished templates."""
     (template,) = [found for found in (*templates.own, *templates.others) if found.stack == element.stack.node.path]
     return Resource(template, element.stack.resolve(element.logical_id))
 
 
 def _changes_to_publish() -> dict[str, object]:
-    """The filter: positive only, so that what the publisher writes never comes back to it."""
+    """The stream filter: an allow-list, so that the publisher never gets its own writes."""
     prefixes = [{"prefix": prefix} for prefix in names.STREAM_PREFIXES]
     return {"dynamodb": {"Keys": {names.PK: {"S": [names.POLICY, *prefixes]}}}}
 
@@ -194,7 +194,7 @@ def _table(
     )
     if not config.production:
         acknowledge(
-            table, "DDB3", "A development table can be destroyed without a trace; in production it is backed up."
+            table, "DDB3", "A development table may be deleted without a backup; in production it is backed up."
         )
     return table
 

@@ -17,12 +17,12 @@ def first_party_files(root: Path, module: str, packages: tuple[str, ...]) -> tup
     ``__init__.py``, because Python runs that first.
 
     Args:
-        root: the folder that first-party packages lie in.
+        root: the folder of the first-party packages.
         module: the module to start from, with dots.
         packages: the first-party packages; nothing else is followed.
 
     Raises:
-        FileNotFoundError: ``module`` is not there.
+        FileNotFoundError: ``module`` does not exist.
     """
     if _file_of(root, module) is None:
         raise FileNotFoundError(f"There is no module {module} below {root}.")

@@ -1,4 +1,4 @@
-"""What a deployment can choose, read from the CDK context (``-c key=value``, or ``context`` in ``cdk.json``)."""
+"""The options of a deployment, read from the CDK context (``-c key=value``, or ``context`` in ``cdk.json``)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LITE_REFUSAL: Final = (
     "the ESSENTIALS or PLUS plan."
 )
 
-#: Nothing resolves below ``.invalid`` (RFC 6761, section 6.4): until an address is given, no code is sent anywhere.
+#: No name below ``.invalid`` resolves (RFC 6761 section 6.4): without a configured address, no code is sent anywhere.
 NO_CALLBACK: Final = "https://callback.invalid/"
 
-#: What an HTTP API asks of a request before it asks the authorizer, and what it caches the answer by.
+#: What an HTTP API requires in a request before it calls the authorizer; also its cache key.
 IDENTITY_SOURCES: Final = ("$request.header.Authorization",)
 
-#: The longest time for which an answer of the authorizer may be kept: so late, a revocation would be seen.
+#: The longest time for which an answer of the authorizer may be cached: the delay of a revocation.
 MAX_CACHE_SECONDS: Final = 300
 
 _LOCAL_CALLBACK = "http://localhost:3000/callback"
@@ -49,39 +49,39 @@ _IDENTITY_SOURCE = re.compile(
 )
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#,*]+")
 _ROUTE_SOURCE = "$context.routeKey"
-#: What can name a tenant: the path, a header that is not the token's. A parameter may come several times, and AWS does
-#: not say by which of its values answers are kept.
+#: Sources that can name a tenant: the path, and headers other than the token's. A parameter may occur several times,
+#: and AWS does not document which of its values is in the cache key.
 _TENANT_SOURCE = re.compile(r"\$context\.path|\$request\.header\.(?!authorization$).+", re.IGNORECASE)
 
 
 class ContextError(ValueError):
-    """A context value that cannot be used; the message names it and says what to write instead."""
+    """An invalid context value; the message has its key and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What a deployment can choose.
+    """The options of a deployment.
 
     Attributes:
-        setting: ``production`` keeps data and logs, ``development`` can be destroyed without a trace.
-        arch: the processor of the functions, in the words of ``uname -m`` but for ``arm64``, which AWS calls so.
+        setting: ``production`` keeps data and logs, ``development`` can be deleted completely.
+        arch: the processor of the functions, with AWS's name.
         python: the functions' runtime.
-        trigger_version: of the event Cognito sends; ``V3_0`` also sends client credentials (and is billed for it).
-        on_failure: what a sign-in gets while the table cannot be read.
+        trigger_version: the version of Cognito's event; ``V3_0`` includes client credentials, which is billed.
+        on_failure: the result of a sign-in while the table cannot be read.
         feature_plan: the user pool's plan.
-        domain_prefix: of the pool's domain; without one it is made from the stack's id.
+        domain_prefix: of the pool's domain; by default derived from the stack's id.
         callback_urls: where the authorization code may be sent.
         logout_urls: where a browser may be sent after logout.
-        rest_api: whether the verifier's sample is also made as a REST API.
-        authorizer_cache_seconds: how long an HTTP API may keep an answer of the authorizer; 0 to ask every time.
-        authorizer_identity_sources: what an HTTP API keeps such an answer by.
-        audience: the resources that access tokens may be bound to, where neither route nor caller names others.
-        revocation: whether the authorizers ask the table about every token, remember what it said, or do not ask.
-        revocation_cache_seconds: how long they remember, with ``cached``: so late a revocation is seen.
-        revocation_on_failure: what becomes of a token while the table cannot say whether it is revoked.
-        jwks_endpoint: where a local stack serves the pool's keys, in place of Cognito.
-        alarm_email: who is told of alarms; without one, whoever subscribes to the topic.
-        trusted_attributes: as the policy's settings say it, for synth to check that no client may write one of them.
+        rest_api: whether the verifier's sample is also deployed as a REST API.
+        authorizer_cache_seconds: how long an HTTP API may cache an answer of the authorizer; 0 for no caching.
+        authorizer_identity_sources: the cache key of an HTTP API.
+        audience: the resources that access tokens may be bound to, unless route or caller names others.
+        revocation: whether the authorizers look up revocations for every token, cache them, or do not look them up.
+        revocation_cache_seconds: how long they cache them, with ``cached``: the delay of a revocation.
+        revocation_on_failure: the result for a token while revocations cannot be read.
+        jwks_endpoint: the address at which a local stack serves the pool's keys, instead of Cognito.
+        alarm_email: an address that receives alarms; without one, subscribe to the topic.
+        trusted_attributes: as in the policy's settings; synth checks that no client may write one of them.
     """
 
     setting: Setting = "production"
@@ -111,10 +111,10 @@ class Config:
 
     @classmethod
     def from_context(cls, context: Mapping[str, object]) -> Config:
-        """Read it.
+        """Read the options from the CDK context.
 
         Raises:
-            ContextError: a value is not one that can be used, or a key looks like one of these misspelt.
+            ContextError: a value is invalid, or a key looks like a misspelt option.
         """
         _refuse_misspelt_keys(context)
         setting = cast("Setting", _one_of(context, "setting", get_args(Setting), "production"))
@@ -150,16 +150,16 @@ class Config:
 
 
 def _refuse_misspelt_keys(context: Mapping[str, object]) -> None:
-    """A misspelt key would silently mean the default; other tools' keys are none of our business."""
+    """Refuse misspelt keys, which would silently mean the default; ignore keys of other tools."""
     known = [field.name for field in fields(Config)]
     for key in context:
-        if key not in known and (meant := get_close_matches(key, known, n=1, cutoff=0.8)):
-            raise ContextError(f"The context key {key!r} is unknown; did you mean {meant[0]!r}?")
+        if key not in known and (similar := get_close_matches(key, known, n=1, cutoff=0.8)):
+            raise ContextError(f"The context key {key!r} is unknown; did you mean {similar[0]!r}?")
 
 
 def _one_of(context: Mapping[str, object], key: str, allowed: tuple[str, ...], default: str) -> str:
     value = context.get(key, default)
-    if isinstance(value, bool):  # cdk.json can say it without quotes
+    if isinstance(value, bool):  # cdk.json may have it without quotes
         value = str(value).lower()
     if value not in allowed:
         raise ContextError(f"{key}={value!r} is not possible; choose one with -c {key}={'|'.join(allowed)}.")
@@ -193,13 +193,13 @@ def _seconds(context: Mapping[str, object], key: str, default: int, *, least: in
     seconds = int(cast("str", value)) if digits else value
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not least <= seconds <= most:
         raise ContextError(
-            f"{key}={value!r} is not possible; use {least} to {most}. For so long a revoked token still works."
+            f"{key}={value!r} is not possible; use {least} to {most}. A revoked token still works for that time."
         )
     return seconds
 
 
 def _identity_sources(context: Mapping[str, object], cache_seconds: int) -> tuple[str, ...]:
-    """What answers are kept by: the token, and where answers are kept, everything else that decided them."""
+    """The cache key: the token and, if answers are cached, everything else that they depend on."""
     key = "authorizer_identity_sources"
     sources = _listed(context, key, "$request.header.Authorization,…") or IDENTITY_SOURCES
     for source in sources:
@@ -209,19 +209,19 @@ def _identity_sources(context: Mapping[str, object], cache_seconds: int) -> tupl
                 "$context.routeKey, $context.httpMethod and $context.path."
             )
     if IDENTITY_SOURCES[0] not in sources:
-        raise ContextError(f"{key} must have {IDENTITY_SOURCES[0]} among them: the token decides first of all.")
+        raise ContextError(f"{key} must include {IDENTITY_SOURCES[0]}: every answer depends on the token.")
     if cache_seconds and not (_ROUTE_SOURCE in sources and any(map(_TENANT_SOURCE.fullmatch, sources))):
         raise ContextError(
-            f"authorizer_cache_seconds={cache_seconds} is not possible with these {key}: a kept answer for one route "
-            "or tenant would open another. Name the route and wherever your routes' tenant_from finds the tenant (not "
-            "in a query parameter: it may come twice), as in "
+            f"authorizer_cache_seconds={cache_seconds} is not possible with these {key}: a cached answer for one route "
+            "or tenant would open another. Name the route and the place of the tenant in your routes' tenant_from (not "
+            "a query parameter: it may occur twice), as in "
             f"-c {key}='$request.header.Authorization,$context.routeKey,$context.path'."
         )
     return sources
 
 
 def _audience(context: Mapping[str, object]) -> tuple[str, ...]:
-    """Resources as tokens name them: absolute URIs without a fragment (RFC 8707 section 2)."""
+    """The resources in ``aud``: absolute URIs without a fragment (RFC 8707 section 2)."""
     key = "audience"
     resources = _listed(context, key, "https://api.example.com/mcp,…")
     for resource in resources:
@@ -234,7 +234,7 @@ def _audience(context: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _jwks_endpoint(context: Mapping[str, object], setting: Setting) -> str | None:
-    """The address of a local stack. Whoever serves the keys decides which tokens are good, so it is never far away."""
+    """The address of a local stack. The server of the keys decides which tokens are valid, so it must be local."""
     value = context.get("jwks_endpoint")
     if value is None:
         return None
@@ -242,13 +242,13 @@ def _jwks_endpoint(context: Mapping[str, object], setting: Setting) -> str | Non
         raise ContextError("jwks_endpoint is for local stacks only: -c setting=development, or leave it out.")
     if not isinstance(value, str) or not _is_here(value):
         raise ContextError(
-            f"jwks_endpoint={value!r} is not possible; only an address of this computer, as in http://127.0.0.1:4566."
+            f"jwks_endpoint={value!r} is not possible; use an address of this computer, as in http://127.0.0.1:4566."
         )
     return value.removesuffix("/")
 
 
 def _is_here(address: str) -> bool:
-    """Whether it is scheme, host and port of this computer, and nothing else."""
+    """Whether an address has only scheme, host and port, and is on this computer."""
     try:
         parts = urlsplit(address)
         port = parts.port
@@ -279,7 +279,7 @@ def _listed(context: Mapping[str, object], key: str, example: str) -> tuple[str,
     value = context.get(key, "")
     entries = value.split(",") if isinstance(value, str) else value
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        raise ContextError(f"{key} is not possible; write them with commas between: -c {key}={example}")
+        raise ContextError(f"{key} is not possible; separate the entries with commas: -c {key}={example}")
     return tuple(entry.strip() for entry in entries if entry.strip())
 
 
@@ -291,7 +291,7 @@ def _urls(context: Mapping[str, object], key: str, setting: Setting) -> tuple[st
 
 
 def _check_url(key: str, url: str, setting: Setting) -> None:
-    """What Cognito asks of a redirect address, and no plain http off this computer or in production."""
+    """Check Cognito's rules for redirect addresses; http only on this computer, and not in production."""
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -1,4 +1,4 @@
-"""A function of this project: its asset, its own log group and a role with nothing but what it is given."""
+"""A function of this project: its asset, its own log group and a role with only the given permissions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
-# Lambda gives CPU by memory. With less, waiting for the CPU quota takes longer than the function's own work.
+# Lambda assigns CPU in proportion to memory. With less, waiting for the CPU takes longer than the work itself.
 _MEMORY_MIB = 1024
 
 
@@ -29,7 +29,7 @@ class PythonFunction(Construct):
 
     Attributes:
         function: the function itself.
-        policy: what it may do; made before anything that needs the function to be able to do it.
+        policy: its permissions; created before anything that needs them.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class PythonFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         logs = log_group(self, "Logs", config)
-        # Not the managed basic execution role: that one may write to every log group of the account.
+        # Not the managed basic execution role, which may write to every log group of the account.
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
         self.policy = iam.Policy(
             self,
@@ -83,8 +83,8 @@ class PythonFunction(Construct):
         acknowledge(
             self.function,
             "L1",
-            "The runtime is a choice (-c python=): the newest one that the packages have wheels for and that this "
-            "project is tested on, not the newest that CDK knows.",
+            "The runtime is an option (-c python=): by default the newest that the packages have wheels for and that "
+            "this project is tested with, not the newest that CDK knows.",
         )
 
     def _code(self, module: str, config: Config) -> lambda_.Code:

@@ -1,7 +1,7 @@
-"""What each function may do with the tables, by the partition keys it works with.
+"""The permissions of each function on the tables, by partition keys.
 
-``ForAllValues`` is true where a request carries no partition key at all. Every action allowed here names its keys,
-so DynamoDB always sends them; ``Scan``, ``PartiQL*`` and the index, which may not, are not allowed.
+``ForAllValues`` is true if a request has no partition key at all. Every action allowed here names its keys,
+so DynamoDB always has them; ``Scan``, ``PartiQL*`` and the index, which may not, are not allowed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TRIGGER_KEYS: Final = (names.BUNDLE, f"{names.TENANT_PREFIX}*", f"{names.USER_P
 _PUBLISHER_READS: Final = ("dynamodb:GetItem", "dynamodb:Query")
 _PUBLISHER_READ_KEYS: Final = (names.BUNDLE, names.LEASE, names.POLICY, names.PROBLEMS)
 _PUBLISHER_PUT_KEYS: Final = (names.BUNDLE, names.PROBLEMS)
-_PUBLISHER_DELETE_KEYS: Final = (names.LEASE, names.PROBLEMS)  # a version, once written, stays
+_PUBLISHER_DELETE_KEYS: Final = (names.LEASE, names.PROBLEMS)  # a version is never deleted
 
 _STREAM_READS: Final = (
     "dynamodb:DescribeStream",
@@ -56,7 +56,7 @@ def authorizer_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
 
 
 def introspection_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
-    """Introspection reads what the authorizer reads, who may ask, and what the directory grants the token's subject."""
+    """Introspection reads what the authorizer reads, its callers, and the directory rows of the token's subject."""
     callers, users = (f"{names.PROTECTED_RESOURCE_PREFIX}*",), (f"{names.USER_PREFIX}*",)
     tenants_and_staged = (names.BUNDLE, f"{names.TENANT_PREFIX}*")
     return [
@@ -77,7 +77,7 @@ def by_leading_keys(
         table: the table.
         actions: those that always name partition keys.
         keys: the partition keys; a ``*`` at the end makes a prefix.
-        index: of this index of the table, by the partition keys that it has, and not of the table itself.
+        index: an index of the table, with its own partition keys; None for the table itself.
     """
     return iam.PolicyStatement(
         sid=sid,

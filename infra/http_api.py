@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from infra.config import Config
 
-#: The sample's routes: one for the token's tenant, one that names the tenant.
+#: The sample's routes: one for the token's tenant, one with the tenant in its path.
 PROTECTED: Final = ("/orders", "/tenants/{tenant}/orders")
 INTROSPECT: Final = "/introspect"
 
-#: Requests a second, on average and at once, of everybody together.
+#: Requests a second, on average and in a burst, of all callers together.
 RATE: Final = 500
 BURST: Final = 1000
 INTROSPECT_RATE: Final = 100
@@ -35,7 +35,7 @@ class HttpApi(Construct):
 
     Attributes:
         api: the API.
-        stage: where it is called.
+        stage: its stage.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class HttpApi(Construct):
             integration=integrations.HttpLambdaIntegration("Introspection", introspection),
         )
         route = introspect.node.default_child
-        assert isinstance(route, apigateway.CfnRoute)  # noqa: S101 - what an HttpRoute is made of
+        assert isinstance(route, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute
         acknowledge(
             route,
             "APIG4",
             "Introspection authenticates its callers itself, by secret or token (RFC 7662 section 2.1); an authorizer "
-            "in front would know only half of them.",
+            "would recognise only some of them.",
         )
         self.stage = apigateway.HttpStage(
             self,
@@ -83,11 +83,11 @@ class HttpApi(Construct):
             throttle=apigateway.ThrottleSettings(rate_limit=RATE, burst_limit=BURST),
         )
         stage = self.stage.node.default_child
-        assert isinstance(stage, apigateway.CfnStage)  # noqa: S101 - what an HttpStage is made of
+        assert isinstance(stage, apigateway.CfnStage)  # noqa: S101 - the resource of an HttpStage
         stage.route_settings = {
             route.route_key: {"ThrottlingRateLimit": INTROSPECT_RATE, "ThrottlingBurstLimit": INTROSPECT_BURST}
         }
-        stage.add_resource_dependency(route)  # a stage cannot have settings for a route that is not there yet
+        stage.add_resource_dependency(route)  # a stage cannot have settings for a route that does not exist yet
         logs = log_group(self, "AccessLogs", config)
         stage.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=Stack.of(self).format_arn(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def log_group(scope: Construct, construct_id: str, config: Config) -> logs.LogGroup:
-    """Make a log group; in production it outlives its stack."""
+    """Create a log group; in production it outlives its stack."""
     return logs.LogGroup(
         scope,
         construct_id,

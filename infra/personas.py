@@ -1,8 +1,8 @@
-"""Managed policies for people and their tools, by the partition keys they work with. Attach them to roles of your own.
+"""Managed policies for people and their tools, by partition keys. Attach them to your own roles.
 
-Rows that decide what a bundle is (``BUNDLE``, ``LEASE``), who may introspect (``PROTECTED_RESOURCE#``) and which
-tokens are revoked (``REVOKED#``) are written by the operator's tools only: written by hand, a bundle would be neither
-linted nor tested. What an editor of policy or directory may not write, nobody else's edit of theirs can smuggle in.
+Only the operator's tools may write bundles (``BUNDLE``, ``LEASE``), callers of introspection
+(``PROTECTED_RESOURCE#``) and revocations (``REVOKED#``): a bundle written by hand would be neither linted nor tested. A
+batch write of an editor of policy or directory cannot include any other rows.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _DIRECTORY_INDEX: Final = (names.TENANT, f"{names.TENANT_PREFIX}*", names.USER)
 
 
 class Personas(Construct):
-    """Who may do what.
+    """The managed policies.
 
     Attributes:
         policy_editor: edits the policy; publishing checks it.
         directory_editor: edits tenants, users and memberships.
         auditor: reads everything and writes nothing.
-        operator: what the ``claimsmith`` command needs to apply, roll back, revoke, and manage protected resources.
+        operator: the ``claimsmith`` command: applies, rolls back, revokes and manages protected resources.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class Personas(Construct):
 
 
 def _see(*tables: dynamodb.ITable) -> iam.PolicyStatement:
-    """What the console asks about a table before it shows a row."""
+    """The console needs it before it shows a row."""
     return iam.PolicyStatement(
         sid="SeeTable", actions=["dynamodb:DescribeTable"], resources=[table.table_arn for table in tables]
     )
 
 
 def _find_users(user_pool: cognito.IUserPool) -> iam.PolicyStatement:
-    """From a username to the subject that rows are keyed by, and the groups that count for roles."""
+    """Find the subject of a username, which is the key of rows, and the groups that count for roles."""
     return iam.PolicyStatement(
         sid="FindUsers",
         actions=["cognito-idp:AdminGetUser", "cognito-idp:AdminListGroupsForUser"],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PLANS = {"ESSENTIALS": cognito.FeaturePlan.ESSENTIALS, "PLUS": cognito.FeaturePlan.PLUS}
 
-# A token keeps its claims until it expires, so this is how long a change of roles may take to be seen everywhere.
+# A token keeps its claims until it expires, so a change of roles takes effect everywhere within this time.
 _TOKEN_VALIDITY = Duration.minutes(15)
 _SESSION_VALIDITY = Duration.days(7)
 
@@ -25,15 +25,15 @@ _ROTATION_GRACE = Duration.seconds(10)
 
 
 class Pool(Construct):
-    """A user pool whose users can write nothing that decides what they may do.
+    """A user pool whose users cannot write anything that grants permissions.
 
-    It has no attribute for a tenant or a role; who may do what is in the table.
+    It has no attribute for a tenant or a role; these are in the table.
 
     Attributes:
         user_pool: the pool.
-        public_client: signs in by SRP, for apps of one's own.
-        code_client: the authorization code grant, for browsers and federation. Cognito checks a PKCE challenge where
-            the client sends one and cannot be told to ask for it, so the client must send ``S256`` (RFC 7636).
+        public_client: signs in by SRP, for the owner's own apps.
+        code_client: the authorization code grant, for browsers and federation. Cognito checks a PKCE challenge if
+            the client sends one but cannot require it, so the client must send ``S256`` (RFC 7636).
         machine_client: client credentials.
         domain: serves ``/oauth2/token`` and the sign-in pages.
     """
@@ -68,8 +68,8 @@ class Pool(Construct):
         acknowledge(
             self.user_pool,
             "COG2",
-            "A second factor is offered to everybody. Whether it is demanded is the account owner's choice, and users "
-            "who have none yet could not sign in on the day it is.",
+            "A second factor is available to all users. Whether it is required is the account owner's choice; users "
+            "without one could not sign in once it is.",
         )
         if not plus:
             acknowledge(
@@ -105,12 +105,12 @@ class Pool(Construct):
         if NO_CALLBACK in config.callback_urls:
             Annotations.of(self.code_client).add_warning_v2(
                 "claimsmith:no-callback",
-                "No browser can sign in yet: say where codes may be sent with -c callback_urls=https://….",
+                "No browser can sign in yet: set the addresses that codes may be sent to with -c callback_urls=https://….",
             )
         self.machine_client = self.user_pool.add_client(
             "MachineClient",
             generate_secret=True,
-            # No flow that signs a user in: this alone leaves refreshing, and there is nothing to refresh.
+            # No flow that signs a user in: only refreshing remains, and there is nothing to refresh.
             auth_flows=cognito.AuthFlow(user_srp=False),
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(client_credentials=True), scopes=[*orders_scopes, *introspect]
@@ -145,7 +145,7 @@ class Pool(Construct):
         o_auth: cognito.OAuthSettings | None = None,
         disable_o_auth: bool | None = None,
     ) -> cognito.UserPoolClient:
-        """A client without a secret, for code that runs at the user's."""
+        """A client without a secret, for code on the user's device."""
         return self.user_pool.add_client(
             construct_id,
             generate_secret=False,
@@ -171,11 +171,11 @@ def _readable() -> cognito.ClientAttributes:
 
 
 def _writable() -> cognito.ClientAttributes:
-    """What a user may change with an access token. Without this list it is everything, a custom role included."""
+    """The attributes that a user may change with an access token. Without a list, it would be all, custom ones too."""
     return cognito.ClientAttributes().with_standard_attributes(fullname=True, locale=True)
 
 
 def _own_domain_prefix() -> str:
-    """A prefix nobody else has, without the account's number: from the id that CloudFormation gives the stack."""
+    """A unique prefix without the account's number, from CloudFormation's id of the stack."""
     stack_uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
     return f"claimsmith-{Fn.select(0, Fn.split('-', stack_uuid))}"

@@ -1,6 +1,6 @@
-"""Refuses at synth a user pool whose other settings exclude this trigger, by what its template says in the end.
+"""Refuses at synth a user pool whose other settings exclude this trigger, according to its finished template.
 
-CDK does not look, and CloudFormation only while it deploys, or, for a trigger that something replaced, not at all.
+CDK does not check this, and CloudFormation only during deployment or, for a replaced trigger, not at all.
 
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-token-generation.html
 """
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
 
 
 def problems(templates: Templates, pool: Resource, trigger: Resource, version: str) -> Iterator[tuple[Resource, str]]:
-    """What is wrong with a pool.
+    """Findings about a pool.
 
     Args:
-        templates: the app's.
+        templates: the templates of the app.
         pool: the user pool.
         trigger: the function that must customize its tokens.
-        version: of the event that it must get.
+        version: the version of the event that it must get.
     """
     if "LITE" in possible(pool.properties.get("UserPoolTier")):
         yield pool, LITE_REFUSAL
     for settings in possible(pool.properties.get("LambdaConfig")):
-        for current in possible(mapping(settings).get("PreTokenGenerationConfig")):
-            said = _wrong(mapping(settings), mapping(current), templates, pool, trigger, version)
-            if said:
-                yield pool, f"{templates.name(pool)} {said}"
+        for configured in possible(mapping(settings).get("PreTokenGenerationConfig")):
+            wrong = _wrong(mapping(settings), mapping(configured), templates, pool, trigger, version)
+            if wrong:
+                yield pool, f"{templates.name(pool)} {wrong}"
 
 
 def _wrong(
     settings: dict[str, Any],
-    current: dict[str, Any],
+    configured: dict[str, Any],
     templates: Templates,
     pool: Resource,
     trigger: Resource,
     version: str,
 ) -> str:
-    arn = current.get("LambdaArn")
+    arn = configured.get("LambdaArn")
     if trigger not in _functions(templates, pool, arn):
         return (
-            "does not ask this trigger: PreTokenGenerationConfig of its LambdaConfig is another or is not there. A "
+            "does not call this trigger: PreTokenGenerationConfig of its LambdaConfig has another one or is missing. A "
             "pool has one pre token generation trigger; remove what overrides it."
         )
-    if current.get("LambdaVersion") != version:
+    if configured.get("LambdaVersion") != version:
         return (
             "does not send this trigger the events that it is configured for: LambdaVersion must be "
             f"{version} in PreTokenGenerationConfig of its LambdaConfig."
@@ -64,7 +64,7 @@ def _wrong(
 
 
 def _functions(templates: Templates, pool: Resource, arn: object) -> list[Resource]:
-    """The functions that an ARN leads to, also by an alias."""
+    """The functions that an ARN refers to, also through an alias."""
     named = templates.targets(pool.template, arn)
     for alias in [found for found in named if found.type == "AWS::Lambda::Alias"]:
         named += templates.targets(alias.template, alias.properties.get("FunctionName"))

@@ -43,31 +43,31 @@ class RestApi(Construct):
             "Api",
             description="Claimsmith: protected sample.",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
-            # The role is of the whole account and Region; another stack's must not be replaced by this sample.
+            # The role belongs to the whole account and Region; this sample must not replace that of another stack.
             cloud_watch_role=False,
             deploy_options=apigateway.StageOptions(
                 stage_name=STAGE,
                 throttling_rate_limit=RATE,
                 throttling_burst_limit=BURST,
-                # Execution logs would hold headers.
+                # Execution logs would contain headers.
                 logging_level=apigateway.MethodLoggingLevel.OFF,
                 data_trace_enabled=False,
                 access_log_destination=apigateway.LogGroupLogDestination(log_group(self, "AccessLogs", config)),
                 access_log_format=apigateway.AccessLogFormat.custom(REST_FORMAT),
             ),
         )
-        self.api.node.try_remove_child("Endpoint")  # an output of its own, with a name nobody knows
+        self.api.node.try_remove_child("Endpoint")  # an additional output with a generated name
         Annotations.of(self.api).add_info_v2(
             "claimsmith:rest-log-role",
-            "A REST API writes access logs only where API Gateway has a role for them in this account and Region "
+            "A REST API writes access logs only if API Gateway has a role for them in this account and Region "
             "(docs/how-to/deploy.md); without it the deployment fails.",
         )
         protect = apigateway.TokenAuthorizer(
             self,
             "Authorizer",
             handler=authorizer,
-            # Answers name one method's ARN and a TOKEN authorizer keeps them by the token alone: a kept one would
-            # refuse every other method.
+            # Answers name one method's ARN, and the cache key of a TOKEN authorizer is the token alone: a cached one
+            # would refuse every other method.
             results_cache_ttl=Duration.seconds(0),
         )
         answer = apigateway.LambdaIntegration(sample, allow_test_invoke=False)
@@ -76,18 +76,20 @@ class RestApi(Construct):
             acknowledge(
                 method,
                 "COG4",
-                "The authorizer is Claimsmith's: Cognito's checks neither revocation nor roles, scopes and tenant.",
+                "The authorizer is Claimsmith's: Cognito's own does not check revocation, roles, scopes and tenant.",
             )
         acknowledge(
-            self.api, "APIG2", "The sample reads no body and no parameter but the tenant, which the authorizer checks."
+            self.api,
+            "APIG2",
+            "The sample reads no body and only one parameter, the tenant, which the authorizer checks.",
         )
         acknowledge(
             self.api.deployment_stage,
             "APIG3",
-            "A firewall is the account owner's choice and bill; docs/how-to/deploy.md says where it goes.",
+            "A firewall is the account owner's choice and cost; docs/how-to/deploy.md shows where to attach it.",
         )
         acknowledge(
             self.api.deployment_stage,
             "APIG6",
-            "Execution logs would hold headers, tokens among them; access logs without them are on.",
+            "Execution logs would contain headers, including tokens; access logs, which do not, are on.",
         )

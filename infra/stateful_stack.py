@@ -1,4 +1,4 @@
-"""The stack that holds what must not be lost: the pool, the tables and what works on them."""
+"""The stack of everything that must not be lost: the pool, the tables and their functions."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 class StatefulStack(Stack):
-    """The stack that holds what must not be lost.
+    """The stack of everything that must not be lost.
 
     Attributes:
         pool: the user pool and its clients.
-        customizer: the tables, and what works on them.
-        alarm_topic: where alarms are told.
+        customizer: the tables and their functions.
+        alarm_topic: the topic that alarms notify.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
         super().__init__(
             scope,
             construct_id,
-            description="Claimsmith: a user pool whose tokens carry what DynamoDB says.",
+            description="Claimsmith: a user pool with token claims from DynamoDB.",
             termination_protection=config.production,
         )
         self.pool = pool = Pool(self, "Pool", config=config)

@@ -1,8 +1,8 @@
-"""Checks of templates as they are written: after every override, generic resource and aspect, whoever made them.
+"""Checks of finished templates, after every override, generic resource and aspect.
 
-The construct tree does not know what a template will say: ``add_property_override`` is merged in when it is written. So
-these checks are a policy validation plugin of the CDK, which reads the finished files. A finding fails the synth and
-cannot be acknowledged away.
+The construct tree does not have the final template: ``add_property_override`` is merged in when it is written. So these
+checks are a policy validation plugin of the CDK, which reads the finished files. A finding fails the synth and
+cannot be acknowledged.
 
 https://docs.aws.amazon.com/cdk/v2/guide/policy-validation-synthesis.html
 """
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any, TypeAlias
 
-    #: What is wrong with which resource, a sentence each.
+    #: Resources, each with a sentence about what is wrong.
     Findings: TypeAlias = Iterable[tuple[Resource, str]]
 
-#: The name of the plugin, under which the CDK's report has its findings.
+#: The name of the plugin in the CDK's report.
 PLUGIN: Final = "claimsmith"
 
 #: The CDK's report, in the folder of the templates.
@@ -44,20 +44,20 @@ REPORT: Final = "validation-report.json"
 
 
 def check_templates(stack: Stack, rule: str, check: Callable[[Templates], Findings]) -> None:
-    """Fail the synth where a check of the finished templates finds anything.
+    """Fail the synth if a check of the finished templates finds anything.
 
     Args:
-        stack: whose check it is.
+        stack: the stack that is checked.
         rule: the name of the check, in the CDK's report.
-        check: finds what is wrong.
+        check: returns the findings.
     """
     stage = Stage.of(stack)
-    assert stage is not None  # noqa: S101 - a stack without an app makes itself one
+    assert stage is not None  # noqa: S101 - a stack without an app creates one
     Validations.of(stage).add_plugins(_Plugin(stack, stage, rule, check))
 
 
 def sentences(folder: str) -> list[str]:
-    """What the checks of an app have found, by the report in the folder that it was synthesised into."""
+    """The findings of an app's checks, from the report in its output folder."""
     file = Path(folder, REPORT)
     report = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return [
@@ -70,7 +70,7 @@ def sentences(folder: str) -> list[str]:
 
 @jsii.implements(IPolicyValidationPlugin)
 class _Plugin:
-    """What the CDK calls once the templates are written."""
+    """Called by the CDK once the templates are written."""
 
     def __init__(self, stack: Stack, stage: Stage, rule: str, check: Callable[[Templates], Findings]) -> None:
         self._stack = stack
@@ -80,7 +80,7 @@ class _Plugin:
 
     @property
     def name(self) -> str:
-        """Of the plugin."""
+        """The name of the plugin."""
         return PLUGIN
 
     @property
@@ -89,20 +89,20 @@ class _Plugin:
 
     @property
     def rule_ids(self) -> list[str]:
-        """Of its one check."""
+        """The name of its one check."""
         return [self._rule]
 
     def validate(self, context: IPolicyValidationContext) -> PolicyValidationPluginReport:
-        """Say what is wrong."""
+        """Report the findings."""
         own, others = self._written(context)
         found = list(self._check(Templates(own, others)))
-        if found:  # again, now that somebody will read it
+        if found:  # again, with the names of constructs
             found = list(self._check(Templates(own, others, self._names())))
         violations = [
             PolicyViolation(
                 rule_name=self._rule,
                 description=sentence,
-                severity="fatal",  # the only one that nobody can acknowledge
+                severity="fatal",  # the only one that cannot be acknowledged
                 violating_resources=[
                     PolicyViolatingResource(
                         locations=["Properties"],
@@ -128,7 +128,7 @@ class _Plugin:
         return [found[path] for path in own], [found[path] for path in found if path not in own]
 
     def _names(self) -> dict[tuple[str, str], str]:
-        """The paths of the constructs that make resources. Costs a call to the CDK each."""
+        """The paths of the constructs of resources. Each costs a call to the CDK."""
         return {
             (element.stack.node.path, element.stack.resolve(element.logical_id)): element.node.path
             for element in self._stage.node.find_all()
@@ -137,7 +137,7 @@ class _Plugin:
 
 
 def _nest(stack: NestedStack, found: dict[str, Template]) -> None:
-    """Read the template of a nested stack, which is written beside its parent's, and join the two."""
+    """Read the template of a nested stack, which is next to its parent's, and connect the two."""
     outer, resource = stack.nested_stack_parent, stack.nested_stack_resource
     parent = None if outer is None else found.get(outer.node.path)
     if outer is None or parent is None or resource is None:

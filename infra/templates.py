@@ -1,4 +1,4 @@
-"""Finished templates, read: which resources they have and which of them a value names. Knows nothing of the CDK."""
+"""Reads finished templates: their resources, and the resources that a value refers to. Independent of the CDK."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Template:
     Attributes:
         stack: the stack's path in the construct tree.
         document: the template.
-        file: where it was written.
+        file: the path of its file.
         parent: the template that nests this one, and the parameters that it passes.
-        nested: the templates that this one nests, by the logical id of the resource that does.
+        nested: the templates that this one nests, by the logical id of the nesting resource.
     """
 
     stack: str
@@ -48,7 +48,7 @@ class Resource:
 
     @property
     def type(self) -> str:
-        """Such as ``AWS::Lambda::Function``; empty for what is no resource, as a loop or a macro."""
+        """Such as ``AWS::Lambda::Function``; empty for a loop or a macro."""
         return str(self._definition.get("Type", ""))
 
     @property
@@ -63,12 +63,12 @@ class Resource:
 
 @dataclass(frozen=True)
 class Templates:
-    """The templates of an app, as a check of one stack sees them.
+    """The templates of an app, for a check of one stack.
 
     Attributes:
-        own: those of the stack that the check is of, and of the stacks nested in it.
+        own: the templates of the checked stack and of the stacks nested in it.
         others: all others.
-        names: what constructs are called in sentences, by stack and logical id.
+        names: the names of resources in messages, by stack and logical id.
     """
 
     own: Sequence[Template]
@@ -76,12 +76,12 @@ class Templates:
     names: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def name(self, resource: Resource) -> str:
-        """What a resource is called in a sentence."""
+        """The name of a resource in a message."""
         key = (resource.template.stack, resource.logical_id)
         return self.names.get(key, "/".join(key))
 
     def targets(self, template: Template, value: object) -> list[Resource]:
-        """The resources that a value in a template names, through nested stacks and the exports of this app."""
+        """The resources that a value refers to, through nested stacks and the exports of this app."""
         found: list[Resource] = []
         for name, attribute in _references(value):
             nested = template.nested.get(name)
@@ -111,7 +111,7 @@ def mapping(value: object) -> dict[str, Any]:
 
 
 def possible(value: object) -> Iterator[object]:
-    """Every value that a property may have, whichever of its conditions hold; ``None`` where it would be absent."""
+    """Every value that a property may have, for any conditions; ``None`` if it would be absent."""
     match value:
         case {"Fn::If": [_, yes, no]}:
             yield from possible(yes)
@@ -123,7 +123,7 @@ def possible(value: object) -> Iterator[object]:
 
 
 def is_intrinsic(value: object) -> bool:
-    """Whether a value is an intrinsic function, so that what it will be is not in the template."""
+    """Whether a value is an intrinsic function, so that its result is not in the template."""
     return any(key == "Ref" or key.startswith("Fn::") for key in mapping(value))
 
 
@@ -139,7 +139,7 @@ def members(value: object) -> Iterator[tuple[str, Any]]:
 
 
 def _references(value: object) -> Iterator[tuple[str, str]]:
-    """The names that a value refers to, each with the attribute that it wants, or an empty one."""
+    """The names that a value refers to, each with an attribute or an empty string."""
     for key, part in members(value):
         match key, part:
             case "Ref", str(name):

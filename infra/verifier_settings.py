@@ -1,4 +1,4 @@
-"""Refuses at synth what a verifier would refuse when it starts: issuers and app clients that no token can have."""
+"""Refuses at synth issuers and app clients that a verifier would refuse at start, since no token can have them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from infra.template_check import Findings
     from infra.templates import Templates
 
-#: What stands for a value that is known when the stack is deployed.
+#: Stands for a value that is only known at deployment.
 _UNKNOWN: Final = "\0"
 _REGION: Final = "\1"
 _SUFFIX: Final = "\2"
@@ -33,27 +33,27 @@ _CLIENT_ID: Final = "1example23456789"
 
 
 def problems(templates: Templates) -> Findings:
-    """What is wrong with the variables of functions that verify tokens."""
+    """Findings about the variables of functions that verify tokens."""
     for template in templates.own:
         for resource in template.resources():
             variables = mapping(mapping(resource.properties.get("Environment")).get("Variables"))
             for name, refusal in ((ISSUERS, _refused_issuer), (CLIENT_IDS, _refused_client_id)):
                 for value in possible(variables.get(name, _UNKNOWN)):
                     for entry in _rendered(value).split(","):
-                        said = refusal(entry.strip())
-                        if said:
-                            yield resource, f"{templates.name(resource)}: {said}"
+                        message = refusal(entry.strip())
+                        if message:
+                            yield resource, f"{templates.name(resource)}: {message}"
 
 
 def _refused_issuer(entry: str) -> str:
-    """What is said of an issuer in every partition; empty where it is right in one, or not known yet."""
+    """The refusal of an issuer; empty if it is accepted in any partition, or not known yet."""
     if _UNKNOWN in "/".join(entry.split("/")[:3]):
         return ""
     known = entry.replace(_UNKNOWN, _POOL_ID)
-    said = [
+    refusals = [
         _refusal(parse_issuers, known.replace(_REGION, region).replace(_SUFFIX, suffix)) for region, suffix in _PLACES
     ]
-    return said[0] if all(said) else ""
+    return refusals[0] if all(refusals) else ""
 
 
 def _refused_client_id(entry: str) -> str:
@@ -69,7 +69,7 @@ def _refusal(read: Callable[[list[str]], object], entry: str) -> str:
 
 
 def _rendered(value: object) -> str:
-    """A text with what is not known yet in its place."""
+    """A text with placeholders for unknown values."""
     match value:
         case str():
             return value

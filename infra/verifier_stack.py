@@ -1,6 +1,6 @@
-"""The stack that checks tokens: authorizer, introspection, and a sample API that shows them at work.
+"""The stack that checks tokens: authorizer, introspection, and a sample API that uses them.
 
-It depends on the stateful stack and never the other way round: sign-ins must not need it.
+It depends on the stateful stack, never the other way round: sign-ins must not need it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from aws_cdk import Aws, CfnOutput, Duration, Stack
 
 from claimsmith import environment as variables
 from infra.alarms import PERIOD, Alarms
-from infra.authorizer_caches import see_to_caches
+from infra.authorizer_caches import check_authorizer_caches
 from infra.function import PythonFunction
 from infra.grants import authorizer_statements, introspection_statements
 from infra.http_api import HttpApi
@@ -55,7 +55,7 @@ class VerifierStack(Stack):
             self,
             "Introspection",
             module="lambdas.verifier.introspection",
-            description="Says whether a token is active (RFC 7662).",
+            description="Token introspection (RFC 7662).",
             timeout=_INTROSPECTION_TIMEOUT,
             environment=self._environment,
             statements=introspection_statements(self._table),
@@ -65,7 +65,7 @@ class VerifierStack(Stack):
             self,
             "Sample",
             module="lambdas.sample.handler",
-            description="Answers with what the authorizer says of the caller.",
+            description="Sample service: responds with the authorizer's context.",
             timeout=_SAMPLE_TIMEOUT,
             environment={},
             statements=[],
@@ -85,7 +85,7 @@ class VerifierStack(Stack):
             "IntrospectionName": introspection.function_name,
         }
         if config.rest_api:
-            # A function of its own: how it answers is set once, for all its callers.
+            # A separate function: the form of its answers is set once, for all its callers.
             rest_authorizer = self._authorizer("RestAuthorizer", "iam")
             rest = RestApi(self, "Rest", sample=sample, authorizer=rest_authorizer, config=config)
             alarms.watch_verifier("RestAuthorizer", rest_authorizer, raises_refusals=True)
@@ -96,28 +96,28 @@ class VerifierStack(Stack):
                 "RestApiId": rest.api.rest_api_id,
                 "RestAuthorizerName": rest_authorizer.function_name,
             }
-        see_to_caches(self)
+        check_authorizer_caches(self)
         check_templates(self, "verifier-settings", problems)
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)
 
     def _revocation(self) -> dict[str, str]:
-        """Whether the authorizers ask the table. Introspection always does: it is asked in order to know."""
+        """The variables for revocation in the authorizers. Introspection always reads the table."""
         config = self._config
-        told: dict[str, str] = {} if config.revocation == "strict" else {variables.REVOCATION: config.revocation}
+        environment: dict[str, str] = {} if config.revocation == "strict" else {variables.REVOCATION: config.revocation}
         if config.revocation == "cached":
-            told[variables.REVOCATION_CACHE_SECONDS] = str(config.revocation_cache_seconds)
+            environment[variables.REVOCATION_CACHE_SECONDS] = str(config.revocation_cache_seconds)
         if config.revocation != "off" and config.revocation_on_failure != "deny":
-            told[variables.REVOCATION_ON_FAILURE] = config.revocation_on_failure
-        return told
+            environment[variables.REVOCATION_ON_FAILURE] = config.revocation_on_failure
+        return environment
 
     def _authorizer(self, construct_id: str, response: variables.AuthorizerResponse) -> lambda_.Function:
         return PythonFunction(
             self,
             construct_id,
             module="lambdas.verifier.authorizer",
-            description="Lets requests through whose token is good for their route.",
+            description="Allows requests whose token is sufficient for their route.",
             timeout=_AUTHORIZER_TIMEOUT,
             environment={
                 **self._environment,
@@ -130,6 +130,6 @@ class VerifierStack(Stack):
 
 
 def _issuers(user_pool_id: str, jwks_endpoint: str | None) -> str:
-    """The pool's ORIGINAL issuer; for a local stack with the address where that serves the keys."""
+    """The pool's ORIGINAL issuer; for a local stack with the address of its keys."""
     issuer = f"https://cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{user_pool_id}"
     return issuer if jwks_endpoint is None else f"{issuer}={jwks_endpoint}/{user_pool_id}/.well-known/jwks.json"

@@ -39,7 +39,7 @@ def _documented() -> dict[str, str]:
     return {cells[1].strip(" `"): cells[3].strip() for line in section[1].splitlines() if (cells := line.split("|"))}
 
 
-def test_every_alarm_says_where_it_is_written_what_to_do(template: Template) -> None:
+def test_every_alarm_names_its_remedy(template: Template) -> None:
     documented = _documented()
     for name, alarm in _alarms(template).items():
         assert alarm["AlarmDescription"].endswith(f"What to do: docs/how-to/deploy.md, {name}.")
@@ -55,7 +55,7 @@ def test_where_nothing_happens_no_alarm_rings(template: Template) -> None:
         assert alarm["TreatMissingData"] == "notBreaching", name
 
 
-def test_every_alarm_tells_the_topic(production: Template, verifier: Template) -> None:
+def test_every_alarm_notifies_the_topic(production: Template, verifier: Template) -> None:
     topic = {"Ref": production.named("SNS::Topic", "")[0]}
     (export,) = [
         output["Export"]["Name"]
@@ -91,7 +91,7 @@ def test_functions_are_watched_where_lambda_counts(
     assert _dimensions(alarm) == {"FunctionName": {"Ref": production.named("Lambda::Function", f"Claims{function}")[0]}}
 
 
-def test_the_slow_alarm_rings_before_cognito_gives_up(production: Template) -> None:
+def test_the_slow_alarm_comes_before_cognitos_timeout(production: Template) -> None:
     timeout = production.properties("Lambda::Function", "ClaimsTrigger")["Timeout"]
     assert _alarms(production)["TriggerSlow"]["Threshold"] < timeout * 1000
 
@@ -150,7 +150,7 @@ OWN = {
 }
 
 
-def test_own_metrics_are_the_ones_that_the_functions_send(production: Template, verifier: Template) -> None:
+def test_custom_metrics_are_those_of_the_functions(production: Template, verifier: Template) -> None:
     alarms = {**_alarms(production), **_alarms(verifier)}
     own = {
         name: (alarm["MetricName"], _dimensions(alarm)["service"])
@@ -190,7 +190,7 @@ def test_nobody_but_cloudwatch_of_this_account_publishes_and_only_encrypted(prod
     assert statements[1]["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1][-1] == ":alarm:*"
 
 
-def test_an_address_is_told_where_one_is_given(production: Template) -> None:
+def test_a_configured_address_gets_alarms(production: Template) -> None:
     assert not production.of_type("SNS::Subscription")
     template = synthesise({"alarm_email": "on-call@example.com"}).stateful
     subscription = template.properties("SNS::Subscription")

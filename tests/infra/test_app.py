@@ -39,7 +39,7 @@ def test_a_cache_that_would_open_other_requests_ends_in_a_sentence_too() -> None
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     said = done.stderr[done.stderr.index("claimsmith: ") :]
-    assert "not by the path ($context.path), and ClaimsmithVerifier/Http/Api/GET--tenants--{tenant}--orders" in said
+    assert "lacks the path ($context.path), and ClaimsmithVerifier/Http/Api/GET--tenants--{tenant}--orders" in said
 
 
 def test_an_attribute_that_users_write_is_not_trusted() -> None:

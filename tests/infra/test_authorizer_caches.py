@@ -11,7 +11,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_lambda as lambda_
 
-from infra.authorizer_caches import problems, see_to_caches
+from infra.authorizer_caches import check_authorizer_caches, problems
 from infra.templates import Template, Templates
 from tests.infra.template import cdk_app
 
@@ -96,26 +96,26 @@ CACHES = [
     (["GET /orders"], [TOKEN, ROUTE], None, "an answer for one tenant would open another"),
     (["GET /orders"], [TOKEN, ROUTE], NEVER, "an answer for one tenant would open another"),
     (["GET /orders"], [TOKEN, ROUTE], {"Ref": "Seconds"}, "an answer for one tenant would open another"),
-    (["GET /orders", "ANY /users"], [TOKEN, ROUTE, PATH], 60, r"not by the method .*Route1 is for any"),
-    (["$default"], [TOKEN, ROUTE, PATH], 60, r"not by the method .*Route0 is for any"),
-    ([{"Ref": "Key"}], [TOKEN, ROUTE, PATH], 60, r"not by the method .*Route0 is for any"),
-    (["GET /orders/{id}"], [TOKEN, ROUTE, TENANT], 60, r"not by the path .*Route0 is for many"),
-    (["$default"], [TOKEN, ROUTE, METHOD, TENANT], 60, r"not by the path .*Route0 is for many"),
+    (["GET /orders", "ANY /users"], [TOKEN, ROUTE, PATH], 60, r"the method .*Route1 is for any"),
+    (["$default"], [TOKEN, ROUTE, PATH], 60, r"the method .*Route0 is for any"),
+    ([{"Ref": "Key"}], [TOKEN, ROUTE, PATH], 60, r"the method .*Route0 is for any"),
+    (["GET /orders/{id}"], [TOKEN, ROUTE, TENANT], 60, r"the path .*Route0 is for many"),
+    (["$default"], [TOKEN, ROUTE, METHOD, TENANT], 60, r"the path .*Route0 is for many"),
     # Conditions: each branch counts.
     (["GET /orders"], [TOKEN], {"Fn::If": ["C", 0, "0"]}, ""),
     (["GET /orders"], [TOKEN], {"Fn::If": ["C", 0, NEVER]}, "an answer for one route would open another"),
     (["GET /orders"], {"Fn::If": ["C", ALL, [PATH, ROUTE, TOKEN, METHOD]]}, 60, ""),
     (["GET /orders"], {"Fn::If": ["C", ALL, [TOKEN, ROUTE]]}, 60, "an answer for one tenant would open another"),
     (["GET /orders"], {"Fn::If": ["C", ALL, NEVER]}, 60, "one caller's answer would be given to others"),
-    ([{"Fn::If": ["C", "GET /a", "ANY /b"]}], [TOKEN, ROUTE, PATH], 60, r"not by the method .*Route0 is for any"),
-    (["GET /orders"], [TOKEN, {"Ref": "Source"}], 60, "by what cannot be read"),
-    (["GET /orders"], {"Ref": "Sources"}, 60, "by what cannot be read"),
+    ([{"Fn::If": ["C", "GET /a", "ANY /b"]}], [TOKEN, ROUTE, PATH], 60, r"the method .*Route0 is for any"),
+    (["GET /orders"], [TOKEN, {"Ref": "Source"}], 60, "the cache key cannot be read"),
+    (["GET /orders"], {"Ref": "Sources"}, 60, "the cache key cannot be read"),
 ]
 
 
 @pytest.mark.parametrize(("keys", "sources", "seconds", "said"), CACHES)
 @pytest.mark.parametrize("named_by", [{"Ref": "Authorizer"}, {"Fn::GetAtt": ["Authorizer", "AuthorizerId"]}])
-def test_an_answer_that_would_open_another_request_is_not_kept(
+def test_an_answer_that_would_open_another_request_is_not_cached(
     keys: list[object], sources: object, seconds: object, said: str, named_by: object
 ) -> None:
     listed = sources if isinstance(sources, list) else ALL
@@ -126,7 +126,7 @@ def test_an_answer_that_would_open_another_request_is_not_kept(
     assert re.search(said, " ".join(found))
 
 
-def test_a_route_whose_authorizer_cannot_be_read_may_ask_any_of_its_template() -> None:
+def test_a_route_whose_authorizer_cannot_be_read_may_use_any_of_its_template() -> None:
     found = _found(
         Function=_function(TOKEN, ROUTE, TENANT),
         Authorizer=_http([TOKEN, ROUTE, TENANT]),
@@ -174,9 +174,9 @@ def test_an_authorizer_of_a_function_keeps_answers_unless_it_certainly_does_not(
         ("ApiGatewayV2::Api", {"authorizerResultTtlInSeconds": 0}, ""),
         ("ApiGatewayV2::Api", {"type": "jwt"}, ""),
         ("ApiGatewayV2::Api", {"authorizerResultTtlInSeconds": 60, "identitySource": ", ".join(ALL)}, ""),
-        ("ApiGatewayV2::Api", {"identitySource": f"{TOKEN},{ROUTE},{PATH}"}, "not by the method .*Own/Api is for any"),
+        ("ApiGatewayV2::Api", {"identitySource": f"{TOKEN},{ROUTE},{PATH}"}, "the method .*Own/Api is for any"),
         ("ApiGatewayV2::Api", {"identitySource": TOKEN}, "an answer for one route would open another"),
-        ("ApiGatewayV2::Api", {"identitySource": {"Ref": "X"}}, "by what cannot be read"),
+        ("ApiGatewayV2::Api", {"identitySource": {"Ref": "X"}}, "the cache key cannot be read"),
         ("Serverless::HttpApi", {"identitySource": TOKEN}, "an answer for one route would open another"),
         ("ApiGateway::RestApi", {"authorizerResultTtlInSeconds": 0}, ""),
         ("ApiGateway::RestApi", {"type": "cognito_user_pools"}, ""),
@@ -209,7 +209,7 @@ SAM_AUTHORIZERS = [
 
 @pytest.mark.parametrize(("authorizer", "kept"), SAM_AUTHORIZERS)
 @pytest.mark.parametrize("kind", ["Api", "HttpApi"])
-def test_what_sam_makes_is_read(authorizer: dict[str, Any], kind: str, *, kept: bool) -> None:
+def test_authorizers_of_sam_are_read(authorizer: dict[str, Any], kind: str, *, kept: bool) -> None:
     auth = {"Auth": {"Authorizers": {"Own": authorizer}}}
     function = {"Type": "AWS::Serverless::Function"}
     written = {
@@ -241,7 +241,7 @@ def test_what_sam_makes_is_read(authorizer: dict[str, Any], kind: str, *, kept: 
         ["Api", ["A", "B"], {}],
     ],
 )
-def test_what_cannot_be_read_is_refused(resource: object) -> None:
+def test_unreadable_resources_are_refused(resource: object) -> None:
     (said,) = _found(Function=_function(), Unread=resource)
     assert re.search("Own/Unread .* cannot be read: ", said)
 
@@ -255,7 +255,7 @@ def test_what_cannot_be_read_is_refused(resource: object) -> None:
         ("AWS::SecretsManager-2024-09-16", False),
     ],
 )
-def test_a_macro_may_write_what_is_not_in_the_template(transform: object, *, refused: bool) -> None:
+def test_a_macro_may_change_the_template(transform: object, *, refused: bool) -> None:
     said = _said({"Transform": transform, "Globals": None, "Resources": {"Function": _function()}})
     assert [bool(re.search("cannot be read: a macro", sentence)) for sentence in said] == [True] * refused
 
@@ -270,7 +270,7 @@ def test_a_macro_may_write_what_is_not_in_the_template(transform: object, *, ref
         ([*ALL, TENANT], False),
     ],
 )
-def test_the_function_knows_by_what_its_answers_are_kept(told: list[str], *, fine: bool) -> None:
+def test_the_function_must_have_the_cache_key(told: list[str], *, fine: bool) -> None:
     found = _found(Function=_function(*told), Authorizer=_http(ALL))
     assert [bool(re.search(f"{VARIABLE} must be {re.escape(','.join(ALL))}", said)) for said in found] == [True] * (
         not fine
@@ -286,9 +286,9 @@ def test_the_function_knows_by_what_its_answers_are_kept(told: list[str], *, fin
         {"Fn::Sub": "${!Function.Arn}"},
     ],
 )
-def test_a_function_that_cannot_be_told_is_refused(uri: object) -> None:
+def test_a_function_that_cannot_get_the_cache_key_is_refused(uri: object) -> None:
     (said,) = _found(Function=_function(*ALL), Authorizer=_http(ALL, AuthorizerUri=uri))
-    assert "its function is none of this stack" in said
+    assert "its function is not in this stack" in said
 
 
 @pytest.mark.parametrize(
@@ -299,11 +299,11 @@ def test_a_function_that_cannot_be_told_is_refused(uri: object) -> None:
         {"Fn::Sub": ["x/${Arn}/invocations", {"Arn": {"Fn::GetAtt": ["Function", "Arn"]}}]},
     ],
 )
-def test_a_function_is_known_however_it_is_named(uri: object) -> None:
+def test_a_function_is_found_by_any_reference(uri: object) -> None:
     assert _found(Function=_function(*ALL), Authorizer=_http(ALL, AuthorizerUri=uri)) == []
 
 
-def test_an_authorizer_elsewhere_in_the_app_that_asks_this_stacks_function_is_read_too() -> None:
+def test_an_authorizer_of_another_stack_that_uses_this_stacks_function_is_read_too() -> None:
     own = {
         "Resources": {"Function": _function()},
         "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Function", "Arn"]}, "Export": {"Name": "Own:Arn"}}},
@@ -311,7 +311,7 @@ def test_an_authorizer_elsewhere_in_the_app_that_asks_this_stacks_function_is_re
     asking = {"Authorizer": _http(ALL, AuthorizerUri={"Fn::ImportValue": "Own:Arn"})}
     other = {"Strange": _http([], AuthorizerUri="x"), "Unread": {"Type": "AWS::CloudFormation::StackSet"}}
     (said,) = _said(own, Template("Other", {"Resources": {**asking, **other}}))
-    assert re.search(r"Other/Authorizer are kept, but its function Own/Function is not told", said)
+    assert re.search(r"Other/Authorizer, but its function Own/Function does not get the cache key", said)
 
 
 # The same, of an app.
@@ -323,7 +323,7 @@ class Own:
     def __init__(self) -> None:
         self.app = cdk_app({})
         self.stack = Stack(self.app, "Own")
-        see_to_caches(self.stack)
+        check_authorizer_caches(self.stack)
         self.api = apigatewayv2.CfnApi(self.stack, "Api", name="own", protocol_type="HTTP")
         self.function = self.new_function("Function")
 
@@ -347,7 +347,7 @@ class Own:
         )
 
 
-def test_whoever_adds_a_caching_authorizer_its_function_is_told_by_what_answers_are_kept() -> None:
+def test_the_function_of_every_caching_authorizer_gets_the_cache_key() -> None:
     """Synth cannot know in which header a tenant is named: by these sources ``header:X-Tenant`` is not kept."""
     own = Own()
     sources = [TOKEN, ROUTE, "$request.header.User-Agent"]
@@ -366,7 +366,7 @@ def test_whoever_adds_a_caching_authorizer_its_function_is_told_by_what_answers_
     }
 
 
-def test_synth_fails_by_what_the_templates_say_in_the_end_and_not_by_the_constructs() -> None:
+def test_synth_checks_finished_templates_and_not_constructs() -> None:
     """One stack with a fault of each way in which a template comes about."""
     own = Own()
     overridden = own.authorizer(own.stack, "Overridden", own.new_function("Fourth"), ALL, 0)
@@ -391,12 +391,12 @@ def test_synth_fails_by_what_the_templates_say_in_the_end_and_not_by_the_constru
     with pytest.raises(RuntimeError) as failed:
         own.app.synth()
     for said in (
-        "Own/Overridden are kept, but its function Own/Fourth is not told by what",
-        "Own/Shortened are kept, but not by the tenant",
-        "Own/Generic are kept, but name one method",
-        "Own/Document are kept, but name one method",
-        "Whether Own/Elsewhere has authorizers that keep answers cannot be read",
-        "Own/Nested/Within are kept, but not by the route",
-        "Other/Imported are kept, but its function Own/Third is not told by what",
+        "Own/Overridden, but its function Own/Fourth does not get the cache key",
+        "Own/Shortened, but the cache key lacks the tenant",
+        "Own/Generic, but they name one method",
+        "Own/Document, but they name one method",
+        "Whether Own/Elsewhere has authorizers that cache answers cannot be read",
+        "Own/Nested/Within, but the cache key lacks the route",
+        "Other/Imported, but its function Own/Third does not get the cache key",
     ):
         assert said in str(failed.value)

@@ -147,7 +147,7 @@ def _executable(path: Path, script: str) -> None:
     path.chmod(0o755)
 
 
-def test_the_running_interpreter_makes_bytecode_for_its_own_version() -> None:
+def test_the_running_interpreter_compiles_bytecode_for_its_own_version() -> None:
     found = find_interpreter(PYTHON)
     assert found is not None
     assert found.path == sys.executable
@@ -161,12 +161,12 @@ def test_a_shim_that_does_not_run_is_passed_over(tmp_path: Path) -> None:
     assert (found.path, found.version) == (str(tmp_path / "pyenv/versions/3.99.1/bin/python3.99"), "3.99.1")
 
 
-def test_an_interpreter_is_believed_by_what_it_reports_not_by_its_name(tmp_path: Path) -> None:
+def test_an_interpreters_version_is_the_reported_one_and_not_that_of_its_name(tmp_path: Path) -> None:
     _executable(tmp_path / "python3.99", f'exec "{sys.executable}" "$@"')
     assert find_interpreter("3.99", path=str(tmp_path), pyenv=tmp_path) is None
 
 
-def test_without_such_an_interpreter_the_asset_has_no_bytecode_and_says_so(
+def test_without_such_an_interpreter_the_asset_has_no_bytecode_and_synth_warns(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = "3.14" if PYTHON != "3.14" else "3.12"

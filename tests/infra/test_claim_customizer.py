@@ -88,7 +88,7 @@ def test_only_this_pool_of_this_account_may_invoke_the_trigger(production: Templ
     }
 
 
-def test_the_trigger_answers_within_what_cognito_waits(production: Template) -> None:
+def test_the_trigger_times_out_before_cognito(production: Template) -> None:
     trigger = production.properties("Lambda::Function", "Trigger")
     assert (trigger["Timeout"], trigger["MemorySize"]) == (5, 1024)
     assert trigger["Handler"] == "lambdas.pre_token.handler.handler"
@@ -100,7 +100,7 @@ def test_functions_run_on_arm_and_a_current_python(production: Template) -> None
         assert function["Properties"]["Runtime"] == "python3.13"
 
 
-def test_each_function_logs_to_a_group_of_its_own_that_forgets(production: Template) -> None:
+def test_each_function_has_its_own_log_group_with_a_retention(production: Template) -> None:
     groups = {
         function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
         for function in production.of_type("Lambda::Function").values()
@@ -109,7 +109,7 @@ def test_each_function_logs_to_a_group_of_its_own_that_forgets(production: Templ
     assert len(groups) == 2
 
 
-def test_the_stream_passes_what_admins_edit_and_nothing_that_the_publisher_writes(production: Template) -> None:
+def test_the_stream_passes_edits_of_admins_and_no_writes_of_the_publisher(production: Template) -> None:
     (only,) = production.properties("Lambda::EventSourceMapping")["FilterCriteria"]["Filters"]
     assert json.loads(only["Pattern"]) == {
         "dynamodb": {"Keys": {"pk": {"S": [POLICY, *({"prefix": prefix} for prefix in STREAM_PREFIXES)]}}}
@@ -167,7 +167,7 @@ def _synthesise(stack: Stack) -> Template:
     return Template(app.synth().get_stack_by_name(stack.stack_name).template)  # type: ignore[attr-defined]  # an App
 
 
-def test_a_pool_of_ones_own_is_customized() -> None:
+def test_a_pool_of_the_same_app_is_customized() -> None:
     stack, _ = _customize(feature_plan=cognito.FeaturePlan.PLUS)
     template = _synthesise(stack)
     function, _ = template.named("Lambda::Function", "Trigger")
@@ -215,13 +215,13 @@ CURRENT = {"LambdaArn": ARN, "LambdaVersion": "V2_0"}
             {"LambdaConfig": {"PreTokenGenerationConfig": CURRENT}, "UserPoolTier": {"Fn::If": ["C", "PLUS", "LITE"]}},
             "cannot customize access",
         ),
-        ({}, "does not ask this trigger"),
-        ({"LambdaConfig": {"PreTokenGeneration": ARN}}, "does not ask this trigger"),
-        ({"LambdaConfig": {"PreTokenGenerationConfig": {"Ref": "AWS::NoValue"}}}, "does not ask this trigger"),
-        ({"LambdaConfig": {"Fn::If": ["C", {"PreTokenGenerationConfig": CURRENT}, {}]}}, "does not ask this trigger"),
+        ({}, "does not call this trigger"),
+        ({"LambdaConfig": {"PreTokenGeneration": ARN}}, "does not call this trigger"),
+        ({"LambdaConfig": {"PreTokenGenerationConfig": {"Ref": "AWS::NoValue"}}}, "does not call this trigger"),
+        ({"LambdaConfig": {"Fn::If": ["C", {"PreTokenGenerationConfig": CURRENT}, {}]}}, "does not call this trigger"),
         (
             {"LambdaConfig": {"PreTokenGenerationConfig": {**CURRENT, "LambdaArn": {"Fn::GetAtt": ["Other", "Arn"]}}}},
-            "does not ask this trigger",
+            "does not call this trigger",
         ),
         (
             {"LambdaConfig": {"PreTokenGenerationConfig": {**CURRENT, "LambdaVersion": "V1_0"}}},
@@ -244,9 +244,9 @@ def test_a_pool_whose_settings_exclude_this_trigger_is_refused(properties: dict[
     assert said in " ".join(found)
 
 
-def test_a_pool_that_cannot_be_given_a_trigger_is_refused_with_what_to_do() -> None:
+def test_a_pool_that_cannot_get_a_trigger_is_refused_with_the_remedy() -> None:
     stack = Stack(cdk_app({}), "Own")
     imported = cognito.UserPool.from_user_pool_id(stack, "Imported", "eu-central-1_EXAMPLE")
-    for pool, said in ((imported, "cdk import"), (cognito.CfnUserPool(stack, "Raw"), "make the pool as a UserPool")):
+    for pool, said in ((imported, "cdk import"), (cognito.CfnUserPool(stack, "Raw"), "create the pool as a UserPool")):
         with pytest.raises(TypeError, match=said):
             ClaimCustomizer(stack, "Claims", user_pool=pool, config=Config())  # type: ignore[arg-type]

@@ -119,7 +119,7 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
         ("authorizer_cache_seconds", True, "0 to 300"),
         ("authorizer_cache_seconds", None, "0 to 300"),
         ("authorizer_cache_seconds", "60", "-c authorizer_identity_sources="),
-        ("authorizer_identity_sources", "$context.routeKey", "the token decides first of all"),
+        ("authorizer_identity_sources", "$context.routeKey", "every answer depends on the token"),
         ("authorizer_identity_sources", "$request.header.Authorization,$request.body", "$request.header.NAME"),
         ("authorizer_identity_sources", 7, "commas"),
         ("audience", "*", "-c audience=https://"),
@@ -171,7 +171,7 @@ def test_keys_of_other_tools_are_ignored() -> None:
         "$request.header.Authorization,$context.routeKey,$request.querystring.tenant",
     ],
 )
-def test_an_answer_that_would_open_another_route_or_tenant_is_not_kept(sources: str) -> None:
+def test_an_answer_that_would_open_another_route_or_tenant_is_not_cached(sources: str) -> None:
     context = {"authorizer_cache_seconds": "60", "authorizer_identity_sources": sources}
     with pytest.raises(ContextError, match="would open another"):
         Config.from_context(context)
@@ -179,7 +179,7 @@ def test_an_answer_that_would_open_another_route_or_tenant_is_not_kept(sources: 
 
 
 @pytest.mark.parametrize("tenant", ["$context.path", "$request.header.X-Tenant"])
-def test_an_answer_may_be_kept_by_token_route_and_tenant(tenant: str) -> None:
+def test_an_answer_may_be_cached_by_token_route_and_tenant(tenant: str) -> None:
     sources = f"$request.header.Authorization, $context.routeKey, {tenant}"
     config = Config.from_context({"authorizer_cache_seconds": 60, "authorizer_identity_sources": sources})
     assert config.authorizer_identity_sources[-1] == tenant
@@ -213,7 +213,7 @@ def test_a_local_stack_may_serve_the_keys(endpoint: str) -> None:
     ],
 )
 def test_keys_come_from_no_other_computer(endpoint: object) -> None:
-    with pytest.raises(ContextError, match="only an address of this computer"):
+    with pytest.raises(ContextError, match="use an address of this computer"):
         Config.from_context({"setting": "development", "jwks_endpoint": endpoint})
 
 

@@ -43,7 +43,7 @@ def tables(production: Template) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_what_a_function_asks_of_dynamodb_is_allowed(
+def test_a_functions_requests_to_dynamodb_are_allowed(
     statements: dict[str, list[Statement]],
     tables: dict[str, dict[str, dict[str, Any]]],
     requests: dict[str, list[dict[str, Any]]],
@@ -112,7 +112,7 @@ def test_a_function_may_do_nothing_to_tables_that_it_never_does(
         ("Introspection", "Scan", "Table", []),
     ],
 )
-def test_what_a_function_must_not_have_is_refused(
+def test_a_function_has_no_other_permissions(
     statements: dict[str, list[Statement]],
     tables: dict[str, dict[str, dict[str, Any]]],
     function: str,

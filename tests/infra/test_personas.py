@@ -75,7 +75,7 @@ def _index(template: Template) -> dict[str, Any]:
     return {"Fn::Join": ["", [_arns(template)["Table"], "/index/by_sk"]]}
 
 
-def test_what_their_commands_ask_is_allowed(
+def test_the_requests_of_their_commands_are_allowed(
     production: Template, statements: list[Statement], requests: dict[str, list[dict[str, Any]]], persona: str
 ) -> None:
     arns = _arns(production)
@@ -113,7 +113,7 @@ def test_rows_of_others_cannot_be_smuggled_into_a_batch(
 
 
 @pytest.mark.parametrize("row", ["BUNDLE", "REVOKED#token#1", "PROTECTED_RESOURCE#api", "LEASE"])
-def test_only_the_operator_writes_what_decides_over_tokens_by_itself(production: Template, row: str) -> None:
+def test_only_the_operator_writes_rows_that_decide_about_tokens_directly(production: Template, row: str) -> None:
     table = _arns(production)["Table"]
     writers = {
         persona

@@ -111,7 +111,7 @@ def test_the_code_client_has_the_code_grant_only(production: Template) -> None:
     assert _scopes(production, code) == ["openid", "profile", "email", "orders/read", "orders/write"]
 
 
-def test_without_an_address_production_sends_codes_nowhere_and_says_so() -> None:
+def test_without_an_address_production_sends_codes_nowhere_and_synth_warns() -> None:
     app = cdk_app({})
     stack = StatefulStack(app, "Claimsmith", config=Config())
     template = Template(app.synth().get_stack_by_name("Claimsmith").template)
@@ -120,7 +120,7 @@ def test_without_an_address_production_sends_codes_nowhere_and_says_so() -> None
     assert any("No browser can sign in yet" in str(warning) for warning in warnings)
 
 
-def test_given_addresses_are_the_only_ones() -> None:
+def test_only_the_configured_addresses_are_used() -> None:
     template = synthesise({"callback_urls": "https://a.example/cb", "logout_urls": "https://a.example/bye"}).stateful
     code = _client(template, "CodeClient")
     assert (code["CallbackURLs"], code["LogoutURLs"]) == (["https://a.example/cb"], ["https://a.example/bye"])
@@ -142,13 +142,13 @@ def test_resource_servers_declare_the_scopes(production: Template) -> None:
     assert declared == {"orders": {"read", "write"}, "claimsmith": {"introspect"}}
 
 
-def test_the_domain_is_of_the_stack_and_tells_no_account_number(production: Template) -> None:
+def test_the_domain_is_derived_from_the_stack_without_the_account_number(production: Template) -> None:
     domain = json.dumps(production.properties("Cognito::UserPoolDomain")["Domain"])
     assert "AWS::StackId" in domain
     assert "AWS::AccountId" not in domain
 
 
-def test_context_changes_the_pool_where_it_says_so() -> None:
+def test_context_changes_the_pool() -> None:
     template = synthesise({"domain_prefix": "sign-in", "feature_plan": "PLUS", "trigger_version": "V3_0"}).stateful
     pool = template.properties("Cognito::UserPool")
     assert template.properties("Cognito::UserPoolDomain")["Domain"] == "sign-in"

@@ -24,7 +24,7 @@ def _rest(context: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("event", [_http, _rest])
-def test_the_caller_is_who_the_authorizer_says(event: Any) -> None:  # noqa: ANN401 - one of two functions
+def test_the_caller_is_that_of_the_authorizers_context(event: Any) -> None:  # noqa: ANN401 - one of two functions
     answer = handler(event(CALLER), None)
     assert answer["statusCode"] == 200
     assert answer["headers"] == {"Content-Type": "application/json", "Cache-Control": "no-store"}

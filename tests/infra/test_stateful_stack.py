@@ -57,7 +57,7 @@ def test_nothing_of_the_emulator_is_in_a_production_template(production: Templat
         assert trace not in text
 
 
-def test_functions_are_told_nothing_but_their_interface(template: Template) -> None:
+def test_functions_have_only_the_documented_variables(template: Template) -> None:
     told = {
         name: set(resource["Properties"]["Environment"]["Variables"])
         for name, resource in template.of_type("Lambda::Function").items()
@@ -69,9 +69,7 @@ def test_functions_are_told_nothing_but_their_interface(template: Template) -> N
     ]
 
 
-def test_the_settings_differ_in_what_outlives_the_stack_and_in_local_addresses_only(
-    production: Template, development: Template
-) -> None:
+def test_the_settings_differ_only_in_retention_and_local_addresses(production: Template, development: Template) -> None:
     differing = {path for path, _ in _leaves(production.document) ^ _leaves(development.document)}
     assert {path.rpartition("/")[2] for path in differing if path.startswith("/Resources/")} == {
         "DeletionPolicy",

@@ -27,14 +27,14 @@ def template(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["name", "locale"])
-def test_what_a_client_of_this_app_may_write_is_refused(production: Template, name: str) -> None:
+def test_an_attribute_that_a_client_of_this_app_may_write_is_refused(production: Template, name: str) -> None:
     found = list(problems([name], {"Claimsmith": production.document}))
     assert len(found) == 3, "one for each client"
     assert all(name in problem and "WriteAttributes" in problem for problem in found)
 
 
 @pytest.mark.parametrize("name", ["custom:unit", "email", "sub", "email_verified", "identities", "cognito:user_status"])
-def test_what_none_of_them_may_write_is_not(production: Template, name: str) -> None:
+def test_an_attribute_that_no_client_may_write_is_accepted(production: Template, name: str) -> None:
     assert list(problems([name], {"Claimsmith": production.document})) == []
 
 
@@ -51,7 +51,7 @@ def test_what_none_of_them_may_write_is_not(production: Template, name: str) -> 
         template("UserPool", {"Schema": {"Ref": "Schema"}}),
     ],
 )
-def test_what_cannot_be_ruled_out_is_refused(templates: dict[str, Any]) -> None:
+def test_an_attribute_that_cannot_be_checked_is_refused(templates: dict[str, Any]) -> None:
     [problem] = problems(["family_name"], templates)
     assert "Stack/It" in problem
     assert list(problems(["email_verified"], templates)) == []

@@ -82,7 +82,7 @@ def test_nothing_of_the_emulator_is_in_a_template_by_default(template: Template)
         assert trace not in text
 
 
-def test_a_local_stack_serves_the_keys_where_it_is_asked_to(production: Template) -> None:
+def test_a_local_stack_serves_the_keys_at_the_configured_address(production: Template) -> None:
     template = synthesise(LOCAL).verifier
     pool = imported(production, {"Ref": production.named("Cognito::UserPool", "")[0]})
     issuers = _environment(template, "Authorizer")["CLAIMSMITH_ISSUERS"]["Fn::Join"][1]
@@ -110,7 +110,7 @@ def test_only_tokens_of_this_pool_and_its_clients_are_good(
     assert told["CLAIMSMITH_TABLE"] == imported(production, {"Ref": table})
 
 
-def test_functions_are_told_nothing_but_their_interface(verifier: Template) -> None:
+def test_functions_have_only_the_documented_variables(verifier: Template) -> None:
     common = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
     checks = {*common, "CLAIMSMITH_TABLE", "CLAIMSMITH_ISSUERS", "CLAIMSMITH_CLIENT_IDS"}
     assert set(_environment(verifier, "Sample")) == common
@@ -130,9 +130,7 @@ def test_functions_are_told_nothing_but_their_interface(verifier: Template) -> N
         ("Sample", "lambdas.sample.handler.handler", 3),
     ],
 )
-def test_functions_answer_before_anybody_gives_up(
-    verifier: Template, function: str, handler: str, timeout: int
-) -> None:
+def test_functions_time_out_before_their_callers(verifier: Template, function: str, handler: str, timeout: int) -> None:
     properties = verifier.properties("Lambda::Function", function)
     assert (properties["Handler"], properties["Timeout"], properties["MemorySize"]) == (handler, timeout, 1024)
     assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"])
@@ -163,7 +161,7 @@ def _after(slash: object, *more: object) -> dict[str, Any]:
         (_after({"Ref": "Pool"}), {"Fn::Join": ["; ", [{"Ref": "Web"}, {"Ref": "Cli"}]]}, "CLAIMSMITH_CLIENT_IDS: "),
     ],
 )
-def test_synth_refuses_what_the_functions_would_refuse_when_they_start(
+def test_synth_refuses_settings_that_the_functions_would_refuse_at_start(
     issuers: object, client_ids: object, said: str
 ) -> None:
     variables = {"CLAIMSMITH_ISSUERS": issuers, "CLAIMSMITH_CLIENT_IDS": client_ids}
@@ -190,7 +188,7 @@ def test_every_route_but_introspection_asks_the_authorizer(verifier: Template) -
     assert routes == {**{f"GET {path}": custom for path in PROTECTED}, "POST /introspect": ("NONE", None)}
 
 
-def test_the_http_authorizer_is_asked_every_time_and_answers_simply(verifier: Template) -> None:
+def test_the_http_authorizer_is_called_every_time_with_simple_responses(verifier: Template) -> None:
     authorizer = verifier.properties("ApiGatewayV2::Authorizer")
     function, _ = verifier.named("Lambda::Function", "AuthorizerFunctionE")
     assert authorizer["AuthorizerResultTtlInSeconds"] == 0
@@ -199,7 +197,7 @@ def test_the_http_authorizer_is_asked_every_time_and_answers_simply(verifier: Te
     assert {"Fn::GetAtt": [function, "Arn"]} in authorizer["AuthorizerUri"]["Fn::Join"][1]
 
 
-def test_responses_are_kept_by_everything_that_decided_them_where_they_are_kept() -> None:
+def test_the_cache_key_has_everything_that_decides_a_response() -> None:
     authorizer = synthesise(CACHING).verifier.properties("ApiGatewayV2::Authorizer")
     assert authorizer["AuthorizerResultTtlInSeconds"] == 60
     assert authorizer["IdentitySource"] == ["$request.header.Authorization", "$context.routeKey", "$context.path"]
@@ -218,7 +216,7 @@ def test_the_http_api_is_throttled_and_introspection_more(verifier: Template) ->
     assert route in stage["DependsOn"], "a stage cannot have settings for a route that is not there"
 
 
-def test_a_cached_authorizer_is_told_by_what_its_answers_are_kept(verifier: Template) -> None:
+def test_a_cached_authorizer_gets_the_cache_key(verifier: Template) -> None:
     """So that it gives none that would open another request; and where nothing is kept, it is told nothing."""
     cached = synthesise({**CACHING, "rest_api": "true"}).verifier
     told = _environment(cached, "AuthorizerFunctionE")["CLAIMSMITH_AUTHORIZER_CACHED_BY"]
@@ -265,7 +263,7 @@ def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwi
         assert variables == {"AuthorizerFunctionE": expected, "RestAuthorizer": expected, "Introspection": {}}
 
 
-def test_every_verifier_is_told_the_resources_that_tokens_may_be_bound_to() -> None:
+def test_every_verifier_gets_the_resources_that_tokens_may_be_bound_to() -> None:
     context = {"rest_api": "true", "audience": "https://a.example/mcp,https://b.example"}
     template = synthesise(context).verifier
     for function in ("AuthorizerFunctionE", "RestAuthorizer", "Introspection"):
@@ -275,13 +273,13 @@ def test_every_verifier_is_told_the_resources_that_tokens_may_be_bound_to() -> N
 # The REST API.
 
 
-def test_there_is_no_rest_api_unless_it_is_asked_for(without_rest: Template) -> None:
+def test_there_is_no_rest_api_by_default(without_rest: Template) -> None:
     assert not [
         entry["Type"] for entry in without_rest.document["Resources"].values() if "ApiGateway::" in entry["Type"]
     ]
 
 
-def test_every_method_of_the_rest_api_asks_its_own_authorizer_every_time(verifier: Template) -> None:
+def test_every_method_of_the_rest_api_calls_its_own_authorizer_every_time(verifier: Template) -> None:
     name, authorizer = verifier.named("ApiGateway::Authorizer", "")
     function, _ = verifier.named("Lambda::Function", "RestAuthorizer")
     properties = authorizer["Properties"]
@@ -344,7 +342,7 @@ def _format(template: Template, kind: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["ApiGatewayV2", "ApiGateway"])
-def test_access_logs_say_what_failed_and_not_who_asked(verifier: Template, kind: str) -> None:
+def test_access_logs_have_the_failure_and_not_the_caller(verifier: Template, kind: str) -> None:
     told = _format(verifier, kind)
     assert {"requestId", "route", "status", "authorizerError"} <= set(told)
     variables = set(re.findall(r"\$[A-Za-z.]+", json.dumps(told)))
@@ -361,7 +359,7 @@ def test_access_logs_say_what_failed_and_not_who_asked(verifier: Template, kind:
     }
 
 
-def test_each_function_and_api_logs_to_a_group_of_its_own(verifier: Template, development_verifier: Template) -> None:
+def test_each_function_and_api_has_its_own_log_group(verifier: Template, development_verifier: Template) -> None:
     for template, days, policy in ((verifier, 365, "Retain"), (development_verifier, 7, "Delete")):
         groups = template.of_type("Logs::LogGroup")
         assert len(groups) == len(template.of_type("Lambda::Function")) + 2
