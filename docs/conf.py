@@ -18,6 +18,8 @@ html_theme = "furo"
 html_title = "Claimsmith"
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 #: Headings get the anchors that a reader on the hosting site sees, so that one link works in both places.
@@ -25,7 +27,9 @@ myst_heading_anchors = 4
 #: A link to a file that is not a page, such as a test, goes to the source.
 myst_all_links_external = False
 
-autodoc_typehints = "description"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 88
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 napoleon_google_docstring = True

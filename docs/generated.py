@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,28 @@ def commands() -> str:
     page = subprocess.run(  # noqa: S603 - a fixed command
         [*typer, "--title", "Command line"], check=True, capture_output=True, text=True
     ).stdout
-    return page.replace("&#x27;", "'").replace("```console", "```text")
+    for literal, better in {
+        "&#x27;": "'",
+        "```console": "```text",
+        "docs/reference/codes.md": "[Codes](../reference/codes.md)",
+    }.items():
+        page = page.replace(literal, better)
+    return _whole_sentences(page)
+
+
+def _whole_sentences(page: str) -> str:
+    """Lists of commands with links, and with the sentences that the terminal has no room for."""
+    about = dict(re.findall(r"^#+ `(claimsmith [^`]+)`\n\n(.+?\.)(?=\s)", page, re.MULTILINE))
+    group, lines = "claimsmith", []
+    for line in page.splitlines():
+        if heading := re.match(r"#+ `(.+)`", line):
+            group = heading[1]
+        item = re.match(r"\* `([a-z-]+)`: ", line)
+        if item and (command := f"{group} {item[1]}") in about:
+            lines.append(f"* [`{item[1]}`](#{command.replace(' ', '-')}): {about[command]}")
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def rows(policy: Mapping[str, Any]) -> str:
