@@ -80,7 +80,7 @@ BUILT_IN_CLAIMS: Final[Mapping[str, BuiltIn]] = {
 RESERVED_CLAIMS: Final = frozenset({*BUILT_IN_CLAIMS, DEGRADED_CLAIM, SHED_CLAIM, "scope", "scp", "aud"})
 
 #: Why no row sets one of these.
-ONLY_US: Final = "only Claimsmith sets this claim"
+ONLY_CLAIMSMITH: Final = "only Claimsmith sets this claim"
 
 
 def own_claims(claim_names: Mapping[str, str]) -> frozenset[str]:

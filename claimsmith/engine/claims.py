@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, checked_by, refused_suppression
-from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_US
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_CLAIMSMITH
 from claimsmith.engine.bundle import Withheld
 from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
@@ -111,7 +111,7 @@ class _Draft:
         """A row of the directory: its claims are not checked yet."""
         for name, value in claims.items():
             if name in self.own:
-                self.drop(name, row, ONLY_US)
+                self.drop(name, row, ONLY_CLAIMSMITH)
             else:
                 self.set(name, value, row)
 
@@ -188,7 +188,9 @@ class _Draft:
         if self.token == TOKENS[1]:
             for name in sorted(impostors(self.own - self.claims.keys() - hidden, request)):
                 hidden.add(name)
-                self.reasons.append(new(Reason, ("claim", name, "suppressed", SETTINGS_ROW, ONLY_US, self.token)))
+                self.reasons.append(
+                    new(Reason, ("claim", name, "suppressed", SETTINGS_ROW, ONLY_CLAIMSMITH, self.token))
+                )
         return tuple(sorted(hidden))
 
     def drop(self, name: str, row: str, why: str) -> None:

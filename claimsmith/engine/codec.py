@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, is_of_aws, refused_name
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine import bounds
-from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_US, is_taken, own_claims
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_CLAIMSMITH, is_taken, own_claims
 from claimsmith.engine.bundle import (
     NO_CLAIMS,
     TOKEN_BUDGET,
@@ -219,16 +219,16 @@ class _Reader:
         literals: dict[str, Any] = {}
         others: list[tuple[str, Expression | Withheld]] = []
         for name, value in written.items():
-            vetted = self.vetted(token, name, value, read)
-            if isinstance(vetted, Expression | Withheld):
-                others.append((name, vetted))
+            validated = self.validated(token, name, value, read)
+            if isinstance(validated, Expression | Withheld):
+                others.append((name, validated))
             else:
-                literals[name] = vetted
+                literals[name] = validated
         return Part(row, literals, dict.fromkeys(literals, row), tuple(others))
 
-    def vetted(self, token: Token, name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
+    def validated(self, token: Token, name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
         if name in self.own:
-            return Withheld(ONLY_US)
+            return Withheld(ONLY_CLAIMSMITH)
         try:
             value = values.compiled(written)
             if isinstance(value, Expression):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from claimsmith.engine.facts import Tenant
     from claimsmith.store.dynamodb import Table
 
-    Known = dict[str, Tenant | None]
+    TenantsById = dict[str, Tenant | None]
 
 #: Batches of tenant rows that are read at most to find the tenants one user may choose from.
 TENANT_BATCHES: Final = 20
@@ -42,8 +42,8 @@ def user_facts(rows: Table, sub: str, now: int) -> UserFacts:
 
 
 def tenants_of(
-    bundle: Bundle, user: UserFacts, request: Request, read: Callable[[list[str], Known], None]
-) -> tuple[UserFacts, Known]:
+    bundle: Bundle, user: UserFacts, request: Request, read: Callable[[list[str], TenantsById], None]
+) -> tuple[UserFacts, TenantsById]:
     """The tenants that a decision about this user needs; ``too_large`` for a user with too many.
 
     Args:
@@ -56,7 +56,7 @@ def tenants_of(
         DeadlineError: the caller has stopped waiting.
         StoreError: DynamoDB is unavailable.
     """
-    known: Known = {}
+    known: TenantsById = {}
     batches = 0
     while missing := tenants_to_load(bundle, user, known, request):
         if abandoned():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_story_is_told_to_the_end_and_may_be_told_again(edited_policy: LocalStack, tmp_path: Path) -> None:
+def test_the_story_runs_to_the_end_and_can_run_again(edited_policy: LocalStack, tmp_path: Path) -> None:
     shown = io.StringIO()
     stack = LocalStack(edited_policy.endpoint, edited_policy.outputs)  # whose commands are the installed program
     stage = Stage(stack, Screen(Console(file=shown, width=120)))

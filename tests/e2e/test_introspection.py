@@ -38,7 +38,7 @@ def is_unauthorized(reply: Reply, challenge: str) -> bool:
     )
 
 
-def test_an_active_token_is_told_with_its_tenant_and_its_roles(
+def test_an_active_token_is_reported_with_its_tenant_and_its_roles(
     stack: LocalStack, caller: str, person: Person, tenant: str, token: str
 ) -> None:
     reply = stack.http_api.introspect(token, caller)
@@ -58,7 +58,7 @@ def test_an_active_token_is_told_with_its_tenant_and_its_roles(
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_of_a_token_that_is_no_good_nothing_is_told(
+def test_nothing_is_reported_about_an_invalid_token(
     stack: LocalStack, caller: str, person: Person, token: str, forgery: str
 ) -> None:
     make, _code = FORGERIES[forgery]
@@ -136,7 +136,7 @@ def test_the_scheme_is_read_in_any_case(stack: LocalStack, caller: str, token: s
 
 
 @pytest.mark.parametrize("authorization", [basic("nobody", "a guess"), basic("", ""), "Basic ?", "Digest x", ""])
-def test_whoever_does_not_authenticate_is_told_how_to(stack: LocalStack, token: str, authorization: str) -> None:
+def test_an_unauthenticated_caller_gets_a_challenge(stack: LocalStack, token: str, authorization: str) -> None:
     assert is_unauthorized(stack.http_api.introspect(token, authorization), "Basic ")
 
 
@@ -207,7 +207,7 @@ def test_other_methods_have_no_route_and_do_not_reach_the_function(
     assert stack.invocations(stack.outputs["IntrospectionName"]) == asked
 
 
-def test_whoever_does_not_authenticate_learns_nothing_else(stack: LocalStack, token: str) -> None:
+def test_an_unauthenticated_caller_learns_nothing_else(stack: LocalStack, token: str) -> None:
     form = urlencode({"token": token, "second": token}).encode()
     reply = stack.http_api.send("POST", "/introspect", {"Content-Type": "text/plain"}, form)
     assert is_unauthorized(reply, "Basic ")

@@ -52,7 +52,7 @@ def test_a_role_row_may_hold_a_string_set(edited_policy: LocalStack, person: Per
     assert refreshed_scopes(person, tokens) == {"aws.cognito.signin.user.admin", "orders/export"}
 
 
-def test_a_broken_edit_changes_no_token_and_is_told(edited_policy: LocalStack, person: Person, tenant: str) -> None:
+def test_a_broken_edit_changes_no_token_and_is_reported(edited_policy: LocalStack, person: Person, tenant: str) -> None:
     stack = edited_policy
     person.join(tenant, "viewer")
     version = stack.policy_version()

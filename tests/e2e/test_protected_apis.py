@@ -74,7 +74,7 @@ def protected(request: pytest.FixtureRequest, stack: LocalStack) -> Protected:
     return Protected(stack, stack.rest_api, stack.outputs["RestAuthorizerName"], 401)
 
 
-def test_a_good_token_passes_and_the_function_is_told_whose_it_is(
+def test_a_valid_token_is_accepted_and_the_function_gets_its_subject(
     protected: Protected, person: Person, tenant: str
 ) -> None:
     person.join(tenant, "editor")

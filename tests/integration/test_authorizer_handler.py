@@ -304,7 +304,7 @@ def test_to_let_tokens_pass_while_the_table_is_down_is_a_choice_that_knows_its_l
 
 
 @pytest.mark.parametrize("mode", SLOW)
-def test_nobody_passes_while_the_table_is_slow_and_everybody_is_told_in_time(stage: Stage, mode: Mode) -> None:
+def test_all_requests_are_refused_in_time_while_the_table_is_slow(stage: Stage, mode: Mode) -> None:
     token = stage.sign_in().access_token
     checks = stage.checks()
     assert outcome(checks, token) is None
@@ -333,7 +333,7 @@ def test_tokens_that_may_pass_while_the_table_is_slow_pass_in_time(stage: Stage,
     assert len(stage.unchecked) == 4, "of each: the policy may be out of date, and whether it is revoked is unknown"
 
 
-def test_a_revocation_that_is_not_told_in_time_is_not_known(stage: Stage, dynamodb: Client) -> None:
+def test_a_revocation_that_is_not_read_in_time_is_unknown(stage: Stage, dynamodb: Client) -> None:
     def before(operation: str, _request: dict[str, Any]) -> None:
         if operation == "batch_get_item":
             stage.waits.passed = READ_SECONDS
@@ -343,7 +343,9 @@ def test_a_revocation_that_is_not_told_in_time_is_not_known(stage: Stage, dynamo
     assert unknown(stage.checks(Watched(dynamodb, before)), token) == Code.REVOCATION_UNKNOWN
 
 
-def test_however_many_requests_wait_for_the_table_each_is_told_in_time_and_few_threads_are_left(stage: Stage) -> None:
+def test_any_number_of_requests_is_answered_in_time_while_the_table_is_slow_and_few_threads_are_left(
+    stage: Stage,
+) -> None:
     token = stage.sign_in().access_token
     checks = stage.checks(REVOCATION_ON_FAILURE="allow")
     assert outcome(checks, token) is None
@@ -451,7 +453,7 @@ def test_a_process_that_starts_while_the_table_is_down_lets_nobody_pass(stage: S
     check_log(ran, token)
 
 
-def test_a_cache_in_front_that_would_open_other_requests_is_told_no(stage: Stage) -> None:
+def test_a_cache_that_would_open_other_requests_gets_no_answer(stage: Stage) -> None:
     token = stage.sign_in().access_token
     ran = stage.run(
         http("/tenants/acme/orders", token), AUTHORIZER_CACHED_BY="$request.header.Authorization,$context.routeKey"

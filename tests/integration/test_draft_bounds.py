@@ -68,7 +68,7 @@ def test_it_is_mended_by_applying_a_policy_and_by_taking_rows_away() -> None:
     assert drafts.problems(rows) is None
 
 
-def test_a_draft_that_grows_without_end_while_it_is_judged_is_told_of_as_well() -> None:
+def test_a_draft_that_keeps_growing_while_it_is_checked_is_reported_too() -> None:
     client = MemoryDynamoDB()
     rows = Table(client, TABLE)
     good = apply(rows, POLICY, by="test")

@@ -120,7 +120,7 @@ def check_log(ran: Ran, *kept: str) -> None:
         assert secret not in ran.log
 
 
-def test_a_token_that_the_trigger_made_is_told(stage: Stage) -> None:
+def test_a_token_that_the_trigger_customized_is_reported(stage: Stage) -> None:
     tokens = stage.sign_in()
     ran = stage.run(stage.event(tokens.access_token), stage.event(tokens.refresh_token or ""), stage.event("x"))
     active, *others = map(body, ran.answers)

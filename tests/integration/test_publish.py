@@ -78,7 +78,7 @@ def test_a_green_draft_becomes_the_first_version_and_is_in_force(rows: Table) ->
     assert (row["created_by"], row["created_at"]) == ("test", NOW)
 
 
-def test_the_same_policy_is_not_published_twice_whoever_signed_its_rows(rows: Table) -> None:
+def test_the_same_policy_is_not_published_twice_for_a_different_updated_by(rows: Table) -> None:
     save(rows, *FIRST.rows())
     published(rows)
     save(rows, {"pk": "POLICY", "sk": "ROLE#viewer", **READ, "updated_by": "someone", "description": "reads"})
@@ -217,7 +217,7 @@ def no_document(item: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [cut_off, too_many_rows, without_a_mode, no_document])
-def test_a_version_that_was_not_stored_as_it_must_be_is_not_put_in_force_and_the_next_run_stores_it_anew(
+def test_a_version_that_was_not_stored_correctly_is_not_put_in_force_and_the_next_run_stores_it_again(
     dynamodb: Client, rows: Table, change: Callable[[dict[str, Any]], None]
 ) -> None:
     save(rows, *FIRST.rows())
@@ -370,7 +370,7 @@ def test_apply_waits_for_somebody_elses_apply_and_names_them(rows: Table) -> Non
     assert drafts.policy_rows(rows) == []
 
 
-def test_apply_takes_over_where_it_is_told_to(rows: Table) -> None:
+def test_apply_takes_over_if_asked(rows: Table) -> None:
     drafts.acquire(rows, drafts.Lease(SECOND.digest(), "someone", NOW), force=False)
     assert apply(rows, FIRST, by="other", take_over=True, clock=clock) == Outcome(Result.PUBLISHED, 1)
     assert drafts.lease(rows) is None

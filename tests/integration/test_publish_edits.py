@@ -182,7 +182,7 @@ def test_an_edit_that_waited_for_an_apply_is_published_by_it_as_a_version_of_its
     assert versions == [("cli:ann", None), ("cli:ann", "for Bob")]
 
 
-def test_a_mistake_that_waited_for_an_apply_is_told_though_the_apply_is_a_success(
+def test_a_mistake_that_waited_for_an_apply_is_reported_although_the_apply_succeeds(
     dynamodb: MemoryDynamoDB, rows: Table
 ) -> None:
     def edited() -> None:

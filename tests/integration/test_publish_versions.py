@@ -141,7 +141,7 @@ def test_a_staged_version_stands_beside_the_one_in_force(manual: Table) -> None:
     assert (row["candidate"], row["percent"], row["subjects"]) == (2, 10, ["a", "b"])
 
 
-def test_each_staging_says_anew_whom_it_serves(manual: Table) -> None:
+def test_each_staging_sets_its_subjects_again(manual: Table) -> None:
     stage(manual, 2, percent=10, subjects=["a"], by="admin")
     assert stage(manual, 2, percent=50, by="admin").staging == Staging(2, 50)
 
@@ -388,9 +388,7 @@ def test_who_gives_up_their_lease_late_leaves_the_next_one_for_the_same_policy_a
 # Notes.
 
 
-def test_a_version_keeps_its_note_and_who_applied_it_whoever_publishes_it(
-    dynamodb: MemoryDynamoDB, three: Table
-) -> None:
+def test_a_version_keeps_its_note_and_applied_by_for_any_publisher(dynamodb: MemoryDynamoDB, three: Table) -> None:
     """The stream's publisher may be faster than whoever applies."""
     overtaken = threading.Event()
 
@@ -523,7 +521,7 @@ def test_a_command_wins_against_a_publisher_that_comes_in_between(
 # How things stand.
 
 
-def test_everything_that_keeps_a_draft_from_being_published_is_told(three: Table) -> None:
+def test_everything_that_prevents_publishing_a_draft_is_reported(three: Table) -> None:
     rollback(three, 2, by="admin", clock=clock)
     red(three)
     publish(three, by="stream", clock=clock)
@@ -536,7 +534,7 @@ def test_everything_that_keeps_a_draft_from_being_published_is_told(three: Table
     assert not status.manual
 
 
-def test_the_versions_in_use_are_told_however_old_they_are(three: Table) -> None:
+def test_the_versions_in_use_are_listed_however_old_they_are(three: Table) -> None:
     for number in range(4, 8):
         apply(three, draft(f"orders/v{number}"), by="first", clock=clock)
     rollback(three, 2, by="admin")

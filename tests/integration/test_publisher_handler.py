@@ -79,7 +79,7 @@ def test_an_edit_of_the_policy_is_published_and_audited(
     assert ran.metrics() == {"Records": 2, "Audited": 2, "PolicyPublished": 1}
 
 
-def test_a_red_edit_is_told_by_its_codes_and_the_next_green_one_repairs(
+def test_a_refused_edit_is_reported_with_its_codes_and_the_next_good_one_clears_them(
     rows: Table, stream: Stream, environment: dict[str, str]
 ) -> None:
     save(rows, *policy_rows(), {"pk": "POLICY", "sk": "ROLE#broken", "claims": {"sub": SECRET}})
@@ -163,7 +163,7 @@ def test_no_secret_of_a_protected_resource_reaches_the_audit_or_the_log(
     assert trail[1]["before"]["secrets"] == trail[1]["after"]["secrets"] == "not kept"
 
 
-def test_rows_that_time_to_live_deleted_are_told_from_deletions_by_people(
+def test_deletions_by_time_to_live_are_distinguished_from_deletions_by_people(
     rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
 ) -> None:
     save(rows, user_row("u1"))

@@ -156,7 +156,7 @@ def test_a_token_without_its_version_is_read_as_long_as_no_name_has_changed(worl
     assert is_of_acme(world, world.token())
 
 
-def test_before_anything_is_published_anew_a_table_of_an_earlier_release_is_read_as_well(world: World) -> None:
+def test_a_table_of_an_earlier_release_is_read_before_the_next_publish(world: World) -> None:
     world.publish({"tenant_id": "organisation"})
     versioned = world.token()
     world.publish({"tenant_id": "organisation", "policy_version": None})

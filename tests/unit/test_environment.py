@@ -19,7 +19,7 @@ def test_a_failure_denies_unless_the_deployment_says_otherwise() -> None:
 @pytest.mark.parametrize(
     "environ", [{}, {"CLAIMSMITH_TABLE": " "}, {"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ON_FAILURE": "allow"}]
 )
-def test_a_trigger_that_is_told_nonsense_does_not_start(environ: dict[str, str]) -> None:
+def test_a_trigger_with_invalid_variables_does_not_start(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="CLAIMSMITH_"):
         TriggerEnvironment.read(environ)
 

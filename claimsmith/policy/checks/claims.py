@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked, refused_name, refused_suppression
-from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_US, is_taken, own_claims
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_CLAIMSMITH, is_taken, own_claims
 from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.errors import Code
 from claimsmith.policy.checks import values
@@ -32,7 +32,7 @@ def check(policy: Policy) -> Iterator[Finding]:
     for entry, row in policy.claims_rows():
         for attribute, claims, tokens in by_attribute(row):
             for name, value in claims.items():
-                refused = f"{ONLY_US}; use another name" if name in own else _refused(name, tokens)
+                refused = f"{ONLY_CLAIMSMITH}; use another name" if name in own else _refused(name, tokens)
                 if refused is not None:
                     yield found(Code.RESERVED_CLAIM, entry, (attribute, name), refused)
                 else:

@@ -10,7 +10,7 @@ from claimsmith.engine.language.paths import kind
 from claimsmith.engine.language.values import CONVERSIONS
 from claimsmith.errors import Code
 from claimsmith.policy.checks import paths, roles
-from claimsmith.policy.checks.values import OF_LISTS
+from claimsmith.policy.checks.values import LIST_CONVERSIONS
 from claimsmith.policy.finding import Suggestion, clipped, found, quoting_hint
 from claimsmith.policy.operands import OPERANDS
 
@@ -113,7 +113,7 @@ def _conversion(path: str, conversion: object) -> tuple[str, Suggestion | None] 
     if not isinstance(conversion, str) or conversion not in CONVERSIONS:
         suggestion = Suggestion((conversion,), CONVERSIONS) if isinstance(conversion, str) else None
         return f"as must be one of {', '.join(CONVERSIONS)}", suggestion
-    if kind(path) == "list" and conversion not in OF_LISTS:
+    if kind(path) == "list" and conversion not in LIST_CONVERSIONS:
         return f"{clipped(path)} is a list and cannot be read as {conversion}; remove as", None
     return None
 
@@ -121,7 +121,7 @@ def _conversion(path: str, conversion: object) -> tuple[str, Suggestion | None] 
 def _holds(policy: Policy, entry: Entry, at: Path, leaf: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield a finding if the operator can never hold for the type of the field."""
     path, operator, value, conversion = leaf["field"], leaf["op"], leaf["value"], leaf.get("as")
-    yields = _CONVERTED.get(conversion, kind(path) or "any")
+    yields = _KIND_AFTER.get(conversion, kind(path) or "any")
     field = clipped(path) if conversion is None else f"{clipped(path)} as {conversion}"
     if yields not in OPERATORS[operator].fields:
         message = f"{field} is {_KINDS[yields]}, so {operator} never holds"
@@ -173,7 +173,7 @@ def _texts(value: object, at: Path) -> Iterator[tuple[Path, str]]:
 
 
 #: The type that each conversion yields.
-_CONVERTED: Final[Mapping[object, Kind]] = {
+_KIND_AFTER: Final[Mapping[object, Kind]] = {
     "string": "text",
     "number": "any",
     "boolean": "any",

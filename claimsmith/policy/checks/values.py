@@ -36,7 +36,7 @@ _WRITE: Final = (
 )
 
 #: Conversions that accept a list; the others take a single value.
-OF_LISTS: Final = frozenset({"list", "json"})
+LIST_CONVERSIONS: Final = frozenset({"list", "json"})
 
 
 def check(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
@@ -92,7 +92,7 @@ def _read(
 ) -> Iterator[Finding]:
     """Yield the errors in what a path yields, after a conversion."""
     lists = kind(path) == "list"
-    if lists and conversion is not None and conversion not in OF_LISTS:
+    if lists and conversion is not None and conversion not in LIST_CONVERSIONS:
         message = f"{clipped(path)} is a list and cannot be read as {conversion}; remove as"
         yield found(Code.INVALID_EXPRESSION, entry, (*at, _AS), message)
     elif conversion == "list" or (lists and conversion is None):

@@ -56,7 +56,7 @@ def test_a_machines_token_has_its_changes_and_no_user() -> None:
     }
 
 
-def test_scopes_are_told_once_in_their_order_and_not_at_all_where_none_is_left() -> None:
+def test_scopes_appear_once_in_their_order_and_not_at_all_if_none_is_left() -> None:
     request = user(HOSTED, scopes=["openid", "b", "c"])
     changes = Changes(scopes_to_add=("a", "b"), scopes_to_suppress=("c",))
     assert issued(request, changes)[0]["scope"] == "a b openid"
@@ -110,7 +110,7 @@ def test_attributes_are_shown_but_not_those_that_cognito_keeps_to_itself() -> No
     }
 
 
-def test_a_client_that_may_read_nothing_is_told_the_identities_all_the_same() -> None:
+def test_a_client_that_may_read_nothing_gets_the_identities_nevertheless() -> None:
     request = user(attributes={"identities": '[{"userId": "1"}]', "phone_number_verified": "true"})
     _, identity = issued(request, NOTHING, readable=frozenset({"sub", "identities"}))
     assert identity["identities"] == [{"userId": "1"}]

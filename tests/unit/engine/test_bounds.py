@@ -51,7 +51,7 @@ def nested(levels: int) -> Any:  # noqa: ANN401 - a JSON value
     return value
 
 
-def test_depth_is_told_up_to_the_bound_and_no_further() -> None:
+def test_depth_is_measured_up_to_the_bound_and_no_further() -> None:
     for levels in (0, 1, 39, 40, 41, 500):
         assert size(json.dumps(nested(levels)).encode()).depth == min(levels, SERVED.depth + 1)
 

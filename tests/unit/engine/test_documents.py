@@ -47,7 +47,7 @@ def rule(**attributes: Any) -> Rule:  # noqa: ANN401 - any attribute
     return read
 
 
-def vetted(name: str, value: object, *, token: str = "access", **attributes: Any) -> Any:  # noqa: ANN401 - any value
+def validated(name: str, value: object, *, token: str = "access", **attributes: Any) -> Any:  # noqa: ANN401 - any value
     part = getattr(rule(**{f"{token}_claims": {name: value}}, **attributes).claims, token)
     return part.literals.get(name, dict(part.others).get(name))
 
@@ -133,14 +133,14 @@ def test_the_catalogue_has_what_roles_and_rules_can_grant_that_is_managed_and_fi
 
 
 def test_a_value_that_no_token_takes_is_withheld_and_the_reason_is_kept() -> None:
-    assert vetted("roles", 1) == Withheld("only Claimsmith sets this claim")
-    assert vetted("claims_shed", 1) == vetted("claims_degraded", 1) == vetted("roles", 1)
-    assert vetted("x", {"from": 1}) == Withheld("it is not a value")
-    assert vetted("x", None) == Withheld("null is not a claim value")
-    assert vetted("sub", {"from": "user.sub"}) == Withheld("Cognito alone sets this claim")
-    assert vetted("address", [1]) == [1]
-    assert vetted("address", [1], token="id") == Withheld("the ID token takes no array and no object here")
-    assert isinstance(vetted("address", {"from": "roles"}), Expression)
+    assert validated("roles", 1) == Withheld("only Claimsmith sets this claim")
+    assert validated("claims_shed", 1) == validated("claims_degraded", 1) == validated("roles", 1)
+    assert validated("x", {"from": 1}) == Withheld("it is not a value")
+    assert validated("x", None) == Withheld("null is not a claim value")
+    assert validated("sub", {"from": "user.sub"}) == Withheld("Cognito alone sets this claim")
+    assert validated("address", [1]) == [1]
+    assert validated("address", [1], token="id") == Withheld("the ID token takes no array and no object here")
+    assert isinstance(validated("address", {"from": "roles"}), Expression)
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_a_value_that_no_token_takes_is_withheld_and_the_reason_is_kept() -> Non
 )
 def test_what_the_caller_says_feeds_no_standard_claim_but_any_other(value: object, when: object) -> None:
     condition: dict[str, Any] = {} if when is None else {"when": when}
-    assert vetted("email", value, **condition) == Withheld("what the caller says is not what a user is")
-    assert not isinstance(vetted("mail", value, **condition), Withheld)
+    assert validated("email", value, **condition) == Withheld("what the caller says is not what a user is")
+    assert not isinstance(validated("mail", value, **condition), Withheld)
 
 
 def test_a_standard_claim_may_come_from_the_directory() -> None:
-    assert vetted("email", "ada@example.com") == "ada@example.com"
-    assert isinstance(vetted("email", {"from": "user.attributes.email"}), Expression)
+    assert validated("email", "ada@example.com") == "ada@example.com"
+    assert isinstance(validated("email", {"from": "user.attributes.email"}), Expression)
 
 
 def test_a_document_is_stored_as_canonical_json_as_small_as_it_gets() -> None:

@@ -108,7 +108,7 @@ ROLES: dict[str, Any] = {
 }
 
 
-def test_roles_are_told_with_the_first_row_that_gives_them() -> None:
+def test_roles_are_listed_with_the_first_row_that_assigns_them() -> None:
     policy = bundle(roles=ROLES, groups={"Staff": {"roles": ["guest"]}}, settings={"default_roles": ["basic"]})
     acme = tenant_row("acme", default_roles=["guest", "editor"], roles_allowed=["editor", "viewer"])
     rows = (acme, membership_row(SUB, "acme", roles=["ghost", "editor"]), user_row(SUB, roles=["basic", "phantom"]))
@@ -126,7 +126,7 @@ def test_roles_are_told_with_the_first_row_that_gives_them() -> None:
     assert Reason("claim", "roles", "set", rows_of_all, "", "access") in decision.reasons
 
 
-def test_a_tenants_own_default_and_that_of_the_settings_are_told_by_their_rows() -> None:
+def test_a_tenants_default_and_that_of_the_settings_are_listed_with_their_rows() -> None:
     policy = bundle(roles=ROLES, settings={"default_roles": ["basic"]})
     acme = tenant_row("acme", default_roles=["guest"])
     assert told(decided(policy, facts(acme, MEMBERS[0]), event()), "role") == [
@@ -136,13 +136,13 @@ def test_a_tenants_own_default_and_that_of_the_settings_are_told_by_their_rows()
 
 
 @pytest.mark.parametrize("pinned", [{}, {"tenant": "acme"}], ids=["free", "pinned"])
-def test_a_machines_roles_are_told_by_its_client_row(pinned: dict[str, str]) -> None:
+def test_a_machines_roles_are_listed_with_its_client_row(pinned: dict[str, str]) -> None:
     policy = bundle(roles=ROLES, clients={CLIENT: {"roles": ["viewer"], **pinned}})
     decision = decided(policy, facts(ACME, machine=True), event(MACHINE))
     assert told(decision, "role") == [Reason("role", "viewer", "granted", CLIENT_ROW)]
 
 
-def test_what_rules_are_not_allowed_to_do_is_told_effect_by_effect() -> None:
+def test_effects_that_rules_are_not_allowed_to_have_are_listed_one_by_one() -> None:
     untrusted = {"field": "request.source", "op": "exists", "value": True}
     policy = unlinted({"when": untrusted, "suppress_groups": ["Staff"], "add_scopes": ["orders/read"]})
     why = "it reads what its users or callers can write"
@@ -155,7 +155,7 @@ def test_what_rules_are_not_allowed_to_do_is_told_effect_by_effect() -> None:
 # Scopes.
 
 
-def test_scopes_are_told_as_granted_as_dropped_as_suppressed_and_as_kept() -> None:
+def test_scopes_are_listed_as_granted_dropped_suppressed_and_kept() -> None:
     policy = unlinted(
         {"add_scopes": ["orders/export", "orders/read"], "suppress_scopes": ["phone", "orders/delete"]},
         {"suppress_scopes": ["phone"]},
@@ -182,7 +182,7 @@ def test_scopes_are_told_as_granted_as_dropped_as_suppressed_and_as_kept() -> No
     assert decision.changes.scopes_to_suppress == ("other/x", "phone")
 
 
-def test_a_scope_that_is_granted_and_requested_and_suppressed_is_told_once() -> None:
+def test_a_scope_that_is_granted_and_requested_and_suppressed_is_listed_once() -> None:
     policy = bundle(roles=ROLES, clients={CLIENT: {"suppress_scopes": ["orders/read"]}})
     decision = decided(policy, facts(user_row(SUB, roles=["viewer"])), event(scopes=["orders/read"]))
     assert told(decision, "scope") == [
@@ -201,7 +201,7 @@ def test_a_degraded_token_tells_every_scope_that_it_lost() -> None:
 # Groups.
 
 
-def test_groups_are_told_as_kept_as_granted_and_as_suppressed() -> None:
+def test_groups_are_listed_as_kept_granted_and_suppressed() -> None:
     policy = unlinted(
         {"add_groups": ["Pro", "Gone"]},
         {"suppress_groups": ["Gone", "Staff"], "add_groups": ["Pro", "Crew"]},
@@ -216,7 +216,7 @@ def test_groups_are_told_as_kept_as_granted_and_as_suppressed() -> None:
     ]
 
 
-def test_groups_that_no_machine_can_have_are_told_by_name() -> None:
+def test_groups_that_no_machine_can_have_are_listed_by_name() -> None:
     policy = unlinted({"add_groups": ["Staff", "Crew"]}, {"add_groups": ["Staff"], "suppress_groups": ["Crew"]})
     assert told(decided(policy, facts(machine=True), event(MACHINE)), "group") == [
         Reason("group", "Crew", "dropped", "POLICY RULE#r0", "a machine has no groups"),
@@ -227,7 +227,7 @@ def test_groups_that_no_machine_can_have_are_told_by_name() -> None:
 # Claims.
 
 
-def test_claims_are_told_token_by_token_first_what_is_not_there_then_what_is() -> None:
+def test_claims_are_listed_by_token_first_the_missing_ones_then_the_others() -> None:
     policy = unlinted(
         {
             "access_claims": {
@@ -292,7 +292,7 @@ def test_claims_are_told_token_by_token_first_what_is_not_there_then_what_is() -
     ]
 
 
-def test_tenants_to_choose_from_and_an_attribute_that_would_pass_for_a_built_in_claim_are_told() -> None:
+def test_tenants_to_choose_from_and_an_attribute_with_the_name_of_a_built_in_claim_are_listed() -> None:
     policy = bundle(settings={"claim_names": {"tenant_id": "custom:tenant"}})
     asked = event(attributes={"custom:tenant": "globex"})
     decision = decided(policy, facts(ACME, GLOBEX, *MEMBERS), asked)
@@ -303,12 +303,12 @@ def test_tenants_to_choose_from_and_an_attribute_that_would_pass_for_a_built_in_
     ]
 
 
-def test_the_audience_is_told_by_the_client_row() -> None:
+def test_the_audience_is_listed_with_the_client_row() -> None:
     decision = decided(bundle(clients={CLIENT: {"audience": True}}), facts(), event(SIGN_IN))
     assert Reason("claim", "aud", "set", CLIENT_ROW, "", "access") in decision.reasons
 
 
-def test_what_is_left_out_of_a_token_that_is_too_long_is_told_and_so_is_the_list_of_it() -> None:
+def test_claims_left_out_for_length_are_listed_and_so_is_claims_shed() -> None:
     policy = unlinted({"optional": True, "id_claims": {"b": "x" * 900, "a": "x" * 900}})
     short = policy._replace(settings=policy.settings._replace(token_budget=1800))
     asked = event(HOSTED, attributes={"a": "mine"})

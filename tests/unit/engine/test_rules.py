@@ -96,7 +96,7 @@ def test_a_rule_adds_scopes_within_the_ceilings() -> None:
     assert Reason("scope", "orders/read", "granted", "POLICY RULE#r0", "", "access") in decision.reasons
 
 
-def test_a_scope_that_a_rule_suppresses_is_in_no_token_whoever_grants_it() -> None:
+def test_a_scope_that_a_rule_suppresses_is_in_no_token_for_any_grant() -> None:
     policy = unlinted(
         {"add_scopes": ["orders/write"]},
         {"suppress_scopes": ["orders/write", "openid"]},

@@ -51,7 +51,7 @@ def test_a_route_without_an_audience_is_not_one_that_names_none() -> None:
     assert [compiled_routes[name].get("audience") for name in routes] == [None, [], ["a", "b"]]
 
 
-def test_claims_are_told_by_token() -> None:
+def test_claims_are_compiled_by_token() -> None:
     role = compiled(roles={"a": {"claims": {"x": 1, "y": 1}, "access_claims": {"y": 2}}})["roles"]["a"]
     assert (role["access_claims"], role["id_claims"]) == ({"x": 1, "y": 2}, {"x": 1, "y": 1})
 

@@ -103,7 +103,7 @@ def test_text_is_read_as_the_same_text_by_any_yaml_reader(text: str) -> None:
     assert "${" in text or node.value == text
 
 
-def test_rules_are_written_in_their_order_and_numbered_anew() -> None:
+def test_rules_are_written_in_their_order_and_renumbered() -> None:
     rows = [{"pk": "POLICY", "sk": f"RULE#{name}", "order": order} for name, order in (("a", 7), ("b", -1), ("c", 7))]
     draft = parse(dump(from_rows(rows)), "policy.yaml", {})
     assert {row["sk"]: row["order"] for row in draft.rows()} == {"RULE#b": 10, "RULE#a": 20, "RULE#c": 30}

@@ -64,7 +64,7 @@ def test_a_deletion_has_no_after_and_nobody_who_claims_it() -> None:
     assert (change.after, change.claimed_by) == (None, None)
 
 
-def test_time_to_live_is_told_from_people() -> None:
+def test_time_to_live_is_distinguished_from_people() -> None:
     by_service = record(OldImage=IMAGE) | {
         "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
     }

@@ -59,7 +59,7 @@ RULES = [{"id": "a", "add_scopes": ["x"]}, {"id": "b"}, {"id": "c"}]
         ([], [("removed", "a", ()), ("removed", "b", ()), ("removed", "c", ())]),
     ],
 )
-def test_rules_are_compared_by_id_and_their_order_is_told_once(
+def test_rules_are_compared_by_id_and_their_order_is_reported_once(
     after: list[dict[str, Any]], expected: list[tuple[str, str, tuple[str, ...]]]
 ) -> None:
     result = found({"rules": RULES}, {"rules": after})

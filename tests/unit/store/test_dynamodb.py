@@ -87,7 +87,7 @@ def test_a_transaction_writes_all_or_none(rows: Table) -> None:
     assert [row["sk"] for row in rows.query("P")] == ["new"]
 
 
-def test_a_table_that_is_not_there_is_told_by_its_name(dynamodb: Client) -> None:
+def test_a_missing_table_is_reported_by_its_name(dynamodb: Client) -> None:
     with pytest.raises(StoreError, match="There is no table elsewhere here") as raised:
         Table(dynamodb, "elsewhere").get("P", "1")
     assert raised.value.code is Code.TABLE_MISSING
