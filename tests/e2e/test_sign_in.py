@@ -31,12 +31,6 @@ def test_a_sign_in_by_srp_carries_the_tenant_and_the_roles_in_both_tokens(person
     assert access["approval_limit"] == 1000
 
 
-def test_an_api_sign_in_cannot_ask_for_scopes_and_gets_all_it_was_granted(person: Person, tenant: str) -> None:
-    person.join(tenant, "editor")
-    access, _ = person.claims(person.sign_in())
-    assert set(access["scope"].split()) == {"aws.cognito.signin.user.admin", "orders/read", "orders/write"}
-
-
 def test_managed_login_gets_of_what_it_asked_for_only_what_was_granted(
     stack: LocalStack, person: Person, tenant: str
 ) -> None:
@@ -45,29 +39,6 @@ def test_managed_login_gets_of_what_it_asked_for_only_what_was_granted(
     access = stack.pool.verified(token)
     assert set(access["scope"].split()) == {"openid", "orders/read"}
     assert access["tenant_id"] == tenant
-
-
-def test_managed_login_gets_nothing_granted_that_it_did_not_ask_for(
-    stack: LocalStack, person: Person, tenant: str
-) -> None:
-    person.join(tenant, "editor")
-    token = managed_login.sign_in(person, stack.outputs["CodeClientId"], ["openid", "orders/read"])
-    assert set(stack.pool.verified(token)["scope"].split()) == {"openid", "orders/read"}
-
-
-def test_a_group_of_the_pool_gives_its_roles_without_a_tenant(stack: LocalStack, person: Person) -> None:
-    stack.pool.add_to_group(person.username, "Staff")
-    access, identity = person.claims(person.sign_in())
-    assert access["roles"] == ["support"]
-    assert access["cognito:groups"] == ["Staff"]
-    assert identity["desk"] == "first-line"
-    assert "tenant_id" not in access
-
-
-def test_a_user_of_whom_the_table_knows_nothing_gets_nothing(person: Person) -> None:
-    access, identity = person.claims(person.sign_in())
-    assert access["scope"] == "aws.cognito.signin.user.admin"
-    assert not {"tenant_id", "roles", "tenants"} & {*access, *identity}
 
 
 def test_a_member_of_two_tenants_who_has_not_chosen_is_offered_both(
@@ -104,11 +75,6 @@ def test_a_suspended_tenant_gives_no_tenant_no_roles_and_no_scopes(
     access, identity = person.claims(stack.pool.refresh(stack.public_client, tokens))
     assert not {"tenant_id", "tenant_name", "roles", "approval_limit"} & {*access, *identity}
     assert access["scope"] == "aws.cognito.signin.user.admin"
-
-
-def test_a_suspended_user_gets_no_token(stack: LocalStack, person: Person) -> None:
-    stack.put_item({**person.key("USER"), "status": {"S": "suspended"}})
-    assert "This account is suspended. [CS2009]" in person.refused()
 
 
 def test_a_stored_choice_of_tenant_changes_the_next_refresh(
