@@ -30,12 +30,6 @@ def lengths(decision: Decision, asked: dict[str, Any]) -> list[int]:
     return [size.signed(size.payload(claims, request)) for claims in issued(request, decision.changes)]
 
 
-def test_a_token_within_its_budget_is_left_alone() -> None:
-    decision = decided(policy(6144, {"optional": True, "id_claims": {"a": LONG}}), facts(*MEMBER), event(SIGN_IN))
-    assert decision.changes.id.claims["a"] == LONG
-    assert "claims_shed" not in decision.changes.id.claims
-
-
 def test_claims_of_optional_rules_are_shed_last_first_and_the_token_says_so() -> None:
     rules: list[dict[str, Any]] = [
         {"optional": True, "id_claims": {"z": LONG}},
@@ -181,12 +175,6 @@ def test_a_machines_token_is_measured_too() -> None:
     decision = decided(policy(1500, rule), facts(machine=True), event(MACHINE))
     assert decision.changes.access.claims["claims_shed"] == ["a"]
     assert decision.changes.id.claims == {}
-
-
-def test_which_token_it_was_left_out_of_is_said() -> None:
-    rule = {"optional": True, "access_claims": {"a": LONG * 5}, "id_claims": {"a": LONG * 5}}
-    decision = decided(policy(1500, rule), facts(*MEMBER), event(SIGN_IN))
-    assert [reason.token for reason in decision.reasons if reason.outcome == "shed"] == ["access", "id"]
 
 
 def test_a_claim_that_an_optional_rule_works_out_is_shed_and_one_that_it_fails_to_is_nobodys() -> None:

@@ -86,15 +86,6 @@ def test_a_tenants_ceiling_does_not_cut_roles_from_elsewhere() -> None:
     assert decision.roles == ("viewer",)
 
 
-def test_an_unknown_role_is_dropped_and_said() -> None:
-    decision = decided(bundle(), facts(ACME, editor()), event())
-    assert decision.roles == ()
-    assert "roles" not in decision.changes.access.claims
-    assert reason(decision, "role", "editor") == Reason(
-        "role", "editor", "dropped", f"USER#{SUB} TENANT#acme", "no such role"
-    )
-
-
 # Scopes.
 
 

@@ -140,10 +140,6 @@ def test_a_membership_ends_at_its_second(expires_at: int, *, usable: bool) -> No
     assert ("acme" in read_user([membership_row(SUB, "acme", expires_at=expires_at)], NOW).memberships) is usable
 
 
-def test_an_expiry_that_is_null_is_not_read_as_no_expiry() -> None:
-    assert read_user([membership_row(SUB, "acme", expires_at=None)], NOW).memberships == {}
-
-
 def test_a_row_past_its_time_to_live_counts_as_deleted() -> None:
     assert read_user([membership_row(SUB, "acme", ttl=NOW)], NOW).memberships == {}
     assert "acme" in read_user([membership_row(SUB, "acme", ttl=NOW + 1)], NOW).memberships

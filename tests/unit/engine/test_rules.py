@@ -230,29 +230,6 @@ def test_an_attribute_that_is_trusted_decides() -> None:
     assert decided(trusting, facts(*ROWS), event(SIGN_IN, **ASKED)).changes.scopes_to_add == ("orders/export",)
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {"id_claims": {"email": {"from": "request.metadata.x"}}},
-        {"id_claims": {"name": {"template": "{request.metadata.x}"}}},
-        {"when": UNTRUSTED[0]["when"], "id_claims": {"email_verified": True}},
-    ],
-    ids=repr,
-)
-def test_the_caller_feeds_no_standard_claim(rule: dict[str, Any]) -> None:
-    decision = outcome(rule, **ASKED)
-    [name] = rule["id_claims"]
-    assert name not in decision.changes.id.claims
-    why = "what the caller says is not what a user is"
-    assert Reason("claim", name, "dropped", "POLICY RULE#r0", why, "id") in decision.reasons
-
-
-def test_the_caller_may_feed_an_ordinary_claim() -> None:
-    assert (
-        outcome({"id_claims": {"device": {"from": "request.metadata.x"}}}, **ASKED).changes.id.claims["device"] == "1"
-    )
-
-
 def test_a_rule_reads_the_rows_that_the_decision_is_about() -> None:
     reads = {
         "user": {"from": "user.claims.level"},

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from claimsmith.cognito.event import parse
-from claimsmith.engine.facts import read_user
-from claimsmith.engine.tenancy import BATCH, tenants_to_load
 from claimsmith.errors import Code
 from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
 from tests.policies import NOW, bundle, decided, facts, membership_row, refused, tenant_row, user_row
@@ -128,35 +125,3 @@ def test_a_machine_cannot_choose_a_tenant_by_a_hint() -> None:
 def test_a_suspended_user_is_refused_before_anything_else() -> None:
     rows = (*BOTH, user_row(SUB, status="suspended", active_tenant="acme"))
     assert refused(POLICY, facts(*rows), event()).code is Code.USER_SUSPENDED
-
-
-# wanted: which rows are still to be read.
-
-
-def test_no_row_is_read_for_a_user_who_is_refused_anyway() -> None:
-    user = read_user([user_row(SUB, status="suspended"), IN_ACME], NOW)
-    assert tenants_to_load(POLICY, user, {}, parse(event())) == []
-
-
-def test_a_hint_without_a_membership_costs_no_read() -> None:
-    assert tenants_to_load(POLICY, read_user([IN_ACME], NOW), {}, parse(hinting("globex"))) == []
-
-
-def test_a_usable_stored_choice_is_the_only_row_read() -> None:
-    user = read_user([IN_ACME, IN_GLOBEX, user_row(SUB, active_tenant="globex")], NOW)
-    assert tenants_to_load(POLICY, user, {}, parse(event())) == ["globex"]
-    known = facts(GLOBEX).tenants
-    assert tenants_to_load(POLICY, user, known, parse(event())) == []
-
-
-def test_a_machine_without_a_pin_reads_no_tenant() -> None:
-    assert tenants_to_load(POLICY, facts(machine=True).user, {}, parse(event(MACHINE))) == []
-
-
-def test_many_memberships_are_read_in_batches_until_enough_are_usable() -> None:
-    names = [f"t{number:04d}" for number in range(1000)]
-    user = read_user([membership_row(SUB, name) for name in names], NOW)
-    first = tenants_to_load(POLICY, user, {}, parse(event()))
-    assert first == names[:BATCH]
-    assert tenants_to_load(POLICY, user, facts(*map(tenant_row, first)).tenants, parse(event())) == []
-    assert tenants_to_load(POLICY, user, dict.fromkeys(first), parse(event())) == names[BATCH : 2 * BATCH]

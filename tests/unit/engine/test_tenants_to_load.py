@@ -45,6 +45,7 @@ def test_nothing_is_read_where_the_answer_is_no() -> None:
     assert asked(PINNED, of(IN_GLOBEX)) == [], "not a member of the client's tenant"
     assert asked(PINNED, of(IN_ACME, IN_GLOBEX), hint="globex") == [], "the hint contradicts the pin"
     assert asked(FREE, of(IN_ACME), hint="Not a tenant") == []
+    assert asked(FREE, of(IN_ACME), hint="globex") == [], "not a member"
     assert asked(FREE, of(IN_ACME, user_row(SUB, roles=7))) == [], "the user's row cannot be read"
     assert asked(FREE, of(IN_ACME, user_row(SUB, status="suspended"))) == []
     assert asked(FREE, of()) == []
@@ -69,15 +70,20 @@ def test_a_stored_choice_without_a_membership_is_not_read() -> None:
     assert asked(FREE, of(IN_GLOBEX, user_row(SUB, active_tenant="acme"))) == ["globex"]
 
 
-def test_a_stored_choice_that_is_known_and_usable_ends_the_reading() -> None:
+def test_a_stored_choice_that_is_usable_is_the_only_row_that_is_read() -> None:
     user = of(IN_ACME, IN_GLOBEX, user_row(SUB, active_tenant="acme"))
+    assert asked(FREE, user) == ["acme"]
     assert asked(FREE, user, tenant_row("acme")) == []
 
 
-@pytest.mark.parametrize(("usable", "more"), [(99, True), (100, False), (130, False)])
+@pytest.mark.parametrize(("usable", "more"), [(0, True), (99, True), (100, False), (130, False)])
 def test_reading_ends_when_as_many_as_are_listed_are_usable(usable: int, *, more: bool) -> None:
     read = tenants_to_load(FREE, OF_MANY, facts(*map(tenant_row, NAMES[:usable])).tenants, parse(event()))
     assert read == (NAMES[usable : usable + BATCH] if more else [])
+
+
+def test_tenants_that_are_not_there_are_read_once_and_others_in_their_place() -> None:
+    assert tenants_to_load(FREE, OF_MANY, dict.fromkeys(NAMES[:BATCH]), parse(event())) == NAMES[BATCH : 2 * BATCH]
 
 
 def test_a_choice_says_how_it_was_made() -> None:

@@ -18,18 +18,6 @@ def compiled(**sections: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on to 
     return compile_policy(from_rows(policy_rows(**sections)))
 
 
-def test_the_order_of_rows_and_of_names_does_not_matter() -> None:
-    rows = policy_rows(
-        roles={"b": {"scopes": ["y", "x", "y"]}, "a": {"inherits": ["b"]}}, groups={"G": {"roles": ["b", "a"]}}
-    )
-    turned = [dict(row) for row in reversed(rows)]
-    for row in turned:
-        for name in ("scopes", "roles"):
-            if name in row:
-                row[name] = frozenset(row[name])
-    assert encode(compile_policy(from_rows(rows))) == encode(compile_policy(from_rows(turned)))
-
-
 def test_what_decides_nothing_is_not_compiled() -> None:
     annotations = {"description": "x", "updated_by": "someone", "updated_at": 1_800_000_000, "ttl": 1_900_000_000}
     assert compiled(settings=annotations, roles={"a": annotations}) == compiled(roles={"a": {}})

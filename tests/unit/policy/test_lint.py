@@ -158,19 +158,6 @@ def test_no_row_sets_a_name_that_is_not_its_own(name: str) -> None:
     assert [finding.code for finding in found(rows)] == [Code.RESERVED_CLAIM] * 2
 
 
-def test_a_value_is_checked_against_every_token_it_would_go_to() -> None:
-    assert found(policy_rows(roles={"a": {"access_claims": {"address": {"city": "x"}}}})) == []
-    for attribute in ("claims", "id_claims"):
-        [finding] = found(policy_rows(roles={"a": {attribute: {"address": {"city": "x"}}}}))
-        assert finding.code is Code.UNSUPPORTED_VALUE
-
-
-@pytest.mark.parametrize("pattern", ["*", "leg*acy/x", "legacy*", "**", "a/*/*"])
-def test_a_star_is_allowed_only_after_the_last_slash(pattern: str) -> None:
-    [finding] = found(policy_rows(settings={"unmanaged_scopes": [pattern]}))
-    assert finding.code is Code.INVALID_SCOPE
-
-
 def test_no_finding_repeats_a_claims_value() -> None:
     rows = policy_rows(
         roles={"a": {"claims": {"x": ["s3cret", None], "sub": "s3cret"}}, "b": {"scopes": "s3cret"}},
@@ -225,7 +212,14 @@ def test_a_literal_that_requests_can_match_is_accepted(path: str) -> None:
 
 
 @pytest.mark.parametrize("attribute", ["unmanaged_scopes", "privileged_scopes"])
-@pytest.mark.parametrize(("pattern", "fine"), [("admin/*", True), ("admin/x", True), ("admin*", False), ("*/x", False)])
+@pytest.mark.parametrize(
+    ("pattern", "fine"),
+    [
+        ("admin/*", True),
+        ("admin/x", True),
+        *((wrong, False) for wrong in ("*", "**", "admin*", "*/x", "adm*in/x", "a/*/*")),
+    ],
+)
 def test_a_pattern_of_scopes_ends_in_a_star_after_a_slash(attribute: str, pattern: str, *, fine: bool) -> None:
     found = lint(from_rows(policy_rows(settings={attribute: [pattern]})))
     assert [finding.code for finding in found] == ([] if fine else [Code.INVALID_SCOPE])
