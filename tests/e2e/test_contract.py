@@ -1,4 +1,4 @@
-"""The deployed trigger's answer against Cognito's contract as CognitoKit reads it, which the emulator does not enforce."""
+"""The deployed trigger's answer against Cognito's contract as CognitoKit reads it; the emulator enforces none of it."""
 
 from __future__ import annotations
 
