@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
-import logging
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +17,7 @@ from claimsmith.errors import Code, VerificationError
 from claimsmith.verifier.encoding import base64url, json_object
 from claimsmith.verifier.jwk import MAX_SAME_KID
 from claimsmith.verifier.jws import MAX_HEADER, MAX_HEADERS, MAX_TOKEN, split_token, verify_jws
-from tests.unit.verifier.minting import KID, Pool, access_claims, b64, b64_int, compact, jwk, private_key
+from tests.unit.verifier.minting import KID, Pool, b64, b64_int, compact, jwk, private_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,15 +94,6 @@ def test_a_character_that_is_not_base64url_is_refused_in_every_segment(segment: 
     assert refusal(".".join(parts)) == (Code.TOKEN_MALFORMED, "structure")
 
 
-def test_a_last_character_with_spare_bits_set_is_refused_although_it_decodes_to_the_same_octets() -> None:
-    token = POOL.sign()
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    other = token[:-1] + alphabet[alphabet.index(token[-1]) + 1]
-    same = [base64.urlsafe_b64decode(text.rpartition(".")[2] + "==") for text in (token, other)]
-    assert same[0] == same[1], "a 256-octet signature leaves four spare bits"
-    assert refusal(other) == (Code.TOKEN_MALFORMED, "structure")
-
-
 def test_sizes_are_checked_before_anything_is_decoded() -> None:
     assert refusal("!" * (MAX_TOKEN + 1)) == (Code.TOKEN_TOO_LARGE, "structure")
     assert refusal("!" * (MAX_HEADER + 1) + ".a.b") == (Code.TOKEN_TOO_LARGE, "structure")
@@ -140,19 +127,10 @@ def test_a_header_that_is_not_one_strict_json_object_is_malformed(text: bytes) -
 
 
 @pytest.mark.parametrize(
-    "algorithm", ["none", "None", "nOnE", "", "HS256", "rs256", "RS384", "RS512", "PS256", "ES256", 256, ["RS256"], {}]
+    "algorithm", [None, "none", "", "HS256", "rs256", "RS384", "RS512", "PS256", "ES256", 256, ["RS256"], {}]
 )
 def test_only_rs256_is_allowed(algorithm: object) -> None:
     assert refusal(with_header(alg=algorithm)) == (Code.ALGORITHM_NOT_ALLOWED, "structure")
-
-
-def test_an_algorithm_must_be_named() -> None:
-    assert refusal(with_header(alg=None)) == (Code.ALGORITHM_NOT_ALLOWED, "structure")
-
-
-@pytest.mark.parametrize("crit", [[], ["exp"], ["b64"], "exp", {}, 0])
-def test_any_critical_extension_is_refused(crit: object) -> None:
-    assert refusal(with_header(crit=crit, b64=True)) == (Code.CRITICAL_HEADER, "structure")
 
 
 @pytest.mark.parametrize("b64", [True, False, None, 0])
@@ -252,47 +230,10 @@ def test_too_many_different_keys_with_one_id_are_refused_but_not_the_same_key_ma
 
 
 def test_keys_in_the_token_are_ignored() -> None:
-    """CVE-2018-0114: the attacker's key in the header."""
-    attacker = Pool(private_key("attacker"))
-    own = jwk(attacker.key)
-    token = attacker.sign(jwk=own, jku="https://attacker.example/jwks", x5u="https://attacker.example/x", x5c=["AA"])
-    assert refusal(token) == (Code.SIGNATURE_INVALID, "signature")
-    honest = POOL.sign(jwk=own, jku="https://attacker.example/jwks", x5u="https://attacker.example/x", x5c=["AA"])
-    assert verify_jws(honest, POOL.jwks).payload
-
-
-def test_the_public_key_is_not_used_as_an_hmac_secret() -> None:
-    """CVE-2016-10555, CVE-2022-29217: RS256 to HS256 confusion."""
-    public = POOL.key.public_key()
-    spellings = [
-        public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
-        public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1),
-        POOL.jwks["keys"][0]["n"].encode(),
-    ]
-    for secret in spellings:
-        for algorithm, code in (("HS256", Code.ALGORITHM_NOT_ALLOWED), ("RS256", Code.SIGNATURE_INVALID)):
-            signed = f"{b64(json.dumps({'alg': algorithm, 'kid': KID}).encode())}.{b64(b'{}')}"
-            forged = f"{signed}.{b64(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
-            assert refusal(forged)[0] == code
-
-
-def test_an_unsigned_token_is_refused() -> None:
-    """CVE-2015-2951 and its kind: alg none, in every spelling, and RS256 with nothing in the signature."""
-    _, payload, _ = POOL.sign().split(".")
-    for algorithm in ("none", "None", "NONE", "nonE"):
-        header = b64(json.dumps({"alg": algorithm, "kid": KID}).encode())
-        assert refusal(f"{header}.{payload}.")[0] == Code.ALGORITHM_NOT_ALLOWED
-    assert refusal(f"{b64(HEADER)}.{payload}.")[0] == Code.SIGNATURE_INVALID
-
-
-def test_a_zero_or_overlong_signature_is_refused() -> None:
-    """CVE-2022-21449 (zeros as a signature) and signatures that differ from n only by length."""
-    signed = f"{b64(HEADER)}.{b64(b'{}')}"
-    valid = base64.urlsafe_b64decode(compact(HEADER, b"{}", POOL.key).rpartition(".")[2] + "==")
-    n = POOL.key.public_key().public_numbers().n
-    plus_n = (int.from_bytes(valid, "big") + n).to_bytes(257, "big")
-    for forged in (bytes(256), b"\0" + valid, valid + b"\0", plus_n, valid[1:], n.to_bytes(256, "big"), b"\1"):
-        assert refusal(f"{signed}.{b64(forged)}")[0] == Code.SIGNATURE_INVALID
+    """That a token signed with them is refused is in ``test_attacks.py``."""
+    other = jwk(private_key("attacker"))
+    token = POOL.sign(jwk=other, jku="https://attacker.example/jwks", x5u="https://attacker.example/x", x5c=["AA"])
+    assert verify_jws(token, POOL.jwks).payload
 
 
 def test_a_pss_or_sha512_signature_is_not_accepted_as_rs256() -> None:
@@ -306,40 +247,6 @@ def test_a_pss_or_sha512_signature_is_not_accepted_as_rs256() -> None:
         assert refusal(f"{signed}.{b64(signature)}")[0] == Code.SIGNATURE_INVALID
 
 
-def test_a_changed_payload_or_header_is_detected() -> None:
-    header, _, signature = POOL.sign().split(".")
-    other = b64(json.dumps(access_claims(tenant_id="globex")).encode())
-    assert refusal(f"{header}.{other}.{signature}")[0] == Code.SIGNATURE_INVALID
-    reordered = b64(b'{"alg":"RS256","kid":"key-1"}')
-    assert refusal(f"{reordered}.{b64(json.dumps(access_claims()).encode())}.{signature}")[0] == Code.SIGNATURE_INVALID
-
-
-def test_json_serialization_is_not_a_token() -> None:
-    """The general and the flattened form of RFC 7515 section 7.2 are other languages."""
-    header, payload, signature = POOL.sign().split(".")
-    flattened = json.dumps({"protected": header, "payload": payload, "signature": signature})
-    assert refusal(flattened)[0] == Code.TOKEN_MALFORMED
-
-
-def test_an_error_contains_nothing_from_the_token(caplog: pytest.LogCaptureFixture) -> None:
-    marker = "do-not-repeat-me"
-    tokens = [
-        compact(b'{"alg":"RS256","kid":"' + marker.encode(), b"{}", POOL.key),
-        POOL.sign(kid=marker),
-        POOL.sign(alg=marker),
-        POOL.sign({"x": marker})[:-8] + "AAAAAAAA",
-        marker,
-    ]
-    with caplog.at_level(logging.DEBUG):
-        for token in tokens:
-            with pytest.raises(VerificationError) as caught:
-                verify_jws(token, POOL.jwks)
-            assert caught.value.__cause__ is None
-            assert caught.value.__context__ is None, "an exception below it would carry the text it could not read"
-            assert marker not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
-    assert marker not in caplog.text
-
-
 @given(st.binary(max_size=400))
 def test_base64url_reads_what_it_writes_and_nothing_else(octets: bytes) -> None:
     assert base64url(b64(octets).encode()) == octets
@@ -349,14 +256,6 @@ def test_base64url_reads_what_it_writes_and_nothing_else(octets: bytes) -> None:
 def test_two_spellings_never_mean_the_same_octets(text: str) -> None:
     octets = base64url(text.encode())
     assert octets is None or b64(octets) == text
-
-
-def test_no_character_can_be_inserted_into_base64url() -> None:
-    for length in range(10):
-        written = b64(bytes(range(length)))
-        for at in range(len(written) + 1):
-            for inserted in ("=", "==", "+", "/", "\n", " ", "!", "\x00"):
-                assert base64url((written[:at] + inserted + written[at:]).encode()) is None, (written, at, inserted)
 
 
 JSON = st.recursive(
@@ -384,19 +283,6 @@ def test_every_json_object_without_lone_surrogates_is_read_unchanged(
 def test_reading_json_never_raises(octets: bytes) -> None:
     value = json_object(octets)
     assert value is None or json.loads(octets) == value
-
-
-@given(st.text(max_size=200) | st.lists(st.text("ABCab01-_=", max_size=30), max_size=5).map(".".join))
-def test_any_text_ends_in_a_coded_refusal(text: str) -> None:
-    assert refusal(text)[1] == "structure"
-
-
-@given(st.data())
-def test_a_token_with_any_octet_changed_is_refused(data: st.DataObject) -> None:
-    token = POOL.sign()
-    at = data.draw(st.integers(0, len(token) - 1))
-    other = data.draw(st.characters(codec="ascii").filter(lambda character: character != token[at]))
-    assert refusal(token[:at] + other + token[at + 1 :])
 
 
 @given(

@@ -9,8 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from claimsmith.errors import Code, ConfigurationError, StoreError, VerificationError
 from claimsmith.verifier import ANY, Claims, KeySource, Requirement, Verifier
@@ -25,7 +23,6 @@ from tests.unit.verifier.minting import (
     access_claims,
     compact,
     id_claims,
-    jwk,
     private_key,
 )
 
@@ -136,36 +133,6 @@ def test_claims_can_neither_be_changed_nor_printed() -> None:
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt", "AT+JWT"])
 def test_a_header_may_have_the_type_jwt(typ: str) -> None:
     assert verifier().verify(POOL.sign(typ=typ))
-
-
-@pytest.mark.parametrize("typ", ["logout+jwt", "secevent+jwt", "dpop+jwt", "JOSE", "", 1, ["JWT"], {}])
-def test_a_header_with_another_type_is_refused(typ: object) -> None:
-    assert refusal(POOL.sign(typ=typ)) == (Code.TYPE_NOT_ALLOWED, "structure")
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        b"",
-        b"foo",
-        b"[]",
-        b"null",
-        b'"x"',
-        b'{"exp":1,"exp":2}',
-        b'{"a":{"b":1,"b":1}}',
-        b'{"a":"\xff"}',
-        b'{"exp":NaN}',
-        b'{"exp":Infinity}',
-        b'{"exp":1e400}',
-        b'{"exp":-1e400}',
-        b'{"a":"\\udfff"}',
-        b"{} {}",
-        b"[" * 5000,
-        b'{"a":' * 900,
-    ],
-)
-def test_a_payload_that_is_not_one_strict_json_object_is_malformed(payload: bytes) -> None:
-    assert refusal(compact(HEADER, payload, POOL.key)) == (Code.TOKEN_MALFORMED, "structure")
 
 
 @pytest.mark.parametrize(
@@ -663,69 +630,6 @@ def test_a_token_is_refused_if_its_revocation_cannot_be_looked_up() -> None:
     assert refusal(POOL.sign(), revocations=Down()) == (Code.REVOCATION_UNKNOWN, "revocation")
 
 
-# --- What aws-jwt-verify 5.2.1 accepts and should not ----------------------------------------------------------------
-
-
-def published(bad: dict[str, Any]) -> KeySource:
-    """The keys of a pool that publishes this one and a good one of another id."""
-    return keys({"keys": [bad, jwk(POOL.key, "other")]})
-
-
-def signed(payload: bytes) -> str:
-    return compact(HEADER, payload, POOL.key)
-
-
-SMALL = Pool(private_key(bits=1024))
-TOO_LENIENT: dict[str, tuple[str, dict[str, Any], Code]] = {
-    "a token without exp": (POOL.sign(access_claims(exp=None)), {}, Code.CLAIMS_MALFORMED),
-    "an unknown critical header": (POOL.sign(crit=["x"], x=1), {}, Code.CRITICAL_HEADER),
-    "a key for encryption": (
-        POOL.sign(),
-        {"issuers": published(jwk(POOL.key, key_ops=["encrypt"]))},
-        Code.KEY_UNUSABLE,
-    ),
-    "a 1024-bit key": (SMALL.sign(), {"issuers": published(jwk(SMALL.key))}, Code.KEY_UNUSABLE),
-    "iat far in the future": (POOL.sign(access_claims(iat=NOW + 10**8)), {}, Code.TOKEN_FROM_FUTURE),
-    "duplicate members": (
-        signed(json.dumps(access_claims()).replace("{", '{"sub":"admin",', 1).encode()),
-        {},
-        Code.TOKEN_MALFORMED,
-    ),
-    "any typ": (POOL.sign(typ="anything"), {}, Code.TYPE_NOT_ALLOWED),
-    "a non-canonical last character": (POOL.sign()[:-1] + chr(ord(POOL.sign()[-1]) + 1), {}, Code.TOKEN_MALFORMED),
-    "padding appended": (POOL.sign() + "==", {}, Code.TOKEN_MALFORMED),
-    "invalid UTF-8 in the payload": (
-        signed(json.dumps(access_claims()).encode().replace(b"ada", b"\xff\xfe")),
-        {},
-        Code.TOKEN_MALFORMED,
-    ),
-    "a 5 MB payload": (POOL.sign(access_claims(filler="x" * 5_000_000)), {}, Code.TOKEN_TOO_LARGE),
-    "an RS256 signature by the name of ES256, where the key has no alg": (
-        POOL.sign(alg="ES256"),
-        {"issuers": published(jwk(POOL.key, alg=None))},
-        Code.ALGORITHM_NOT_ALLOWED,
-    ),
-    "a number that reads as infinity": (
-        signed(json.dumps(access_claims(x="?")).replace('"?"', "1e400").encode()),
-        {},
-        Code.TOKEN_MALFORMED,
-    ),
-    "a token of nobody": (POOL.sign(access_claims(sub=None)), {}, Code.CLAIMS_MALFORMED),
-    "roles that are no list of names": (POOL.sign(access_claims(roles="admin")), {}, Code.CLAIMS_MALFORMED),
-    "one of the scopes where all are needed": (
-        POOL.sign(),
-        {"require": Requirement(all_scopes=["orders/read", "x/y"])},
-        Code.SCOPE_MISSING,
-    ),
-}
-
-
-@pytest.mark.parametrize("what", TOO_LENIENT)
-def test_tokens_that_aws_jwt_verify_accepts_are_refused(what: str) -> None:
-    token, changes, code = TOO_LENIENT[what]
-    assert refusal(token, **changes)[0] == code
-
-
 # --- Nothing leaks, nothing else is raised, nothing heavy is imported -------------------------------------------------
 
 
@@ -735,7 +639,10 @@ def test_errors_and_logs_contain_nothing_from_a_token(caplog: pytest.LogCaptureF
         POOL.sign(access_claims(**{claim: marker}))
         for claim in ("iss", "exp", "nbf", "token_use", "client_id", "cognito:groups")
     ] + [
-        POOL.sign(typ=marker),
+        *(POOL.sign(**{member: marker}) for member in ("typ", "kid", "alg")),
+        marker,
+        POOL.sign(access_claims(x=marker))[:-8] + "AAAAAAAA",
+        compact(b'{"alg":"RS256","kid":"' + marker.encode(), b"{}", POOL.key),
         compact(HEADER, marker.encode(), POOL.key),
         compact(HEADER, b'{"x":"' + marker.encode(), POOL.key),
     ]
@@ -744,38 +651,9 @@ def test_errors_and_logs_contain_nothing_from_a_token(caplog: pytest.LogCaptureF
             with pytest.raises(VerificationError) as caught:
                 verifier().verify(token)
             assert caught.value.__cause__ is None
-            assert caught.value.__context__ is None
-            assert marker not in f"{caught.value!r} {vars(caught.value)}"
+            assert caught.value.__context__ is None, "an exception below it would carry the text it could not read"
+            assert marker not in f"{caught.value!r} {caught.value} {vars(caught.value)}"
     assert marker not in caplog.text
-
-
-VALUES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.lists(st.text(max_size=4), max_size=3)
-    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
-)
-
-
-@given(
-    st.dictionaries(st.sampled_from([*access_claims(), "aud", "nbf", "cognito:username", "other"]), VALUES, max_size=6)
-)
-def test_signed_claims_of_any_kind_end_in_claims_or_a_coded_refusal(changes: dict[str, Any]) -> None:
-    """Random values in a token that the pool did sign: every property of what is accepted works and has its type."""
-    token = POOL.sign({**access_claims(), **changes})
-    try:
-        claims = verifier(token_use=ANY, client_ids=ANY).verify(token)
-    except VerificationError:
-        return
-    assert claims.exp > NOW
-    assert isinstance(claims.sub, str)
-    assert isinstance(claims.client_id, str)
-    assert all(isinstance(name, str) for name in (*claims.scopes, *claims.groups, *claims.roles))
-    assert claims.tenant_id is None or isinstance(claims.tenant_id, str)
-    assert claims.iat is None or claims.iat <= NOW + 5
 
 
 def test_verifying_imports_only_what_it_needs() -> None:
