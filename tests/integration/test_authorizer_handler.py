@@ -238,12 +238,6 @@ def test_cached_may_be_late_and_another_process_is_not(stage: Stage) -> None:
     assert outcome(stage.checks(REVOCATION="cached"), tokens.access_token) == Code.TOKEN_REVOKED
 
 
-def test_off_accepts_a_revoked_token(stage: Stage) -> None:
-    tokens = stage.sign_in()
-    revoke(stage.rows, "token", tokens.access["jti"], by="test")
-    assert outcome(stage.checks(REVOCATION="off"), tokens.access_token) is None
-
-
 def test_a_revocation_that_cannot_be_read_revokes_and_is_reported(stage: Stage) -> None:
     token = stage.sign_in().access_token
     checks = stage.checks()

@@ -279,11 +279,6 @@ def test_a_scope_beyond_a_ceiling_is_not_granted(allowed: dict[str, Any] | None)
     assert not stale(*rows, claims=scoped("orders/read"), **(allowed or {}))
 
 
-def test_a_scope_that_the_client_never_gets_is_not_granted() -> None:
-    clients = {CLIENT: {"suppress_scopes": ["orders/write"]}}
-    assert stale(*ROWS, claims=scoped("orders/write"), clients=clients)
-
-
 PLAN = {"field": "tenant.plan", "op": "equals", "value": "pro"}
 ATTRIBUTE = {"field": "user.attributes.org", "op": "equals", "value": "x"}
 TRUSTED = {"trusted_attributes": ["org"]}
@@ -316,11 +311,6 @@ def test_a_rule_that_could_apply_grants_its_scopes(when: dict[str, Any] | None, 
     rows = (*without("tenant"), tenant_row("acme", plan=plan))
     result = stale(*rows, claims=scoped("reports/read"), rules={"r": rule}, settings=TRUSTED)
     assert result is is_stale
-
-
-def test_a_disabled_rule_grants_nothing() -> None:
-    rule = {"add_scopes": ["reports/read"], "enabled": False}
-    assert stale(*ROWS, claims=scoped("reports/read"), rules={"r": rule})
 
 
 # --- Machines ---------------------------------------------------------------------------------------------------------

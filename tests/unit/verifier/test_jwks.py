@@ -437,44 +437,6 @@ def test_a_fetcher_that_never_returns_is_abandoned_and_its_late_answer_ignored()
     assert keys.find(ISSUER, KID) == (OLD.key.public_key(),)
 
 
-def test_32_threads_through_a_rotating_failing_slow_host_get_no_wrong_key_and_few_requests() -> None:
-    """Each lookup ends in the right key or in a coded refusal, and the requests are counted."""
-    clock, lock, requests = Clock(), threading.Lock(), [0]
-    generations = [Pool(private_key(name), f"key-{name}") for name in ("a", "b", "c")]
-
-    def host(_uri: str, _timeout: float) -> bytes:
-        with lock:
-            requests[0] += 1
-            turn = requests[0]
-        time.sleep(0.002)
-        if turn % 3 == 0:
-            raise ConnectionResetError
-        return json.dumps({"keys": generations[turn % 3].jwks["keys"] + generations[0].jwks["keys"]}).encode()
-
-    keys = KeySource([ISSUER], fetch=host, clock=clock, max_age=5, max_stale=50, cooldown=10, burst=2)
-    right = {pool.kid: (pool.key.public_key(),) for pool in generations}
-    outcomes: list[str] = []
-
-    def look_up(worker: int) -> None:
-        for turn in range(60):
-            kid = [*right, "made-up"][(worker + turn) % 4]
-            try:
-                assert keys.find(ISSUER, kid) == right[kid]
-                outcomes.append("found")
-            except VerificationError as error:
-                outcomes.append(error.code.name)
-            if worker == 0:
-                clock.now += 1
-
-    with ThreadPoolExecutor(32) as threads:
-        for future in [threads.submit(look_up, worker) for worker in range(32)]:
-            future.result()
-    assert len(outcomes) == 32 * 60
-    assert set(outcomes) <= {"found", "KEY_NOT_FOUND", "KEYS_UNAVAILABLE"}
-    assert "found" in outcomes
-    assert requests[0] <= 60, "at most one a second of the clock: ages, permits and pauses together allow no more"
-
-
 class Server(socketserver.ThreadingTCPServer):
     """A loopback server that reads a request and answers whatever a function writes."""
 
