@@ -26,6 +26,7 @@ _LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.rou
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
 _PEERS = _LOWER | {"claimsmith.policy", "claimsmith.store", "claimsmith.verifier", "claimsmith.environment"}
 MAY_IMPORT["claimsmith.service"] = _PEERS
+MAY_IMPORT["claimsmith.simulator"] = _PEERS | {"claimsmith.service", "claimsmith.testing"}
 MAY_IMPORT["claimsmith.cli"] = MAY_IMPORT["lambdas"] = _PEERS | {"claimsmith.service"}
 
 #: Package -> the libraries that it may import beside the standard library; DESIGN section 2.
@@ -44,6 +45,7 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith.service": set(),
     "claimsmith.cli": {"typer", "rich"},
     "claimsmith.testing": {"cryptography", "pytest"},
+    "claimsmith.simulator": {"pytest"},
     "lambdas": {"aws_lambda_powertools"},
 }
 

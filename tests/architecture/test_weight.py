@@ -17,7 +17,7 @@ HEAVY = (
     "pydantic", "pydantic_core", "yaml", "boto3", "s3transfer", "aws_xray_sdk", "jwt", "jose", "joserfc", "authlib",
     "jwcrypto", "fastapi", "starlette", "typer", "rich", "hypothesis", "moto", "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.utilities.parser", "claimsmith.policy", "claimsmith.cli",
-    "claimsmith.testing",
+    "claimsmith.testing", "claimsmith.simulator",
 )  # fmt: skip
 
 LIGHT_OF = {
