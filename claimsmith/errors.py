@@ -127,6 +127,7 @@ class Code(StrEnum):
     ON_HOLD = "CS4011"
     PRIVILEGED_SCOPE_IN_DIRECTORY = "CS4012"
     AUDIT_CUT = "CS4013"
+    NO_TESTS = "CS4028"
 
 
 class ClaimsmithError(Exception):

@@ -142,11 +142,20 @@ def _write(session: Session, text: str, output: Path | None) -> None:
         # Without markup, wrapping and colour, so that it can be piped into a file.
         session.out.file.write(text)
         return
+    write(text, output)
+    session.answer({"file": str(output)}, f"[green]Written[/green]: {output}")
+
+
+def write(text: str, output: Path) -> None:
+    """Write a file.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written. Check the folder and its permissions.") from error
-    session.answer({"file": str(output)}, f"[green]Written[/green]: {output}")
 
 
 def apply_command(

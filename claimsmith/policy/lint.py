@@ -23,13 +23,12 @@ from claimsmith.policy.checks import (
 from claimsmith.policy.compile import document as compiled
 from claimsmith.policy.draft import SETTINGS_SECTION
 from claimsmith.policy.finding import MAX_FINDINGS, Finding, cut
-from claimsmith.policy.reading import NO_SETTINGS, read
+from claimsmith.policy.reading import NO_SETTINGS, Policy, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from claimsmith.policy.draft import Draft
-    from claimsmith.policy.reading import Policy
 
     Check = Callable[[Policy], Iterator[Finding]]
 
@@ -60,32 +59,55 @@ def compile(draft: Draft) -> dict[str, Any]:  # noqa: A001 - the usual word; not
     """
     findings, document = _checked(draft, warn=False)
     if document is None:
-        count = sum(finding.left_out or 1 for finding in findings)
-        raise PolicyError(findings[0].code, f"The policy has {count} findings.", findings)
+        raise _refused(findings)
     return document
+
+
+def without_tests(draft: Draft) -> tuple[Policy, dict[str, Any]]:
+    """Return a policy and its bundle document, whatever its tests say.
+
+    Raises:
+        PolicyError: as ``compile``.
+    """
+    policy, document, findings = _compiled(draft)
+    if document is None:
+        raise _refused(_by_location(findings))
+    return policy, document
+
+
+def _refused(findings: list[Finding]) -> PolicyError:
+    count = sum(finding.left_out or 1 for finding in findings)
+    return PolicyError(findings[0].code, f"The policy has {count} finding{'s' * (count > 1)}.", findings)
 
 
 def _checked(draft: Draft, *, warn: bool = True) -> tuple[list[Finding], dict[str, Any] | None]:
     """Return the findings, and the document if none of them is an error."""
-    settings = draft.section(SETTINGS_SECTION).get("", NO_SETTINGS)
-    if too_large := [*bounds.draft(draft, settings)]:
-        # Stop here, so that the size limits also bound the cost of lint.
-        return too_large, None
-    policy, findings = read(draft)
-    for check in _ERRORS:
-        findings += check(policy)
-    findings = findings or [*bounds.inheritance(policy)]
-    document = None
-    if not findings:
-        document = compiled(policy)
-        if too_large := [*bounds.document(policy, document)]:
-            return too_large, None
+    policy, document, findings = _compiled(draft)
+    if document is not None:
         # Policy tests are meaningful only for a policy that could go live.
         findings += policy_tests.check(policy, document)
         document = None if findings else document
         if warn:
             findings += [finding for check in _WARNINGS for finding in check(policy)]
     return _by_location(findings), document
+
+
+def _compiled(draft: Draft) -> tuple[Policy, dict[str, Any] | None, list[Finding]]:
+    """Return the policy; its document if it has no errors; and its errors. Its tests are not run."""
+    settings = draft.section(SETTINGS_SECTION).get("", NO_SETTINGS)
+    if too_large := [*bounds.draft(draft, settings)]:
+        # Stop here, so that the size limits also bound the cost of lint.
+        return Policy({}), None, too_large
+    policy, findings = read(draft)
+    for check in _ERRORS:
+        findings += check(policy)
+    findings = findings or [*bounds.inheritance(policy)]
+    if findings:
+        return policy, None, findings
+    document = compiled(policy)
+    if too_large := [*bounds.document(policy, document)]:
+        return policy, None, too_large
+    return policy, document, []
 
 
 def _by_location(findings: Iterable[Finding]) -> list[Finding]:

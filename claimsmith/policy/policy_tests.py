@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
 from claimsmith.cognito.claims import TOKENS
@@ -23,14 +23,13 @@ from claimsmith.policy.finding import found
 from claimsmith.policy.literals import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.reasons import Reason
     from claimsmith.policy.documents import Expect, Given, Test
-    from claimsmith.policy.draft import Entry
     from claimsmith.policy.finding import Finding, Path
     from claimsmith.policy.reading import Policy
 
@@ -52,6 +51,24 @@ _NOT_ROW_ATTRIBUTES: Final = {"id", "sub", "username", "groups", "attributes"}
 _ABSENT: Final = object()
 
 
+class Difference(NamedTuple):
+    """An expectation that is not met.
+
+    Attributes:
+        path: which, within the test: ``("expect", "scopes")``.
+        expected: as text: JSON, or words.
+        got: likewise.
+        why: the last reason of the decision for each name that differs, with the row that it came from.
+        code: ``TEST_FAILED``; ``INVALID_TEST`` if nobody can sign in as the test says, which ``got`` explains.
+    """
+
+    path: Path
+    expected: str
+    got: str
+    why: tuple[str, ...] = ()
+    code: Code = Code.TEST_FAILED
+
+
 def check(policy: Policy, document: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the expectations that a compiled policy does not meet.
 
@@ -61,39 +78,61 @@ def check(policy: Policy, document: Mapping[str, Any]) -> Iterator[Finding]:
     """
     if not policy.tests:
         return
-    bundle = from_document(document, _VERSION)
+    bundle = bundle_of(document)
     for name, test in policy.tests.items():
-        yield from _run(policy.entries["tests"][name], test, bundle)
+        entry = policy.entries["tests"][name]
+        for difference in run(test, bundle):
+            yield found(difference.code, entry, difference.path, _message(name, difference))
 
 
-def _run(entry: Entry, test: Test, bundle: Bundle) -> Iterator[Finding]:
+def bundle_of(document: Mapping[str, Any]) -> Bundle:
+    """Return the bundle that tests run with."""
+    return from_document(document, _VERSION)
+
+
+def _message(name: str, difference: Difference) -> str:
+    if difference.code == Code.INVALID_TEST:
+        return difference.got
+    return f"{name}: expected {difference.expected}, got {'; '.join((difference.got, *difference.why))}"
+
+
+def run(test: Test, bundle: Bundle, observe: Callable[[Iterable[Reason]], None] | None = None) -> Iterator[Difference]:
+    """Yield the expectations of one test that a bundle does not meet.
+
+    Args:
+        test: the test.
+        bundle: the policy.
+        observe: called with the reasons of the decision.
+    """
     given, expect = test.given, test.expect
     try:
         request = parse(_event(given))
     except EventError as error:
-        yield found(Code.INVALID_TEST, entry, ("given",), f"Cognito sends no such event: {error.detail}")
+        yield _invalid(("given",), f"Cognito sends no such event: {error.detail}")
         return
     facts = _facts(given, machine=request.machine)
     outcome = decide(bundle, facts, request, given.now)
+    if observe is not None:
+        observe(outcome.reasons)
     problems = (*facts.user.problems, *facts.problems)
     if problems:
         part = "given.user" if problems[0].row.endswith(f" {table.USER}") else "given"
         why = f"{problems[0].attribute} {problems[0].why}"
-        yield found(Code.INVALID_TEST, entry, tuple(part.split(".")), f"this row is not valid: {why}")
+        yield _invalid(tuple(part.split(".")), f"this row is not valid: {why}")
     elif isinstance(outcome, Refusal):
         if outcome.code != expect.refused:
             at = ("expect",) if expect.refused is None else ("expect", "refused")
             expected = "tokens" if expect.refused is None else f"a refusal with {expect.refused}"
-            yield _failed(entry, at, expected, f"a refusal with {outcome.code}")
+            yield Difference(at, expected, f"a refusal with {outcome.code}")
     elif expect.refused is not None:
-        yield _failed(entry, ("expect", "refused"), f"a refusal with {expect.refused}", "tokens")
+        yield Difference(("expect", "refused"), f"a refusal with {expect.refused}", "tokens")
     else:
         access, identity = issued(request, outcome.changes)
         reasons = _last_reasons(outcome.reasons)
-        yield from _claims(entry, expect, access, identity, reasons)
-        yield from _scopes(entry, expect, access, bundle, reasons)
+        yield from _claims(expect, access, identity, reasons)
+        yield from _scopes(expect, access, bundle, reasons)
         if expect.groups is not None:
-            yield from _names(entry, "group", expect.groups, access.get(GROUPS_CLAIM, ()), reasons)
+            yield from _names("group", expect.groups, access.get(GROUPS_CLAIM, ()), reasons)
 
 
 def _event(given: Given) -> dict[str, Any]:
@@ -144,8 +183,8 @@ def _attributes(part: BaseModel) -> dict[str, Any]:
 
 
 def _claims(
-    entry: Entry, expect: Expect, access: Mapping[str, Any], identity: Mapping[str, Any], reasons: Reasons
-) -> Iterator[Finding]:
+    expect: Expect, access: Mapping[str, Any], identity: Mapping[str, Any], reasons: Reasons
+) -> Iterator[Difference]:
     for token, claims, expected, absent in (
         (TOKENS[0], access, expect.access, expect.absent.access),
         (TOKENS[1], identity, expect.id, expect.absent.id),
@@ -153,36 +192,30 @@ def _claims(
         for name, value in expected.items():
             got = claims.get(name, _ABSENT)
             if not claims:
-                yield _failed(entry, ("expect", token, name), _shown(value), "no ID token")
+                yield Difference(("expect", token, name), _shown(value), "no ID token")
             elif got is _ABSENT or not same(plain(got), value):
-                yield _failed(
-                    entry, ("expect", token, name), _shown(value), _shown(got) + _why(reasons, "claim", [name], token)
-                )
+                why = _why(reasons, "claim", [name], token)
+                yield Difference(("expect", token, name), _shown(value), _shown(got), why)
         for index, name in enumerate(absent):
             if name in claims:
                 at = ("expect", "absent", token, str(index))
-                yield _failed(
-                    entry, at, f"no claim {name}", _shown(claims[name]) + _why(reasons, "claim", [name], token)
-                )
+                why = _why(reasons, "claim", [name], token)
+                yield Difference(at, f"no claim {name}", _shown(claims[name]), why)
 
 
-def _scopes(
-    entry: Entry, expect: Expect, access: Mapping[str, Any], bundle: Bundle, reasons: Reasons
-) -> Iterator[Finding]:
+def _scopes(expect: Expect, access: Mapping[str, Any], bundle: Bundle, reasons: Reasons) -> Iterator[Difference]:
     if expect.scopes is None:
         return
     unmanaged = bundle.settings.unmanaged_scopes
     managed = [scope for scope in access.get("scope", "").split() if not is_unmanaged(scope, unmanaged)]
-    yield from _names(entry, "scope", expect.scopes, managed, reasons)
+    yield from _names("scope", expect.scopes, managed, reasons)
 
 
-def _names(
-    entry: Entry, kind: str, expected: list[str], got: list[str] | tuple[str, ...], reasons: Reasons
-) -> Iterator[Finding]:
+def _names(kind: str, expected: list[str], got: list[str] | tuple[str, ...], reasons: Reasons) -> Iterator[Difference]:
     differing = sorted(set(expected) ^ set(got))
     if differing:
-        actual = _shown(sorted(set(got))) + _why(reasons, kind, differing)
-        yield _failed(entry, ("expect", f"{kind}s"), _shown(sorted(set(expected))), actual)
+        why = _why(reasons, kind, differing)
+        yield Difference(("expect", f"{kind}s"), _shown(sorted(set(expected))), _shown(sorted(set(got))), why)
 
 
 def _last_reasons(reasons: Iterable[Reason]) -> Reasons:
@@ -194,12 +227,12 @@ def _last_reasons(reasons: Iterable[Reason]) -> Reasons:
     return last
 
 
-def _why(reasons: Reasons, kind: str, names: Iterable[str], token: str = TOKENS[0]) -> str:
-    """Return the end of a message: the last reason for each of these names that has one."""
+def _why(reasons: Reasons, kind: str, names: Iterable[str], token: str = TOKENS[0]) -> tuple[str, ...]:
+    """Return the last reason for each of these names that has one."""
     last = reasons.get((kind, token), {})
     latest = (last[name] for name in names if name in last)
-    return "".join(
-        f"; {reason.name} {reason.outcome} by {reason.source}" + (f": {reason.detail}" if reason.detail else "")
+    return tuple(
+        f"{reason.name} {reason.outcome} by {reason.source}" + (f": {reason.detail}" if reason.detail else "")
         for reason in latest
     )
 
@@ -208,5 +241,5 @@ def _shown(value: object) -> str:
     return "no such claim" if value is _ABSENT else json.dumps(value, sort_keys=True, ensure_ascii=False, default=repr)
 
 
-def _failed(entry: Entry, at: Path, expected: str, got: str) -> Finding:
-    return found(Code.TEST_FAILED, entry, at, f"{entry.name}: expected {expected}, got {got}")
+def _invalid(path: Path, why: str) -> Difference:
+    return Difference(path, "a sign-in", why, code=Code.INVALID_TEST)
