@@ -114,7 +114,7 @@ def _case(result: Result) -> Case:
     if not result.differences:
         return Case(result.name)
     first = result.differences[0]
-    message = f"{'.'.join(first.path)}: expected {first.expected}, got {first.got}"
+    message = f"{'.'.join(first.path)}: {first}"
     return Case(result.name, result.outcome, first.code, message, "\n".join(_failure(result)))
 
 
@@ -151,6 +151,9 @@ def _failure(result: Result) -> Iterator[str]:
 
 
 def _difference(difference: Difference) -> Iterator[str]:
+    if difference.code == Code.INVALID_TEST:
+        yield f"  {difference}"
+        return
     yield f"  expected  {difference.expected}"
     yield f"  got       {difference.got}"
     yield from (f"  because   {why}" for why in difference.why)

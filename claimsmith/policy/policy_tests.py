@@ -68,6 +68,9 @@ class Difference(NamedTuple):
     why: tuple[str, ...] = ()
     code: Code = Code.TEST_FAILED
 
+    def __str__(self) -> str:
+        return f"expected {self.expected}, got {self.got}" if self.code == Code.TEST_FAILED else self.got
+
 
 def check(policy: Policy, document: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the expectations that a compiled policy does not meet.
@@ -82,18 +85,14 @@ def check(policy: Policy, document: Mapping[str, Any]) -> Iterator[Finding]:
     for name, test in policy.tests.items():
         entry = policy.entries["tests"][name]
         for difference in run(test, bundle):
-            yield found(difference.code, entry, difference.path, _message(name, difference))
+            subject = f"{name}: " if difference.code == Code.TEST_FAILED else ""
+            message = "; ".join((subject + str(difference), *difference.why))
+            yield found(difference.code, entry, difference.path, message)
 
 
 def bundle_of(document: Mapping[str, Any]) -> Bundle:
     """Return the bundle that tests run with."""
     return from_document(document, _VERSION)
-
-
-def _message(name: str, difference: Difference) -> str:
-    if difference.code == Code.INVALID_TEST:
-        return difference.got
-    return f"{name}: expected {difference.expected}, got {'; '.join((difference.got, *difference.why))}"
 
 
 def run(test: Test, bundle: Bundle, observe: Callable[[Iterable[Reason]], None] | None = None) -> Iterator[Difference]:
