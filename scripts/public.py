@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MODULES: Final = (
     "claimsmith.engine",
     "claimsmith.policy",
+    "claimsmith.simulator.pool",
     "claimsmith.testing",
     "claimsmith.verifier",
     "claimsmith.verifier.bearer",

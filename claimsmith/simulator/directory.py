@@ -28,9 +28,19 @@ POOL_ATTRIBUTES: Final = ("sub", "attributes", "groups", "iam_roles", "preferred
 
 _EVERY: Final = ("description", table.TTL, "updated_by", "updated_at")
 _CLAIMS: Final = ("claims", "access_claims", "id_claims")
-_USER: Final = ("status", "active_tenant", "active_tenant_by_client", "roles", "username", *_CLAIMS, *_EVERY)
-_TENANT: Final = ("name", "status", "plan", "default_roles", "roles_allowed", "scopes_allowed", *_CLAIMS, *_EVERY)
-_MEMBERSHIP: Final = ("status", "roles", "scopes", "expires_at", *_CLAIMS, *_EVERY)
+#: Attributes of the rows.
+USER_ATTRIBUTES: Final = ("status", "active_tenant", "active_tenant_by_client", "roles", "username", *_CLAIMS, *_EVERY)
+TENANT_ATTRIBUTES: Final = (
+    "name",
+    "status",
+    "plan",
+    "default_roles",
+    "roles_allowed",
+    "scopes_allowed",
+    *_CLAIMS,
+    *_EVERY,
+)
+MEMBERSHIP_ATTRIBUTES: Final = ("status", "roles", "scopes", "expires_at", *_CLAIMS, *_EVERY)
 
 #: Attributes that name roles of the policy.
 _NAMING_ROLES: Final = ("roles", "default_roles")
@@ -99,7 +109,7 @@ class Directory:
             where = f"tenants[{tenant_id!r}]"
             if not NAME.fullmatch(tenant_id):
                 raise ConfigurationError(f"{where}: a tenant id must match {NAME.pattern}.")
-            _check_attributes(where, attributes, _TENANT, roles)
+            _check_attributes(where, attributes, TENANT_ATTRIBUTES, roles)
             read = read_tenant(_stored(where, self._tenant(tenant_id)), now)
             if isinstance(read, Problem):
                 raise ConfigurationError(f"{where}: {read.attribute} {read.why}.")
@@ -108,12 +118,12 @@ class Directory:
 
     def _check_user(self, username: str, roles: Collection[str], now: int) -> None:
         where = f"users[{username!r}]"
-        _check_attributes(where, self.users.get(username, {}), (*POOL_ATTRIBUTES, *_USER), roles)
+        _check_attributes(where, self.users.get(username, {}), (*POOL_ATTRIBUTES, *USER_ATTRIBUTES), roles)
         for tenant_id, membership in self.members.get(username, {}).items():
             place = f"members[{username!r}][{tenant_id!r}]"
             if tenant_id not in self.tenants:
                 raise ConfigurationError(f"{place}: there is no tenant {tenant_id}.{_hint(tenant_id, self.tenants)}")
-            _check_attributes(place, _membership(place, membership), _MEMBERSHIP, roles)
+            _check_attributes(place, _membership(place, membership), MEMBERSHIP_ATTRIBUTES, roles)
         if not SUB.fullmatch(self.sub(username)):
             raise ConfigurationError(f"{where}: sub is not one that Cognito makes; leave it out.")
         rows = [_stored(where, row) for row in self._user(username)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Mapping
@@ -19,18 +20,24 @@ from claimsmith.errors import ConfigurationError, PolicyError, SignInRefusedErro
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import load
 from claimsmith.service.issue import Issuer, RefusedError
+from claimsmith.service.token_names import claim_names
+from claimsmith.simulator.api import event
 from claimsmith.simulator.directory import POOL_ATTRIBUTES, Directory, check_names
 from claimsmith.simulator.dynamodb import MemoryClient
 from claimsmith.store.dynamodb import Table
 from claimsmith.testing import MACHINES, REFRESHES, SIGN_INS, AppClient, CognitoKit, UserLambdaValidationException
+from claimsmith.verifier import ANY, KeySource, Verifier
+from claimsmith.verifier.authorizer import Authorizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from os import PathLike
 
     from claimsmith.simulator.directory import Membership
     from claimsmith.testing import Flow, KeyServer, Tokens
+    from claimsmith.verifier import Requirement, TokenUse
+    from claimsmith.verifier.authorizer import Answer
 
     #: Attributes by name.
     Attributes = Mapping[str, Any]
@@ -156,6 +163,66 @@ class PolicyPool:
     def client_ids(self) -> list[str]:
         """The ids of all app clients, as ``Verifier`` takes them."""
         return list(self.kit.clients)
+
+    @property
+    def keys(self) -> KeySource:
+        """The pool's keys, for verifiers; they come from memory and not over the network."""
+        return KeySource(
+            self.issuer, fetch=lambda _uri, _timeout: json.dumps(self.kit.jwks).encode(), clock=self._clock
+        )
+
+    def verifier(
+        self, *, token_use: TokenUse = "access", audience: Sequence[str] = (), require: Requirement | None = None
+    ) -> Verifier:
+        """A verifier of this pool's tokens, which reads tenant and roles by the names that the policy gives them.
+
+        Args:
+            token_use: ``access`` or ``id``.
+            audience: as for ``Verifier``.
+            require: likewise.
+        """
+        return Verifier(
+            issuers=self.keys,
+            client_ids=self.client_ids,
+            token_use=token_use,
+            revocations=ANY,
+            audience=audience,
+            require=require,
+            claim_names=claim_names(self._bundle),
+            clock=self._clock,
+        )
+
+    def authorize(
+        self,
+        tokens: Tokens | None,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        api: str = "api",
+    ) -> Answer:
+        """The answer of the Lambda authorizer to a request: what the policy's routes say of it.
+
+        Args:
+            tokens: whose access token the request has; None for a request without one.
+            method: of HTTP.
+            path: as requested; it may end in a query.
+            headers: of the request, beside ``Authorization``.
+            api: id of the API, for routes of one API only.
+
+        Returns:
+            ``code`` is None if the request is allowed, and says why if not; ``response`` is what the function returns.
+        """
+        asked = event(
+            method,
+            path,
+            None if tokens is None else tokens.access_token,
+            headers or {},
+            api=api,
+            region=self._pool_id.partition("_")[0],
+        )
+        routes = tuple(self._bundle.routes.values())
+        return Authorizer(self.verifier(), lambda: routes, response="simple").authorize(asked)
 
     def serve(self) -> AbstractContextManager[KeyServer]:
         """Serve the key set on a free port of 127.0.0.1 while the block runs, as ``CognitoKit.serve`` does."""

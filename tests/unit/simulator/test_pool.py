@@ -9,7 +9,7 @@ import pytest
 from claimsmith.errors import ConfigurationError, PolicyError
 from claimsmith.simulator.pool import PolicyPool, SignInRefusedError
 from claimsmith.testing import UserNotFoundException
-from claimsmith.verifier import ANY, VerificationError, Verifier
+from claimsmith.verifier import ANY, Requirement, VerificationError, Verifier
 from tests.policies import NOW
 
 if TYPE_CHECKING:
@@ -68,7 +68,51 @@ def test_a_sign_in_by_api_requests_nothing_and_gets_all_that_is_granted(policy: 
     assert scopes(access) == {"aws.cognito.signin.user.admin", "orders/read", "orders/write"}
 
 
-def test_the_tokens_are_really_signed_and_pools_of_other_ids_have_other_issuers_and_keys(policy: Path) -> None:
+def test_a_verifier_of_the_pool_reads_its_tokens_by_the_names_of_the_policy(policy: Path) -> None:
+    policy.write_text(POLICY.replace("settings: {", "settings: {claim_names: {tenant_id: org}, "))
+    pool = made(policy)
+    tokens = pool.sign_in("ana", scopes=["openid", "orders/read"])
+    assert "tenant_id" not in tokens.access
+    assert pool.verifier(require=Requirement(any_role=["editor"])).verify(tokens.access_token).tenant_id == "acme"
+    assert pool.verifier(token_use="id").verify(str(tokens.id_token)).tenant_id == "acme"
+    with pytest.raises(VerificationError, match="CS3038"):
+        pool.verifier(require=Requirement(any_role=["owner"])).verify(tokens.access_token)
+    pool.kit.rotate_keys(retire=True)
+    assert pool.verifier().verify(pool.sign_in("ana").access_token).sub == pool.sub("ana")
+
+
+def test_the_authorizer_answers_by_the_routes_of_the_policy(policy: Path) -> None:
+    routes = """\
+routes:
+  - {id: read, method: GET, path: "/{tenant}/orders", any_scope: [orders/read], tenant_from: "path:tenant"}
+  - {id: by-query, method: GET, path: /orders, any_scope: [orders/read], tenant_from: "query:tenant"}
+  - {id: by-header, method: PUT, path: /orders, any_role: [editor], tenant_from: "header:X-Tenant"}
+  - {id: internal, path: /internal, api: internal1, any_scope: [orders/read]}
+"""
+    policy.write_text(POLICY + routes)
+    pool = made(policy, members={"ana": {"acme": ["editor"]}, "bob": {"acme": []}})
+    ana, bob = pool.sign_in("ana"), pool.sign_in("bob")
+    allowed = pool.authorize(ana, "GET", "/acme/orders")
+    assert (allowed.code, allowed.response["isAuthorized"]) == (None, True)
+    assert allowed.response["context"]["tenant_id"] == "acme"
+    assert pool.authorize(ana, "GET", "/orders?tenant=acme").code is None
+    assert pool.authorize(ana, "PUT", "/orders", headers={"X-Tenant": "acme"}).code is None
+    assert pool.authorize(ana, "GET", "/internal", api="internal1").code is None
+    refused = [
+        pool.authorize(tokens, method, path).code
+        for tokens, method, path in [
+            (ana, "GET", "/globex/orders"),
+            (bob, "GET", "/acme/orders"),
+            (ana, "PUT", "/orders"),
+            (ana, "DELETE", "/orders"),
+            (ana, "GET", "/internal"),
+            (None, "GET", "/acme/orders"),
+        ]
+    ]
+    assert refused == ["CS3039", "CS3036", "CS3039", "CS3060", "CS3060", "CS3001"]
+
+
+def test_keys_are_served_and_pools_of_other_ids_have_other_issuers_and_keys(policy: Path) -> None:
     pool, other = made(policy), made(policy, pool_id="eu-central-1_Other")
     with pool.serve() as keys:
         verifier = Verifier(
