@@ -30,7 +30,7 @@ from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from os import PathLike
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from claimsmith.testing import Flow, KeyServer, Tokens
     from claimsmith.verifier import Requirement, TokenUse
     from claimsmith.verifier.authorizer import Answer
+    from claimsmith.verifier.checks import Names
 
     #: Attributes by name.
     Attributes = Mapping[str, Any]
@@ -172,7 +173,7 @@ class PolicyPool:
         )
 
     def verifier(
-        self, *, token_use: TokenUse = "access", audience: Sequence[str] = (), require: Requirement | None = None
+        self, *, token_use: TokenUse = "access", audience: Names = (), require: Requirement | None = None
     ) -> Verifier:
         """A verifier of this pool's tokens, which reads tenant and roles by the names that the policy gives them.
 
@@ -350,7 +351,7 @@ class PolicyPool:
             check_names(f"clients[{client_id!r}]", settings, _CLIENT_SETTINGS)
             flows = settings.get("flows", [_MACHINE_FLOW] if client_id in machines else None)
             machine = flows is not None and _MACHINE_FLOW in flows
-            defaults = {"scopes": sorted(allowed if machine else allowed | ALWAYS_UNMANAGED)}
+            defaults: dict[str, Any] = {"scopes": sorted(allowed if machine else allowed | ALWAYS_UNMANAGED)}
             if machine:
                 defaults |= {"flows": flows, "secret": "invented"}
             self.kit.add_client(client_id, **{**defaults, **settings})

@@ -40,9 +40,9 @@ def file(tmp_path: Path, rows: Table) -> Path:
     return written
 
 
-def plain(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def plain(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Rows as the words of ``PolicyPool``."""
-    found: dict[str, dict[str, Any]] = {"users": {"ana": {"sub": SUB}}, "tenants": {}, "members": {"ana": {}}}
+    found: dict[str, Any] = {"users": {"ana": {"sub": SUB}}, "tenants": {}, "members": {"ana": {}}}
     for row in rows:
         attributes = {name: value for name, value in row.items() if name not in {"pk", "sk"}}
         if row["sk"] == "USER":
