@@ -1,21 +1,24 @@
 """Which rules, roles and routes of a policy its tests depend on.
 
 A test depends on a rule or a role if it comes out differently without it: each is left out in turn, and the test is run
-again. Those that play no part in a test's decision need not be tried. Tests call no route, so for routes it is the keys
-that count: a test depends on a route if it passes and expects a token that the route lets in.
+again. What cannot make a difference is not tried: what plays no part in a test's decision, and a rule that has no effect
+but claims that the test does not ask about. Tests call no route, so for routes it is the keys that count: a test
+depends on a route if it passes and expects a token that the route lets in.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from claimsmith.engine.bundle import Rule
 from claimsmith.policy.policy_tests import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from claimsmith.engine.bundle import Bundle, Rule
+    from claimsmith.engine.bundle import Bundle, Claims
     from claimsmith.engine.language.conditions import Test as Condition
     from claimsmith.engine.reasons import Reason
     from claimsmith.policy.documents import Expect, Test
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     Result = tuple[tuple[tuple[str, ...], str, str], ...]
 
 _RULE_ROW: Final = "POLICY RULE#"
+
+#: Outcomes of reasons where the length of a token, or how much is in it, decided something.
+_TOO_LONG: Final = frozenset({"shed", "refused"})
 
 
 class Share(NamedTuple):
@@ -53,10 +59,14 @@ def measure(bundle: Bundle, tests: Iterable[Test]) -> dict[str, Share]:
     rules: set[str] = set()
     roles: set[str] = set()
     routes: set[str] = set()
+    claims = _claims_alone(bundle)
     for test in tests:
         applied: set[str] = set()
         reasons: list[Reason] = []
         result = _result(test, _observed(bundle, applied), reasons.extend)
+        if not any(reason.outcome in _TOO_LONG for reason in reasons):
+            asked = _asked(test)
+            applied = {row for row in applied if row not in claims or claims[row] & asked}
         for row in applied - rules:
             without = bundle._replace(rules=tuple(rule for rule in bundle.rules if rule.row != row))
             if _result(test, without) != result:
@@ -73,6 +83,34 @@ def measure(bundle: Bundle, tests: Iterable[Test]) -> dict[str, Share]:
         "roles": _share(bundle.roles.keys(), roles),
         "routes": _share(bundle.routes.keys(), routes),
     }
+
+
+def _claims_alone(bundle: Bundle) -> dict[str, set[str]]:
+    """Return the names of the claims of each rule that has no other effect and shares none of them with another row.
+
+    Without such a rule a token is shorter, and otherwise the same.
+    """
+    rows = (*bundle.roles.values(), *bundle.clients.values(), *bundle.rules)
+    shared = Counter(name for row in rows for name in _names(row.claims))
+    alone = {}
+    for rule in bundle.rules:
+        names = _names(rule.claims)
+        if rule == Rule(rule.row, rule.when, rule.optional, rule.claims) and all(shared[name] == 1 for name in names):
+            alone[rule.row] = names
+    return alone
+
+
+def _names(claims: Claims) -> set[str]:
+    return {name for part in claims for name in (*part.literals, *(name for name, _ in part.others))}
+
+
+def _asked(test: Test) -> set[str]:
+    """Return the names of the claims that a test expects, or gives a value by itself."""
+    expect, given = test.expect, test.given
+    rows = (row for row in (given.user, given.tenant, given.membership) if row is not None)
+    held = {name for row in rows for name in (*row.claims, *row.access_claims, *row.id_claims)}
+    held |= given.user.attributes.keys() if given.user is not None else set()
+    return held | {*expect.access, *expect.id, *expect.absent.access, *expect.absent.id}
 
 
 def _share(names: AbstractSet[str], depended_on: AbstractSet[str]) -> Share:

@@ -20,7 +20,7 @@ tests = st.builds(
     lambda roles, allowed, groups, client, expect: Test.model_validate(
         {
             "given": {
-                "user": {"groups": groups},
+                "user": {"groups": groups, "attributes": {"email": "ana@example.com"}},
                 "tenant": {"id": "acme", "plan": "pro", **allowed},
                 "membership": {"roles": roles},
                 "client": {"id": client},

@@ -9,6 +9,7 @@ from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.policy.coverage import measure
 from claimsmith.policy.documents import Test
+from claimsmith.policy.policy_tests import run
 from tests.policies import policy_rows
 
 SECTIONS: dict[str, Any] = {
@@ -64,3 +65,14 @@ def test_a_route_counts_where_a_test_expects_what_it_asks_for() -> None:
 
 def test_a_disabled_rule_does_not_count() -> None:
     assert "off" not in missing({})["rules"]
+
+
+def test_a_rule_counts_where_it_leaves_no_room_for_what_a_test_asks_about() -> None:
+    rules = {
+        "first": {"order": 1, "access_claims": {"first": "x" * 1_000}},
+        "second": {"order": 2, "access_claims": {"second": "x" * 1_000}, "optional": True},
+    }
+    bundle = from_document(compile_policy(from_rows(policy_rows(settings={"token_budget": 3_072}, rules=rules))), 0)
+    test = Test.model_validate({"expect": {"absent": {"access": ["second"]}}})
+    assert [*run(test, bundle)] == []
+    assert measure(bundle, [test])["rules"].missing == ("second",)
