@@ -1,9 +1,9 @@
 """Which rules, roles and routes of a policy its tests depend on.
 
 A test depends on a rule or a role if it comes out differently without it: each is left out in turn, and the test is run
-again. What cannot make a difference is not tried: what plays no part in a test's decision, and a rule that has no effect
-but claims that the test does not ask about. Tests call no route, so for routes it is the keys that count: a test
-depends on a route if it passes and expects a token that the route lets in.
+again. What cannot make a difference is not tried: what plays no part in a test's decision, and a rule that has no
+effect but claims that the test does not ask about. Tests call no route, so for routes it is the keys that count: a
+test depends on a route if it passes and expects a token that the route lets in.
 """
 
 from __future__ import annotations
