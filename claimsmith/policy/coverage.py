@@ -90,8 +90,9 @@ def _claims_alone(bundle: Bundle) -> dict[str, set[str]]:
 
     Without such a rule a token is shorter, and otherwise the same.
     """
-    rows = (*bundle.roles.values(), *bundle.clients.values(), *bundle.rules)
-    shared = Counter(name for row in rows for name in _names(row.claims))
+    rows = [row.claims for row in (*bundle.roles.values(), *bundle.clients.values())]
+    rows += [rule.claims for rule in bundle.rules]
+    shared = Counter(name for claims in rows for name in _names(claims))
     alone = {}
     for rule in bundle.rules:
         names = _names(rule.claims)

@@ -119,6 +119,8 @@ class Directory:
     def _check_user(self, username: str, roles: Collection[str], now: int) -> None:
         where = f"users[{username!r}]"
         _check_attributes(where, self.users.get(username, {}), (*POOL_ATTRIBUTES, *USER_ATTRIBUTES), roles)
+        if not isinstance(self.members.get(username, {}), Mapping):
+            raise ConfigurationError(f"members[{username!r}] must be a map of tenant ids.")
         for tenant_id, membership in self.members.get(username, {}).items():
             place = f"members[{username!r}][{tenant_id!r}]"
             if tenant_id not in self.tenants:

@@ -233,6 +233,7 @@ def test_a_policy_without_clients_has_one_all_the_same(tmp_path: Path) -> None:
         ({"tenants": ["acme"]}, "tenants must be a map"),
         ({"tenants": {"acme": None}}, r"tenants\['acme'\] must be a map"),
         ({"members": {"ana": {"acmee": []}}}, r"members\['ana'\]\['acmee'\]: there is no tenant acmee. Did you mean"),
+        ({"members": {"ana": ["acme"]}}, r"members\['ana'\] must be a map of tenant ids"),
         ({"members": {"ana": {"acme": "editor"}}}, "must be a list of roles"),
         ({"members": {"ana": {"acme": {"expires_at": 5}}}}, r"members\['ana'\]\['acme'\]: expires_at is not a time"),
         ({"users": {"ana": {"group": ["Staff"]}}}, r"users\['ana'\]: there is no attribute group. Did you mean groups"),
