@@ -37,6 +37,12 @@ demo: install  ## deploy to an AWS on this machine, sign in, look at the tokens
 demo-stop:  ## stop what `make demo` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "Nothing was started."; fi
 
+check: install  ## check style and types and run the unit tests, but not the slow ones: for the desk
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --hypothesis-profile again -m "not slow" tests/unit
+
 test: install  ## run every test, the end-to-end tests too; with PYTHON=python3.13 on that Python
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
@@ -114,5 +120,5 @@ node_modules/installed: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-.PHONY: docs recording release help install demo demo-stop test test-deployed test-busy bench lint fmt synth lock
+.PHONY: check docs recording release help install demo demo-stop test test-deployed test-busy bench lint fmt synth lock
 .DELETE_ON_ERROR:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 _PROGRAM = """
@@ -44,6 +46,7 @@ def told(seed: int) -> str:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_two_processes_with_other_hash_seeds_say_the_same() -> None:
     first, second = told(1), told(2)
     assert "api/7" in first

@@ -20,6 +20,8 @@ from tests.policies import policy_rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 Sections = dict[str, Any]
 
 

@@ -143,6 +143,7 @@ for depth in (29, 30, 31):
 GRANT: dict[str, Any] = {"roles": {"L": [{"S": "admin"}]}, "status": {"S": "active"}, "expires_at": {"N": str(AT)}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", PADDING.values(), ids=PADDING)
 @pytest.mark.parametrize("where", ["after", "before and after"])
 def test_no_padding_hides_what_a_row_grants(padding: dict[str, Any], where: str) -> None:
@@ -368,6 +369,7 @@ def in_the_table(key: tuple[str, str, str], image: dict[str, Any]) -> dict[str, 
     return row
 
 
+@pytest.mark.slow
 @given(KEYS, st.none() | IMAGES, IMAGES)
 def test_whatever_a_row_holds_it_is_audited_once_and_tells_what_it_grants(
     key: tuple[str, str, str], before: dict[str, Any] | None, after: dict[str, Any]

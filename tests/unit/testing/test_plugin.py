@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+import pytest
+
 from claimsmith.testing import CognitoKit
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def test_each_test_gets_a_pool_of_its_own(cognito_kit: CognitoKit) -> None:
     assert (cognito_kit.users, cognito_kit.clients, cognito_kit.trigger) == ({}, {}, None)
 
 
+@pytest.mark.slow
 def test_loading_the_plug_in_loads_no_cryptography_and_nothing_else_of_claimsmith() -> None:
     code = """
 import sys, claimsmith.testing.plugin
@@ -45,6 +48,7 @@ print(sorted(m for m in sys.modules if m.startswith("claimsmith.") and not m.sta
     assert fresh(code).splitlines() == ["False", "[]"]
 
 
+@pytest.mark.slow
 def test_signing_loads_nothing_else_of_claimsmith_either() -> None:
     code = """
 import sys
@@ -55,6 +59,7 @@ print(sorted(m for m in sys.modules if m.startswith("claimsmith.") and not m.sta
     assert fresh(code) == "[]"
 
 
+@pytest.mark.slow
 def test_pytest_finds_the_fixture(tmp_path: Path) -> None:
     (tmp_path / "test_users.py").write_text(USERS_TEST)
     # Where the package is installed with its entry point, pytest loads the plug-in itself.

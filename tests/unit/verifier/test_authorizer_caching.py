@@ -238,6 +238,7 @@ def simple(rows: list[dict[str, object]], cached_by: tuple[str, ...] = ()) -> Au
     return authorizer(*rows, response="simple", cached_by=cached_by, verifier=cast("Verifier", Verified()))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(ROWS, st.sets(st.sampled_from([ROUTE, METHOD, PATH, HEADER, QUERY])))
 def test_every_request_served_from_the_cache_would_have_been_allowed(

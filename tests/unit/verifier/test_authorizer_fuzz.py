@@ -88,6 +88,7 @@ def presented(asked: object) -> bool:
     return any(token in text for token in GOOD)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(events(), st.sampled_from(["simple", "iam"]))
 def test_the_answer_is_valid_for_api_gateway_and_reveals_nothing(drawn: tuple[str, Any], response: str) -> None:

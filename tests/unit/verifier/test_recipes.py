@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 RECIPES = sorted((Path(__file__).parents[3] / "docs" / "how-to" / "recipes").glob("*.md"))
 
 

@@ -489,6 +489,7 @@ SNIPPETS = {
 }
 
 
+@pytest.mark.slow
 def test_misuse_does_not_type_check(tmp_path: Any) -> None:  # noqa: ANN401 - pytest's own path
     lines = ["from claimsmith.verifier import ANY, Requirement, Verifier"]
     lines += [f'Verifier(issuers=["https://x.example"], {arguments})' for arguments in SNIPPETS]
