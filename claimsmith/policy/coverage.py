@@ -90,7 +90,8 @@ def _claims_alone(bundle: Bundle) -> dict[str, set[str]]:
 
     Without such a rule a token is shorter, and otherwise the same.
     """
-    rows = [row.claims for row in (*bundle.roles.values(), *bundle.clients.values())]
+    rows = [role.claims for role in bundle.roles.values()]
+    rows += [client.claims for client in bundle.clients.values()]
     rows += [rule.claims for rule in bundle.rules]
     shared = Counter(name for claims in rows for name in _names(claims))
     alone = {}
