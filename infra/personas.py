@@ -132,9 +132,9 @@ def _see(*tables: dynamodb.ITable) -> iam.PolicyStatement:
 
 
 def _find_users(user_pool: cognito.IUserPool) -> iam.PolicyStatement:
-    """Find the subject of a username, which is the key of rows, and the groups that count for roles."""
+    """Find the subject of a username or e-mail address, the key of rows, and the groups that count for roles."""
     return iam.PolicyStatement(
         sid="FindUsers",
-        actions=["cognito-idp:AdminGetUser", "cognito-idp:AdminListGroupsForUser"],
+        actions=["cognito-idp:AdminGetUser", "cognito-idp:AdminListGroupsForUser", "cognito-idp:ListUsers"],
         resources=[user_pool.user_pool_arn],
     )

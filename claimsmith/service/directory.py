@@ -56,7 +56,7 @@ class Editor:
     def members(self, tenant_id: str) -> list[dict[str, Any]]:
         """A tenant's memberships as stored: ``sub``, ``roles``, and whether each is ``usable`` at present."""
         self._tenant(tenant_id)
-        found = self.rows.batch_get(self.rows.keys_by_sk(table.TENANT_PREFIX + tenant_id))
+        found = self.rows.batch_get(list(self.rows.keys_by_sk(table.TENANT_PREFIX + tenant_id)))
         members = []
         for row in sorted(found, key=lambda row: str(row[table.PK])):
             usable = read_user([row], int(self.clock())).memberships.get(tenant_id)

@@ -17,7 +17,7 @@ from claimsmith.store import responses
 from claimsmith.store.attributes import encode, encode_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     Row = Mapping[str, Any]
     Key = tuple[str, str]
@@ -136,20 +136,23 @@ class Table:
             request["ExclusiveStartKey"] = page.next
         return rows
 
-    def keys_by_sk(self, sk: str) -> list[tuple[str, str]]:
-        """The keys of all rows with this sort key, from the index, which must never decide access."""
+    def keys_by_sk(self, sk: str) -> Iterator[tuple[str, str]]:
+        """The keys of all rows with this sort key, by partition key, from the index, which must never decide access.
+
+        They are read page by page. A row that was written a moment ago may be missing.
+        """
         request = {
             "TableName": self.name,
             "IndexName": table.BY_SK,
             "KeyConditionExpression": "sk = :sk",
             "ExpressionAttributeValues": {":sk": {"S": sk}},
         }
-        keys: list[tuple[str, str]] = []
         while True:
             page = responses.page(self._call("query", request), {table.SK: sk})
-            keys += [(row[table.PK], row[table.SK]) for row in page.rows]
+            for row in page.rows:
+                yield row[table.PK], row[table.SK]
             if page.next is None:
-                return keys
+                return
             request["ExclusiveStartKey"] = page.next
 
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
@@ -207,47 +210,42 @@ class Table:
         """
         self._call("delete_item", delete_action(self.name, pk, sk, condition, values))
 
-    def update(self, pk: str, sk: str, assign: Mapping[str, Any], *, expected: Mapping[str, Any] | None = None) -> None:
-        """Set attributes of a row, or create it; its other attributes stay.
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        assign: Row,
+        *,
+        remove: Collection[str] = (),
+        expected: Row | None = None,
+    ) -> None:
+        """Set and remove attributes of a row, or create it; its other attributes stay.
 
         Args:
             pk: the partition key.
             sk: the sort key.
             assign: the attributes to set.
+            remove: the attributes to remove.
             expected: the present values of attributes; None for an attribute that must not exist.
 
         Raises:
             ConditionError: an attribute has another value than expected.
         """
-        expected = expected or {}
-        aliases = {name: f"#{index}" for index, name in enumerate([*assign, *expected])}
-        values = {f":new{index}": encode(value) for index, value in enumerate(assign.values())}
-        conditions: list[str] = []
-        for index, (name, value) in enumerate(expected.items()):
-            if value is None:
-                conditions.append(f"attribute_not_exists({aliases[name]})")
-            else:
-                conditions.append(f"{aliases[name]} = :old{index}")
-                values[f":old{index}"] = encode(value)
-        assignments = ", ".join(f"{aliases[name]} = :new{index}" for index, name in enumerate(assign))
-        request: dict[str, Any] = {
-            "TableName": self.name,
-            "Key": _key(pk, sk),
-            "UpdateExpression": f"SET {assignments}",
-            "ExpressionAttributeNames": {alias: name for name, alias in aliases.items()},
-            "ExpressionAttributeValues": values,
-        }
-        if conditions:
-            request["ConditionExpression"] = " AND ".join(conditions)
-        self._call("update_item", request)
+        self._call("update_item", update_action(self.name, pk, sk, assign, remove, expected))
 
     def transact(self, actions: Sequence[Mapping[str, Any]]) -> None:
-        """Write up to ``TRANSACTION`` rows, all or none; actions come from ``put_action`` and ``delete_action``.
+        """Write up to ``TRANSACTION`` rows, all or none.
+
+        Args:
+            actions: from ``put_action``, ``delete_action`` and ``update_action``.
 
         Raises:
             ConditionError: the condition of one of them does not hold.
         """
-        wrapped = [{"Put" if "Item" in action else "Delete": action} for action in actions]
+        wrapped = [
+            {"Put" if "Item" in action else "Update" if "UpdateExpression" in action else "Delete": action}
+            for action in actions
+        ]
         self._call("transact_write_items", {"TransactItems": wrapped})
 
     def _call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,6 +278,35 @@ def delete_action(
     return _conditioned({"TableName": name, "Key": _key(pk, sk)}, condition, values)
 
 
+def update_action(
+    name: str, pk: str, sk: str, assign: Row, remove: Collection[str] = (), expected: Row | None = None
+) -> dict[str, Any]:
+    """An update, for ``Table.update``, which has the arguments, or a transaction."""
+    expected = expected or {}
+    aliases = {attribute: f"#{index}" for index, attribute in enumerate([*assign, *remove, *expected])}
+    values = {f":new{index}": encode(value) for index, value in enumerate(assign.values())}
+    conditions: list[str] = []
+    for index, (attribute, value) in enumerate(expected.items()):
+        if value is None:
+            conditions.append(f"attribute_not_exists({aliases[attribute]})")
+        else:
+            conditions.append(f"{aliases[attribute]} = :old{index}")
+            values[f":old{index}"] = encode(value)
+    expression = "SET " + ", ".join(f"{aliases[attribute]} = :new{index}" for index, attribute in enumerate(assign))
+    if remove:
+        expression += " REMOVE " + ", ".join(aliases[attribute] for attribute in remove)
+    action: dict[str, Any] = {
+        "TableName": name,
+        "Key": _key(pk, sk),
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": {alias: attribute for attribute, alias in aliases.items()},
+        "ExpressionAttributeValues": values,
+    }
+    if conditions:
+        action["ConditionExpression"] = " AND ".join(conditions)
+    return action
+
+
 def _conditioned(action: dict[str, Any], condition: str | None, values: Row | None) -> dict[str, Any]:
     if condition:
         action["ConditionExpression"] = condition
@@ -295,6 +322,13 @@ _CONFLICTS: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 def _reasons(error: ClientError) -> set[str]:
     reasons = error.response.get("CancellationReasons") or ()
     return {str(reason.get("Code")) for reason in reasons if isinstance(reason, dict)}
+
+
+def _permissions(operation: str) -> str:
+    """The IAM actions that an operation needs; a transaction has none of its own."""
+    if operation == "TransactWriteItems":
+        return "dynamodb:PutItem, dynamodb:UpdateItem or dynamodb:DeleteItem"
+    return f"dynamodb:{operation}"
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
@@ -315,8 +349,7 @@ def _store_error(error: ClientError, name: str) -> StoreError:
                 Code.TABLE_MISSING, f"There is no table {name} here. Check its name, the region and the account."
             )
         case "AccessDeniedException" | "UnrecognizedClientException" | "ExpiredTokenException":
-            return StoreError(
-                Code.ACCESS_DENIED, f"AWS denies access ({code}). Check the credentials and their permissions."
-            )
+            denied = _permissions(error.operation_name) if code == "AccessDeniedException" else f"access ({code})"
+            return StoreError(Code.ACCESS_DENIED, f"AWS denies {denied} on table {name}.")
         case _:
             return StoreError(Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code}).")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +15,9 @@ from claimsmith.store.dynamodb import PATIENT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Users with the same e-mail address that a message names.
+_SHOWN: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class PoolUser:
@@ -24,6 +27,7 @@ class PoolUser:
         attributes: as in the trigger's event: all strings, including ``sub`` and ``cognito:user_status``.
         iam_roles: the IAM roles of the groups.
         preferred_role: the role of the group with the lowest precedence value; None if groups with different roles tie.
+        enabled: False if Cognito lets this user not sign in.
     """
 
     sub: str
@@ -32,6 +36,7 @@ class PoolUser:
     groups: tuple[str, ...]
     iam_roles: tuple[str, ...] = ()
     preferred_role: str | None = None
+    enabled: bool = True
 
 
 class Pool:
@@ -47,13 +52,16 @@ class Pool:
         return pool_issuer(self.id)
 
     def user(self, name: str) -> PoolUser:
-        """A user by username, alias or subject.
+        """A user by username, alias, subject or e-mail address.
+
+        An e-mail address that is no username and no alias must be that of one user, and verified: everybody who may
+        write their own address could otherwise pass for its owner.
 
         Raises:
-            OperationError: there is no such user.
+            OperationError: there is no such user, there are several, or the address is not verified.
         """
-        found = self._call("admin_get_user", Username=name)
-        attributes = {entry["Name"]: entry["Value"] for entry in found["UserAttributes"]}
+        found = self._found(name)
+        attributes = _attributes(found["UserAttributes"])
         attributes["cognito:user_status"] = found["UserStatus"]
         groups: list[dict[str, Any]] = []
         request = {"Username": found["Username"]}
@@ -70,7 +78,50 @@ class Pool:
             groups=tuple(group["GroupName"] for group in groups),
             iam_roles=tuple(group["RoleArn"] for group in groups if group.get("RoleArn")),
             preferred_role=_preferred(groups),
+            enabled=found.get("Enabled", True),
         )
+
+    def sub(self, name: str) -> str:
+        """The subject of a user, found as ``user`` finds one: one request, because groups are not read.
+
+        Raises:
+            OperationError: as ``user``.
+        """
+        return _attributes(self._found(name)["UserAttributes"])["sub"]
+
+    def _found(self, name: str) -> dict[str, Any]:
+        """A user, as AdminGetUser returns them."""
+        try:
+            return self._call("admin_get_user", Username=name)
+        except OperationError as error:
+            if error.code != Code.NOT_FOUND or not _is_email(name):
+                raise
+        return self._call("admin_get_user", Username=self._username_of(name))
+
+    def _username_of(self, address: str) -> str:
+        """The username of the one user with this verified e-mail address."""
+        found: list[dict[str, Any]] = []
+        request: dict[str, Any] = {"Filter": f'email = "{address}"'}
+        while True:
+            page = self._call("list_users", **request)
+            found += page["Users"]
+            if not page.get("PaginationToken"):
+                break
+            request["PaginationToken"] = page["PaginationToken"]
+        if not found:
+            raise OperationError(Code.NOT_FOUND, "There is no such user in the pool. Check the name and the region.")
+        if len(found) > 1:
+            shown = ", ".join(sorted(user["Username"] for user in found)[:_SHOWN])
+            message = f"{len(found)} users of the pool have this e-mail address. Name one by username or sub: {shown}."
+            raise OperationError(Code.USER_AMBIGUOUS, message)
+        [user] = found
+        if _attributes(user["Attributes"]).get("email_verified") != "true":
+            message = (
+                f"The user {user['Username']} has not verified this e-mail address, so it may be somebody else's. "
+                "If it is theirs, name them by username or sub."
+            )
+            raise OperationError(Code.EMAIL_NOT_VERIFIED, message)
+        return str(user["Username"])
 
     def readable(self, client_id: str) -> frozenset[str] | None:
         """The attributes that an app client may read; None if it may read all, or if they cannot be found out.
@@ -103,9 +154,12 @@ class Pool:
                 raise OperationError(
                     Code.NOT_FOUND, f"There is no such {what}. Check the name and the region."
                 ) from error
-            if code in ("AccessDeniedException", "NotAuthorizedException", "UnrecognizedClientException"):
+            if code == "AccessDeniedException":
+                message = f"AWS denies cognito-idp:{error.operation_name} on user pool {self.id}."
+                raise OperationError(Code.ACCESS_DENIED, message) from error
+            if code in ("NotAuthorizedException", "UnrecognizedClientException", "ExpiredTokenException"):
                 raise OperationError(
-                    Code.ACCESS_DENIED, f"Cognito denies access ({code}). Check the credentials and their permissions."
+                    Code.ACCESS_DENIED, f"Cognito denies access ({code}). Check the credentials."
                 ) from error
             raise OperationError(Code.AWS_UNREACHABLE, f"Cognito refuses the request ({code}).") from error
         except BotoCoreError as error:
@@ -114,6 +168,15 @@ class Pool:
             )
             raise OperationError(Code.AWS_UNREACHABLE, message) from error
         return response
+
+
+def _attributes(entries: list[dict[str, str]]) -> dict[str, str]:
+    return {entry["Name"]: entry["Value"] for entry in entries}
+
+
+def _is_email(name: str) -> bool:
+    """Whether to look for a name among the e-mail addresses; quotes and backslashes are syntax of ListUsers."""
+    return "@" in name and not {'"', "\\"} & {*name}
 
 
 def _preferred(groups: list[dict[str, Any]]) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 
 from claimsmith.errors import Code, StoreError
-from claimsmith.store.dynamodb import ConditionError, Table, delete_action, put_action
+from claimsmith.store.dynamodb import ConditionError, Table, delete_action, put_action, update_action
 
 if TYPE_CHECKING:
     from tests.conftest import Client
@@ -71,6 +73,32 @@ def test_an_update_holds_to_what_it_expects(rows: Table) -> None:
             rows.update("P", "1", {"n": 9}, expected=expected)
     rows.update("P", "1", {"n": 2}, expected={"n": 1, "other": None})
     assert rows.get("P", "1") == {"pk": "P", "sk": "1", "n": 2}
+
+
+def test_an_update_removes_what_it_names(rows: Table) -> None:
+    rows.put({"pk": "P", "sk": "1", "n": 1, "other": "x"})
+    rows.update("P", "1", {"n": 2}, remove=("other", "never there"), expected={"pk": "P", "other": "x"})
+    assert rows.get("P", "1") == {"pk": "P", "sk": "1", "n": 2}
+
+
+def test_updates_in_a_transaction_hold_to_what_they_expect(rows: Table) -> None:
+    rows.put({"pk": "P", "sk": "1", "n": 1})
+    first = update_action(rows.name, "P", "1", {"n": 2}, expected={"n": 1})
+    with pytest.raises(ConditionError):
+        rows.transact([first, update_action(rows.name, "P", "2", {"n": 2}, expected={"pk": "P"})])
+    rows.transact([first, update_action(rows.name, "P", "2", {"n": 2}, expected={"pk": None})])
+    assert [row["n"] for row in rows.query("P")] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("operation", "named"), [("Scan", "dynamodb:Scan"), ("TransactWriteItems", "dynamodb:UpdateItem")]
+)
+def test_a_missing_permission_is_named(operation: str, named: str) -> None:
+    def denied(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, operation)
+
+    with pytest.raises(StoreError, match=f"{named}.* on table t"):
+        Table(SimpleNamespace(get_item=denied), "t").get("P", "1")
 
 
 def test_a_transaction_writes_all_or_none(rows: Table) -> None:
