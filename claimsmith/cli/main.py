@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from claimsmith import environment
-from claimsmith.cli import directory, policy, policy_tests, preview, verifier, versions
+from claimsmith.cli import members, policy, policy_tests, preview, tenants, users, verifier, versions
 from claimsmith.cli.options import Connection, shared_options_first
 from claimsmith.cli.session import Session
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
@@ -85,7 +85,9 @@ policy.register(app)
 policy_tests.register(app)
 versions.register(app)
 preview.register(app)
-directory.register(app)
+tenants.register(app)
+members.register(app)
+users.register(app)
 verifier.register(app)
 
 

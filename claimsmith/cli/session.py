@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import getpass
 import json
+import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -17,7 +19,12 @@ from claimsmith.store.dynamodb import PATIENT, Table, connect
 from claimsmith.store.pool import Pool, PoolUser, connect_pool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from claimsmith.cli.options import Connection
+
+#: Characters of a column of a list that is printed while it is read.
+_WIDTH: Final = 16
 
 
 @dataclass
@@ -63,6 +70,36 @@ class Session:
         if self.pool is None:
             return PoolUser(name, name, {"sub": name}, ())
         return self.pool.user(name)
+
+    def now(self) -> int:
+        """Epoch seconds."""
+        return int(time.time())
+
+    def lines(
+        self,
+        found: Iterable[dict[str, Any]],
+        header: Sequence[str],
+        cells: Callable[[dict[str, Any]], Sequence[str | None]],
+        none: str,
+    ) -> None:
+        """Print one thing a line as it is found: as JSON with ``--json``, otherwise in columns.
+
+        Args:
+            found: what there is.
+            header: the names of the columns.
+            cells: makes the cells of a line.
+            none: what to say where nothing is found.
+        """
+        empty = True
+        for one in found:
+            if self.as_json:
+                typer.echo(json.dumps(one, ensure_ascii=False))
+            else:
+                for line in [header, cells(one)] if empty else [cells(one)]:
+                    typer.echo("  ".join(f"{cell or '':<{_WIDTH}}" for cell in line).rstrip())
+            empty = False
+        if empty and not self.as_json:
+            typer.echo(none)
 
     def answer(self, data: dict[str, Any], text: str | Grid) -> None:
         """Print ``data`` with ``--json``, otherwise ``text`` (rich markup or a table)."""

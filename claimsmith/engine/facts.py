@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 #: Epoch seconds that a row may hold: 2001 to 5138. Milliseconds of any date since 1973 lie above.
-_EARLIEST: Final = 1_000_000_000
-_LATEST: Final = 99_999_999_999
+EARLIEST: Final = 1_000_000_000
+LATEST: Final = 99_999_999_999
 
 _ACTIVE: Final = "active"
 
@@ -73,6 +73,19 @@ class Membership(NamedTuple):
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     claims: Literals = NO_LITERALS
+
+
+class StoredMembership(NamedTuple):
+    """A membership as its row has it.
+
+    Attributes:
+        expires_at: epoch seconds.
+        why_not: why it does not count; None if it does, as far as the row shows.
+    """
+
+    membership: Membership
+    expires_at: int | None
+    why_not: str | None
 
 
 class Tenant(NamedTuple):
@@ -163,6 +176,25 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
     return UserFacts(user, memberships, tuple(problems))
 
 
+def read_membership(row: Row, now: int) -> StoredMembership | Problem:
+    """A membership whether it counts or not, for people; a problem where the row cannot be read.
+
+    ``read_user`` keeps it where ``why_not`` is None.
+    """
+    try:
+        return _stored(row, now)
+    except _UnreadableError as unreadable:
+        return _problem(row, unreadable)
+
+
+def is_past_ttl(row: Row, now: int) -> bool:
+    """Whether a row counts as deleted because its time to live has passed."""
+    try:
+        return _is_expired(row, now)
+    except _UnreadableError:
+        return False
+
+
 def read_tenant(row: Row, now: int) -> Tenant | Problem | None:
     """The tenant in a TENANT row; None where the row has expired, a problem where it cannot be read."""
     try:
@@ -201,12 +233,22 @@ def _user(row: Row) -> User:
 
 
 def _membership(row: Row, now: int) -> Membership | None:
+    stored = _stored(row, now)
+    return stored.membership if stored.why_not is None else None
+
+
+def _stored(row: Row, now: int) -> StoredMembership:
+    """Every attribute is read before the verdict, so that a broken row is reported even while it is inactive."""
     expires_at = _optional_time(row, "expires_at")
-    # Every attribute is read before the verdict, so that a broken row is reported even while it is inactive.
     membership = Membership(_strings(row, "roles"), _strings(row, "scopes"), _claims(row))
-    if _is_expired(row, now) or not _is_active(row) or (expires_at is not None and expires_at <= now):
-        return None
-    return membership
+    why_not = None
+    if _is_expired(row, now):
+        why_not = "its ttl has passed"
+    elif not _is_active(row):
+        why_not = "its status is not active"
+    elif expires_at is not None and expires_at <= now:
+        why_not = "it has expired"
+    return StoredMembership(membership, expires_at, why_not)
 
 
 def _is_active(row: Row) -> bool:
@@ -232,7 +274,7 @@ def _optional_time(row: Row, name: str) -> int | None:
     value = row[name]
     if isinstance(value, Decimal):
         value = float(value) if value.is_finite() else 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _EARLIEST <= value <= _LATEST:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not EARLIEST <= value <= LATEST:
         raise _UnreadableError(name, "is not a time in epoch seconds")
     return int(value)
 

@@ -36,7 +36,8 @@ PATIENT: Final = Config(connect_timeout=5.0, read_timeout=20.0, retries={"mode":
 #: Keys in one BatchGetItem.
 _BATCH: Final = 100
 
-#: Attempts for keys that DynamoDB leaves unprocessed, and the base of the growing pause between them in seconds.
+#: Attempts for what DynamoDB leaves unprocessed or throttles, and the base of the growing pause between them, in
+#: seconds.
 _BATCH_ATTEMPTS: Final = 6
 _BATCH_PAUSE: Final = 0.02
 
@@ -44,7 +45,8 @@ _BATCH_PAUSE: Final = 0.02
 TRANSACTION: Final = 100
 
 
-def _never() -> bool:
+def never() -> bool:
+    """What nobody who waits for all of it has: a reason to stop."""
     return False
 
 
@@ -64,6 +66,10 @@ class AbandonedError(StoreError):
 
 class ConditionError(StoreError):
     """A row was not as the caller expected: somebody else has written it."""
+
+
+class ThrottledError(StoreError):
+    """DynamoDB has written nothing, because the table is written faster than it can be at present."""
 
 
 class InvalidRequestError(StoreError):
@@ -94,7 +100,7 @@ class Table:
         limit: int | None = None,
         descending: bool = False,
         pages: int | None = None,
-        abandoned: Callable[[], bool] = _never,
+        abandoned: Callable[[], bool] = never,
     ) -> list[dict[str, Any]]:
         """The rows of one partition, read consistently; all of them unless ``limit`` is given.
 
@@ -201,14 +207,28 @@ class Table:
         self._call("put_item", put_action(self.name, row, condition, values))
 
     def delete(
-        self, pk: str, sk: str, *, condition: str | None = None, values: Mapping[str, Any] | None = None
+        self,
+        pk: str,
+        sk: str,
+        *,
+        condition: str | None = None,
+        values: Row | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         """Delete a row; deleting a missing row is not an error.
+
+        Args:
+            pk: the partition key.
+            sk: the sort key.
+            condition: what must hold.
+            values: the values in it.
+            names: the attributes in it that have a placeholder, because their name is a reserved word.
 
         Raises:
             ConditionError: the condition is not met.
         """
-        self._call("delete_item", delete_action(self.name, pk, sk, condition, values))
+        action = delete_action(self.name, pk, sk, condition, values)
+        self._call("delete_item", {**action, "ExpressionAttributeNames": names} if names else action)
 
     def update(
         self,
@@ -246,7 +266,15 @@ class Table:
             {"Put" if "Item" in action else "Update" if "UpdateExpression" in action else "Delete": action}
             for action in actions
         ]
-        self._call("transact_write_items", {"TransactItems": wrapped})
+        for attempt in count(1):
+            try:
+                self._call("transact_write_items", {"TransactItems": wrapped})
+            except ThrottledError:
+                if attempt == _BATCH_ATTEMPTS:
+                    raise
+                time.sleep(_BATCH_PAUSE * 2**attempt)
+            else:
+                return
 
     def _call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -318,6 +346,9 @@ def _conditioned(action: dict[str, Any], condition: str | None, values: Row | No
 #: The reasons for a cancelled transaction that mean that somebody else wrote a row.
 _CONFLICTS: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
+#: Those that mean that the same transaction succeeds later. botocore sends one again only if it was refused as a whole.
+_THROTTLED: Final = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
+
 
 def _reasons(error: ClientError) -> set[str]:
     reasons = error.response.get("CancellationReasons") or ()
@@ -337,11 +368,12 @@ def _key(pk: str, sk: str) -> dict[str, Any]:
 
 def _store_error(error: ClientError, name: str) -> StoreError:
     code = error.response.get("Error", {}).get("Code", "")
+    reasons = _reasons(error) if code == "TransactionCanceledException" else set()
+    if code in ("ConditionalCheckFailedException", "TransactionConflictException") or _CONFLICTS & reasons:
+        return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time. Try again.")
+    if _THROTTLED & reasons:
+        return ThrottledError(Code.AWS_UNREACHABLE, "The table is written too fast. Try again later.")
     match code:
-        case "ConditionalCheckFailedException" | "TransactionConflictException":
-            return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time. Try again.")
-        case "TransactionCanceledException" if _CONFLICTS & _reasons(error):
-            return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time. Try again.")
         case "ValidationException" | "SerializationException":
             return InvalidRequestError(Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code}).")
         case "ResourceNotFoundException":
@@ -351,5 +383,4 @@ def _store_error(error: ClientError, name: str) -> StoreError:
         case "AccessDeniedException" | "UnrecognizedClientException" | "ExpiredTokenException":
             denied = _permissions(error.operation_name) if code == "AccessDeniedException" else f"access ({code})"
             return StoreError(Code.ACCESS_DENIED, f"AWS denies {denied} on table {name}.")
-        case _:
-            return StoreError(Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code}).")
+    return StoreError(Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code}).")

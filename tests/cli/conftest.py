@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from claimsmith.store.dynamodb import Table
 
 POLICY = """\
-settings: {}
+settings: {privileged_scopes: [admin/*]}
 roles:
   viewer: {scopes: [orders/read]}
   editor: {inherits: [viewer], scopes: [orders/write], claims: {tier: gold}}

@@ -86,6 +86,9 @@ def wants(request: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
                 for kind, action in item.items()
                 for want in wants({"operation": f"{kind}Item", "parameters": action})
             ]
+        case "Query" if "IndexName" in parameters:
+            index = f"{parameters['TableName']}/index/{parameters['IndexName']}"
+            return [(f"dynamodb:{operation}", index, [parameters["ExpressionAttributeValues"][":sk"]["S"]])]
         case "Query":
             keys = [parameters["ExpressionAttributeValues"][":pk"]["S"]]
         case "PutItem":

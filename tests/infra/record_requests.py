@@ -143,13 +143,22 @@ def _commands(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: 
     """What each persona runs of the ``claimsmith`` command."""
     pools = botocore.session.get_session().create_client("cognito-idp")
     pool = pools.create_user_pool(PoolName="Users")["UserPool"]["Id"]
-    pools.admin_create_user(UserPoolId=pool, Username="someone", UserAttributes=[], MessageAction="SUPPRESS")
+    address = [{"Name": "email", "Value": "someone@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    pools.admin_create_user(UserPoolId=pool, Username="someone", UserAttributes=address, MessageAction="SUPPRESS")
     broken = {"pk": {"S": "PROBLEMS"}, "sk": {"S": "DRAFT"}, "findings": {"L": []}}
     client.put_item(TableName="Table", Item=broken)
     with tempfile.TemporaryDirectory() as folder:
         first, second = Path(folder, "first.yaml"), Path(folder, "second.yaml")
         first.write_text("settings: {}\nroles: {viewer: {scopes: [orders/read]}, editor: {scopes: [orders/write]}}\n")
         second.write_text("settings: {}\nroles: {viewer: {scopes: [orders/read]}}\n")
+        members = Path(folder, "members.csv")
+        members.write_text("user,tenant,roles\nsomeone@example.com,other,viewer\n")
+        reads = [
+            ["tenants", "list"],
+            ["tenants", "show", "acme"],
+            ["users", "list"],
+            ["users", "show", "someone@example.com", "--user-pool-id", pool],
+        ]
         commands = {
             "Operator": [
                 ["apply", str(first)],
@@ -167,11 +176,17 @@ def _commands(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: 
                 ["tenants", "activate", "other"],
                 ["members", "grant", "someone", "other", "--role", "viewer", "--user-pool-id", pool],
                 ["switch", "someone", "other", "--user-pool-id", pool],
+                ["members", "import", str(members), "--user-pool-id", pool],
+                ["members", "export"],
+                ["members", "list", "other"],
                 ["members", "revoke", "someone", "other", "--user-pool-id", pool],
+                ["tenants", "set", "other", "plan=pro"],
+                *reads,
+                ["users", "suspend", "someone@example.com", "--user-pool-id", pool],
             ],
             "PolicyEditor": [["lint"]],
             # With a pool, preview describes the app client, and that tells its secret too: not an auditor's to know.
-            "Auditor": [["lint"], ["preview", "--user", SUB]],
+            "Auditor": [["lint"], ["preview", "--user", SUB], *reads],
         }
         recorded = {}
         for persona, arguments in commands.items():

@@ -78,7 +78,7 @@ def _index(template: Template) -> dict[str, Any]:
 def test_the_requests_of_their_commands_are_allowed(
     production: Template, statements: list[Statement], requests: dict[str, list[dict[str, Any]]], persona: str
 ) -> None:
-    arns = _arns(production)
+    arns = {**_arns(production), "Table/index/by_sk": _index(production)}
     assert requests[persona]
     for request in requests[persona]:
         if request["service"] == "cognito-idp":

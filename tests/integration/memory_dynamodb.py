@@ -1,4 +1,4 @@
-"""The few operations of DynamoDB that publishing uses, on a dictionary, one at a time.
+"""The few operations of DynamoDB that publishing and imports use, on a dictionary, one at a time.
 
 The in-memory AWS of the other tests copies its whole table for each transaction, which takes seconds where many
 processes write many rows. ``test_publish_processes`` compares the answers of both on the same requests.
@@ -6,6 +6,7 @@ processes write many rows. ``test_publish_processes`` compares the answers of bo
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,9 @@ class MemoryDynamoDB:
     def put_item(self, **action: Any) -> Item:  # noqa: ANN401 - as above
         return self._write(action, "ConditionalCheckFailedException")
 
+    def update_item(self, **action: Any) -> Item:  # noqa: ANN401 - as above
+        return self._write(action, "ConditionalCheckFailedException")
+
     def delete_item(self, **action: Any) -> Item:  # noqa: ANN401 - as above
         return self._write(action, "ConditionalCheckFailedException")
 
@@ -88,6 +92,8 @@ class MemoryDynamoDB:
             if not self._holds(action):
                 raise ClientError({"Error": {"Code": refusal}}, "Write")
             before = self.items.pop(key, None)
+            if "UpdateExpression" in action:
+                item = _updated(before or {}, action)
             if item is not None:
                 self.items[key] = item
             if self._watcher is not None:
@@ -95,23 +101,36 @@ class MemoryDynamoDB:
         return {}
 
     def _holds(self, action: Item) -> bool:
+        condition: str = action.get("ConditionExpression", "")
         there = self.items.get(_key(action.get("Item", action.get("Key"))), {})
-        values = action.get("ExpressionAttributeValues", {})
-        match action.get("ConditionExpression"):
-            case None:
-                return True
-            case "attribute_not_exists(pk)":
-                return not there
-            case "attribute_exists(pk)":
-                return bool(there)
-            case "attribute_not_exists(pk) OR digest = :digest":
-                return not there or there.get("digest") == values[":digest"]
-            case "digest = :digest":
-                return bool(there.get("digest") == values[":digest"])
-            case "revision = :revision":
-                return bool(there.get("revision") == values[":revision"])
-            case other:
-                raise AssertionError(f"nothing is known of the condition {other}")
+        return not condition or any(
+            all(_is_met(term, there, action) for term in alternative.split(" AND "))
+            for alternative in condition.split(" OR ")
+        )
+
+
+def _is_met(term: str, there: Item, action: Item) -> bool:
+    """Whether one term of a condition holds: ``attribute_exists(x)``, ``attribute_not_exists(x)`` or ``x = :x``."""
+    names = action.get("ExpressionAttributeNames", {})
+    found = re.fullmatch(r"attribute_(not_)?exists\((.+)\)|(\S+) = (\S+)", term)
+    assert found, f"nothing is known of the condition {term}"
+    absent, tested, compared, value = found.groups()
+    if tested:
+        return (names.get(tested, tested) in there) is not bool(absent)
+    there_now = there.get(names.get(compared, compared))
+    return bool(there_now == action["ExpressionAttributeValues"][value])
+
+
+def _updated(there: Item, action: Item) -> Item:
+    """A row after ``SET #0 = :0, … REMOVE #1, …``."""
+    names, values = action["ExpressionAttributeNames"], action["ExpressionAttributeValues"]
+    assigned, _, removed = action["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
+    after = {**action["Key"], **there}
+    for name, _, value in (term.partition(" = ") for term in assigned.split(", ")):
+        after[names[name]] = values[value]
+    for name in filter(None, removed.split(", ")):
+        after.pop(names[name], None)
+    return after
 
 
 def holding(rows: Iterable[Mapping[str, Any]]) -> MemoryDynamoDB:

@@ -21,6 +21,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from claimsmith.errors import Code
+from claimsmith.service import import_members
+from claimsmith.service.directory import Editor
+from claimsmith.service.member_csv import Line
 from claimsmith.service.publish import Result, apply, publish
 from claimsmith.service.versions import promote, publishing_status, resume, rollback, stage
 from claimsmith.store import bundles, drafts
@@ -394,7 +397,16 @@ def test_the_table_in_memory_answers_as_the_in_memory_aws_does(dynamodb: Client)
     resume(rows, by="admin")
     publishing_status(rows, limit=1)
     bundles.load_all(rows, [1, 2, 9])
-    assert compared > 60
+    editor = Editor(rows, "admin", lambda: 1_900_000_000.0)
+    editor.add_tenant("acme")
+    editor.grant("u1", "acme", ["r000"])
+    editor.grant("u1", "acme", ["r001"], until=2_000_000_000)
+    editor.grant("u1", "acme", [], forever=True)
+    lines = [Line(2, {}, sub, "acme", {"roles": ("r002",)}) for sub in ("u1", "u2")]
+    changes = import_members.check(rows, lines, str, now=1_900_000_000).changes
+    editor.revoke("u1", "acme")
+    assert [(written, len(refused)) for written, refused in import_members.write(rows, changes, "admin")] == [(1, 1)]
+    assert compared > 80
 
 
 _IF_ABSENT: Final = {"ConditionExpression": "attribute_not_exists(pk)"}

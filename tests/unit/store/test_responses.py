@@ -216,7 +216,7 @@ def test_a_partition_has_the_rows_that_were_asked_for_and_no_others(answer: Answ
 )
 def test_an_index_has_the_keys_that_were_asked_for_and_no_others(answer: Answer) -> None:
     with pytest.raises(StoreError):
-        Table(Scripted(answer), NAME).keys_by_sk("TENANT#a")
+        list(Table(Scripted(answer), NAME).keys_by_sk("TENANT#a"))
 
 
 def test_a_partition_goes_on_where_the_page_before_ended() -> None:
@@ -246,7 +246,7 @@ READS: list[Callable[[Table], Any]] = [
     lambda rows: rows.get("P", "1"),
     lambda rows: rows.query("P", limit=1),
     lambda rows: rows.batch_get([("P", "1"), ("P", "2")]),
-    lambda rows: rows.keys_by_sk("1"),
+    lambda rows: list(rows.keys_by_sk("1")),
 ]
 
 
