@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked
 from claimsmith.cognito.limits import SCOPE
+from claimsmith.engine.built_in import ONLY_CLAIMSMITH
 from claimsmith.engine.codec import BundleError
-from claimsmith.engine.language import ONLY_US, is_privileged, is_unmanaged
+from claimsmith.engine.language import is_privileged, is_unmanaged
 from claimsmith.errors import Code, OperationError
 from claimsmith.policy.finding import clipped, nearest
 from claimsmith.store import bundles
@@ -65,7 +66,7 @@ class Vocabulary(NamedTuple):
             value: a JSON value.
         """
         if any(name in bundle.settings.own_claims for bundle in self.bundles):
-            return f"{attribute}.{clipped(name)}: {ONLY_US}."
+            return f"{attribute}.{clipped(name)}: {ONLY_CLAIMSMITH}."
         for token in CLAIM_ATTRIBUTES[attribute]:
             try:
                 checked(token, name, value)

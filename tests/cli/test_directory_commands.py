@@ -300,12 +300,12 @@ def test_a_user_is_shown_with_each_membership_and_why_it_does_not_count(claimsmi
     claimsmith("tenants", "add", "asleep")
     claimsmith("tenants", "suspend", "asleep")
     rows.put({"pk": "USER#u1", "sk": "USER", "roles": ["viewer"], "active_tenant": "acme", "status": "suspended"})
-    for tenant, attributes in {
-        "acme": {"roles": ["editor"]},
-        "asleep": {},
-        "nowhere": {},
-        "globex": {"ttl": NOW},
-    }.items():
+    for tenant, attributes in (
+        ("acme", {"roles": ["editor"]}),
+        ("asleep", {}),
+        ("nowhere", {}),
+        ("globex", {"ttl": NOW}),
+    ):
         rows.put({"pk": "USER#u1", "sk": f"TENANT#{tenant}", **attributes})
     shown = claimsmith("users", "show", "u1", "--json").data
     assert {one["tenant"]: one["why_not"] for one in shown.pop("memberships")} == {

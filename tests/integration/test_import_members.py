@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from claimsmith.errors import Code, OperationError, StoreError
 from claimsmith.service import import_members, member_csv
-from claimsmith.service.directory import Editor
+from claimsmith.service.directory import Editor, is_gone
 from claimsmith.service.publish import publish
 from claimsmith.store.dynamodb import Table
 from tests.integration.memory_dynamodb import MemoryDynamoDB, holding
@@ -241,7 +241,7 @@ def test_an_export_imports_to_no_change(published: MemoryDynamoDB, directory: li
     found = [membership_row(f"u{at}", tenant, **attributes) for at, (tenant, attributes) in enumerate(directory)]
     client = holding(found)
     client.items |= published.items
-    cells = [member_csv.exported(row, NOW) for row in found if not import_members.is_gone(row, NOW)]
+    cells = [member_csv.exported(row, NOW) for row in found if not is_gone(row, NOW)]
     file = io.StringIO()
     member_csv.write(file, [one for one in cells if isinstance(one, dict)])
     again = checked(Table(client, "t"), file.getvalue())

@@ -31,8 +31,11 @@ def test_a_line_gives_each_attribute_that_the_file_has_a_column_for() -> None:
 
 
 def test_a_column_that_is_not_there_gives_nothing_and_an_empty_cell_clears() -> None:
-    assert only("tenant,user,until\nacme,u1,\n")[4] == {"expires_at": None}
-    assert only("user,tenant,roles,status\nu1,acme,,\n")[4] == {"roles": (), "status": None}
+    [kept, cleared] = map(only, ("tenant,user,until\nacme,u1,\n", "user,tenant,roles,status\nu1,acme,,\n"))
+    assert isinstance(kept, Line)
+    assert isinstance(cleared, Line)
+    assert kept.given == {"expires_at": None}
+    assert cleared.given == {"roles": (), "status": None}
 
 
 @pytest.mark.parametrize(
