@@ -80,6 +80,12 @@ class Directory:
         """Everybody who has attributes or memberships."""
         return list(dict.fromkeys([*self.users, *self.members]))
 
+    @property
+    def scopes(self) -> set[str]:
+        """The scopes that memberships grant."""
+        attributes = (_membership("", one) for memberships in self.members.values() for one in memberships.values())
+        return {scope for membership in attributes for scope in membership.get("scopes", ())}
+
     def sub(self, username: str) -> str:
         """A user's ``sub``."""
         return str(self.users.get(username, {}).get("sub") or self._sub(username))

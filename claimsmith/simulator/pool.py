@@ -8,24 +8,23 @@ import uuid
 from collections.abc import Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import fields
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.engine.codec import decode, encode
-from claimsmith.engine.language import ALWAYS_UNMANAGED
 from claimsmith.errors import ConfigurationError, PolicyError, SignInRefusedError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import load
 from claimsmith.service.issue import Issuer, RefusedError
 from claimsmith.service.token_names import claim_names
 from claimsmith.simulator.api import event
-from claimsmith.simulator.directory import POOL_ATTRIBUTES, Directory, check_names
+from claimsmith.simulator.clients import MACHINE_FLOW, Clients
+from claimsmith.simulator.directory import POOL_ATTRIBUTES, Directory
 from claimsmith.simulator.dynamodb import MemoryClient
 from claimsmith.store.dynamodb import Table
-from claimsmith.testing import MACHINES, REFRESHES, SIGN_INS, AppClient, CognitoKit, UserLambdaValidationException
+from claimsmith.testing import MACHINES, REFRESHES, SIGN_INS, CognitoKit, UserLambdaValidationException
 from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
 
@@ -48,19 +47,12 @@ __all__ = ["PolicyPool", "SignInRefusedError"]
 #: Version of the one bundle, and ``policy_version`` in the tokens.
 VERSION: Final = 1
 
-#: The app client of a policy that names none.
-DEFAULT_CLIENT: Final = "app"
-
 #: Seconds for the trigger and its reads. How fast a test runs is not what is tested.
 _SECONDS: Final = 60.0
 
 #: More seconds than anything is cached for (``cache_seconds``).
 _FOREVER: Final = 1_000_000
 
-#: What ``clients`` may say of a client.
-_CLIENT_SETTINGS: Final = tuple(field.name for field in fields(AppClient) if field.name != "id")
-
-_MACHINE_FLOW: Final = "client_credentials"
 _TENANT_HINT: Final = "tenant_id"
 
 
@@ -70,7 +62,6 @@ class PolicyPool:
     The data may be changed at any time, and the next token shows it: nothing is cached.
 
     Attributes:
-        clients: settings by client id, as ``CognitoKit.add_client`` takes them.
         kit: the pool itself, for whatever else CognitoKit can do.
         rows: the table, read-only; what reads Claimsmith's table can read it.
     """
@@ -125,8 +116,6 @@ class PolicyPool:
         self._directory = Directory(
             _copied("users", users), _copied("tenants", tenants), _copied("members", members), self._made_sub
         )
-        self.clients: dict[str, dict[str, Any]] = {name: {} for name in self._bundle.clients}
-        self.clients |= _copied("clients", clients)
         self.rows = Table(MemoryClient(self._partition), "claimsmith")
         # Whatever the trigger remembers is too old by the time that it looks, so that changed data counts at once.
         monotonic = count(0, _FOREVER).__next__
@@ -138,6 +127,7 @@ class PolicyPool:
             clock=clock,
             trigger_seconds=_SECONDS,
         )
+        self._clients = Clients(self.kit, self._bundle, _copied("clients", clients))
         self._fill()
 
     @property
@@ -154,6 +144,11 @@ class PolicyPool:
     def members(self) -> dict[str, dict[str, Membership]]:
         """By username and tenant id: the roles of a membership, or its attributes."""
         return self._directory.members
+
+    @property
+    def clients(self) -> dict[str, dict[str, Any]]:
+        """Settings by client id, as ``CognitoKit.add_client`` takes them; empty for a client of the policy alone."""
+        return self._clients.settings
 
     @property
     def issuer(self) -> str:
@@ -271,7 +266,7 @@ class PolicyPool:
         with _refusals():
             return self.kit.sign_in(
                 username,
-                self._client_id(client, machine=False),
+                self._clients.choose(client, machine=False),
                 by=way,
                 scopes=scopes,
                 client_metadata=metadata,
@@ -325,11 +320,11 @@ class PolicyPool:
         Raises:
             SignInRefusedError: as for ``sign_in``; likewise the others.
         """
-        metadata = _metadata(MACHINES, _MACHINE_FLOW, tenant, client_metadata)
+        metadata = _metadata(MACHINES, MACHINE_FLOW, tenant, client_metadata)
         self._fill()
         with _refusals():
             return self.kit.client_credentials(
-                self._client_id(client, machine=True), scopes=scopes, client_metadata=metadata
+                self._clients.choose(client, machine=True), scopes=scopes, client_metadata=metadata
             )
 
     # The data as it is now.
@@ -345,53 +340,7 @@ class PolicyPool:
             user.enabled = known is None or known.enabled
         for username in self.kit.users.keys() - {*self._directory.usernames}:
             del self.kit.users[username]
-        allowed = self._scopes()
-        machines = {name for name, client in self._bundle.clients.items() if client.roles}
-        for client_id, settings in self.clients.items():
-            check_names(f"clients[{client_id!r}]", settings, _CLIENT_SETTINGS)
-            flows = settings.get("flows", [_MACHINE_FLOW] if client_id in machines else None)
-            machine = flows is not None and _MACHINE_FLOW in flows
-            defaults: dict[str, Any] = {"scopes": sorted(allowed if machine else allowed | ALWAYS_UNMANAGED)}
-            if machine:
-                defaults |= {"flows": flows, "secret": "invented"}
-            self.kit.add_client(client_id, **{**defaults, **settings})
-        if not self._ids(machine=False):
-            self.kit.add_client(DEFAULT_CLIENT, scopes=sorted(allowed | ALWAYS_UNMANAGED))
-
-    def _scopes(self) -> set[str]:
-        """Every scope that the policy or a membership names."""
-        bundle = self._bundle
-        found = {*bundle.scopes, *(scope for scope in bundle.settings.unmanaged_scopes if not scope.endswith("*"))}
-        for client in bundle.clients.values():
-            found |= client.scopes_allowed or set()
-        for route in bundle.routes.values():
-            found |= {*route.get("any_scope", ()), *route.get("all_scopes", ())}
-        for memberships in self._directory.members.values():
-            for membership in memberships.values():
-                found |= {*membership.get("scopes", ())} if isinstance(membership, Mapping) else set()
-        return found - ALWAYS_UNMANAGED
-
-    def _ids(self, *, machine: bool) -> list[str]:
-        return [client.id for client in self.kit.clients.values() if (_MACHINE_FLOW in client.flows) is machine]
-
-    def _client_id(self, client: str | None, *, machine: bool) -> str:
-        if client is not None:
-            if client in self.kit.clients:
-                return client
-            named = [name for name, row in self._bundle.clients.items() if row.name == client]
-            if len(named) == 1:
-                return named[0]
-            known = ", ".join(self.kit.clients)
-            raise ConfigurationError(f"There is no app client {client}; there are {known}.")
-        ids = self._ids(machine=machine)
-        if len(ids) == 1:
-            return ids[0]
-        what = "machines" if machine else "users"
-        raise ConfigurationError(
-            f"There are several app clients for {what}; choose one with client=: {', '.join(ids)}."
-            if ids
-            else f'There is no app client for {what}; add one to clients: {{"ID": {{"flows": ["{_MACHINE_FLOW}"]}}}}.'
-        )
+        self._clients.fill(self._directory.scopes)
 
     def _partition(self, pk: str) -> Iterator[dict[str, Any]]:
         if pk == table.BUNDLE:

@@ -209,7 +209,7 @@ def test_a_client_is_named_by_id_or_by_its_name_in_the_policy(policy: Path) -> N
     assert scopes(pool.sign_in("ana", client="spa", scopes=["openid", "orders/read"]).access) == {"openid"}
     with pytest.raises(ConfigurationError, match="several app clients for users"):
         pool.sign_in("ana")
-    with pytest.raises(ConfigurationError, match="There is no app client wbe"):
+    with pytest.raises(ConfigurationError, match=r"wbe is no app client. Use one of these ids: nightly, web1, spa"):
         pool.sign_in("ana", client="wbe")
 
 
