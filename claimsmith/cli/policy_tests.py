@@ -10,6 +10,7 @@ import typer
 
 from claimsmith import policy
 from claimsmith.cli.policy import Variables, variables, write
+from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
 from claimsmith.errors import Code, PolicyError
 from claimsmith.policy.junit import Case, xml
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from claimsmith.policy.test_report import Difference, Share
+
+#: Exit code after Ctrl-C: 128 and the number of the signal.
+_INTERRUPTED: Final = 130
 
 #: Columns of the lines that divide the report.
 _WIDTH: Final = 80
@@ -54,7 +58,12 @@ def run_command(
     """
     session: Session = context.obj
     try:
-        report = run_tests(policy.load(file, variables(var)), matching)
+        draft = policy.load(file, variables(var))
+        with progress("Testing", len(draft.section("tests"))) as done:
+            report = run_tests(draft, matching, done)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Nothing was written.", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
     except PolicyError as refused:
         if junit is not None:
             details = "\n".join(map(str, refused.findings)) or refused.message

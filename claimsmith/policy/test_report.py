@@ -10,8 +10,9 @@ from claimsmith.policy.lint import without_tests
 from claimsmith.policy.policy_tests import Difference, bundle_of, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from claimsmith.policy.documents import Test
     from claimsmith.policy.draft import Draft, Entry
     from claimsmith.policy.finding import Path
 
@@ -70,12 +71,13 @@ class Report(NamedTuple):
         return self.count("passed") == len(self.results)
 
 
-def run_tests(draft: Draft, matching: str | None = None) -> Report:
+def run_tests(draft: Draft, matching: str | None = None, done: Callable[[int], None] = lambda _: None) -> Report:
     """Run the tests of a policy.
 
     Args:
         draft: the policy.
         matching: run only tests whose name contains this text, in upper or lower case; None runs all.
+        done: called with the number of tests that are done since the last call.
 
     Raises:
         OperationError: there is no test to run.
@@ -90,5 +92,11 @@ def run_tests(draft: Draft, matching: str | None = None) -> Report:
     bundle = bundle_of(document)
     results = tuple(Result(entry, tuple(run(policy.tests[entry.name], bundle))) for entry in selected)
     whole = len(selected) == len(entries)
-    coverage = measure(bundle, policy.tests.values()) if whole else None
+    coverage = measure(bundle, _counted(policy.tests.values(), done)) if whole else None
     return Report(results, len(entries) - len(selected), coverage)
+
+
+def _counted(tests: Iterable[Test], done: Callable[[int], None]) -> Iterator[Test]:
+    for test in tests:
+        yield test
+        done(1)

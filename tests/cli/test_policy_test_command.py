@@ -231,6 +231,16 @@ def test_a_file_that_cannot_be_written_is_said(test_of: Command, tmp_path: Path)
     assert "cannot be written" in done.err
 
 
+def test_ctrl_c_leaves_nothing_behind(test_of: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("claimsmith.policy.test_report.measure", interrupted)
+    done = test_of("--junit", str(tmp_path / "junit.xml"))
+    assert (done.code, done.out, done.err) == (130, "", "Stopped. Nothing was written.\n")
+    assert not (tmp_path / "junit.xml").exists()
+
+
 def test_an_error_is_json_as_well(test_of: Command) -> None:
     data: dict[str, Any] = json.loads(test_of("-k", "owner", "--json").out)
     assert data["error"]["code"] == "CS4028"
