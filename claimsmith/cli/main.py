@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from claimsmith import environment
-from claimsmith.cli import members, policy, policy_tests, preview, tenants, users, verifier, versions
+from claimsmith.cli import explain, members, policy, policy_tests, preview, tenants, users, verifier, versions
 from claimsmith.cli.options import Connection, shared_options_first
 from claimsmith.cli.session import Session
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
@@ -32,6 +32,7 @@ app = typer.Typer(
 _EXIT: Final = {
     Code.MISCONFIGURED: 2,
     Code.BAD_ARGUMENT: 2,
+    Code.INPUT_UNREADABLE: 2,
     Code.AWS_UNREACHABLE: 3,
     Code.TABLE_MISSING: 3,
     Code.ACCESS_DENIED: 3,
@@ -85,6 +86,7 @@ policy.register(app)
 policy_tests.register(app)
 versions.register(app)
 preview.register(app)
+explain.register(app)
 tenants.register(app)
 members.register(app)
 users.register(app)

@@ -3,130 +3,117 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from claimsmith.cli.session import Session
-from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, SOURCES, Request
-from claimsmith.cognito.limits import ADMIN_SCOPE, SUB
+from claimsmith.cli import requests
+from claimsmith.cli.requests import Options, asked
 from claimsmith.engine.decide import Refusal
-from claimsmith.engine.language import TENANT_HINT
-from claimsmith.errors import Code, OperationError
+from claimsmith.errors import Code
+from claimsmith.service.compare import claim_differences
 from claimsmith.service.preview import Preview, preview
 
 if TYPE_CHECKING:
+    from claimsmith.cli.requests import Asked
+    from claimsmith.cli.session import Session
+    from claimsmith.engine.facts import Problem
     from claimsmith.engine.reasons import Reason
-
-_PREFIX = "TokenGeneration_"
-
-Repeated = list[str] | None
+    from claimsmith.service.compare import ClaimDifference
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("preview")(preview_command)
+    app.command("preview", rich_help_panel=requests.ANSWERS)(preview_command)
 
 
 def preview_command(  # noqa: PLR0913 - the options of a request
     context: typer.Context,
-    user: Annotated[
-        str | None, typer.Option(help="Preview this user: the sub, or with --user-pool-id the username.")
-    ] = None,
-    client: Annotated[str, typer.Option(help="Sign in with this app client.")] = "preview",
-    source: Annotated[
-        str, typer.Option(help="Use this trigger source, with or without TokenGeneration_.")
-    ] = "Authentication",
-    tenant: Annotated[str | None, typer.Option(help="Request this tenant by client metadata.")] = None,
-    scope: Annotated[
-        Repeated, typer.Option(help="Request this scope; default: as in an API sign-in, or openid. Repeatable.")
-    ] = None,
-    group: Annotated[
-        Repeated, typer.Option(help="Use this group instead of the user's groups in the pool. Repeatable.")
-    ] = None,
-    attribute: Annotated[
-        Repeated, typer.Option(metavar="NAME=VALUE", help="Override a user attribute of the pool. Repeatable.")
-    ] = None,
-    version: Annotated[
-        int | None, typer.Option(help="Use this version of the policy; default: the one in force.")
-    ] = None,
-    at: Annotated[int | None, typer.Option(help="Preview as of this time, in epoch seconds.")] = None,
+    user: requests.User = None,
+    client: requests.Client = None,
+    source: requests.Source = None,
+    tenant: requests.Tenant = None,
+    scope: Annotated[requests.Repeated, typer.Option("--scope", "--request-scope", help=requests.REQUESTED)] = None,
+    group: Annotated[requests.Repeated, typer.Option("--group", "--in-group", help=requests.IN_GROUP)] = None,
+    attribute: requests.Attribute = None,
+    event: requests.Event = None,
+    with_rows: requests.With = None,
+    version: requests.Version = None,
+    compare: requests.Compare = None,
+    at: requests.At = None,
 ) -> None:
-    """Preview both tokens of a user, and the row that each part comes from. Exits with 1 if the sign-in is refused."""
+    """Preview both tokens of a user, and the row that each part comes from. Exits with 1 if the sign-in is refused.
+
+    Example: claimsmith preview --user alice --client web --with new-role.yaml
+    """
     session: Session = context.obj
-    request = _request(session, user, client, source, tenant, scope, group, attribute)
-    clock = {"clock": lambda: float(at)} if at is not None else {}
-    issuer = session.pool.issuer if session.pool else ""
-    readable = session.pool.readable(client) if session.pool else None
-    result = preview(session.rows, request, issuer=issuer, readable=readable, version=version, **clock)
+    options = Options(
+        user=user,
+        client=client,
+        source=source,
+        tenant=tenant,
+        scopes=scope,
+        groups=group,
+        attributes=attribute,
+        event=event,
+        rows=with_rows,
+        version=version,
+        at=at,
+    )
+    request = asked(session, options)
+    result = _previewed(request)
+    other = None if compare is None else _previewed(replace(request, version=compare))
     if session.as_json:
-        session.out.print_json(json.dumps(_data(result)))
+        session.out.print_json(json.dumps(_data(result, other)))
     else:
         _show(session, result)
+        if other is not None:
+            _show_differences(session, result, other)
     if isinstance(result.outcome, Refusal):
         raise typer.Exit(1)
 
 
-def _request(
-    session: Session,
-    user: str | None,
-    client: str,
-    source: str,
-    tenant: str | None,
-    scopes: Repeated,
-    groups: Repeated,
-    attributes: Repeated,
-) -> Request:
-    source = _PREFIX + source.removeprefix(_PREFIX)
-    if source not in SOURCES:
-        known = ", ".join(sorted(name.removeprefix(_PREFIX) for name in SOURCES))
-        raise OperationError(Code.BAD_ARGUMENT, f"There is no such source. Use one of {known}.")
-    metadata = {} if tenant is None else {TENANT_HINT: tenant}
-    if source == MACHINE_SOURCE:
-        pool_id = session.pool.id if session.pool else ""
-        return Request(
-            source, client, None, "ClientCredentials", {}, (), tuple(scopes or ()), metadata, pool_id=pool_id
-        )
-    if user is None:
-        raise OperationError(Code.BAD_ARGUMENT, "No user given. Use --user, or --source ClientCredentials.")
-    found = session.user(user)
-    if not SUB.fullmatch(found.sub):
-        raise OperationError(Code.BAD_ARGUMENT, "This is not a sub. To use a username, add --user-pool-id.")
-    given = dict(item.partition("=")[::2] for item in attributes or ())
-    return Request(
-        source=source,
-        client_id=client,
-        sub=found.sub,
-        username=found.username,
-        attributes={**found.attributes, **given, "sub": found.sub},
-        groups=found.groups if groups is None else tuple(groups),
-        scopes=(("openid",) if source == MANAGED_LOGIN else (ADMIN_SCOPE,)) if scopes is None else tuple(scopes),
-        metadata=metadata,
-        iam_roles=found.iam_roles if groups is None else (),
-        preferred_role=found.preferred_role if groups is None else None,
-        pool_id=session.pool.id if session.pool else "",
+def _previewed(request: Asked) -> Preview:
+    return preview(
+        request.rows,
+        request.request,
+        issuer=request.issuer,
+        readable=request.readable,
+        version=request.version,
+        clock=request.clock,
     )
 
 
-def _data(result: Preview) -> dict[str, Any]:
+def _data(result: Preview, other: Preview | None) -> dict[str, Any]:
     outcome = result.outcome
-    return {
+    data: dict[str, Any] = {
         "policy_version": result.version,
-        "refused": outcome.code if isinstance(outcome, Refusal) else None,
+        "refused": refused(outcome),
         "access": result.access,
         "id": result.id,
         "reasons": [reason._asdict() for reason in outcome.reasons],
         "problems": [problem._asdict() for problem in outcome.problems],
     }
+    if other is not None:
+        data["compared"] = {
+            "policy_version": other.version,
+            "refused": refused(other.outcome),
+            "differences": [difference._asdict() for difference in claim_differences(other, result)],
+        }
+    return data
+
+
+def refused(outcome: object) -> Code | None:
+    """The code of a refusal; None for a decision."""
+    return outcome.code if isinstance(outcome, Refusal) else None
 
 
 def _show(session: Session, result: Preview) -> None:
     outcome = result.outcome
-    if isinstance(outcome, Refusal):
-        session.out.print(f"[red]Refused[/red] with {outcome.code} ({outcome.code.name.lower()}).", highlight=False)
-    session.out.print(f"Policy version {result.version}.", highlight=False)
+    show_outcome(session, outcome, result.version)
     for title, token, claims in (("Access token", "access", result.access), ("ID token", "id", result.id)):
         if claims:
             session.out.print(_token(title, token, claims, outcome.reasons))
@@ -136,10 +123,45 @@ def _show(session: Session, result: Preview) -> None:
             cells = (reason.kind, reason.name, reason.outcome, reason.source, reason.detail)
             grid.add_row(*(escape(cell) for cell in cells))
     session.out.print(grid)
-    for problem in outcome.problems:
+    show_problems(session, outcome.problems)
+
+
+def show_outcome(session: Session, outcome: object, version: int) -> None:
+    """Print the version of the policy and whether it refuses."""
+    if isinstance(outcome, Refusal):
+        session.out.print(f"[red]Refused[/red] with {outcome.code} ({outcome.code.name.lower()}).", highlight=False)
+    session.out.print(f"Policy version {version}.", highlight=False)
+
+
+def show_problems(session: Session, problems: tuple[Problem, ...]) -> None:
+    """Print rows that cannot be read or are not applied."""
+    for problem in problems:
         what = "cannot be read" if problem.code == Code.ROW_UNREADABLE else "ignored"
         text = f"{what}: {problem.row} {problem.attribute} {problem.why} [{problem.code}]"
         session.out.print(text, style="yellow", markup=False, highlight=False)
+
+
+def _show_differences(session: Session, result: Preview, other: Preview) -> None:
+    if isinstance(other.outcome, Refusal):
+        session.out.print(f"Version {other.version} refuses with {other.outcome.code}.", highlight=False)
+    found = claim_differences(other, result)
+    if not found:
+        session.out.print(f"No claim differs from version {other.version}.", highlight=False)
+        return
+    grid = Grid("token", "claim", f"version {other.version}", f"version {result.version}", title="Differences")
+    grid.title_justify, grid.title_style = "left", "bold"
+    for difference in found:
+        grid.add_row(*map(escape, _cells(difference)))
+    session.out.print(grid)
+
+
+def _cells(difference: ClaimDifference) -> tuple[str, str, str, str]:
+    before, after = ("-" if value is None else _written(value) for value in (difference.before, difference.after))
+    return difference.token, difference.claim, before, after
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _token(title: str, token: str, claims: dict[str, Any], reasons: tuple[Reason, ...]) -> Grid:
@@ -151,6 +173,5 @@ def _token(title: str, token: str, claims: dict[str, Any], reasons: tuple[Reason
     sources["scope"] = "see scopes below"
     grid = Grid("claim", "value", "row", title=title, title_justify="left", title_style="bold")
     for name, value in claims.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        grid.add_row(escape(name), escape(text), escape(sources.get(name, "Cognito")))
+        grid.add_row(escape(name), escape(_written(value)), escape(sources.get(name, "Cognito")))
     return grid

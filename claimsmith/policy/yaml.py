@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -99,14 +99,39 @@ def parse(text: str, file: str, variables: Mapping[str, str]) -> Draft:
     Raises:
         PolicyError: as ``load``.
     """
+    document, lines = _read(text, file, variables)
+    if document is None:
+        raise FileError(Code.UNREADABLE_FILE, file, None, "is empty; add at least settings: {}.")
+    return _draft(document, lines, file)
+
+
+def load_rows(text: str, file: str) -> list[Mapping[str, Any]]:
+    """Return the rows in the text of a file that has one row of the table, or a list of rows.
+
+    Args:
+        text: YAML or JSON; each row has its ``pk`` and ``sk``.
+        file: the file's name, for messages.
+
+    Raises:
+        PolicyError: the text is not YAML, or has no rows.
+    """
+    document, _ = _read(text, file, {})
+    rows = document if isinstance(document, list) else [document]
+    if not rows or not all(isinstance(row, Mapping) and {"pk", "sk"} <= row.keys() for row in rows):
+        raise FileError(Code.UNREADABLE_FILE, file, None, "has no rows; each row is a map with pk and sk.")
+    return rows
+
+
+def _read(text: str, file: str, variables: Mapping[str, str]) -> tuple[Any, Lines]:
+    """Return the content of a file with its line numbers; None if there is none."""
+    lines: Lines = {}
     try:
         _check_structure(text, file)
         root = yaml.compose(text, Loader=_LOADER)
         if root is None:
-            raise FileError(Code.UNREADABLE_FILE, file, None, "is empty; add at least settings: {}.")
-        lines: Lines = {}
+            return None, lines
         _resolve(root, (), lines, file, variables)
-        document = yaml.constructor.SafeConstructor().construct_document(root)
+        return yaml.constructor.SafeConstructor().construct_document(root), lines
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         tab = "\t" in "".join(text.splitlines()[line : line + 1])
@@ -114,7 +139,6 @@ def parse(text: str, file: str, variables: Mapping[str, str]) -> Draft:
         raise _unreadable(file, line, problem or "not valid YAML") from error
     except (yaml.YAMLError, *_CONSTRUCTOR_ERRORS) as error:
         raise FileError(Code.UNREADABLE_FILE, file, None, "is not valid YAML.") from error
-    return _draft(document, lines, file)
 
 
 def _check_structure(text: str, file: str) -> None:

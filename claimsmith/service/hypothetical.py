@@ -62,16 +62,16 @@ def _in_force(rows: Table, policy: Mapping[Key, Row | None]) -> dict[Key, Row]:
     document, digest = encode(compile_policy(draft))
     newest = bundles.newest(rows)
     number = newest.number + 1 if newest else 1
-    version = {table.PK: table.BUNDLE, table.SK: table.version_sk(number), "digest": digest, "document": document}
-    pointer = {
-        table.PK: table.BUNDLE,
-        table.SK: table.CURRENT,
-        "version": number,
-        "digest": digest,
-        "revision": 1,
-        "hold": False,
+    version = (table.BUNDLE, table.version_sk(number))
+    pointer = (table.BUNDLE, table.CURRENT)
+    return {
+        version: {**_keys(version), "digest": digest, "document": document},
+        pointer: {**_keys(pointer), "version": number, "digest": digest, "revision": 1, "hold": False},
     }
-    return {(row[table.PK], row[table.SK]): row for row in (version, pointer)}
+
+
+def _keys(key: Key) -> dict[str, str]:
+    return dict(zip((table.PK, table.SK), key, strict=True))
 
 
 def _keyed(given: Mapping[str, Any]) -> tuple[Key, Row | None]:

@@ -59,5 +59,5 @@ class Overlay(Table):
         found = self._under.batch_get([key for key in keys if key not in self._rows], consistent=consistent)
         return found + [dict(row) for key in keys if (row := self._rows.get(key)) is not None]
 
-    def _call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - as in ``Table``
         raise TypeError(f"rows laid over {self.name} cannot be written: {operation}")

@@ -106,11 +106,11 @@ def test_the_commands_that_pages_name_were_found() -> None:
         ("revoke session", None),
         ("promote puts the draft in force.", None),
         ("resources", None),
-        ("explain --user U", "explain"),
+        ("enlighten --user U", "enlighten"),
         ("members add alice", "members add"),
         ("preview --usr U", "preview --usr"),
         ("apply FILE --role x", "apply --role"),
-        ("--table drill explain", "explain"),
+        ("--table drill enlighten", "enlighten"),
     ],
 )
 def test_what_is_not_there_is_found(line: str, unknown: str | None) -> None:

@@ -1,20 +1,19 @@
-"""What ``explain`` says of an absence is true: changing exactly that makes the thing be there.
+"""What ``explain`` says is true: with exactly the changes that it names, the thing is there.
 
-And the chain of what is there ends at rows that give it: without them, it is not.
+And its chains are those of the policy and the directory as they are written.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claimsmith.engine import Decision, parse_event
+from claimsmith.engine import parse_event
 from claimsmith.engine.explanation import (
-    Change,
     PolicyVersion,
     Situation,
     Target,
@@ -24,6 +23,8 @@ from claimsmith.engine.explanation import (
 )
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
+from claimsmith.service.explain import read_situation
+from claimsmith.service.preview import preview
 from tests.policies import NOW, VERSION, policy_rows
 from tests.property.strategies import (
     CLAIM_NAMES,
@@ -37,10 +38,12 @@ from tests.property.strategies import (
     hostile_directories,
     policies,
 )
-from tests.property.test_preview_equals_issued import full_directories, full_policies
+from tests.property.test_preview_equals_issued import full_directories, full_policies, situations, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.property.test_preview_equals_issued import Situation as Stored
 
 IN_CI = os.environ.get("CI") == "true"
 EXAMPLES = 600 if IN_CI else 100
@@ -93,3 +96,35 @@ def test_with_exactly_the_changes_of_an_absence_the_thing_is_there(
         for left_out in absence.steps:
             others = [step for step in absence.steps if step is not left_out]
             assert not is_there(situation.changed(*others), target), (left_out, absence)
+
+
+@settings(max_examples=EXAMPLES // 2)
+@given(situations(), any_events)
+def test_a_situation_is_decided_as_the_trigger_decides_it(situation: Stored, event: dict[str, Any]) -> None:
+    """Though it has more rows than the trigger reads; problems of these are told as well."""
+    rows, request = table_of(*situation), parse_event(event)
+    shown = preview(rows, request, clock=lambda: NOW)
+    read = read_situation(rows, request, clock=lambda: NOW)
+    assert read.policy.number == shown.version
+    assert read.outcome._replace(problems=()) == shown.outcome._replace(problems=())
+    assert set(shown.outcome.problems) <= set(read.outcome.problems)
+
+
+@settings(max_examples=EXAMPLES // 2)
+@given(st.one_of(policies(), full_policies()), st.one_of(directories(), full_directories()), any_events)
+def test_the_chain_of_a_role_follows_the_policy_from_a_row_that_assigns_the_last(
+    policy: Policy, directory: list[dict[str, Any]], event: dict[str, Any]
+) -> None:
+    situation = situation_of(policy, directory, event)
+    assigned = {f"{row['pk']} {row['sk']}": row for row in directory} | {
+        f"{row['pk']} {row['sk']}": row for row in policy_rows(**policy.sections())
+    }
+    for item in items(situation):
+        if item.kind != "role":
+            continue
+        names = [link.row.removeprefix("POLICY ROLE#") for link in item.chain if link.row.startswith("POLICY ROLE#")]
+        assert names[0] == item.name
+        for inherited, by in pairwise(names):
+            assert inherited in policy.roles[by]["inherits"]
+        row = assigned[item.chain[len(names)].row]
+        assert names[-1] in {*row.get("roles", ()), *row.get("default_roles", ())}

@@ -7,21 +7,19 @@ thing is there, and without any one of them it is not.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS, refused_name
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
+from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.decide import Decision, Refusal
-from claimsmith.engine.explanation.plans import Plans, Target, named
-from claimsmith.engine.language import BUILT_IN_CLAIMS, is_unmanaged
+from claimsmith.engine.explanation.plans import Plans, Target, named, similar
+from claimsmith.engine.language import is_unmanaged
 from claimsmith.errors import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.explanation.situation import Change, Plan, Situation
 
@@ -152,11 +150,6 @@ def _obstacle(situation: Situation, target: Target) -> object:
     return outcome.tenant_id, outcome.roles, tuple(against), bool(situation.tokens[1])
 
 
-def _similar(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, sorted(known), n=1)
-    return f" (did you mean {close[0]}?)" if close and close[0] != name else ""
-
-
 _HOPELESS: Final = {
     Code.USER_TOO_LARGE: "the user has more rows than are read of one user",
     Code.TOO_MANY_CHANGES: "the tokens would hold more claims and scopes than Cognito takes",
@@ -177,11 +170,11 @@ def _in_the_way(situation: Situation, target: Target) -> str:
     ]
     match target.kind:
         case "role" if name not in bundle.roles:
-            against = [f"the policy has no role {name}{_similar(name, bundle.roles)}"]
+            against = [f"the policy has no role {name}{similar(name, bundle.roles)}"]
         case "scope" if not SCOPE.fullmatch(name):
             against = ["Cognito does not take a scope with these characters"]
         case "scope" if name not in bundle.scopes and not is_unmanaged(name, bundle.settings.unmanaged_scopes):
-            against = [f"no role and no rule grants it{_similar(name, bundle.scopes)}"]
+            against = [f"no role and no rule grants it{similar(name, bundle.scopes)}"]
         case "group" if situation.request.machine:
             against = ["a machine has no groups"]
         case "claim":

@@ -154,7 +154,7 @@ class _Chains:
     def claim(self, token: str, name: str) -> tuple[Link, ...]:
         reason = self.claims.get((token, name))
         if reason is None:
-            attribute = token == TOKENS[1] and name in self.situation.request.attributes
+            attribute = token == TOKENS[1] and name != "sub" and name in self.situation.request.attributes
             return (Link(f"the user's attribute {name}" if attribute else "set by Cognito", COGNITO),)
         if name == self.bundle.settings.claim_names.get("roles"):
             rows = dict.fromkeys(self.role_rows[role] for role in self.decision.roles)

@@ -5,6 +5,7 @@ Nothing here is certain: ``absences`` tries the plans and keeps what helps.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from claimsmith import table
@@ -22,7 +23,7 @@ from claimsmith.engine.language.values import form_of, template_parts
 from claimsmith.engine.reasons import SETTINGS_ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.explanation.situation import Situation
@@ -133,8 +134,9 @@ class Plans:
             why = "the membership does not grant it"
             yield one(subject.membership_row, "scopes", "add", scope, why)
         if scope not in self.bundle.scopes and SCOPE.fullmatch(scope) and isinstance(self.situation.outcome, Decision):
+            meant = similar(scope, self.bundle.scopes)
             for name in self.situation.outcome.roles:
-                why = f"no role and no rule grants it; role {name}, which is assigned, could"
+                why = f"no role and no rule grants it{meant}; role {name}, which is assigned, could"
                 yield one(self.bundle.roles[name].row, "scopes", "add", scope, why)
 
     # Groups.
@@ -294,3 +296,9 @@ def _rule_name(row: str) -> str:
 
 def _keys(value: object) -> set[str]:
     return set(value) if isinstance(value, dict) else set()
+
+
+def similar(name: str, known: Iterable[str]) -> str:
+    """A question in brackets, for a name that is perhaps a misspelt one."""
+    close = get_close_matches(name, sorted(known), n=1)
+    return f" (did you mean {close[0]}?)" if close and close[0] != name else ""
