@@ -161,6 +161,30 @@ class Table:
                 return
             request["ExclusiveStartKey"] = page.next
 
+    def scan(self, pk_prefix: str, *, after: Key | None = None) -> Iterator[list[dict[str, Any]]]:
+        """All rows whose partition key has a prefix, page by page; a request reads at most 1 MB (API reference, Scan).
+
+        DynamoDB returns the rows of a partition one after another, by sort key. What is written meanwhile may or may
+        not be among the rows.
+
+        Args:
+            pk_prefix: the prefix.
+            after: the key of a row: start after it, as the same scan would have gone on.
+        """
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "FilterExpression": "begins_with(pk, :pk)",
+            "ExpressionAttributeValues": {":pk": {"S": pk_prefix}},
+        }
+        if after is not None:
+            request["ExclusiveStartKey"] = _key(*after)
+        while True:
+            page = responses.page(self._call("scan", request), {}, pk_prefix=pk_prefix)
+            yield page.rows
+            if page.next is None:
+                return
+            request["ExclusiveStartKey"] = page.next
+
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         """One row, read consistently; None if there is no such row."""
         request = {

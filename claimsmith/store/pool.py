@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,7 +14,8 @@ from claimsmith.errors import Code, OperationError
 from claimsmith.store.dynamodb import PATIENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
 #: Users with the same e-mail address that a message names.
 _SHOWN: Final = 5
@@ -37,6 +39,31 @@ class PoolUser:
     iam_roles: tuple[str, ...] = ()
     preferred_role: str | None = None
     enabled: bool = True
+
+
+class Memberships(NamedTuple):
+    """The groups of a user, and what comes with them; the fields are those of ``PoolUser``."""
+
+    groups: tuple[str, ...] = ()
+    iam_roles: tuple[str, ...] = ()
+    preferred_role: str | None = None
+
+
+class ListedUser(NamedTuple):
+    """A user as the pool lists it: a ``PoolUser`` without groups."""
+
+    sub: str
+    username: str
+    attributes: Mapping[str, str]
+
+
+class ThrottledError(OperationError):
+    """Cognito asks for fewer requests, and has been asked again."""
+
+
+#: Seconds to wait before a list request is sent again, at first and at most; botocore has retried by then.
+_FIRST_PAUSE: Final = 1.0
+_LAST_PAUSE: Final = 32.0
 
 
 class Pool:
@@ -63,23 +90,35 @@ class Pool:
         found = self._found(name)
         attributes = _attributes(found["UserAttributes"])
         attributes["cognito:user_status"] = found["UserStatus"]
-        groups: list[dict[str, Any]] = []
-        request = {"Username": found["Username"]}
-        while True:
-            page = self._call("admin_list_groups_for_user", **request)
-            groups += page["Groups"]
-            if not page.get("NextToken"):
-                break
-            request["NextToken"] = page["NextToken"]
-        return PoolUser(
-            sub=attributes["sub"],
-            username=found["Username"],
-            attributes=attributes,
-            groups=tuple(group["GroupName"] for group in groups),
-            iam_roles=tuple(group["RoleArn"] for group in groups if group.get("RoleArn")),
-            preferred_role=_preferred(groups),
-            enabled=found.get("Enabled", True),
-        )
+        pages = self._pages("admin_list_groups_for_user", "Groups", "NextToken", Username=found["Username"])
+        groups = _memberships([*pages])
+        return PoolUser(attributes["sub"], found["Username"], attributes, *groups, enabled=found.get("Enabled", True))
+
+    def users(self) -> Iterator[ListedUser]:
+        """Every user of the pool, without groups; page by page, in no order (ListUsers)."""
+        for user in self._pages("list_users", "Users", "PaginationToken"):
+            attributes = _attributes(user.get("Attributes", ()))
+            attributes["cognito:user_status"] = user["UserStatus"]
+            yield ListedUser(attributes["sub"], user["Username"], attributes)
+
+    def memberships(self, names: AbstractSet[str] | None) -> dict[str, Memberships]:
+        """The groups of every user who is in one of these, by username (ListGroups, ListUsersInGroup).
+
+        Args:
+            names: the groups that matter; None for all. Those that the pool does not have are left out.
+        """
+        groups = [
+            group
+            for group in self._pages("list_groups", "Groups", "NextToken")
+            if names is None or group["GroupName"] in names
+        ]
+        of_user: dict[str, list[dict[str, Any]]] = {}
+        for group in groups:
+            for user in self._pages("list_users_in_group", "Users", "NextToken", GroupName=group["GroupName"]):
+                of_user.setdefault(user["Username"], []).append(group)
+        # Users in the same groups share one record, so that a large pool takes little memory.
+        records = {tuple(map(id, found)): _memberships(found) for found in of_user.values()}
+        return {username: records[tuple(map(id, found))] for username, found in of_user.items()}
 
     def sub(self, name: str) -> str:
         """The subject of a user, found as ``user`` finds one: one request, because groups are not read.
@@ -144,6 +183,24 @@ class Pool:
         """
         self._call("admin_user_global_sign_out", Username=username)
 
+    def _pages(self, operation: str, members: str, token: str, **request: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - botocore clients have no type
+        """What a list operation lists. Cognito allows few of them a second, so whoever is told to wait waits."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                page = self._call(operation, **request)
+            except ThrottledError:
+                if pause > _LAST_PAUSE:
+                    raise
+                time.sleep(pause)
+                pause *= 2
+                continue
+            pause = _FIRST_PAUSE
+            yield from page[members]
+            if not page.get(token):
+                return
+            request[token] = page[token]
+
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - botocore clients have no type
         try:
             response: dict[str, Any] = getattr(self._client, operation)(UserPoolId=self.id, **request)
@@ -153,6 +210,10 @@ class Pool:
                 what = "user in the pool" if code == "UserNotFoundException" else "pool or client here"
                 raise OperationError(
                     Code.NOT_FOUND, f"There is no such {what}. Check the name and the region."
+                ) from error
+            if code == "TooManyRequestsException":
+                raise ThrottledError(
+                    Code.AWS_UNREACHABLE, "Cognito asks for fewer requests. Try again later."
                 ) from error
             if code == "AccessDeniedException":
                 message = f"AWS denies cognito-idp:{error.operation_name} on user pool {self.id}."
@@ -170,13 +231,12 @@ class Pool:
         return response
 
 
-def _attributes(entries: list[dict[str, str]]) -> dict[str, str]:
-    return {entry["Name"]: entry["Value"] for entry in entries}
-
-
-def _is_email(name: str) -> bool:
-    """Whether to look for a name among the e-mail addresses; quotes and backslashes are syntax of ListUsers."""
-    return "@" in name and not {'"', "\\"} & {*name}
+def _memberships(groups: list[dict[str, Any]]) -> Memberships:
+    return Memberships(
+        tuple(group["GroupName"] for group in groups),
+        tuple(group["RoleArn"] for group in groups if group.get("RoleArn")),
+        _preferred(groups),
+    )
 
 
 def _preferred(groups: list[dict[str, Any]]) -> str | None:

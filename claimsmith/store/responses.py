@@ -60,17 +60,19 @@ def row(response: Mapping[str, Any], key: Key) -> dict[str, Any] | None:
     return found
 
 
-def page(response: Mapping[str, Any], requested: Mapping[str, str], sk_prefix: str = "") -> Page:
-    """A page in a response to Query.
+def page(response: Mapping[str, Any], requested: Mapping[str, str], sk_prefix: str = "", pk_prefix: str = "") -> Page:
+    """A page in a response to Query or Scan.
 
     Args:
         response: the response.
         requested: the key attributes that every row must have.
         sk_prefix: the prefix that every row's sort key must have.
+        pk_prefix: likewise, of the partition key.
     """
     rows = _rows(_member(response, "Items", list))
     for found in rows:
-        if any(found[name] != value for name, value in requested.items()) or not found[table.SK].startswith(sk_prefix):
+        matches = found[table.PK].startswith(pk_prefix) and found[table.SK].startswith(sk_prefix)
+        if not matches or any(found[name] != value for name, value in requested.items()):
             raise _invalid("has a row that was not requested")
     if "LastEvaluatedKey" not in response:
         return Page(rows, None)

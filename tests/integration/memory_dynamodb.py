@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -28,10 +29,12 @@ class MemoryDynamoDB:
 
     Attributes:
         items: the rows, by key, as DynamoDB encodes them.
+        page_size: rows that a scan reads at once.
     """
 
     def __init__(self, watcher: Callable[[Key, Item | None, Item | None], None] | None = None) -> None:
         self.items: dict[Key, Item] = {}
+        self.page_size = 100
         self._watcher = watcher
         self._lock = threading.RLock()
 
@@ -46,8 +49,26 @@ class MemoryDynamoDB:
         with self._lock:
             return {"Responses": {name: [self.items[key] for key in map(_key, asked["Keys"]) if key in self.items]}}
 
+    def scan(self, **request: Any) -> Item:  # noqa: ANN401 - requests of botocore have no type
+        assert request["FilterExpression"] == "begins_with(pk, :pk)"
+        prefix = request["ExpressionAttributeValues"][":pk"]["S"]
+        after = request.get("ExclusiveStartKey")
+        with self._lock:
+            keys = sorted(self.items)
+            start = 0 if after is None else bisect_right(keys, _key(after))
+            read = keys[start : start + self.page_size]
+            answer: Item = {"Items": [self.items[key] for key in read if key[0].startswith(prefix)]}
+        if start + self.page_size < len(keys):
+            answer["LastEvaluatedKey"] = dict(zip(("pk", "sk"), ({"S": part} for part in read[-1]), strict=True))
+        return answer
+
     def query(self, **request: Any) -> Item:  # noqa: ANN401 - requests of botocore have no type
         values = request["ExpressionAttributeValues"]
+        if request.get("IndexName") == "by_sk":
+            assert request["KeyConditionExpression"] == "sk = :sk"
+            with self._lock:
+                keys = sorted(key for key in self.items if key[1] == values[":sk"]["S"])
+            return {"Items": [dict(zip(("pk", "sk"), ({"S": part} for part in key), strict=True)) for key in keys]}
         prefix = ""
         if request["KeyConditionExpression"] != "pk = :pk":
             assert request["KeyConditionExpression"] == "pk = :pk AND begins_with(sk, :sk)"

@@ -254,11 +254,16 @@ _OF_TEXT: Final[Mapping[str, Callable[[str, str], Test]]] = {
 
 def fields(condition: object) -> Iterator[str]:
     """Every path that a condition reads; none where it is no condition."""
+    return (leaf["field"] for leaf in leaves(condition))
+
+
+def leaves(condition: object) -> Iterator[Mapping[str, Any]]:
+    """Every leaf of a condition; none where it is no condition."""
     if not isinstance(condition, Mapping):
         return
     for branch in BRANCHES:
         part = condition.get(branch)
         for inner in part if isinstance(part, list) else (part,):
-            yield from fields(inner)
+            yield from leaves(inner)
     if isinstance(condition.get("field"), str):
-        yield condition["field"]
+        yield condition

@@ -99,8 +99,8 @@ Kind = Literal["text", "list", "any"]
 #: What ``user.identity_provider`` yields for the pool itself.
 OWN_PROVIDER: Final = "Cognito"
 
-_IDENTITIES: Final = "identities"
-_STATUS: Final = "cognito:user_status"
+IDENTITIES: Final = "identities"
+STATUS: Final = "cognito:user_status"
 
 
 class Path(NamedTuple):
@@ -154,7 +154,7 @@ def identities(attributes: Mapping[str, str]) -> tuple[Identity, ...] | None:
 
     Cognito writes them as JSON text, a list of objects with ``providerName`` and ``primary``. Users cannot write it.
     """
-    written = attributes.get(_IDENTITIES)
+    written = attributes.get(IDENTITIES)
     if written is None:
         return ()
     try:
@@ -181,7 +181,7 @@ def identity_provider(request: Request) -> str | None:
     ``docs/adr/0018-provider-length-and-privileged-scopes.md``.
     """
     linked = identities(request.attributes)
-    external = request.attributes.get(_STATUS) == "EXTERNAL_PROVIDER"
+    external = request.attributes.get(STATUS) == "EXTERNAL_PROVIDER"
     if linked == ():
         return None if external else OWN_PROVIDER
     if linked is None or len(linked) > 1 or not external or request.api:

@@ -1,0 +1,178 @@
+"""Asking about everyone at once says the same as deciding each user for each request there could be.
+
+The requests here are a wide product of clients, sources, scopes, tenants and client metadata, written without
+``engine.ways``; the users are few, and some of them look alike.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, combinations, product
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claimsmith.cognito.event import MANAGED_LOGIN, Request
+from claimsmith.engine import Facts, Tenant, decide, from_document, read_tenant, read_user
+from claimsmith.engine.comparison import Change, Side, compare
+from claimsmith.engine.facts import MACHINE
+from claimsmith.engine.reads import reads
+from claimsmith.engine.ways import ways
+from claimsmith.policy import compile as compile_policy
+from claimsmith.policy import from_rows
+from claimsmith.service.classes import Case, Classes
+from claimsmith.service.everyone import Everyone, Person, Profile
+from claimsmith.store.dynamodb import Table
+from claimsmith.store.pool import Memberships
+from tests import events
+from tests.integration.memory_dynamodb import holding
+from tests.policies import NOW, policy_rows
+from tests.property.strategies import (
+    CLIENTS,
+    GROUPS,
+    MANAGED,
+    SCOPES,
+    TENANTS,
+    Policy,
+    directories,
+    policies,
+    some,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.engine import Bundle
+
+Rows = list[dict[str, Any]]
+
+SUBS = [f"user-{number}" for number in range(4)]
+TWIN = "user-9"
+API = list(events.API_SCOPES)
+API_SOURCES = [source for source in events.USER_SOURCES if source != MANAGED_LOGIN]
+
+#: What may be asked for: every set of at most two scopes, everything, and everything but one.
+REQUESTED = [
+    *chain(*(combinations(sorted(SCOPES), size) for size in range(3))),
+    tuple(sorted(SCOPES)),
+    *(tuple(scope for scope in sorted(SCOPES) if scope != left) for left in SCOPES),
+]
+
+METADATA: list[dict[str, str]] = [{}, *({"other": text} for text in ("", "a", "acme", "pro", "none of these"))]
+HINTS = [None, *TENANTS, "nowhere"]
+
+
+@st.composite
+def populations(draw: st.DrawFn) -> tuple[Rows, dict[str, Profile]]:
+    """Rows of users and tenants, and what the pool knows of each user; the last user is the twin of the first."""
+    rows: Rows = []
+    for at, sub in enumerate(SUBS):
+        drawn = draw(directories(sub))
+        rows += [row for row in drawn if at == 0 or row["sk"] != "TENANT"]
+    rows += [{**row, "pk": f"USER#{TWIN}"} for row in rows if row["pk"] == f"USER#{SUBS[0]}"]
+    profile = st.builds(
+        Profile,
+        st.just("ada"),
+        st.dictionaries(st.sampled_from(["org", "custom:roles", "email"]), st.sampled_from(["a", "acme"])).map(
+            lambda drawn: tuple(sorted(drawn.items()))
+        ),
+        some(GROUPS).map(lambda groups: Memberships(tuple(groups))),
+        st.just(0),
+    )
+    profiles = {sub: draw(profile) for sub in SUBS}
+    return rows, {**profiles, TWIN: profiles[SUBS[0]]}
+
+
+def compiled(policy: Policy) -> tuple[dict[str, Any], Bundle]:
+    document = compile_policy(from_rows(policy_rows(**policy.sections())))
+    return document, from_document(document, 7)
+
+
+def requests(person: Person) -> Iterator[Request]:
+    """What this user could ask for."""
+    asked: list[tuple[str, tuple[str, ...], dict[str, str]]] = [(MANAGED_LOGIN, scopes, {}) for scopes in REQUESTED]
+    with_metadata = [
+        {**given, **({} if hint is None else {"tenant_id": hint})} for given, hint in product(METADATA, HINTS)
+    ]
+    asked += [(source, tuple(API), given) for source, given in product(API_SOURCES, with_metadata)]
+    # The refresh of a managed login, where the policy may read anything; of the sets of scopes, fewer.
+    asked += [
+        (events.REFRESH, scopes, given)
+        for scopes, given in product([REQUESTED[0], *REQUESTED[-1 - len(SCOPES) :]], with_metadata[: len(HINTS) * 2])
+    ]
+    profile = person.profile
+    for client, (source, scopes, given) in product([*CLIENTS, "3other"], asked):
+        yield Request(
+            source, client, person.sub, profile.username, {"sub": person.sub, **dict(profile.attributes)},
+            profile.memberships.groups, scopes, given,
+        )  # fmt: skip
+
+
+def machine_requests() -> Iterator[Request]:
+    for client, given, hint in product([*CLIENTS, "3other"], METADATA, HINTS):
+        for scopes in (*chain(*(combinations(MANAGED, size) for size in range(5))), ("legacy/a",)):
+            metadata = given if hint is None else {**given, "tenant_id": hint}
+            yield Request(events.MACHINE, client, None, "ClientCredentials", {}, (), scopes, metadata)
+
+
+def everyone(rows: Rows, documents: list[dict[str, Any]]) -> Everyone:
+    client = holding(rows)
+    client.page_size = 3
+    found = Everyone(Table(client, "claimsmith"), reads(documents), now=NOW)
+    found.read_tenants()
+    return found
+
+
+def changes(request: Request, sides: list[Bundle], facts: Facts) -> set[Change]:
+    before, after = (Side(decide(side, facts, request, NOW), side.settings.claim_names) for side in sides)
+    return {instance.change for instance in compare(request, before, after)}
+
+
+def judged(sides: list[Bundle]) -> Any:  # noqa: ANN401 - a judge
+    names = [side.settings.claim_names for side in sides]
+
+    def judge(cases: list[Case]) -> set[Change]:
+        return {
+            instance.change for case in cases for instance in compare(case.request, *map(Side, case.outcomes, names))
+        }
+
+    return judge
+
+
+def managed(found: set[Change]) -> set[Change]:
+    """Without the names of prefixes, which stand for what begins with them."""
+    return {
+        change._replace(name="legacy/*") if change.kind == "scope" and change.name.startswith("legacy/") else change
+        for change in found
+    }
+
+
+@settings(max_examples=25)
+@given(policies(), policies(), populations())
+def test_the_changes_of_each_user_are_those_of_every_request(
+    before: Policy, after: Policy, population: tuple[Rows, dict[str, Profile]]
+) -> None:
+    rows, profiles = population
+    compiled_both = [compiled(before), compiled(after)]
+    documents, sides = [pair[0] for pair in compiled_both], [pair[1] for pair in compiled_both]
+    asked = everyone(rows, documents)
+    tried = ways(documents)
+    assert not tried.cut
+    classes = Classes(sides, tried, asked, judged(sides))
+    tenants: dict[str, Tenant | None] = dict.fromkeys(TENANTS)
+    for row in rows:
+        if row["sk"] == "TENANT" and isinstance(tenant := read_tenant(row, NOW), Tenant):
+            tenants[tenant.id] = tenant
+    seen = set()
+    for person in asked.users():
+        person = person._replace(profile=profiles[person.sub])  # noqa: PLW2901 - the pool is not asked here
+        seen.add(person.sub)
+        own = [row for row in rows if row["pk"] == f"USER#{person.sub}"]
+        facts = Facts(read_user(own, NOW), tenants)
+        expected: set[Change] = set().union(*(changes(request, sides, facts) for request in requests(person)))
+        assert managed(classes.user(person)) == managed(expected)
+    assert seen == {row["pk"].removeprefix("USER#") for row in rows if row["pk"].startswith("USER#")}
+    machines: set[Change] = set().union(*(classes.machine(way) for way in tried.machines))
+    facts = Facts(MACHINE, tenants)
+    expected = set().union(*(changes(request, sides, facts) for request in machine_requests()))
+    assert managed(machines) == managed(expected)
