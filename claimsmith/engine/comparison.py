@@ -112,8 +112,11 @@ def _differences(request: Request, before: Side, after: Side) -> Iterator[tuple[
             if was is is_now or same(was, is_now):
                 continue
             direction = "gained" if was is _NONE else "lost" if is_now is _NONE else "changed"
-            shown = (None if value in (_NONE, _SAID) else value for value in (was, is_now))
-            yield Change("claim", direction, name, token), *shown
+            yield Change("claim", direction, name, token), _shown(was), _shown(is_now)
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401 - any claim value
+    return None if value is _NONE or value is _SAID else value
 
 
 class _Tokens(NamedTuple):

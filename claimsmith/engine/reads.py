@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from claimsmith.engine.language import BUILT_IN_CLAIMS, conditions, values
+from claimsmith.engine.built_in import RESERVED_CLAIMS
+from claimsmith.engine.language import conditions, values
 from claimsmith.engine.language.paths import ATTRIBUTES, IDENTITIES, STATUS
 from claimsmith.engine.language.values import Expression
 
@@ -54,7 +55,7 @@ def reads(documents: Sequence[Mapping[str, Any]]) -> Reads:
     paths: set[str] = set()
     operands: dict[str, dict[str, Operand]] = {}
     groups: set[str] = set()
-    names: set[str] = set(BUILT_IN_CLAIMS)
+    names: set[str] = set(RESERVED_CLAIMS)
     every_group = False
     for document in documents:
         groups.update(document["groups"])

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 
-SUBS = [f"user-{number}" for number in range(4)]
+SUBS = [f"user-{number}" for number in range(2)]
 TWIN = "user-9"
 API = list(events.API_SCOPES)
 API_SOURCES = [source for source in events.USER_SOURCES if source != MANAGED_LOGIN]
@@ -92,26 +92,26 @@ def requests(person: Person) -> Iterator[Request]:
     """What this user could ask for."""
     asked: list[tuple[str, tuple[str, ...], dict[str, str]]] = [(MANAGED_LOGIN, scopes, {}) for scopes in REQUESTED]
     with_metadata = [
-        {**given, **({} if hint is None else {"tenant_id": hint})} for given, hint in product(METADATA, HINTS)
+        {**entries, **({} if hint is None else {"tenant_id": hint})} for entries, hint in product(METADATA, HINTS)
     ]
-    asked += [(source, tuple(API), given) for source, given in product(API_SOURCES, with_metadata)]
+    asked += [(source, tuple(API), entries) for source, entries in product(API_SOURCES, with_metadata)]
     # The refresh of a managed login, where the policy may read anything; of the sets of scopes, fewer.
     asked += [
-        (events.REFRESH, scopes, given)
-        for scopes, given in product([REQUESTED[0], *REQUESTED[-1 - len(SCOPES) :]], with_metadata[: len(HINTS) * 2])
+        (events.REFRESH, scopes, entries)
+        for scopes, entries in product([REQUESTED[0], *REQUESTED[-1 - len(SCOPES) :]], with_metadata[: len(HINTS) * 2])
     ]
     profile = person.profile
-    for client, (source, scopes, given) in product([*CLIENTS, "3other"], asked):
+    for client, (source, scopes, entries) in product([*CLIENTS, "3other"], asked):
         yield Request(
             source, client, person.sub, profile.username, {"sub": person.sub, **dict(profile.attributes)},
-            profile.memberships.groups, scopes, given,
+            profile.memberships.groups, scopes, entries,
         )  # fmt: skip
 
 
 def machine_requests() -> Iterator[Request]:
-    for client, given, hint in product([*CLIENTS, "3other"], METADATA, HINTS):
+    for client, entries, hint in product([*CLIENTS, "3other"], METADATA, HINTS):
         for scopes in (*chain(*(combinations(MANAGED, size) for size in range(5))), ("legacy/a",)):
-            metadata = given if hint is None else {**given, "tenant_id": hint}
+            metadata = entries if hint is None else {**entries, "tenant_id": hint}
             yield Request(events.MACHINE, client, None, "ClientCredentials", {}, (), scopes, metadata)
 
 
@@ -147,7 +147,7 @@ def managed(found: set[Change]) -> set[Change]:
     }
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(policies(), policies(), populations())
 def test_the_changes_of_each_user_are_those_of_every_request(
     before: Policy, after: Policy, population: tuple[Rows, dict[str, Profile]]
