@@ -231,6 +231,15 @@ class Pool:
         return response
 
 
+def _attributes(entries: list[dict[str, str]]) -> dict[str, str]:
+    return {entry["Name"]: entry["Value"] for entry in entries}
+
+
+def _is_email(name: str) -> bool:
+    """Whether to look for a name among the e-mail addresses; quotes and backslashes are syntax of ListUsers."""
+    return "@" in name and not {'"', "\\"} & {*name}
+
+
 def _memberships(groups: list[dict[str, Any]]) -> Memberships:
     return Memberships(
         tuple(group["GroupName"] for group in groups),
