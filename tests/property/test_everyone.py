@@ -33,6 +33,7 @@ from tests.property.strategies import (
     MANAGED,
     SCOPES,
     TENANTS,
+    TEXTS,
     Policy,
     directories,
     policies,
@@ -88,7 +89,7 @@ def compiled(policy: Policy) -> tuple[dict[str, Any], Bundle]:
     return document, from_document(document, 7)
 
 
-def requests(person: Person) -> Iterator[Request]:
+def requests(person: Person, clients: list[str]) -> Iterator[Request]:
     """What this user could ask for."""
     asked: list[tuple[str, tuple[str, ...], dict[str, str]]] = [(MANAGED_LOGIN, scopes, {}) for scopes in REQUESTED]
     with_metadata = [
@@ -101,18 +102,28 @@ def requests(person: Person) -> Iterator[Request]:
         for scopes, entries in product([REQUESTED[0], *REQUESTED[-1 - len(SCOPES) :]], with_metadata[: len(HINTS) * 2])
     ]
     profile = person.profile
-    for client, (source, scopes, entries) in product([*CLIENTS, "3other"], asked):
+    for client, (source, scopes, entries) in product(clients, asked):
         yield Request(
             source, client, person.sub, profile.username, {"sub": person.sub, **dict(profile.attributes)},
             profile.memberships.groups, scopes, entries,
         )  # fmt: skip
 
 
-def machine_requests() -> Iterator[Request]:
-    for client, entries, hint in product([*CLIENTS, "3other"], METADATA, HINTS):
-        for scopes in (*chain(*(combinations(MANAGED, size) for size in range(5))), ("legacy/a",)):
+def machine_requests(clients: list[str]) -> Iterator[Request]:
+    for client, entries, hint in product(clients, METADATA, HINTS):
+        for scopes in (
+            *chain(*(combinations(MANAGED, size) for size in range(5))),
+            *((scope,) for scope in ("legacy/a", "legacy/b", "legacy/*")),
+        ):
             metadata = entries if hint is None else {**entries, "tenant_id": hint}
             yield Request(events.MACHINE, client, None, "ClientCredentials", {}, (), scopes, metadata)
+
+
+def clients_of(documents: list[dict[str, Any]]) -> list[str]:
+    """The clients to try: those of the pool of names, one that nothing names, and whatever else a condition names."""
+    conditions = repr([[rule.get("when") for rule in document["rules"]] for document in documents])
+    named = [text for text in TEXTS if text and repr(text) in conditions] if "client.id" in conditions else []
+    return list(dict.fromkeys([*CLIENTS, "3other", *named]))
 
 
 def everyone(rows: Rows, documents: list[dict[str, Any]]) -> Everyone:
@@ -158,6 +169,7 @@ def test_the_changes_of_each_user_are_those_of_every_request(
     asked = everyone(rows, documents)
     tried = ways(documents)
     assert not tried.cut
+    clients = clients_of(documents)
     classes = Classes(sides, tried, asked, judged(sides))
     tenants: dict[str, Tenant | None] = dict.fromkeys(TENANTS)
     for row in rows:
@@ -169,10 +181,10 @@ def test_the_changes_of_each_user_are_those_of_every_request(
         seen.add(person.sub)
         own = [row for row in rows if row["pk"] == f"USER#{person.sub}"]
         facts = Facts(read_user(own, NOW), tenants)
-        expected: set[Change] = set().union(*(changes(request, sides, facts) for request in requests(person)))
+        expected: set[Change] = set().union(*(changes(request, sides, facts) for request in requests(person, clients)))
         assert managed(classes.user(person)) == managed(expected)
     assert seen == {row["pk"].removeprefix("USER#") for row in rows if row["pk"].startswith("USER#")}
     machines: set[Change] = set().union(*(classes.machine(way) for way in tried.machines))
     facts = Facts(MACHINE, tenants)
-    expected = set().union(*(changes(request, sides, facts) for request in machine_requests()))
+    expected = set().union(*(changes(request, sides, facts) for request in machine_requests(clients)))
     assert managed(machines) == managed(expected)
