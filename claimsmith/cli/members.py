@@ -193,8 +193,11 @@ def import_csv(
 
     Importing a file again changes nothing, so an import that was interrupted is finished by running it again.
 
-    The first line names the columns: user (sub, username or verified e-mail address), tenant, and roles, scopes, status
-    and until if they are to change; roles and scopes are separated by spaces or ';'. An empty cell clears.
+    The first line names the columns: user, tenant, and those of roles, scopes, status and until that are to be set.
+
+    A user is a sub, a username or a verified e-mail address. Roles and scopes are separated by spaces or ';'.
+
+    A column that is not there changes nothing; an empty cell clears.
 
     Example: claimsmith members import members.csv --dry-run
     """
@@ -297,9 +300,9 @@ def _report(session: Session, checked: Checked, report: dict[str, Any], *, write
         _say(f"{len(refusals) - _PRINTED:,} more rows are refused; --refused FILE writes all to a file.")
     if error is not None:
         raise error
-    verb = "Would be" if report["dry_run"] else "Imported:"
+    start, end = ("Dry run", " Nothing is written.") if report["dry_run"] else ("Imported", "")
     counts = ", ".join(f"{report[kind]:,} {kind}" for kind in ("added", "changed", "unchanged", "refused"))
-    session.out.print(f"{verb} {counts}.", highlight=False)
+    session.out.print(f"{start}: {counts}.{end}", highlight=False, soft_wrap=True)
 
 
 def _described(change: Change) -> str:

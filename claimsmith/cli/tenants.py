@@ -83,7 +83,7 @@ def set_attributes(
     assignments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME=VALUE]...",
+            metavar="NAME=VALUE",
             help=f"Set these: {', '.join(_SETTABLE)}. Lists are separated by commas; NAME:=JSON sets a claim to a "
             "number, true, false, a list or an object.",
             show_default=False,

@@ -131,35 +131,42 @@ class Pool:
     def _found(self, name: str) -> dict[str, Any]:
         """A user, as AdminGetUser returns them."""
         try:
-            return self._call("admin_get_user", Username=name)
+            found = self._call("admin_get_user", Username=name)
         except OperationError as error:
             if error.code != Code.NOT_FOUND or not _is_email(name):
                 raise
-        return self._call("admin_get_user", Username=self._username_of(name))
+            return self._call("admin_get_user", Username=self._username_of(name))
+        if not _is_email(name):
+            return found
+        if found["Username"] != name:
+            _check_verified(found["Username"], name, found["UserAttributes"])
+            return found
+        # Anybody may have chosen somebody else's address as their username.
+        owners = [user for user in self._with_address(name) if _is_verified(user["Attributes"])]
+        if any(owner["Username"] != name for owner in owners):
+            raise _ambiguous([found, *owners])
+        return found
 
-    def _username_of(self, address: str) -> str:
-        """The username of the one user with this verified e-mail address."""
+    def _with_address(self, address: str) -> list[dict[str, Any]]:
+        """All users with an e-mail address, verified or not, as ListUsers returns them."""
         found: list[dict[str, Any]] = []
         request: dict[str, Any] = {"Filter": f'email = "{address}"'}
         while True:
             page = self._call("list_users", **request)
             found += page["Users"]
             if not page.get("PaginationToken"):
-                break
+                return found
             request["PaginationToken"] = page["PaginationToken"]
+
+    def _username_of(self, address: str) -> str:
+        """The username of the one user with this verified e-mail address."""
+        found = self._with_address(address)
         if not found:
             raise OperationError(Code.NOT_FOUND, "There is no such user in the pool. Check the name and the region.")
         if len(found) > 1:
-            shown = ", ".join(sorted(user["Username"] for user in found)[:_SHOWN])
-            message = f"{len(found)} users of the pool have this e-mail address. Name one by username or sub: {shown}."
-            raise OperationError(Code.USER_AMBIGUOUS, message)
+            raise _ambiguous(found)
         [user] = found
-        if _attributes(user["Attributes"]).get("email_verified") != "true":
-            message = (
-                f"The user {user['Username']} has not verified this e-mail address, so it may be somebody else's. "
-                "If it is theirs, name them by username or sub."
-            )
-            raise OperationError(Code.EMAIL_NOT_VERIFIED, message)
+        _check_verified(user["Username"], address, user["Attributes"])
         return str(user["Username"])
 
     def readable(self, client_id: str) -> frozenset[str] | None:
@@ -246,6 +253,31 @@ def _memberships(groups: list[dict[str, Any]]) -> Memberships:
         tuple(group["RoleArn"] for group in groups if group.get("RoleArn")),
         _preferred(groups),
     )
+
+
+def _is_verified(entries: list[dict[str, str]]) -> bool:
+    return _attributes(entries).get("email_verified") == "true"
+
+
+def _check_verified(username: str, address: str, entries: list[dict[str, str]]) -> None:
+    """Refuse a user who was found by an e-mail address that they have not verified.
+
+    Raises:
+        OperationError: the address is not verified.
+    """
+    if _attributes(entries).get("email") == address and not _is_verified(entries):
+        message = (
+            f"The user {username} has not verified this e-mail address, so it may be somebody else's. "
+            "If it is theirs, name them by username or sub."
+        )
+        raise OperationError(Code.EMAIL_NOT_VERIFIED, message)
+
+
+def _ambiguous(found: list[dict[str, Any]]) -> OperationError:
+    usernames = sorted({user["Username"] for user in found})
+    shown = ", ".join(usernames[:_SHOWN])
+    message = f"This e-mail address means {len(usernames)} users of the pool. Name one by username or sub: {shown}."
+    return OperationError(Code.USER_AMBIGUOUS, message)
 
 
 def _preferred(groups: list[dict[str, Any]]) -> str | None:

@@ -34,7 +34,7 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(claimsmith: Command
     assert done.out.splitlines() == [
         "~ u1 acme +viewer -editor until 2096-10-02T07:06:40Z -> 2127-02-01T00:00:00Z",
         "+ u2 acme +editor +viewer",
-        "Would be 1 added, 1 changed, 0 unchanged, 0 refused.",
+        "Dry run: 1 added, 1 changed, 0 unchanged, 0 refused. Nothing is written.",
     ]
     assert claimsmith("members", "import", str(file), "--dry-run", "--json").data == {
         "dry_run": True,
