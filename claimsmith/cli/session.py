@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -19,12 +19,9 @@ from claimsmith.store.dynamodb import PATIENT, Table, connect
 from claimsmith.store.pool import Pool, PoolUser, connect_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from claimsmith.cli.options import Connection
-
-#: Characters of a column of a list that is printed while it is read.
-_WIDTH: Final = 16
 
 
 @dataclass
@@ -78,7 +75,7 @@ class Session:
     def lines(
         self,
         found: Iterable[dict[str, Any]],
-        header: Sequence[str],
+        header: Mapping[str, int],
         cells: Callable[[dict[str, Any]], Sequence[str | None]],
         none: str,
     ) -> None:
@@ -86,7 +83,7 @@ class Session:
 
         Args:
             found: what there is.
-            header: the names of the columns.
+            header: the names of the columns, and how wide each is.
             cells: makes the cells of a line.
             none: what to say where nothing is found.
         """
@@ -95,8 +92,9 @@ class Session:
             if self.as_json:
                 typer.echo(json.dumps(one, ensure_ascii=False))
             else:
-                for line in [header, cells(one)] if empty else [cells(one)]:
-                    typer.echo("  ".join(f"{cell or '':<{_WIDTH}}" for cell in line).rstrip())
+                for line in [[*header], cells(one)] if empty else [cells(one)]:
+                    columns = zip(line, header.values(), strict=True)
+                    typer.echo("  ".join(f"{cell or '':<{width}}" for cell, width in columns).rstrip())
             empty = False
         if empty and not self.as_json:
             typer.echo(none)

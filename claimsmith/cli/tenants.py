@@ -43,7 +43,7 @@ def list_tenants(context: typer.Context) -> None:
     session: Session = context.obj
     session.lines(
         lookup.tenants(session.rows, session.now()),
-        ("tenant", "status", "plan", "name"),
+        {"tenant": 24, "status": 12, "plan": 12, "name": 0},
         lambda found: (found["tenant"], status(found), found["plan"], found["name"]),
         "No tenants.",
     )

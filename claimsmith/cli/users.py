@@ -39,7 +39,7 @@ def list_users(context: typer.Context) -> None:
     session: Session = context.obj
     session.lines(
         lookup.users(session.rows, session.now()),
-        ("user", "status", "username", "tenants"),
+        {"user": 36, "status": 12, "username": 24, "tenants": 0},
         lambda found: (found["sub"], status(found), found["username"], " ".join(found["tenants"])),
         "No users.",
     )

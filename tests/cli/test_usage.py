@@ -47,7 +47,9 @@ def test_an_unreachable_endpoint_exits_with_three(capsys: pytest.CaptureFixture[
     assert "CS4002" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["lint", "apply", "preview", "tenants", "members", "switch", "revoke", "verify"])
+@pytest.mark.parametrize(
+    "command", ["lint", "apply", "preview", "tenants", "members", "users", "switch", "revoke", "verify"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
