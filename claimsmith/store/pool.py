@@ -149,14 +149,7 @@ class Pool:
 
     def _with_address(self, address: str) -> list[dict[str, Any]]:
         """All users with an e-mail address, verified or not, as ListUsers returns them."""
-        found: list[dict[str, Any]] = []
-        request: dict[str, Any] = {"Filter": f'email = "{address}"'}
-        while True:
-            page = self._call("list_users", **request)
-            found += page["Users"]
-            if not page.get("PaginationToken"):
-                return found
-            request["PaginationToken"] = page["PaginationToken"]
+        return [*self._pages("list_users", "Users", "PaginationToken", Filter=f'email = "{address}"')]
 
     def _username_of(self, address: str) -> str:
         """The username of the one user with this verified e-mail address."""
