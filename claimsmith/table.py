@@ -16,13 +16,7 @@ TTL: Final = "ttl"
 BY_SK: Final = "by_sk"
 
 POLICY: Final = "POLICY"
-SETTINGS: Final = "SETTINGS"
-ROLE: Final = "ROLE#"
-GROUP: Final = "GROUP#"
-CLIENT: Final = "CLIENT#"
-RULE: Final = "RULE#"
-ROUTE: Final = "ROUTE#"
-TEST: Final = "TEST#"
+SETTINGS: Final = "SETTINGS"  # the other rows of the policy: KINDS, claimsmith/policy/documents.py
 
 BUNDLE: Final = "BUNDLE"
 CURRENT: Final = "CURRENT"

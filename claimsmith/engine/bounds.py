@@ -50,8 +50,8 @@ TESTS: Final = 500
 #: Pages of 1 MB that are read of the draft's rows. One within ``PUBLISHED`` has four at most, and most of it is keys.
 DRAFT_PAGES: Final = 8
 
-#: Sections of a document whose entries count as rows.
-_SECTIONS: Final = ("roles", "groups", "clients", "rules", "routes")
+#: What a document has beside its rows.
+_NO_ROWS: Final = ("settings", "scopes")
 
 _BRACKETS: Final = bytes.maketrans(b"[]", b"{}")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -78,10 +78,6 @@ def size(canonical: bytes) -> Size:
 
 
 def rows(document: Mapping[str, Any]) -> int:
-    """Roles, groups, clients, rules and routes of a document.
-
-    Raises:
-        TypeError: one of these sections is not a section.
-    """
-    # Format 1 has no rules.
-    return sum(len(document.get(section, ())) for section in _SECTIONS)
+    """Roles, groups, clients, rules and whatever else a document has many of."""
+    sections = (part for name, part in document.items() if name not in _NO_ROWS)
+    return sum(len(part) for part in sections if isinstance(part, list | dict))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.language import NoTenant, Publish, ScopeMode  # noqa: TC001 - pydantic reads them
 from claimsmith.policy.literals import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Schema definitions that ``schema.py`` generates from the grammar.
 VALUE: Final = "Value"
@@ -323,12 +327,45 @@ class Test(Row):
     expect: Expect
 
 
-DOCUMENTS: Final[dict[str, type[Row]]] = {
-    "settings": Settings,
-    "roles": Role,
-    "groups": Group,
-    "clients": Client,
-    "rules": Rule,
-    "routes": Route,
-    "tests": Test,
+class Kind(NamedTuple):
+    """A kind of row of which a policy has any number.
+
+    Attributes:
+        model: the attributes of its rows.
+        prefix: of their sort keys; a name follows.
+        key: what a file calls the name, in a list of entries; empty where a file has a map by name.
+    """
+
+    model: type[Row]
+    prefix: str
+    key: str = ""
+
+
+def _rows(model: type[Row], prefix: str, key: str = "") -> Any:  # noqa: ANN401 - as dataclasses.field, which this is
+    return field(default_factory=dict, metadata={"kind": Kind(model, prefix, key)})
+
+
+SETTINGS_SECTION: Final = "settings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """The rows of a policy by section, as a file calls it. Its fields are the kinds that everything else reads."""
+
+    settings: Settings = field(default_factory=Settings)
+    roles: Mapping[str, Role] = _rows(Role, "ROLE#")
+    groups: Mapping[str, Group] = _rows(Group, "GROUP#")
+    clients: Mapping[str, Client] = _rows(Client, "CLIENT#")
+    rules: Mapping[str, Rule] = _rows(Rule, "RULE#", "id")
+    routes: Mapping[str, Route] = _rows(Route, "ROUTE#", "id")
+    tests: Mapping[str, Test] = _rows(Test, "TEST#", "name")
+
+
+#: By section.
+KINDS: Final[Mapping[str, Kind]] = {one.name: one.metadata["kind"] for one in fields(Documents) if one.metadata}
+
+#: The attributes of the rows of each section.
+DOCUMENTS: Final[Mapping[str, type[Row]]] = {
+    SETTINGS_SECTION: Settings,
+    **{section: kind.model for section, kind in KINDS.items()},
 }

@@ -9,25 +9,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
+from claimsmith.policy.documents import KINDS, SETTINGS_SECTION
 from claimsmith.policy.literals import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-#: YAML section -> the prefix of its rows' sort keys.
-SECTIONS: Final[Mapping[str, str]] = {
-    "roles": table.ROLE,
-    "groups": table.GROUP,
-    "clients": table.CLIENT,
-    "rules": table.RULE,
-    "routes": table.ROUTE,
-    "tests": table.TEST,
-}
-
-#: Sections that are lists in a file -> the attribute that names each entry.
-LISTED_SECTIONS: Final[Mapping[str, str]] = {"rules": "id", "routes": "id", "tests": "name"}
-
-SETTINGS_SECTION: Final = "settings"
 
 #: The section whose order matters; rows have it as this attribute, with gaps between neighbours.
 ORDERED_SECTION: Final = "rules"
@@ -70,7 +56,7 @@ class Entry:
         """The row's sort key."""
         if self.section == SETTINGS_SECTION:
             return table.SETTINGS
-        return SECTIONS.get(self.section, "") + self.name
+        return KINDS[self.section].prefix + self.name if self.section in KINDS else self.name
 
     @property
     def row(self) -> str:
@@ -126,9 +112,9 @@ def _entry(row: Mapping[str, Any]) -> Entry:
     attributes = {name: value for name, value in row.items() if name not in (table.PK, table.SK)}
     if sk == table.SETTINGS:
         return Entry(SETTINGS_SECTION, "", attributes)
-    for section, prefix in SECTIONS.items():
-        if sk.startswith(prefix):
-            return Entry(section, sk.removeprefix(prefix), attributes)
+    for section, kind in KINDS.items():
+        if sk.startswith(kind.prefix):
+            return Entry(section, sk.removeprefix(kind.prefix), attributes)
     return Entry(UNKNOWN_SECTION, sk, attributes)
 
 

@@ -12,12 +12,10 @@ import yaml
 from claimsmith.engine.language.conditions import BRANCHES
 from claimsmith.engine.language.values import FORMS
 from claimsmith.errors import Code, PolicyError
-from claimsmith.policy.documents import DOCUMENTS, Given
+from claimsmith.policy.documents import DOCUMENTS, KINDS, SETTINGS_SECTION, Given
 from claimsmith.policy.draft import (
-    LISTED_SECTIONS,
     ORDER,
     ORDERED_SECTION,
-    SETTINGS_SECTION,
     SIGNATURES,
     UNKNOWN_SECTION,
 )
@@ -78,24 +76,23 @@ def dump(draft: Draft) -> str:
 
 def _unwritable(entry: Entry) -> Iterator[Finding]:
     """Yield what a file cannot express in an entry; lint refuses all of it too."""
-    key = LISTED_SECTIONS.get(entry.section)
+    key = KINDS[entry.section].key if entry.section in KINDS else ""
     if entry.section == UNKNOWN_SECTION:
         yield found(Code.UNKNOWN_ROW, entry, (), "a file cannot contain a row of an unknown kind; delete the row")
     if entry.section == ORDERED_SECTION and type(plain(entry.attributes.get(ORDER))) is not int:
         yield found(Code.WRONG_TYPE, entry, (ORDER,), "order must be a whole number")
-    if key is not None and key in entry.attributes:
+    if key and key in entry.attributes:
         yield found(Code.UNKNOWN_ATTRIBUTE, entry, (key,), "the sort key has the name; delete this attribute")
-    if key is not None and not entry.name:
+    if key and not entry.name:
         yield found(Code.INVALID_NAME, entry, (), f"a list entry must have its {key}")
 
 
 def _section(section: str, entries: Mapping[str, Entry]) -> Any:  # noqa: ANN401 - a map, or a list of them
     if section == SETTINGS_SECTION:
         return _attributes(section, entries[""])
-    if section not in LISTED_SECTIONS:
-        return {name: _attributes(section, entries[name]) for name in sorted(entries)}
-    key = LISTED_SECTIONS[section]
-    names = sorted(entries)
+    key, names = KINDS[section].key, sorted(entries)
+    if not key:
+        return {name: _attributes(section, entries[name]) for name in names}
     if section == ORDERED_SECTION:
         names.sort(key=lambda name: plain(entries[name].attributes[ORDER]))
     return [{key: name, **_attributes(section, entries[name])} for name in names]

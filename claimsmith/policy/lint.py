@@ -21,7 +21,7 @@ from claimsmith.policy.checks import (
     trust,
 )
 from claimsmith.policy.compile import document as compiled
-from claimsmith.policy.draft import SETTINGS_SECTION
+from claimsmith.policy.documents import SETTINGS_SECTION
 from claimsmith.policy.finding import MAX_FINDINGS, Finding, cut
 from claimsmith.policy.reading import NO_SETTINGS, Policy, read
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from claimsmith.errors import Code
-from claimsmith.policy.documents import DOCUMENTS, ClaimsRow, Client, Group, Role, Route, Row, Rule, Settings, Test
-from claimsmith.policy.draft import SECTIONS, SETTINGS_SECTION, UNKNOWN_SECTION, Draft, Entry
+from claimsmith.policy.documents import DOCUMENTS, KINDS, SETTINGS_SECTION, ClaimsRow, Documents, Row, Settings
+from claimsmith.policy.draft import UNKNOWN_SECTION, Draft, Entry
 from claimsmith.policy.finding import Suggestion, found, quoting_hint
 from claimsmith.policy.literals import unstorable
 
@@ -35,8 +35,8 @@ _TYPE_MESSAGES: Final[Mapping[str, str]] = {
 NO_SETTINGS: Final = Entry(SETTINGS_SECTION, "", {})
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Documents):
     """The documents of a draft; complete only if there are no findings.
 
     Attributes:
@@ -44,13 +44,6 @@ class Policy:
     """
 
     entries: Mapping[str, Mapping[str, Entry]]
-    settings: Settings = field(default_factory=Settings)
-    roles: Mapping[str, Role] = field(default_factory=dict)
-    groups: Mapping[str, Group] = field(default_factory=dict)
-    clients: Mapping[str, Client] = field(default_factory=dict)
-    rules: Mapping[str, Rule] = field(default_factory=dict)
-    routes: Mapping[str, Route] = field(default_factory=dict)
-    tests: Mapping[str, Test] = field(default_factory=dict)
 
     @property
     def settings_entry(self) -> Entry:
@@ -59,9 +52,10 @@ class Policy:
 
     def claims_rows(self) -> Iterator[tuple[Entry, ClaimsRow]]:
         """Yield the documents that can set claims, with their entries."""
-        for section, documents in (("roles", self.roles), ("clients", self.clients), ("rules", self.rules)):
-            for name, document in documents.items():
-                yield self.entries[section][name], document
+        for section, kind in KINDS.items():
+            if issubclass(kind.model, ClaimsRow):
+                for name, document in getattr(self, section).items():
+                    yield self.entries[section][name], document
 
 
 def read(draft: Draft) -> tuple[Policy, list[Finding]]:
@@ -76,7 +70,7 @@ def read(draft: Draft) -> tuple[Policy, list[Finding]]:
         message = "the policy has no settings; add " + ("settings: {}" if file else "a row with sk = SETTINGS")
         findings.append(found(Code.SETTINGS_MISSING, nowhere, (), message))
     for entry in entries[UNKNOWN_SECTION].values():
-        known = ", ".join(f"{prefix}…" for prefix in SECTIONS.values())
+        known = ", ".join(f"{kind.prefix}…" for kind in KINDS.values())
         findings.append(
             found(Code.UNKNOWN_ROW, entry, (), f"no kind of row has this sort key; use SETTINGS or {known}")
         )
@@ -93,7 +87,7 @@ def read(draft: Draft) -> tuple[Policy, list[Finding]]:
             except ValidationError as error:
                 findings += _problems(entry, model, error)
     settings = documents.pop(SETTINGS_SECTION)
-    return Policy(entries, settings.get("", Settings()), **documents), findings
+    return Policy(entries=entries, settings=settings.get("", Settings()), **documents), findings
 
 
 def _problems(entry: Entry, model: type[Row], error: ValidationError) -> Iterator[Finding]:

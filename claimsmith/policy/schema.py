@@ -12,8 +12,8 @@ from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.language.conditions import BRANCHES, OPERATORS
 from claimsmith.engine.language.paths import FIXED, OPEN
 from claimsmith.engine.language.values import CONVERSIONS, FORMS
-from claimsmith.policy.documents import CONDITION, DOCUMENTS, VALUE
-from claimsmith.policy.draft import LISTED_SECTIONS, ORDER, ORDERED_SECTION, SETTINGS_SECTION
+from claimsmith.policy.documents import CONDITION, DOCUMENTS, KINDS, SETTINGS_SECTION, VALUE
+from claimsmith.policy.draft import ORDER, ORDERED_SECTION
 from claimsmith.policy.operands import OPERANDS
 from claimsmith.routes import METHODS
 
@@ -42,8 +42,8 @@ def schema() -> dict[str, Any]:
         optional = {"anyOf": [reference, {"type": "null"}]}
         if section == SETTINGS_SECTION:
             sections[section] = optional
-        elif section in LISTED_SECTIONS:
-            _listed(section, parts[model.__name__])
+        elif key := KINDS[section].key:
+            _listed(section, key, parts[model.__name__])
             sections[section] = {"type": "array", "items": reference}
         else:
             sections[section] = {"type": "object", "additionalProperties": optional}
@@ -64,9 +64,8 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _listed(section: str, part: dict[str, Any]) -> None:
+def _listed(section: str, key: str, part: dict[str, Any]) -> None:
     """Add the name to the entries of a list; drop ``order``, which is the position in the list."""
-    key = LISTED_SECTIONS[section]
     part["properties"] = {
         key: {"type": "string", "minLength": 1, "description": "The name of the entry."},
         **part["properties"],

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from claimsmith.errors import Code, PolicyError
+from claimsmith.policy.documents import KINDS, SETTINGS_SECTION
 from claimsmith.policy.draft import (
-    LISTED_SECTIONS,
     ORDER,
     ORDER_STEP,
     ORDERED_SECTION,
-    SECTIONS,
-    SETTINGS_SECTION,
     Draft,
     Entry,
     ordered,
@@ -163,8 +161,8 @@ def _draft(document: object, lines: Lines, file: str) -> Draft:
     entries: list[Entry] = []
     for section, content in document.items():
         line = lines.get((str(section),), 1)
-        if section not in (SETTINGS_SECTION, *SECTIONS):
-            known = ", ".join((SETTINGS_SECTION, *SECTIONS))
+        if section not in (SETTINGS_SECTION, *KINDS):
+            known = ", ".join((SETTINGS_SECTION, *KINDS))
             raise _unreadable(file, line - 1, f"there is no section {clipped(str(section))}; use one of {known}")
         if section == SETTINGS_SECTION:
             settings = {path[1:]: number for path, number in lines.items() if path[:1] == (section,)}
@@ -172,8 +170,8 @@ def _draft(document: object, lines: Lines, file: str) -> Draft:
             continue
         if content is None:  # a section without entries
             continue
-        if section in LISTED_SECTIONS:
-            entries += _listed(section, content, below, file, line)
+        if key := KINDS[section].key:
+            entries += _listed(section, key, content, below, file, line)
             continue
         if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
             raise _unreadable(
@@ -195,10 +193,9 @@ def _by_entry(lines: Lines) -> dict[tuple[str, str], Lines]:
 
 
 def _listed(
-    section: str, content: object, below: Mapping[tuple[str, str], Lines], file: str, start: int
+    section: str, key: str, content: object, below: Mapping[tuple[str, str], Lines], file: str, start: int
 ) -> list[Entry]:
     """Return the entries of a section that is a list."""
-    key = LISTED_SECTIONS[section]
     if not isinstance(content, list):
         raise _unreadable(file, start - 1, f"{section} must be a list of entries, each with its {key}")
     entries: dict[str, Entry] = {}

@@ -9,7 +9,7 @@ from claimsmith.engine.bounds import DRAFT_PAGES
 from claimsmith.errors import Code
 from claimsmith.policy import Finding, from_rows
 from claimsmith.policy.checks import bounds
-from claimsmith.policy.draft import SETTINGS_SECTION
+from claimsmith.policy.documents import SETTINGS_SECTION
 from claimsmith.policy.reading import NO_SETTINGS
 from claimsmith.store import drafts
 from claimsmith.store.dynamodb import PartitionTooLargeError

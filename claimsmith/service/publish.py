@@ -20,8 +20,7 @@ from claimsmith.engine.codec import BundleError, encode
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.policy import Finding, from_rows
 from claimsmith.policy import compile as compile_policy
-from claimsmith.policy.documents import Settings
-from claimsmith.policy.draft import SETTINGS_SECTION, Draft
+from claimsmith.policy.documents import SETTINGS_SECTION, Settings
 from claimsmith.policy.finding import clipped, cut
 from claimsmith.service import names
 from claimsmith.service.draft import TooLargeError, read_draft
@@ -32,6 +31,7 @@ from claimsmith.store.dynamodb import ConditionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from claimsmith.policy.draft import Draft
     from claimsmith.store.dynamodb import Table
 
 T = TypeVar("T")

@@ -8,32 +8,40 @@ from claimsmith.cognito.limits import CLIENT_ID
 from claimsmith.engine.language import NAME
 from claimsmith.engine.language.paths import ATTRIBUTES
 from claimsmith.errors import Code
+from claimsmith.policy.documents import KINDS
 from claimsmith.policy.finding import found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from claimsmith.policy.documents import Kind
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
 
 #: The longest group name of a user pool (CreateGroup); policy tests have the same limit.
 _LENGTH: Final = 128
 
+#: The sections whose names are anything that a person may read.
+_TITLED: Final = ("groups", "tests")
+
 
 def check(policy: Policy) -> Iterator[Finding]:
     """Yield findings for names that do not have the required form."""
-    for section, what in (("roles", "a role's name"), ("rules", "a rule's id"), ("routes", "a route's id")):
+    for section, kind in KINDS.items():
         for name, entry in policy.entries[section].items():
-            if not NAME.fullmatch(name):
-                yield found(Code.INVALID_NAME, entry, (), f"{what} must match {NAME.pattern}")
-    for section, what in (("groups", "a group's name"), ("tests", "a test's name")):
-        for name, entry in policy.entries[section].items():
-            if not _is_title(name):
-                yield found(Code.INVALID_NAME, entry, (), f"{what} needs 1 to {_LENGTH} characters, not only spaces")
-    for name, entry in policy.entries["clients"].items():
-        if not CLIENT_ID.fullmatch(name):
-            yield found(Code.INVALID_NAME, entry, (), "this is not an app client id; copy the id from the user pool")
+            wrong = _wrong(section, kind, name)
+            if wrong is not None:
+                yield found(Code.INVALID_NAME, entry, (), wrong)
     yield from _named(policy)
+
+
+def _wrong(section: str, kind: Kind, name: str) -> str | None:
+    """Return what is wrong with the name of a row; None if nothing is."""
+    if section == "clients":
+        return None if CLIENT_ID.fullmatch(name) else "this is not an app client id; copy the id from the user pool"
+    if section in _TITLED:
+        return None if _is_title(name) else f"the {kind.key or 'name'} needs 1 to {_LENGTH} characters, not only spaces"
+    return None if NAME.fullmatch(name) else f"the {kind.key or 'name'} must match {NAME.pattern}"
 
 
 def _named(policy: Policy) -> Iterator[Finding]:

@@ -12,12 +12,12 @@ from claimsmith.engine.codec import from_document
 from claimsmith.errors import PolicyError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import dump, from_rows, lint, sarif
-from claimsmith.policy.documents import DOCUMENTS, Given
-from claimsmith.policy.draft import SECTIONS
+from claimsmith.policy.documents import DOCUMENTS, KINDS, Given
 from claimsmith.policy.yaml import parse
 from tests.property.strategies import any_value, conditions, expressions, hostile_claims, json_values
 
 #: Every attribute of any kind of row, and one of none.
+PREFIXES = [kind.prefix for kind in KINDS.values()]
 ATTRIBUTES = sorted({name for model in DOCUMENTS.values() for name in model.model_fields} | {"id", "name", "odd"})
 
 _parts = st.dictionaries(
@@ -32,7 +32,11 @@ _contents = st.dictionaries(
 )
 _sort_keys = st.one_of(
     st.just("SETTINGS"),
-    st.builds(lambda prefix, name: prefix + name, st.sampled_from(sorted(SECTIONS.values())), st.text(max_size=3)),
+    st.builds(
+        lambda prefix, name: prefix + name,
+        st.sampled_from(PREFIXES),
+        st.text(max_size=3),
+    ),
     st.text(max_size=6),
 )
 
