@@ -28,7 +28,7 @@ from tests.pages import Page, names
 from tests.policies import VERSION, decided, facts, membership_row, policy_rows, tenant_row, user_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from claimsmith.cognito.claims import Token
     from claimsmith.engine import Decision
@@ -38,6 +38,9 @@ PAGE: Final = Page("docs/reference/claims.md")
 
 NOT: Final = "no"
 ANY_OTHER: Final = "any other name"
+
+#: A cell of built-in claims, which policy.md lists with their tokens.
+LISTED: Final = "as listed"
 
 #: What stands for a row whose claims have no name of their own.
 EXAMPLES: Final = {
@@ -68,11 +71,24 @@ class Row(NamedTuple):
         return str(getattr(self, f"{change}_{token}"))
 
 
-ROWS: Final = [
-    Row(listed, EXAMPLES.get(listed, listed), *cells)
-    for claims, *cells in PAGE.table("claim", "Cognito puts it into")
-    for listed in (names(claims) or [claims])
-]
+LINES: Final = PAGE.table("claim", "Cognito puts it into")
+
+#: The claims that have lines of their own.
+NAMED: Final = {name for claims, *_ in LINES for name in names(claims)}
+
+
+def _rows(claims: str, cells: list[str]) -> Iterator[Row]:
+    """The claims of one line of the page."""
+    if LISTED not in cells:
+        yield from (Row(listed, EXAMPLES.get(listed, listed), *cells) for listed in names(claims) or [claims])
+        return
+    for name, claim in BUILT_IN_CLAIMS.items():
+        of_token = {token: "engine" if token in claim.tokens else "never" for token in TOKENS}
+        if name not in NAMED:
+            yield Row(name, name, cells[0], of_token["access"], cells[2], of_token["id"], cells[4])
+
+
+ROWS: Final = [row for claims, *cells in LINES for row in _rows(claims, cells)]
 
 Cell = tuple[Row, "Token", "Change"]
 
@@ -102,7 +118,7 @@ def test_the_page_has_a_row_for_every_claim_that_the_tables_know_and_for_no_othe
 
 def test_every_cell_says_one_of_the_words_that_the_page_explains() -> None:
     explained = {word for word, _ in PAGE.table("a cell", "means")}
-    assert {cell for row in ROWS for cell in row[3:]} == explained
+    assert {cell for row in ROWS for cell in row[3:]} | {LISTED} == explained
 
 
 def test_the_page_names_its_source() -> None:
@@ -225,6 +241,15 @@ class Rows(NamedTuple):
         return decided(self.bundle(), directory, asked)
 
 
+#: For each built-in claim, rows by which a token has it, and its value.
+BUILT_IN: Final[Mapping[str, tuple[Rows, object]]] = {
+    "tenant_id": (Rows(), "acme"),
+    "tenant_name": (Rows(), "Acme Ltd"),
+    "roles": (Rows(), ["member"]),
+    "tenants": (Rows(undecided=True), {"acme": "Acme Ltd", "globex": "globex"}),
+    "policy_version": (Rows(), VERSION),
+}
+
 #: Rows that may hold claims, in the order in which the page says that they win.
 HOLDERS: Final = ("tenant", "role", "user", "membership", "client", "rule")
 OF_THE_POLICY: Final = {"role", "client", "rule"}
@@ -271,7 +296,7 @@ def test_an_array_and_an_object_are_taken_except_where_the_page_says_plain(
 @cells(change="suppress")
 def test_a_rule_suppresses_the_claim_exactly_where_the_page_says_rule(row: Row, token: Token, change: Change) -> None:
     there = {f"{token}_claims": {row.name: "row"}} if row.cell(token, "set").startswith("rows") else {}
-    settled = Rows(membership=there, undecided=row.name == "tenants")
+    settled = BUILT_IN.get(row.name, (Rows(), None))[0]._replace(membership=there)
     rows = settled._replace(rule={f"suppress_{token}_claims": [row.name]})
     before, after = claims_of(settled.decided(), token), claims_of(rows.decided(), token)
     if row.cell(token, change) == "rule":
@@ -295,9 +320,9 @@ def shed() -> Decision:
     return Rows(rule={"optional": True, "access_claims": {"x": "x" * 9000}, "id_claims": {"x": "x" * 9000}}).decided()
 
 
-#: How the engine comes to set a claim, where not by a member's plain sign-in.
+#: How the engine comes to set a claim.
 ENGINE: Final[Mapping[str, Callable[[], Decision]]] = {
-    "tenants": Rows(undecided=True).decided,
+    **{name: rows.decided for name, (rows, _) in BUILT_IN.items()},
     SHED_CLAIM: shed,
     DEGRADED_CLAIM: lambda: degraded(Rows().bundle(), parse(EVENT), Code.STORE_UNAVAILABLE),
 }
@@ -306,7 +331,10 @@ ENGINE: Final[Mapping[str, Callable[[], Decision]]] = {
 @cells("engine")
 def test_the_engine_sets_its_claims(row: Row, token: Token, change: Change) -> None:
     assert change == "set"
-    assert row.name in claims_of(ENGINE.get(row.name, Rows().decided)(), token)
+    found = claims_of(ENGINE[row.name](), token)
+    assert row.name in found
+    if row.name in BUILT_IN:
+        assert found[row.name] == BUILT_IN[row.name][1]
 
 
 @cells("never")
