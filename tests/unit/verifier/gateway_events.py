@@ -9,7 +9,7 @@ from claimsmith.verifier.authorizer import Answer, Authorizer
 from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 POOL = Pool()
 API = "a1b2c3d4e5"
@@ -88,6 +88,14 @@ def websocket(authorization: str | None = BEARER, **changes: object) -> dict[str
         "requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "stage": "prod", "apiId": API},
         **changes,
     }
+
+
+#: The kinds that are told 401 by an error, and those for which AWS documents no such thing.
+BY_ERROR: list[Callable[..., dict[str, Any]]] = [rest_request, rest_token, websocket]
+BY_DENIAL: list[Callable[..., dict[str, Any]]] = [http2, http1]
+
+#: Those whose routes are paths.
+OF_PATHS = [event for event in (*BY_DENIAL, *BY_ERROR) if event is not websocket]
 
 
 def authorizer(

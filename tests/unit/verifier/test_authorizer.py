@@ -16,6 +16,9 @@ from claimsmith.verifier.authorizer import Authorizer, UnauthorizedError
 from tests.unit.verifier.gateway_events import (
     API,
     BEARER,
+    BY_DENIAL,
+    BY_ERROR,
+    OF_PATHS,
     POOL,
     READ,
     SOURCE,
@@ -41,12 +44,6 @@ CONTEXT = {
     "roles": "editor viewer",
     "scope": "openid orders/read orders/write",
 }
-WITH_POLICY = [http2, http1, rest_request, rest_token]
-
-#: The kinds that are told 401 by an error, and those for which AWS documents no such thing.
-BY_ERROR: list[Callable[[str | None], dict[str, Any]]] = [rest_request, rest_token, websocket]
-BY_DENIAL: list[Callable[[str | None], dict[str, Any]]] = [http2, http1]
-
 
 # --- Answers ----------------------------------------------------------------------------------------------------------
 
@@ -56,7 +53,7 @@ def test_an_http_api_gets_a_simple_response_with_context() -> None:
     assert answer == ({"isAuthorized": True, "context": CONTEXT}, None)
 
 
-@pytest.mark.parametrize("event", WITH_POLICY)
+@pytest.mark.parametrize("event", OF_PATHS)
 @pytest.mark.parametrize("response", ["simple", "iam"])
 def test_all_others_get_a_policy_for_exactly_the_requested_method(event: Any, response: str) -> None:  # noqa: ANN401 - a maker of events
     if event is http2 and response == "simple":
@@ -102,7 +99,7 @@ def test_a_path_that_a_policy_would_read_as_a_pattern_gets_no_policy_that_allows
     assert authorizer(READ, response="simple").authorize(http2(path="/orders/*")).response["isAuthorized"], "no policy"
 
 
-@pytest.mark.parametrize("event", [http2, http1, rest_request, rest_token, websocket])
+@pytest.mark.parametrize("event", [*BY_ERROR, *BY_DENIAL])
 @pytest.mark.parametrize("response", ["simple", "iam"])
 def test_context_has_only_strings_for_any_token(event: Any, response: str) -> None:  # noqa: ANN401 - a maker of events
     """A REST or WebSocket API refuses a list or an object with a 500; an HTTP API takes any JSON, so strings too."""
@@ -260,7 +257,7 @@ OF_THE_ROUTE: dict[str, object] = {"path": "/orders/{id}", "audience": [MINE]}
         ({"path": "/orders/{id}", "audience": []}, [MINE], set()),
     ],
 )
-@pytest.mark.parametrize("event", [http2, http1, rest_request, rest_token])
+@pytest.mark.parametrize("event", OF_PATHS)
 def test_a_token_bound_to_another_resource_is_refused_by_every_route(
     row: dict[str, object],
     audience: list[str],
