@@ -97,7 +97,7 @@ def _compiled(draft: Draft) -> tuple[Policy, dict[str, Any] | None, list[Finding
     settings = draft.section(SETTINGS_SECTION).get("", NO_SETTINGS)
     if too_large := [*bounds.draft(draft, settings)]:
         # Stop here, so that the size limits also bound the cost of lint.
-        return Policy({}), None, too_large
+        return Policy(entries={}), None, too_large
     policy, findings = read(draft)
     for check in _ERRORS:
         findings += check(policy)
