@@ -16,7 +16,14 @@ TTL: Final = "ttl"
 BY_SK: Final = "by_sk"
 
 POLICY: Final = "POLICY"
-SETTINGS: Final = "SETTINGS"  # the other rows of the policy: KINDS, claimsmith/policy/documents.py
+SETTINGS: Final = "SETTINGS"
+#: The kinds of policy rows that the engine or others name; ``policy.documents.KINDS`` has all.
+ROLE: Final = "ROLE#"
+GROUP: Final = "GROUP#"
+CLIENT: Final = "CLIENT#"
+RULE: Final = "RULE#"
+ROUTE: Final = "ROUTE#"
+TEST: Final = "TEST#"
 
 BUNDLE: Final = "BUNDLE"
 CURRENT: Final = "CURRENT"

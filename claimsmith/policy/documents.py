@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from claimsmith import table
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.language import NoTenant, Publish, ScopeMode  # noqa: TC001 - pydantic reads them
 from claimsmith.policy.literals import plain
@@ -353,12 +354,12 @@ class Documents:
     """The rows of a policy by section, as a file calls it. Its fields are the kinds that everything else reads."""
 
     settings: Settings = field(default_factory=Settings)
-    roles: Mapping[str, Role] = _rows(Role, "ROLE#")
-    groups: Mapping[str, Group] = _rows(Group, "GROUP#")
-    clients: Mapping[str, Client] = _rows(Client, "CLIENT#")
-    rules: Mapping[str, Rule] = _rows(Rule, "RULE#", "id")
-    routes: Mapping[str, Route] = _rows(Route, "ROUTE#", "id")
-    tests: Mapping[str, Test] = _rows(Test, "TEST#", "name")
+    roles: Mapping[str, Role] = _rows(Role, table.ROLE)
+    groups: Mapping[str, Group] = _rows(Group, table.GROUP)
+    clients: Mapping[str, Client] = _rows(Client, table.CLIENT)
+    rules: Mapping[str, Rule] = _rows(Rule, table.RULE, "id")
+    routes: Mapping[str, Route] = _rows(Route, table.ROUTE, "id")
+    tests: Mapping[str, Test] = _rows(Test, table.TEST, "name")
 
 
 #: By section.
