@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claimsmith.cognito.claims import TOKENS
 from claimsmith.engine import parse_event
 from claimsmith.engine.explanation import (
+    Change,
     PolicyVersion,
     Situation,
     Target,
@@ -41,25 +43,27 @@ from tests.property.strategies import (
 from tests.property.test_preview_equals_issued import full_directories, full_policies, situations, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from claimsmith.engine.explanation.situation import Action
     from tests.property.test_preview_equals_issued import Situation as Stored
 
 IN_CI = os.environ.get("CI") == "true"
-EXAMPLES = 600 if IN_CI else 100
+EXAMPLES = 300 if IN_CI else 60
 
-targets = st.one_of(
-    st.builds(Target, st.just("role"), st.sampled_from([*ROLES, "ghost"]), st.just("")),
-    st.builds(Target, st.just("scope"), st.sampled_from([*SCOPES, "orders/delete"]), st.just("")),
-    st.builds(Target, st.just("group"), st.sampled_from([*GROUPS, "Ops"]), st.just("")),
-    st.builds(
-        Target,
-        st.just("claim"),
-        st.sampled_from([*CLAIM_NAMES, *ORDINARY_NAMES, "bulk", "roles", "tenant_id", "cognito:groups", "sub"]),
-        st.sampled_from(["access", "id"]),
+#: What is missed, or not.
+TARGETS = [
+    *(Target("role", name) for name in [*ROLES, "ghost"]),
+    *(Target("scope", name) for name in [*SCOPES, "orders/delete"]),
+    *(Target("group", name) for name in [*GROUPS, "Ops"]),
+    *(
+        Target("claim", name, token)
+        for name in [*CLAIM_NAMES, *ORDINARY_NAMES, "bulk", "roles", "tenant_id", "cognito:groups", "sub"]
+        for token in TOKENS
     ),
-    st.just(Target("token")),
-)
+    Target("token"),
+]
+targets = st.sampled_from(TARGETS)
 
 
 def situation_of(policy: Policy, directory: list[dict[str, Any]], event: Mapping[str, Any]) -> Situation:
@@ -128,3 +132,46 @@ def test_the_chain_of_a_role_follows_the_policy_from_a_row_that_assigns_the_last
             assert inherited in policy.roles[by]["inherits"]
         row = assigned[item.chain[len(names)].row]
         assert names[-1] in {*row.get("roles", ()), *row.get("default_roles", ())}
+
+
+def breaks(situation: Situation, target: Target) -> Iterator[Change]:
+    """Single changes that may take something away, each undone by a single change."""
+
+    def at(row: str, attribute: str, value: object, action: Action = "set") -> Change:
+        return Change(row, attribute, action, value, "")
+
+    sub, client = situation.request.sub, situation.subject.client_row
+    yield at(f"USER#{sub} USER", "status", "suspended")
+    for sk in situation.user_rows.keys() - {"USER"}:
+        yield at(f"USER#{sub} {sk}", "status", "suspended")
+        yield at(f"USER#{sub} {sk}", "expires_at", NOW - 1)
+    for tenant in situation.tenant_rows:
+        yield at(f"TENANT#{tenant} TENANT", "status", "suspended")
+        if target.kind == "role":
+            yield at(f"TENANT#{tenant} TENANT", "roles_allowed", [])
+        if target.kind == "scope":
+            yield at(f"TENANT#{tenant} TENANT", "scopes_allowed", [])
+    if target.kind == "scope":
+        yield at(client, "scopes_allowed", [])
+        yield at(client, "suppress_scopes", target.name, "add")
+        yield at("request", "scopes", target.name, "remove")
+    if target.kind == "group":
+        yield at("request", "groups", target.name, "remove")
+
+
+@settings(max_examples=EXAMPLES // 2)
+@given(st.one_of(policies(), full_policies()), full_directories(), any_events, st.data())
+def test_one_thing_that_took_something_away_is_explained_by_one_change(
+    policy: Policy, directory: list[dict[str, Any]], event: dict[str, Any], data: st.DataObject
+) -> None:
+    situation = situation_of(policy, directory, event)
+    found = [target for target in TARGETS if is_there(situation, target)]
+    if not found:
+        return
+    target = data.draw(st.sampled_from(found))
+    for change in breaks(situation, target):
+        broken = situation.changed(change)
+        if not is_there(broken, target):
+            [step] = explain_absence(broken, target).steps
+            assert step.action != "create", change
+            assert step.row == "request" or (step.action, step.attribute) != ("add", "roles"), "nothing is given anew"

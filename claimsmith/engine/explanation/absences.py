@@ -16,6 +16,7 @@ from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.decide import Decision, Refusal
 from claimsmith.engine.explanation.plans import Plans, Target, named, similar
+from claimsmith.engine.explanation.situation import REQUEST
 from claimsmith.engine.language import is_unmanaged
 from claimsmith.errors import Code
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 #: Changes that an answer may take together; more are no explanation.
 MOST_CHANGES: Final = 6
 
-#: Decisions that a search may take, and alternatives that are looked at in each step.
+#: Decisions that a search may take, and plans that are made and tried in each step.
 _DECISIONS: Final = 1_500
+_MADE: Final = 1_000
 _ALTERNATIVES: Final = 60
 
 #: Outcomes of reasons that something is not there for.
@@ -109,10 +111,12 @@ class _Search:
         return ()
 
     def plans(self, steps: Plan) -> list[Plan]:
+        """What may come next: first what lets things count that are there, then what is given anew."""
         key = _key(steps)
         if key not in self.planned:
-            found = Plans(self.after(steps)).for_target(self.target)
-            self.planned[key] = [plan for plan in islice(found, _ALTERNATIVES) if plan]
+            made = islice(Plans(self.after(steps)).for_target(self.target), _MADE)
+            in_order = sorted((plan for plan in made if plan), key=lambda plan: any(map(_gives_anew, plan)))
+            self.planned[key] = in_order[:_ALTERNATIVES]
         return self.planned[key]
 
     def after(self, steps: Plan) -> Situation:
@@ -128,6 +132,17 @@ class _Search:
             if fewer and is_there(self.after(fewer), self.target):
                 steps = fewer
         return steps
+
+
+def _gives_anew(change: Change) -> bool:
+    """Whether a change gives somebody something, rather than letting count what somebody has."""
+    if change.row == REQUEST:
+        return change.attribute == "groups"
+    return (
+        change.action == "create"
+        or change.attribute == "when"
+        or (change.action == "add" and change.attribute in ("roles", "scopes"))
+    )
 
 
 def _key(steps: Plan) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from claimsmith.cognito.limits import SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine import scopes
 from claimsmith.engine.decide import Decision, Refusal
-from claimsmith.engine.explanation.role_plans import RolePlans
+from claimsmith.engine.explanation.role_plans import RolePlans, texts
 from claimsmith.engine.explanation.situation import REQUEST, Change, Plan, one
 from claimsmith.engine.explanation.truth import ANY_TEXT, Truth
 from claimsmith.engine.language import is_privileged, is_unmanaged
@@ -129,10 +129,12 @@ class Plans:
             if scope in rule.scopes:
                 yield from self.for_rule(rule.row, f"rule {_rule_name(rule.row)} grants it; ", apply=True)
         subject = self.subject
-        privileged = is_privileged(scope, self.bundle.settings.privileged_scopes)
-        if scope in self.bundle.scopes and subject.membership is not None and not privileged:
-            why = "the membership does not grant it"
-            yield one(subject.membership_row, "scopes", "add", scope, why)
+        if not is_privileged(scope, self.bundle.settings.privileged_scopes):
+            for other, member, _ in self.tenants.others():
+                if scope in texts(member.get("scopes")):
+                    yield from self.tenants.choosing(other, f"the membership of {other} grants it; ")
+            if scope in self.bundle.scopes and subject.membership is not None:
+                yield one(subject.membership_row, "scopes", "add", scope, "the membership does not grant it")
         if scope not in self.bundle.scopes and SCOPE.fullmatch(scope) and isinstance(self.situation.outcome, Decision):
             meant = similar(scope, self.bundle.scopes)
             for name in self.situation.outcome.roles:
@@ -229,9 +231,7 @@ class Plans:
             if name in rule.get(attribute, {}):
                 row = f"{table.POLICY} {table.RULE}{rule['id']}"
                 yield from self.for_rule(row, f"rule {rule['id']} sets it; ", apply=True)
-        for other in self.tenants.memberships():
-            member = self.situation.user_rows[f"{table.TENANT_PREFIX}{other}"]
-            rows = (member, self.situation.tenant_rows.get(other, {}))
+        for other, *rows in self.tenants.others():
             if any(name in _keys(row.get(attribute)) | _keys(row.get("claims")) for row in rows):
                 yield from self.tenants.choosing(other, f"tenant {other} has it; ")
         if token == TOKENS[1] and (name in STANDARD or name.startswith("custom:")):
@@ -260,7 +260,7 @@ class Plans:
         """What brings conditions about."""
         outcome = self.situation.outcome
         context = self.subject.context(outcome.roles if isinstance(outcome, Decision) else ())
-        return Truth(self.situation, context, self.roles.assigning, self.tenants.choosing)
+        return Truth(self.situation, context, self.roles)
 
     # What is there.
 

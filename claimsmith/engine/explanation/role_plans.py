@@ -66,12 +66,8 @@ class RolePlans:
         """A role from a tenant that is not the chosen one: where the user has it, then where the user could have it."""
         givers = set(self.givers(name))
         lacking: list[str] = []
-        for other in self.tenants.memberships():
-            if other == chosen(self.situation):
-                continue
-            member = self.situation.user_rows[f"{table.TENANT_PREFIX}{other}"]
-            tenant = self.situation.tenant_rows.get(other, {})
-            if givers.isdisjoint([*_texts(member.get("roles")), *_texts(tenant.get("default_roles"))]):
+        for other, member, tenant in self.tenants.others():
+            if givers.isdisjoint([*texts(member.get("roles")), *texts(tenant.get("default_roles"))]):
                 lacking.append(other)
                 continue
             for plan in self.tenants.choosing(other, f"{because}the membership of {other} has it; "):
@@ -103,5 +99,6 @@ class RolePlans:
         return any(reason[:4] == dropped for reason in self.situation.outcome.reasons)
 
 
-def _texts(value: object) -> Iterable[str]:
+def texts(value: object) -> Iterable[str]:
+    """The texts in a list or a set; none in anything else."""
     return [item for item in value if isinstance(item, str)] if isinstance(value, list | set | frozenset) else ()

@@ -74,6 +74,13 @@ class TenantPlans:
         stored = self.stored()
         return [name for name in names if name == stored] + [name for name in names if name != stored]
 
+    def others(self) -> Iterator[tuple[str, Row, Row]]:
+        """Tenants that are not chosen, each with the membership and the tenant's row, empty if there is none."""
+        for name in self.memberships():
+            if name != chosen(self.situation):
+                member = self.situation.user_rows[f"{table.TENANT_PREFIX}{name}"]
+                yield name, member, self.situation.tenant_rows.get(name, {})
+
     def stored(self) -> str | None:
         """The tenant that the user has chosen for this client."""
         user = self.subject.user

@@ -12,21 +12,20 @@ from claimsmith.engine.language.conditions import OPERATORS, compiled
 from claimsmith.engine.language.paths import ATTRIBUTES, METADATA, MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from claimsmith.engine.explanation.situation import Situation
+    from claimsmith.engine.explanation.role_plans import RolePlans
+    from claimsmith.engine.explanation.situation import Plan, Situation
     from claimsmith.engine.language.paths import EvaluationContext
-
-    Plan = tuple[Change, ...]
-
-    #: What makes a role be assigned or a tenant be chosen, with words that say what it is for.
-    Goal = Callable[[str, str], Iterator[Plan]]
 
 #: Ways to bring about a condition that are looked at.
 _WAYS: Final = 8
 
 #: Stands for a text of which nothing is asked.
 ANY_TEXT: Final = "any"
+
+#: Paths that lead nowhere without a tenant.
+_OF_A_TENANT: Final = ("tenant.", "membership.")
 
 #: Paths to an attribute of the row that they begin with, and to a member of a map.
 _OF_ROWS: Final = frozenset({"tenant.name", "tenant.plan", "client.name", "membership.roles"})
@@ -48,11 +47,11 @@ _OF_REQUEST: Final = {
 class Truth:
     """Changes of a situation that bring about a condition. What they really do, only a decision shows."""
 
-    def __init__(self, situation: Situation, context: EvaluationContext, for_role: Goal, for_tenant: Goal) -> None:
+    def __init__(self, situation: Situation, context: EvaluationContext, roles: RolePlans) -> None:
         self.situation = situation
         self.context = context
-        self.for_role = for_role
-        self.for_tenant = for_tenant
+        self.roles = roles
+        self.tenants = roles.tenants
 
     def ways(self, condition: Any, why: str, *, hold: bool) -> Iterator[Plan]:  # noqa: ANN401 - a condition of a document
         """Ways to make a condition hold, or not to.
@@ -86,7 +85,7 @@ class Truth:
         listed = isinstance(self.context[path], list) or name == "contains"
         if listed and name == "contains":
             if hold and path == "roles":
-                yield from self.for_role(str(value), f"{why}; ")
+                yield from self.roles.assigning(str(value), f"{why}; ")
             elif path in ("roles", "membership.roles", "user.groups", "request.scopes"):
                 yield from self._at(path, "add" if hold else "remove", value, why)
             else:
@@ -101,7 +100,7 @@ class Truth:
             return
         if path == "tenant.id" and hold and name in ("equals", "in"):
             for tenant_id in value if isinstance(value, list) else [value]:
-                yield from self.for_tenant(str(tenant_id), f"{why}; ")
+                yield from self.tenants.choosing(str(tenant_id), f"{why}; ")
             return
         wanted = _satisfying(name, value) if hold else _refuting(name, value)
         action = "delete" if wanted is MISSING else "set"
@@ -117,6 +116,10 @@ class Truth:
         return found if isinstance(found, list) else []
 
     def _at(self, path: str, action: Any, value: Any, why: str) -> Iterator[Plan]:  # noqa: ANN401 - any claim value
+        if path.startswith(_OF_A_TENANT) and self.situation.subject.tenant is None:
+            for name in self.tenants.memberships():
+                yield from self.tenants.choosing(name, f"{why}; ")
+            return
         place = self._place(path)
         if path.startswith((ATTRIBUTES, METADATA)) and action == "set" and not isinstance(value, str):
             value = json.dumps(value)  # Cognito has them as texts
