@@ -30,12 +30,14 @@ REQUEST: Final = "request"
 #: What a change does: to a member of a list, to a value, or to a whole row.
 Action = Literal["add", "remove", "set", "delete", "create"]
 
-_SECTIONS: Final = {
-    table.ROLE: "roles",
-    table.GROUP: "groups",
-    table.CLIENT: "clients",
-    table.RULE: "rules",
-}
+#: How sort keys of the policy begin; a name follows.
+ROLE: Final = "ROLE#"
+GROUP: Final = "GROUP#"
+CLIENT: Final = "CLIENT#"
+RULE: Final = "RULE#"
+
+#: Where a document has these rows.
+_SECTIONS: Final = {ROLE: "roles", GROUP: "groups", CLIENT: "clients", RULE: "rules"}
 
 
 class Change(NamedTuple):
@@ -88,7 +90,7 @@ class PolicyVersion:
     def conditions(self) -> Mapping[str, Any]:
         """The conditions of the rules, by row; a bundle has them only as functions."""
         rules = self.document.get("rules", ())
-        return {f"{table.POLICY} {table.RULE}{rule['id']}": rule["when"] for rule in rules if "when" in rule}
+        return {f"{table.POLICY} {RULE}{rule['id']}": rule["when"] for rule in rules if "when" in rule}
 
     def changed(self, change: Change) -> PolicyVersion:
         """The policy after a change to one of its rows."""
