@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from claimsmith import environment
-from claimsmith.cli import explain, members, policy, policy_tests, preview, tenants, users, verifier, versions
+from claimsmith.cli import doctor, explain, members, policy, policy_tests, preview, tenants, users, verifier, versions
 from claimsmith.cli.options import Connection, shared_options_first
 from claimsmith.cli.session import Session
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
@@ -91,6 +91,7 @@ tenants.register(app)
 members.register(app)
 users.register(app)
 verifier.register(app)
+doctor.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

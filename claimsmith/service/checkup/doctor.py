@@ -1,0 +1,169 @@
+"""The checkup: every check, with what it needs to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+from claimsmith import table as keys
+from claimsmith.cognito.identifiers import pool_issuer
+from claimsmith.errors import Code, OperationError
+from claimsmith.service.checkup import alarms, directory, pool, publishing, tables
+from claimsmith.service.checkup.finding import Finding, NotChecked
+from claimsmith.service.checkup.observation import Observation
+from claimsmith.store.deployment import AbsentError, NotSeenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+
+T = TypeVar("T")
+
+
+class Check(NamedTuple):
+    """A check.
+
+    Attributes:
+        name: stable.
+        find: yields what is wrong; raises ``NotSeenError`` if it cannot see what it needs.
+    """
+
+    name: str
+    find: Callable[[Observation], Iterable[Finding]]
+
+
+def _table(seen: Observation) -> Iterator[Finding]:
+    try:
+        settings = seen.table
+    except AbsentError:
+        yield Finding(
+            Code.TABLE_MISSING,
+            seen.table_name,
+            "There is no such table in this account and region.",
+            "Use the stack output TableName, and check --region.",
+        )
+    else:
+        yield from tables.settings(settings)
+
+
+def _directory(seen: Observation) -> Iterator[Finding]:
+    tenants, users = seen.directory(keys.TENANT_PREFIX), seen.directory(keys.USER_PREFIX)
+    return directory.rows(tenants, users, seen.in_force.bundle, seen.now)
+
+
+#: In the order of the output.
+CHECKS: Final = (
+    Check("table", _table),
+    Check("pool_plan", lambda seen: pool.plan(seen.pool)),
+    Check("trigger", lambda seen: pool.trigger(seen.pool, seen.trigger, seen.table_name)),
+    Check("trigger_permission", lambda seen: pool.permission(seen.pool, seen.existing_trigger, seen.permissions)),
+    Check("event_version", lambda seen: pool.event_version(seen.pool)),
+    Check("machine_tokens", lambda seen: pool.machines(seen.pool, seen.clients, seen.in_force.bundle)),
+    Check(
+        "trusted_attributes", lambda seen: pool.trusted_attributes(seen.pool, seen.clients, seen.in_force.trusted)
+    ),
+    Check("clients", lambda seen: pool.clients(seen.clients, seen.in_force.bundle)),
+    Check("scopes", lambda seen: pool.scopes(seen.scopes, seen.in_force.bundle)),
+    Check("issuers", lambda seen: pool.issuers(seen.pool, seen.functions)),
+    Check("version_in_force", lambda seen: publishing.in_force(seen.pointer, seen.unreadable)),
+    Check("draft", lambda seen: publishing.draft(seen.draft, seen.pointer, seen.problems, seen.lease, seen.now)),
+    Check("publisher", lambda seen: publishing.publisher(seen.table_name, seen.readers)),
+    Check("publisher_lag", lambda seen: publishing.lag(seen.publisher.name, seen.lag)),
+    Check("dead_letters", lambda seen: publishing.dead_letters(seen.queue, seen.dead_letters)),
+    Check("alarms", lambda seen: alarms.present(seen.alarms, seen.watched)),
+    Check("alarm_subscribers", lambda seen: alarms.heard(seen.alarms, seen.subscribers)),
+    Check("table_ttl", lambda seen: tables.time_to_live(seen.table_name, seen.ttl)),
+    Check("table_backups", lambda seen: tables.backups(seen.table_name, backed_up=seen.backed_up)),
+    Check("audit_table", lambda seen: tables.settings(seen.audit_table, audit=True)),
+    Check("audit_table_ttl", lambda seen: tables.time_to_live(seen.audit_table.name, seen.audit_ttl)),
+    Check("audit_table_backups", lambda seen: tables.backups(seen.audit_table.name, backed_up=seen.audit_backed_up)),
+    Check("directory", _directory),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was looked at; None for what could not be seen.
+
+    Attributes:
+        event_version: of the trigger's events, as the pool is configured.
+        issuer: ``iss`` of the pool's tokens.
+        policy_version: the version in force.
+    """
+
+    table: str | None
+    user_pool_id: str | None
+    plan: str | None
+    trigger: str | None
+    event_version: str | None
+    issuer: str | None
+    publisher: str | None
+    policy_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of a checkup.
+
+    Attributes:
+        checked: the names of the checks that were made.
+    """
+
+    summary: Summary
+    findings: tuple[Finding, ...]
+    checked: tuple[str, ...]
+    not_checked: tuple[NotChecked, ...]
+
+
+def examine(seen: Observation) -> Report:
+    """Make every check that can be made.
+
+    Raises:
+        OperationError: none can be made; or AWS does not know the credentials.
+    """
+    findings: list[Finding] = []
+    checked: list[str] = []
+    not_checked: list[NotChecked] = []
+    for check in CHECKS:
+        try:
+            found = list(check.find(seen))
+        except NotSeenError as error:
+            not_checked.append(NotChecked(check.name, error.reason, error.action))
+        else:
+            findings += found
+            checked.append(check.name)
+    if not checked:
+        raise _nothing_seen(not_checked)
+    return Report(_summary(seen), tuple(findings), tuple(checked), tuple(not_checked))
+
+
+def _nothing_seen(not_checked: list[NotChecked]) -> OperationError:
+    actions = sorted({each.action for each in not_checked if each.action})
+    if actions:
+        return OperationError(Code.ACCESS_DENIED, f"Nothing could be checked. Allow {', '.join(actions)}.")
+    return OperationError(Code.AWS_UNREACHABLE, f"Nothing could be checked. {not_checked[0].reason}")
+
+
+def _summary(seen: Observation) -> Summary:
+    user_pool = _or_none(lambda: seen.pool)
+    trigger = _or_none(lambda: seen.existing_trigger.name)
+    issuer = None
+    if user_pool is not None:
+        issuer = pool_issuer(user_pool.id, updated=user_pool.issuer_form == "UPDATED")
+    return Summary(
+        table=_or_none(lambda: seen.table_name),
+        user_pool_id=user_pool.id if user_pool else None,
+        plan=user_pool.tier or None if user_pool else None,
+        trigger=trigger,
+        event_version=user_pool.event_version if user_pool and user_pool.trigger else None,
+        issuer=issuer,
+        publisher=_or_none(lambda: seen.publisher.name),
+        policy_version=_or_none(lambda: seen.in_force.bundle.version),
+    )
+
+
+def _or_none(look: Callable[[], T]) -> T | None:
+    try:
+        return look()
+    except NotSeenError:
+        return None

@@ -1,0 +1,232 @@
+"""Checks of the user pool against its trigger and against the policy in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from claimsmith.cognito.identifiers import pool_issuers
+from claimsmith.environment import ISSUERS, parse_issuers
+from claimsmith.errors import Code, ConfigurationError
+from claimsmith.service.checkup.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from claimsmith.engine.bundle import Bundle
+    from claimsmith.store.deployment import AppClient, Function, UserPool
+
+_COGNITO: Final = "cognito-idp.amazonaws.com"
+
+#: No client may ever write these (API reference, CreateUserPoolClient, WriteAttributes).
+_OF_COGNITO: Final = frozenset({"sub", "email_verified", "phone_number_verified", "identities"})
+
+
+def plan(pool: UserPool) -> Iterator[Finding]:
+    """The plan must allow the events that carry access tokens."""
+    if pool.tier == "LITE":
+        yield Finding(
+            Code.POOL_PLAN,
+            pool.id,
+            "The pool is on the Lite plan, which cannot customize access tokens.",
+            "Change the plan to Essentials or Plus (aws cognito-idp update-user-pool --user-pool-tier).",
+        )
+
+
+def trigger(pool: UserPool, function: Function | None, table: str) -> Iterator[Finding]:
+    """The pool must call a function of ours that reads this table.
+
+    Args:
+        pool: the pool.
+        function: its trigger; None if the function does not exist.
+        table: the table that is checked.
+    """
+    if not pool.trigger:
+        yield Finding(
+            Code.TRIGGER_MISSING,
+            pool.id,
+            "The pool has no pre token generation trigger: its tokens carry nothing of the policy.",
+            "Deploy again. An update of the pool that leaves out LambdaConfig removes the trigger.",
+        )
+    elif function is None:
+        yield Finding(
+            Code.TRIGGER_NOT_OURS,
+            pool.trigger,
+            "The pool calls a function that does not exist: every sign-in fails.",
+            "Deploy again, or remove the trigger from the pool.",
+        )
+    elif function.table != table:
+        what = f"reads the table {function.table}" if function.table else "is not Claimsmith's"
+        yield Finding(
+            Code.TRIGGER_NOT_OURS,
+            pool.trigger,
+            f"The pool's trigger {what}; the policy in {table} has no effect on tokens.",
+            "Set the pool's trigger to the stack output TriggerName, or check the other table with --table.",
+        )
+
+
+def event_version(pool: UserPool) -> Iterator[Finding]:
+    """An event of version 1 carries no access token."""
+    if pool.trigger and pool.event_version == "V1_0":
+        yield Finding(
+            Code.EVENT_VERSION_TOO_OLD,
+            pool.id,
+            "The pool sends events of version V1_0, which cannot change scopes or the access token; the trigger "
+            "refuses them, so nobody can sign in.",
+            "Set LambdaVersion to V2_0 or V3_0 in PreTokenGenerationConfig of the pool's LambdaConfig.",
+        )
+
+
+def machines(pool: UserPool, clients: Sequence[AppClient], bundle: Bundle) -> Iterator[Finding]:
+    """Only events of version 3 are sent for machines."""
+    if pool.event_version == "V3_0":
+        return
+    for client in clients:
+        if client.machine and client.id in bundle.clients:
+            yield Finding(
+                Code.MACHINES_NOT_CUSTOMIZED,
+                _named(client),
+                f"The policy has a row for this client, but the pool sends events of version {pool.event_version}: "
+                "for its machine tokens the trigger is not called, and the row has no effect.",
+                "Deploy with -c trigger_version=V3_0 (Cognito bills it separately).",
+            )
+
+
+def permission(pool: UserPool, function: Function, statements: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Cognito must be allowed to call the trigger, and for this pool only."""
+    applying = [each for each in statements if _allows(each, pool.arn)]
+    if not applying:
+        yield Finding(
+            Code.TRIGGER_NOT_PERMITTED,
+            function.name,
+            f"The function does not allow Cognito to call it for {pool.id}: every sign-in fails.",
+            "Deploy again, or add the permission (aws lambda add-permission --action lambda:InvokeFunction "
+            f"--principal {_COGNITO} --source-arn the pool's ARN --source-account your account).",
+        )
+    elif not any(_conditions(each) for each in applying):
+        yield Finding(
+            Code.TRIGGER_OPEN,
+            function.name,
+            "Any user pool, of other accounts too, may call this function: its permission has no source.",
+            "Replace the permission by one with --source-arn and --source-account.",
+        )
+
+
+def _allows(statement: Mapping[str, Any], pool_arn: str) -> bool:
+    principal = statement.get("Principal")
+    service = principal.get("Service") if isinstance(principal, dict) else principal
+    services = service if isinstance(service, list) else [service]
+    action = statement.get("Action")
+    actions = action if isinstance(action, list) else [action]
+    return (
+        statement.get("Effect") == "Allow"
+        and bool({_COGNITO, "*"} & set(services))
+        and bool({"lambda:InvokeFunction", "lambda:*", "*"} & set(actions))
+        and all(_includes(value, pool_arn) for value in _conditions(statement))
+    )
+
+
+def _conditions(statement: Mapping[str, Any]) -> list[str]:
+    """The sources to which a statement is restricted, ARNs and accounts."""
+    found = []
+    for operands in (statement.get("Condition") or {}).values():
+        for name, value in operands.items():
+            if name.lower() in ("aws:sourcearn", "aws:sourceaccount"):
+                found += value if isinstance(value, list) else [value]
+    return found
+
+
+def _includes(value: str, pool_arn: str) -> bool:
+    """Whether a source, an account or an ARN that may end with ``*``, is the pool."""
+    if value.startswith("arn:") and value.endswith("*"):
+        return pool_arn.startswith(value[:-1])
+    account = dict(enumerate(pool_arn.split(":"))).get(4)  # arn:partition:service:region:account:resource
+    return value in (pool_arn, account)
+
+
+def trusted_attributes(pool: UserPool, clients: Sequence[AppClient], trusted: Collection[str]) -> Iterator[Finding]:
+    """No client may write an attribute that the policy trusts."""
+    for name in sorted(trusted):
+        if name in _OF_COGNITO or name.startswith("cognito:"):
+            continue
+        writers = [_named(client) for client in clients if client.writable is None or name in client.writable]
+        if name in pool.required:
+            why = "the pool requires it, so every client may write it"
+        elif writers:
+            why = f"these clients may write it: {', '.join(writers)}"
+        else:
+            continue
+        yield Finding(
+            Code.TRUSTED_ATTRIBUTE_WRITABLE,
+            name,
+            f"The policy trusts this attribute, and users can change it: {why}.",
+            "Take it out of the clients' WriteAttributes, or out of trusted_attributes in the policy's settings.",
+        )
+
+
+def clients(in_pool: Sequence[AppClient], bundle: Bundle) -> Iterator[Finding]:
+    """The pool and the policy should know the same clients."""
+    for client in in_pool:
+        if client.id not in bundle.clients:
+            means = (
+                "its machine tokens get no managed scope under V3_0"
+                if client.machine
+                else "tokens of its users are limited by no scopes_allowed"
+            )
+            yield Finding(
+                Code.CLIENT_WITHOUT_ROW,
+                _named(client),
+                f"The policy has no row for this client of the pool: {means}.",
+                f"Add {client.id} to the policy's clients.",
+            )
+    known = {client.id for client in in_pool}
+    for client_id in sorted(bundle.clients.keys() - known):
+        yield Finding(
+            Code.ROW_WITHOUT_CLIENT,
+            f"POLICY CLIENT#{client_id}",
+            "The pool has no client with this id: the row has no effect.",
+            "Correct the id, or remove the client from the policy.",
+        )
+
+
+def scopes(of_pool: Collection[str], bundle: Bundle) -> Iterator[Finding]:
+    """Scopes that are granted should be scopes that a client can request."""
+    for scope in sorted(bundle.scopes - set(of_pool)):
+        rows = [role.row for role in bundle.roles.values() if scope in role.scopes]
+        rows += [rule.row for rule in bundle.rules if scope in rule.scopes]
+        yield Finding(
+            Code.SCOPE_WITHOUT_RESOURCE_SERVER,
+            scope,
+            f"{', '.join(rows)} grants it, and no resource server of the pool has it: nobody can request it, so only "
+            "sign-ins by API and scope_mode: exact put it into tokens.",
+            "Correct the scope, or add it to a resource server of the pool.",
+        )
+
+
+def issuers(pool: UserPool, functions: Sequence[Function]) -> Iterator[Finding]:
+    """Every verifier that uses the table should accept the pool's issuer; both of its forms are accepted."""
+    for function in functions:
+        written = function.variables.get(ISSUERS)
+        if written is None:
+            continue
+        try:
+            accepted = parse_issuers(entry for entry in written.split(",") if entry.strip())
+        except ConfigurationError as error:
+            why = error.message
+        else:
+            if any(_is_of(issuer, pool.id) for issuer, _ in accepted):
+                continue
+            why = "It accepts other issuers only."
+        yield Finding(
+            Code.ISSUER_NOT_ACCEPTED,
+            function.name,
+            f"This verifier refuses every token of the pool. {why}",
+            f"Set {ISSUERS} to the pool's issuer, and deploy the verifier again.",
+        )
+
+
+def _is_of(issuer: str, pool_id: str) -> bool:
+    return pool_issuers(issuer) is not None and issuer.endswith(f"/{pool_id}")
+
+
+def _named(client: AppClient) -> str:
+    return f"{client.name} ({client.id})" if client.name else client.id
