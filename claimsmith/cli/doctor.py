@@ -45,7 +45,10 @@ def doctor(context: typer.Context) -> None:
     places = Places(place.user_pool_id or None, place.table or None, place.audit_table or None)
     with progress("Reading rows") as read:
         report = examine(Observation(deployment, places, lambda name: _table(session, name), time.time(), read))
-    session.answer(_data(report), _text(report))
+    if session.as_json:
+        session.answer(_data(report), "")
+    else:
+        session.out.print(_text(report), highlight=False, soft_wrap=True)
     if report.findings:
         raise typer.Exit(1)
 
@@ -83,11 +86,9 @@ def _text(report: Report) -> str:
     lines = [f"{name}: {escape(str(value))}" for name, value in about.items()]
     for finding in report.findings:
         subject = f"{finding.subject}: " if finding.subject else ""
-        lines += [
-            "",
-            f"[{_STYLES[finding.severity]}]{finding.severity}[/] {escape(f'{subject}{finding.message} [{finding.code}]')}",
-            f"  {escape(finding.remedy)}",
-        ]
+        severity = f"[{_STYLES[finding.severity]}]{finding.severity}[/]"
+        lines.append(f"\n{severity} {escape(f'{subject}{finding.message} [{finding.code}]')}")
+        lines.append(f"  {escape(finding.remedy)}")
     if report.not_checked:
         lines += ["", "[yellow]Not checked[/yellow]:"]
         for each in report.not_checked:

@@ -35,7 +35,7 @@ def present(alarms: Sequence[Alarm], watched: Collection[str]) -> Iterator[Findi
                 Code.NO_ALARMS,
                 name,
                 "No alarm watches it: nobody learns when it fails.",
-                "Deploy again: the stack has alarms for it.",
+                "Restore the stack's alarms for it; CloudFormation can detect such drift.",
             )
     for alarm in alarms:
         if alarm.state == "ALARM":
@@ -60,7 +60,7 @@ def heard(alarms: Sequence[Alarm], subscribers: Mapping[str, int]) -> Iterator[F
             Code.ALARM_UNHEARD,
             silent[0],
             f"{_counted(len(silent), 'alarm notifies', 'alarms notify')} nobody: no actions, or actions are off.",
-            "Deploy again, or turn the actions on.",
+            "Turn the actions on, or give the alarms one.",
         )
     notify = Counter(action for alarm in alarms for action in set(alarm.actions))
     for topic, count in sorted(notify.items()):

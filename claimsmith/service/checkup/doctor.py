@@ -10,12 +10,12 @@ from claimsmith.cognito.identifiers import pool_issuer
 from claimsmith.errors import Code, OperationError
 from claimsmith.service.checkup import alarms, directory, pool, publishing, tables
 from claimsmith.service.checkup.finding import Finding, NotChecked
-from claimsmith.service.checkup.observation import Observation
 from claimsmith.store.deployment import AbsentError, NotSeenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from claimsmith.service.checkup.observation import Observation
 
 T = TypeVar("T")
 
@@ -59,9 +59,7 @@ CHECKS: Final = (
     Check("trigger_permission", lambda seen: pool.permission(seen.pool, seen.existing_trigger, seen.permissions)),
     Check("event_version", lambda seen: pool.event_version(seen.pool)),
     Check("machine_tokens", lambda seen: pool.machines(seen.pool, seen.clients, seen.in_force.bundle)),
-    Check(
-        "trusted_attributes", lambda seen: pool.trusted_attributes(seen.pool, seen.clients, seen.in_force.trusted)
-    ),
+    Check("trusted_attributes", lambda seen: pool.trusted_attributes(seen.pool, seen.clients, seen.in_force.trusted)),
     Check("clients", lambda seen: pool.clients(seen.clients, seen.in_force.bundle)),
     Check("scopes", lambda seen: pool.scopes(seen.scopes, seen.in_force.bundle)),
     Check("issuers", lambda seen: pool.issuers(seen.pool, seen.functions)),
@@ -106,6 +104,7 @@ class Report:
     """The result of a checkup.
 
     Attributes:
+        findings: errors first.
         checked: the names of the checks that were made.
     """
 
@@ -134,6 +133,7 @@ def examine(seen: Observation) -> Report:
             checked.append(check.name)
     if not checked:
         raise _nothing_seen(not_checked)
+    findings.sort(key=lambda finding: finding.severity)
     return Report(_summary(seen), tuple(findings), tuple(checked), tuple(not_checked))
 
 

@@ -193,7 +193,7 @@ class Observation:
     def unreadable(self) -> dict[int, str]:
         """The versions in use that cannot be read, and why."""
         pointer = self.pointer
-        used = [] if pointer is None else [(pointer.version, pointer.digest)]
+        used: list[tuple[int, str | None]] = [] if pointer is None else [(pointer.version, pointer.digest)]
         if pointer is not None and pointer.staging is not None:
             used.append((pointer.staging.candidate, None))
         found = {}
@@ -267,7 +267,7 @@ class Observation:
     @_Seen
     def lag(self) -> float:
         """The greatest age of a change that the publisher received lately, in seconds."""
-        end = datetime.fromtimestamp(self.now, UTC)
+        end = datetime.fromtimestamp(self.now, UTC) + timedelta(minutes=1)  # of the minute that has begun, too
         age = self._deployment.iterator_age(self.publisher.name, end - _LATELY, end)
         if age is None:
             minutes = _LATELY // timedelta(minutes=1)

@@ -45,14 +45,15 @@ def trigger(pool: UserPool, function: Function | None, table: str) -> Iterator[F
             Code.TRIGGER_MISSING,
             pool.id,
             "The pool has no pre token generation trigger: its tokens carry nothing of the policy.",
-            "Deploy again. An update of the pool that leaves out LambdaConfig removes the trigger.",
+            "Set PreTokenGenerationConfig of the pool's LambdaConfig to the function of the stack output TriggerName. "
+            "An update of the pool without LambdaConfig removes it; deploying an unchanged stack does not restore it.",
         )
     elif function is None:
         yield Finding(
             Code.TRIGGER_NOT_OURS,
             pool.trigger,
             "The pool calls a function that does not exist: every sign-in fails.",
-            "Deploy again, or remove the trigger from the pool.",
+            "Set the pool's trigger to the function of the stack output TriggerName, or remove it from the pool.",
         )
     elif function.table != table:
         what = f"reads the table {function.table}" if function.table else "is not Claimsmith's"
@@ -60,7 +61,7 @@ def trigger(pool: UserPool, function: Function | None, table: str) -> Iterator[F
             Code.TRIGGER_NOT_OURS,
             pool.trigger,
             f"The pool's trigger {what}; the policy in {table} has no effect on tokens.",
-            "Set the pool's trigger to the stack output TriggerName, or check the other table with --table.",
+            "Make the function of the stack output TriggerName the pool's trigger, or check the other table: --table.",
         )
 
 
@@ -99,8 +100,8 @@ def permission(pool: UserPool, function: Function, statements: Sequence[Mapping[
             Code.TRIGGER_NOT_PERMITTED,
             function.name,
             f"The function does not allow Cognito to call it for {pool.id}: every sign-in fails.",
-            "Deploy again, or add the permission (aws lambda add-permission --action lambda:InvokeFunction "
-            f"--principal {_COGNITO} --source-arn the pool's ARN --source-account your account).",
+            f"Add the permission: aws lambda add-permission --function-name {function.name} --statement-id cognito "
+            f"--action lambda:InvokeFunction --principal {_COGNITO} --source-arn {pool.arn} --source-account ACCOUNT",
         )
     elif not any(_conditions(each) for each in applying):
         yield Finding(

@@ -150,7 +150,7 @@ def publisher(table: str, readers: Sequence[tuple[StreamReader, Function]]) -> I
             Code.PUBLISHER_MISSING,
             table,
             "No publisher reads the table's stream: edits in the console are not published, and nothing is audited.",
-            "Deploy again.",
+            "Restore the event source mapping from the stream to the publisher; CloudFormation can detect such drift.",
         )
     for reader, function in ours:
         if reader.state in ("Disabled", "Disabling") or reader.last_result.startswith("PROBLEM"):
@@ -167,7 +167,7 @@ def publisher(table: str, readers: Sequence[tuple[StreamReader, Function]]) -> I
                 Code.NO_DEAD_LETTER_QUEUE,
                 function.name,
                 "Changes that the publisher cannot handle are lost: it has no destination for failures.",
-                "Deploy again: the stack has a queue for them.",
+                "Make the stack's queue (output PublisherDeadLetterUrl) the mapping's destination for failures.",
             )
 
 

@@ -64,7 +64,7 @@ def _stream(table: TableSettings) -> Iterator[Finding]:
         Code.TABLE_STREAM,
         table.name,
         f"The table's stream {what}: edits in the console are not published, and changes are not audited in full.",
-        f"Turn on the stream with the view {_STREAM_VIEW}, and deploy again so that the publisher reads it.",
+        f"Turn on the stream with the view {_STREAM_VIEW}, and let the publisher read the new stream.",
     )
 
 
