@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from claimsmith import environment, table
+from claimsmith import table
 from claimsmith.errors import Code, OperationError
 from claimsmith.store.dynamodb import PATIENT
 
@@ -123,11 +123,6 @@ class Function:
     arn: str
     variables: Mapping[str, str]
 
-    @property
-    def table(self) -> str:
-        """The table that it uses; empty if it is none of Claimsmith's functions."""
-        return self.variables.get(environment.TABLE, "")
-
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
@@ -230,11 +225,11 @@ class Deployment:
         """A function by name or ARN."""
         return _function(self._call("lambda", "get_function_configuration", FunctionName=arn), arn)
 
-    def functions(self, table_name: str) -> tuple[Function, ...]:
-        """The functions that use the table."""
+    def functions(self) -> tuple[Function, ...]:
+        """The functions that have variables of Claimsmith."""
         listed = self._pages("lambda", "list_functions", "Functions", "Marker", "NextMarker")
         found = (_function(each, each["FunctionArn"]) for each in listed)
-        return tuple(function for function in found if function.table == table_name)
+        return tuple(function for function in found if function.variables)
 
     def permissions(self, arn: str) -> tuple[Mapping[str, Any], ...]:
         """The statements of a function's resource policy."""

@@ -12,9 +12,10 @@ from claimsmith.engine.codec import BundleError, encode
 from claimsmith.errors import Code, PolicyError, StoreError
 from claimsmith.policy import Finding as LintFinding
 from claimsmith.policy import compile as compile_policy
-from claimsmith.policy.draft import SETTINGS_SECTION
+from claimsmith.policy.documents import SETTINGS_SECTION
 from claimsmith.service import names
 from claimsmith.service.checkup import alarms
+from claimsmith.service.checkup.functions import table_of
 from claimsmith.service.checkup.publishing import Draft
 from claimsmith.service.draft import TooLargeError, read_draft
 from claimsmith.service.smoke_test import smoke_test
@@ -142,7 +143,7 @@ class Observation:
     @_Seen
     def table_name(self) -> str:
         """The table that is given, or that the trigger reads."""
-        name = self._places.table or self.existing_trigger.table
+        name = self._places.table or table_of(self.existing_trigger)
         if not name:
             raise NotSeenError("No table is given, and the pool's trigger is not Claimsmith's. Add --table.")
         return name
@@ -181,7 +182,7 @@ class Observation:
     @_Seen
     def functions(self) -> tuple[Function, ...]:
         """Every function that uses the table."""
-        return self._deployment.functions(self.table_name)
+        return tuple(each for each in self._deployment.functions() if table_of(each) == self.table_name)
 
     @_Seen
     def pointer(self) -> Pointer | None:
@@ -323,7 +324,7 @@ class Observation:
     @_Seen
     def _publishing(self) -> tuple[StreamReader, Function]:
         for reader, function in self.readers:
-            if function.table == self.table_name:
+            if table_of(function) == self.table_name:
                 return reader, function
         raise NotSeenError("No publisher reads the table's stream.")
 

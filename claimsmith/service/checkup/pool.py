@@ -8,6 +8,7 @@ from claimsmith.cognito.identifiers import pool_issuers
 from claimsmith.environment import ISSUERS, parse_issuers
 from claimsmith.errors import Code, ConfigurationError
 from claimsmith.service.checkup.finding import Finding
+from claimsmith.service.checkup.functions import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -55,8 +56,8 @@ def trigger(pool: UserPool, function: Function | None, table: str) -> Iterator[F
             "The pool calls a function that does not exist: every sign-in fails.",
             "Set the pool's trigger to the function of the stack output TriggerName, or remove it from the pool.",
         )
-    elif function.table != table:
-        what = f"reads the table {function.table}" if function.table else "is not Claimsmith's"
+    elif table_of(function) != table:
+        what = f"reads the table {table_of(function)}" if table_of(function) else "is not Claimsmith's"
         yield Finding(
             Code.TRIGGER_NOT_OURS,
             pool.trigger,

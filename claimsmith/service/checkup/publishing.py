@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith import table as names
 from claimsmith.errors import Code
 from claimsmith.service.checkup.finding import Finding
+from claimsmith.service.checkup.functions import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -144,7 +145,7 @@ def publisher(table: str, readers: Sequence[tuple[StreamReader, Function]]) -> I
         table: the table.
         readers: what reads its stream, each with its function.
     """
-    ours = [(reader, function) for reader, function in readers if function.table == table]
+    ours = [(reader, function) for reader, function in readers if table_of(function) == table]
     if not ours:
         yield Finding(
             Code.PUBLISHER_MISSING,
