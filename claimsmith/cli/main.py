@@ -11,7 +11,19 @@ import typer
 from rich.console import Console
 
 from claimsmith import environment
-from claimsmith.cli import doctor, explain, members, policy, policy_tests, preview, tenants, users, verifier, versions
+from claimsmith.cli import (
+    audit,
+    doctor,
+    explain,
+    members,
+    policy,
+    policy_tests,
+    preview,
+    tenants,
+    users,
+    verifier,
+    versions,
+)
 from claimsmith.cli.options import Connection, shared_options_first
 from claimsmith.cli.session import Session
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
@@ -87,6 +99,7 @@ policy_tests.register(app)
 versions.register(app)
 preview.register(app)
 explain.register(app)
+audit.register(app)
 tenants.register(app)
 members.register(app)
 users.register(app)

@@ -41,6 +41,14 @@ class Session:
         return Table(client, self.connection.table)
 
     @cached_property
+    def audit(self) -> Table:
+        """The audit table."""
+        if not self.connection.audit_table:
+            raise ConfigurationError("No audit table given. Use --audit-table NAME, or set CLAIMSMITH_AUDIT_TABLE.")
+        client = connect(PATIENT, endpoint_url=self.connection.endpoint_url, region=self.connection.region)
+        return Table(client, self.connection.audit_table)
+
+    @cached_property
     def pool(self) -> Pool | None:
         """The user pool; None without ``--user-pool-id``."""
         if not self.connection.user_pool_id:

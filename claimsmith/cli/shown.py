@@ -1,4 +1,4 @@
-"""How rows of the directory are shown to people."""
+"""How rows of the directory, and differences of any row, are shown to people."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from claimsmith.service.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from claimsmith.service.difference import Difference
 
 _TIMES: Final = ("expires_at", "updated_at", "ttl")
 
@@ -56,3 +60,37 @@ def when(value: object) -> str:
     if value is None:
         return ""
     return iso(value) if isinstance(value, int) and 0 <= value <= LATEST else str(value)
+
+
+#: How each kind of difference begins, and its colour.
+_SIGNS: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+
+
+def difference(out: Console, each: Difference) -> None:
+    """Print one difference; of two lists of strings, what only one of them has."""
+    sign, style = _SIGNS[each.kind]
+    out.print(f"  {sign} {_difference(each)}", style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _difference(each: Difference) -> str:
+    what = " ".join(filter(None, (each.name, ".".join(each.path)))) or each.section
+    if each.kind == "changed":
+        gained, lost = _members(each.before, each.after), _members(each.after, each.before)
+        if gained or lost:
+            return f"{what}: {', '.join([f'+{member}' for member in gained] + [f'-{member}' for member in lost])}"
+        return f"{what}: {_json(each.before)} -> {_json(each.after)}"
+    value = each.after if each.kind == "added" else each.before
+    return f"{what}: {_json(value)}"
+
+
+def _members(old: object, new: object) -> list[str]:
+    """Return the strings that are only in the second list; none unless both are lists of strings."""
+    if not isinstance(old, list) or not isinstance(new, list):
+        return []
+    if not all(isinstance(member, str) for member in (*old, *new)):
+        return []
+    return [member for member in new if member not in old]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

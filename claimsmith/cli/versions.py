@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -10,11 +9,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from claimsmith.cli import shown
 from claimsmith.cli.session import Session
 from claimsmith.engine.staging import MAX_VERSION
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.service import versions as service
-from claimsmith.service.difference import Difference, difference
+from claimsmith.service.difference import difference
 from claimsmith.service.publish import Outcome, Result
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def diff(
         if each.section != section:
             section = each.section
             session.out.print(section, style="bold", markup=False, highlight=False)
-        sign, style = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}[each.kind]
-        session.out.print(f"  {sign} {_difference(each)}", style=style, markup=False, highlight=False, soft_wrap=True)
+        shown.difference(session.out, each)
 
 
 def rollback(context: typer.Context, number: Number) -> None:
@@ -290,30 +289,6 @@ def _served(staging: Staging) -> str:
         named
     )
     return " and ".join(parts) or "nobody"
-
-
-def _difference(each: Difference) -> str:
-    what = " ".join(filter(None, (each.name, ".".join(each.path)))) or each.section
-    if each.kind == "changed":
-        gained, lost = _members(each.before, each.after), _members(each.after, each.before)
-        if gained or lost:
-            return f"{what}: {', '.join([f'+{member}' for member in gained] + [f'-{member}' for member in lost])}"
-        return f"{what}: {_json(each.before)} -> {_json(each.after)}"
-    value = each.after if each.kind == "added" else each.before
-    return f"{what}: {_json(value)}"
-
-
-def _members(old: object, new: object) -> list[str]:
-    """Return the strings that are only in the second list; none unless both are lists of strings."""
-    if not isinstance(old, list) or not isinstance(new, list):
-        return []
-    if not all(isinstance(member, str) for member in (*old, *new)):
-        return []
-    return [member for member in new if member not in old]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _time(seconds: object) -> str:

@@ -1,4 +1,4 @@
-"""The exact differences between two versions of a policy, in terms of their compiled documents."""
+"""The exact differences between two versions of a policy, in terms of their compiled documents, and of one row."""
 
 from __future__ import annotations
 
@@ -68,6 +68,11 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
             yield from _entries(section, old, new)
         else:
             yield from _attributes(section, "", (), old, new)
+
+
+def row_differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Difference]:
+    """The differences between two states of one row, by attribute; None stands for no row."""
+    return list(_attributes("", "", (), before or {}, after or {}))
 
 
 def _is_listed(section: object) -> bool:

@@ -11,6 +11,8 @@ from claimsmith.errors import Code, OperationError
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SECONDS: Final = re.compile(r"[0-9]{1,20}")
+_AGO: Final = re.compile(r"([0-9]{1,9})([smhdw])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _FORMS: Final = "Use a date (2027-01-31), a date and time (2027-01-31T18:00Z) or epoch seconds"
 
 
@@ -33,6 +35,23 @@ def instant(text: str, *, end_of_day: bool = False) -> int:
         hint = ", not milliseconds" if seconds > LATEST else ""
         raise OperationError(Code.BAD_ARGUMENT, f"This time is not plausible. {_FORMS}{hint}.")
     return seconds
+
+
+def moment(text: str, now: int, *, end_of_day: bool = False) -> int:
+    """Epoch seconds of a time, or of so long ago: ``30m``, ``2h``, ``7d``, ``2w``.
+
+    Args:
+        text: as above, or as for ``instant``.
+        now: epoch seconds.
+        end_of_day: as for ``instant``.
+
+    Raises:
+        OperationError: as ``instant``.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    if ago is None:
+        return instant(text, end_of_day=end_of_day)
+    return instant(str(max(0, now - int(ago[1]) * _UNITS[ago[2]])))
 
 
 def _parsed(text: str, *, end_of_day: bool) -> int:

@@ -185,6 +185,34 @@ class Table:
                 return
             request["ExclusiveStartKey"] = page.next
 
+    def range(
+        self, low: str, high: str, *, pk: str | None = None, descending: bool = False
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The rows whose sort key is in a range, page by page.
+
+        Args:
+            low: the lowest sort key.
+            high: the highest sort key.
+            pk: of this partition, by sort key and read consistently; None for those of the whole table, which is
+                scanned, partition by partition.
+            descending: return the last sort keys first; only with ``pk``.
+        """
+        values = {":low": {"S": low}, ":high": {"S": high}}
+        request: dict[str, Any] = {"TableName": self.name, "ExpressionAttributeValues": values}
+        if pk is None:
+            request["FilterExpression"] = "sk BETWEEN :low AND :high"
+        else:
+            request["KeyConditionExpression"] = "pk = :pk AND sk BETWEEN :low AND :high"
+            values[":pk"] = {"S": pk}
+            request |= {"ConsistentRead": True, "ScanIndexForward": not descending}
+        while True:
+            response = self._call("scan" if pk is None else "query", request)
+            page = responses.page(response, {} if pk is None else {table.PK: pk})
+            yield page.rows
+            if page.next is None:
+                return
+            request["ExclusiveStartKey"] = page.next
+
     def get(self, pk: str, sk: str) -> dict[str, Any] | None:
         """One row, read consistently; None if there is no such row."""
         request = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from claimsmith.errors import OperationError
-from claimsmith.service.times import instant, iso
+from claimsmith.service.times import instant, iso, moment
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,19 @@ def test_a_time_is_a_day_a_moment_or_epoch_seconds(text: str, seconds: int) -> N
 def test_the_end_of_a_day_is_the_start_of_the_next_one() -> None:
     assert iso(instant("2027-01-31", end_of_day=True)) == "2027-02-01T00:00:00Z"
     assert iso(instant("2027-01-31T00:00", end_of_day=True)) == "2027-01-31T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"), [("90s", 90), ("30m", 1800), ("2h", 7200), (" 7d ", 604_800), ("2w", 1_209_600), ("0d", 0)]
+)
+def test_a_duration_counts_back_from_now(text: str, ago: int) -> None:
+    assert moment(text, 1_800_000_000) == 1_800_000_000 - ago
+
+
+@pytest.mark.parametrize("text", ["2y", "h", "-2h", "2 h", "999999999w"])
+def test_what_is_neither_a_duration_nor_a_time_is_refused(text: str) -> None:
+    with pytest.raises(OperationError, match=r"not a time|not plausible"):
+        moment(text, 1_800_000_000)
 
 
 @pytest.mark.parametrize(

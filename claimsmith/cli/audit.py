@@ -1,0 +1,145 @@
+"""The ``audit`` command: who changed which row, when, and what differs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from claimsmith.cli import requests, shown
+from claimsmith.cli.progress import progress
+from claimsmith.engine.facts import LATEST
+from claimsmith.service.changes import Wanted, changes, differences, newest
+from claimsmith.service.times import iso, moment
+
+if TYPE_CHECKING:
+    from claimsmith.cli.session import Session
+    from claimsmith.store.audit import AuditRow
+
+#: Exit code after Ctrl-C, as a shell reports it.
+_INTERRUPTED: Final = 130
+
+#: Attributes that say nothing that the line of the change does not say.
+_OF_THE_LINE: Final = (("updated_by",), ("updated_at",))
+
+_WHEN: Final = "2027-01-31, 2027-01-31T18:00Z, epoch seconds, or 2h, 7d"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("audit", rich_help_panel=requests.ANSWERS)(audit)
+
+
+def audit(
+    context: typer.Context,
+    pk: Annotated[
+        str | None, typer.Argument(help="Only rows with this partition key: POLICY, TENANT#acme, USER#SUB…")
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="T", help=f"Only changes since then: {_WHEN} (ago).")] = None,
+    until: Annotated[str | None, typer.Option(metavar="T", help="Only changes before then; a day is included.")] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="WHO", help="Only changes that claim to be by this person, for example alice.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most this many, newest first.")] = 100,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show all as they are read; without a key, in the order of the table.")
+    ] = False,
+) -> None:
+    """Show who changed which row, when, and what differs. Without a key, it reads the whole audit table.
+
+    Names are what the rows say: whoever may write a row may write any name.
+
+    Example: claimsmith audit TENANT#acme --since 7d
+    """
+    session: Session = context.obj
+    now = session.now()
+    wanted = Wanted(
+        pk,
+        0 if since is None else moment(since, now),
+        LATEST if until is None else moment(until, now, end_of_day=True),
+        by,
+    )
+    printed = 0
+    try:
+        if everything:
+            for change in changes(session.audit, wanted):
+                _print(session, change)
+                printed += 1
+            more = False
+        else:
+            with progress("Reading the audit") as seen:
+                found, more = newest(session.audit, wanted, limit, seen)
+            for change in found:
+                _print(session, change)
+                printed += 1
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped after {printed:,} {_changes(printed)}. Nothing was written.", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
+    if more:
+        typer.echo(f"There are older changes. Use --limit, --all, or --until {iso(found[-1].at)}.", err=True)
+    if not printed and not session.as_json:
+        typer.echo("No such change is recorded.")
+
+
+def _changes(count: int) -> str:
+    return "change" if count == 1 else "changes"
+
+
+def _print(session: Session, change: AuditRow) -> None:
+    if session.as_json:
+        typer.echo(json.dumps(_data(change), ensure_ascii=False))
+        return
+    session.out.print(
+        f"{iso(change.at)}  {_printable(change.pk)} {_printable(change.sk)}  {_kind(change)}  {_author(change)}",
+        style="bold",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    found = [each for each in differences(change) if each.path not in _OF_THE_LINE]
+    for each in found:
+        shown.difference(session.out, each)
+    if not found:
+        typer.echo("  no attribute that is kept differs")
+    for which in _abridged(change):
+        text = f"  the row {which} the change was too large, so a part of it is kept as length and SHA-256"
+        session.out.print(text, style="yellow", highlight=False, soft_wrap=True)
+
+
+def _data(change: AuditRow) -> dict[str, Any]:
+    return {
+        "at": iso(change.at),
+        "pk": change.pk,
+        "sk": change.sk,
+        "kind": _kind(change),
+        "by_ttl": change.by_ttl,
+        "claimed_by": change.claimed_by,
+        "abridged": _abridged(change),
+        "differences": [
+            {"kind": each.kind, "attribute": list(each.path), "before": each.before, "after": each.after}
+            for each in differences(change)
+        ],
+    }
+
+
+def _kind(change: AuditRow) -> str:
+    if change.before is None:
+        return "created"
+    return "deleted" if change.after is None else "changed"
+
+
+def _author(change: AuditRow) -> str:
+    if change.by_ttl:
+        return "by DynamoDB: its ttl had passed"
+    return "by unknown" if change.claimed_by is None else f"claimed by {_printable(change.claimed_by)}"
+
+
+def _abridged(change: AuditRow) -> list[str]:
+    return [name for name, cut in (("before", change.before_cut), ("after", change.after_cut)) if cut]
+
+
+def _printable(text: str) -> str:
+    """A text without what a terminal would take for a command."""
+    return text if text.isprintable() else json.dumps(text)
