@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.explanation.situation import Change, Plan, Situation
 
-#: Changes that an answer may take together; more are no explanation.
-MOST_CHANGES: Final = 6
+#: What an answer may cost; a longer one is no explanation. A change that gives somebody something anew costs more than
+#: one that lets count what somebody has, and more still costs one that does without a rule's condition: that is an
+#: answer only where what the condition reads cannot be changed.
+_MOST: Final = 8
+_ANEW: Final = 2
+_WITHOUT_CONDITION: Final = 3
 
 #: Decisions that a search may take, and plans that are made and tried in each step.
 _DECISIONS: Final = 1_500
@@ -70,7 +74,7 @@ def is_there(situation: Situation, target: Target) -> bool:
 def explain_absence(situation: Situation, target: Target) -> Absence:
     """The least that would have to be different for something to be there that is not."""
     search = _Search(situation, target)
-    for most in range(1, MOST_CHANGES + 1):
+    for most in range(1, _MOST + 1):
         steps = search.within((), most, (_obstacle(situation, target),))
         if steps:
             steps = search.without_superfluous(steps)
@@ -87,36 +91,37 @@ class _Search:
         self.planned: dict[tuple[str, ...], list[Plan]] = {}
 
     def within(self, steps: Plan, most: int, met: tuple[object, ...]) -> Plan:
-        """The first steps, these and at most so many more, that bring the target about; empty if there are none.
+        """The first steps, beginning with these, that bring the target about; empty if there are none.
 
         Args:
             steps: those taken already.
-            most: how many more may follow.
+            most: what further ones may cost.
             met: what was in the way before each of them. A plan that leads back to one of these is none.
         """
         for plan in self.plans(steps):
-            if len(plan) > most or len(self.tried) > _DECISIONS:
+            left = most - sum(map(_cost, plan))
+            if left < 0 or len(self.tried) > _DECISIONS:
                 continue
             longer = (*steps, *plan)
             situation = self.after(longer)
             if is_there(situation, self.target):
                 return longer
-            if len(plan) == most:
+            if not left:
                 continue
             obstacle = _obstacle(situation, self.target)
             if obstacle not in met:
-                found = self.within(longer, most - len(plan), (*met, obstacle))
+                found = self.within(longer, left, (*met, obstacle))
                 if found:
                     return found
         return ()
 
     def plans(self, steps: Plan) -> list[Plan]:
-        """What may come next: first what lets things count that are there, then what is given anew."""
+        """What may come next; whatever lets things count that are there comes first."""
         key = _key(steps)
         if key not in self.planned:
             made = islice(Plans(self.after(steps)).for_target(self.target), _MADE)
-            in_order = sorted((plan for plan in made if plan), key=lambda plan: any(map(_gives_anew, plan)))
-            self.planned[key] = in_order[:_ALTERNATIVES]
+            cheapest_first = sorted((plan for plan in made if plan), key=lambda plan: max(map(_cost, plan)))
+            self.planned[key] = cheapest_first[:_ALTERNATIVES]
         return self.planned[key]
 
     def after(self, steps: Plan) -> Situation:
@@ -134,19 +139,16 @@ class _Search:
         return steps
 
 
-def _gives_anew(change: Change) -> bool:
-    """Whether a change gives somebody something, rather than letting count what somebody has."""
-    if change.row == REQUEST:
-        return change.attribute == "groups"
-    return (
-        change.action == "create"
-        or change.attribute == "when"
-        or (change.action == "add" and change.attribute in ("roles", "scopes"))
-    )
+def _cost(change: Change) -> int:
+    if change.attribute == "when":
+        return _WITHOUT_CONDITION
+    given = ("groups",) if change.row == REQUEST else ("roles", "scopes")
+    anew = change.action == "create" or (change.action == "add" and change.attribute in given)
+    return _ANEW if anew else 1
 
 
 def _key(steps: Plan) -> tuple[str, ...]:
-    return tuple(repr(step[:4] + step[5:]) for step in steps)
+    return tuple(step.key for step in steps)
 
 
 def _obstacle(situation: Situation, target: Target) -> object:

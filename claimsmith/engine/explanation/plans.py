@@ -6,17 +6,16 @@ Nothing here is certain: ``absences`` tries the plans and keeps what helps.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from claimsmith import table
 from claimsmith.cognito.claims import STANDARD, TOKENS, refused_name
-from claimsmith.cognito.event import MANAGED_LOGIN
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine import scopes
 from claimsmith.engine.decide import Decision, Refusal
 from claimsmith.engine.explanation.role_plans import RolePlans, texts
-from claimsmith.engine.explanation.situation import CLIENT, REQUEST, ROLE, RULE, Change, Plan, one
+from claimsmith.engine.explanation.situation import CLIENT, REQUEST, ROLE, RULE, Plan, one
 from claimsmith.engine.explanation.truth import ANY_TEXT, Truth
 from claimsmith.engine.language import is_privileged, is_unmanaged
 from claimsmith.engine.language.values import form_of, template_parts
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.explanation.situation import Situation
     from claimsmith.engine.reasons import Reason
+
+
+#: Parts of a false condition that are named.
+_LEAVES: Final = 3
 
 
 class Target(NamedTuple):
@@ -93,13 +96,10 @@ class Plans:
         elif scope in suppressed:
             yield from self.unsuppressed(suppressed[scope], "suppress_scopes", scope)
         elif scope not in self.request.scopes:
-            why = f"{via} grants it; the request does not ask for it" if via else "the request does not ask for it"
-            asked = Change(REQUEST, "scopes", "add", scope, why)
+            why = "the request does not ask for it"
             if self.request.api and not self.request.machine:
-                why = "a sign-in by API cannot ask for scopes"
-                yield Change(REQUEST, "source", "set", MANAGED_LOGIN, why), asked
-            else:
-                yield (asked,)
+                why = "a sign-in by API cannot ask for scopes, a managed login can"
+            yield one(REQUEST, "scopes", "add", scope, f"{via} grants it; {why}" if via else why)
 
     def grantor(self, scope: str) -> tuple[str | None, str]:
         """The row that grants a scope, whatever the ceilings say, with words for it."""
@@ -245,9 +245,11 @@ class Plans:
         condition = self.policy.conditions.get(row)
         if condition is None:
             return
-        yield from self.truth().ways(condition, because, hold=apply)
+        truth = self.truth()
+        yield from truth.ways(condition, because, hold=apply)
         if apply:
-            yield one(row, "when", "delete", None, f"{because}its condition is false")
+            leaves = ", ".join(truth.against(condition, hold=True)[:_LEAVES])
+            yield one(row, "when", "delete", None, f"{because}its condition is false ({leaves})")
 
     def unsuppressed(self, row: str, attribute: str, name: str) -> Iterator[Plan]:
         """What keeps something that a rule or the client suppresses."""

@@ -59,6 +59,11 @@ class Change(NamedTuple):
     why: str
     member: str | None = None
 
+    @property
+    def key(self) -> str:
+        """The same for changes that do the same, whatever they are for."""
+        return repr((self.row, self.attribute, self.action, self.value, self.member))
+
 
 #: Changes that belong together, in the order in which one would make them.
 Plan: TypeAlias = tuple[Change, ...]
@@ -92,8 +97,19 @@ class PolicyVersion:
         rules = self.document.get("rules", ())
         return {f"{table.POLICY} {RULE}{rule['id']}": rule["when"] for rule in rules if "when" in rule}
 
+    @cached_property
+    def _next(self) -> dict[str, PolicyVersion]:
+        """The policies after single changes that were asked for: it takes longer to read one than to decide."""
+        return {}
+
     def changed(self, change: Change) -> PolicyVersion:
         """The policy after a change to one of its rows."""
+        key = change.key
+        if key not in self._next:
+            self._next[key] = self._changed(change)
+        return self._next[key]
+
+    def _changed(self, change: Change) -> PolicyVersion:
         sk = change.row.removeprefix(f"{table.POLICY} ")
         if sk == table.SETTINGS:
             return self._with("settings", edited(self.document["settings"], change))

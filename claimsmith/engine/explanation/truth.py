@@ -63,6 +63,17 @@ class Truth:
         """
         return islice(self._ways(condition, why, hold), _WAYS)
 
+    def against(self, condition: Mapping[str, Any], *, hold: bool) -> list[str]:
+        """The leaves because of which a condition is not as it is to be."""
+        if compiled(condition)(self.context) == hold:
+            return []
+        if "not" in condition:
+            return self.against(condition["not"], hold=not hold)
+        if "field" in condition:
+            return [written(condition)]
+        parts = condition["all"] if "all" in condition else condition["any"]
+        return [leaf for part in parts for leaf in self.against(part, hold=hold)]
+
     def _ways(self, condition: Mapping[str, Any], why: str, hold: bool) -> Iterator[Plan]:  # noqa: FBT001 - recursion
         if compiled(condition)(self.context) == hold:
             yield ()
