@@ -9,7 +9,7 @@ from claimsmith import table
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine.decide import Decision
-from claimsmith.engine.explanation.situation import CLIENT, GROUP, REQUEST, ROLE, RULE
+from claimsmith.engine.explanation.situation import REQUEST
 from claimsmith.engine.reasons import SETTINGS_ROW
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class _Chains:
         elif row == SETTINGS_ROW:
             given = self.bundle.settings.default_roles
         else:
-            given = self.bundle.groups.get(row.removeprefix(f"{table.POLICY} {GROUP}"), ())
+            given = self.bundle.groups.get(row.removeprefix(f"{table.POLICY} {table.GROUP}"), ())
         return [name for name in given if name in self.bundle.roles]
 
     def scope(self, name: str) -> tuple[Link, ...]:
@@ -183,16 +183,16 @@ class _Chains:
         return (Link(what, row),)
 
     def policy_origin(self, row: str, sk: str) -> tuple[Link, ...]:
-        if sk.startswith(ROLE):
-            return self.role(sk.removeprefix(ROLE))
-        if sk.startswith(GROUP):
-            return Link(f"group {sk.removeprefix(GROUP)}", row), _POOL_GROUPS
+        if sk.startswith(table.ROLE):
+            return self.role(sk.removeprefix(table.ROLE))
+        if sk.startswith(table.GROUP):
+            return Link(f"group {sk.removeprefix(table.GROUP)}", row), _POOL_GROUPS
         what = "the settings"
-        if sk.startswith(CLIENT):
+        if sk.startswith(table.CLIENT):
             client = self.subject.client
-            what = f"client {client.name if client and client.name else sk.removeprefix(CLIENT)}"
-        elif sk.startswith(RULE):
-            what = f"rule {sk.removeprefix(RULE)}"
+            what = f"client {client.name if client and client.name else sk.removeprefix(table.CLIENT)}"
+        elif sk.startswith(table.RULE):
+            what = f"rule {sk.removeprefix(table.RULE)}"
         return (Link(what, row),)
 
 

@@ -15,7 +15,7 @@ from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine import scopes
 from claimsmith.engine.decide import Decision, Refusal
 from claimsmith.engine.explanation.role_plans import RolePlans, texts
-from claimsmith.engine.explanation.situation import CLIENT, REQUEST, ROLE, RULE, Plan, one
+from claimsmith.engine.explanation.situation import REQUEST, Plan, one
 from claimsmith.engine.explanation.truth import ANY_TEXT, Truth
 from claimsmith.engine.language import is_privileged, is_unmanaged
 from claimsmith.engine.language.values import form_of, template_parts
@@ -229,7 +229,7 @@ class Plans:
                 yield from self.roles.assigning(role, f"role {role} sets it; ")
         for rule in self.document.get("rules", ()):
             if name in rule.get(attribute, {}):
-                row = f"{table.POLICY} {RULE}{rule['id']}"
+                row = f"{table.POLICY} {table.RULE}{rule['id']}"
                 yield from self.for_rule(row, f"rule {rule['id']} sets it; ", apply=True)
         for other, *rows in self.tenants.others():
             if any(name in _keys(row.get(attribute)) | _keys(row.get("claims")) for row in rows):
@@ -255,7 +255,7 @@ class Plans:
         """What keeps something that a rule or the client suppresses."""
         why = f"{named(row)} has it in {attribute}"
         yield one(row, attribute, "remove", name, why)
-        if f"{table.POLICY} {RULE}" in row:
+        if f"{table.POLICY} {table.RULE}" in row:
             yield from self.for_rule(row, f"{why}; ", apply=False)
 
     def truth(self) -> Truth:
@@ -277,11 +277,11 @@ class Plans:
     def row(self, key: str) -> Mapping[str, Any]:
         """A role, client or rule, as the document has it."""
         sk = key.removeprefix(f"{table.POLICY} ")
-        for prefix, section in ((ROLE, "roles"), (CLIENT, "clients")):
+        for prefix, section in ((table.ROLE, "roles"), (table.CLIENT, "clients")):
             if sk.startswith(prefix):
                 found: Mapping[str, Any] = self.document[section].get(sk.removeprefix(prefix), {})
                 return found
-        rules = (rule for rule in self.document.get("rules", ()) if f"{RULE}{rule['id']}" == sk)
+        rules = (rule for rule in self.document.get("rules", ()) if f"{table.RULE}{rule['id']}" == sk)
         return next(rules, {})
 
 
@@ -293,7 +293,7 @@ def named(row: str) -> str:
 
 
 def _rule_name(row: str) -> str:
-    return row.removeprefix(f"{table.POLICY} {RULE}")
+    return row.removeprefix(f"{table.POLICY} {table.RULE}")
 
 
 def _keys(value: object) -> set[str]:

@@ -30,14 +30,8 @@ REQUEST: Final = "request"
 #: What a change does: to a member of a list, to a value, or to a whole row.
 Action = Literal["add", "remove", "set", "delete", "create"]
 
-#: How sort keys of the policy begin; a name follows.
-ROLE: Final = "ROLE#"
-GROUP: Final = "GROUP#"
-CLIENT: Final = "CLIENT#"
-RULE: Final = "RULE#"
-
-#: Where a document has these rows.
-_SECTIONS: Final = {ROLE: "roles", GROUP: "groups", CLIENT: "clients", RULE: "rules"}
+#: Where a document has the rows whose sort keys begin so.
+_SECTIONS: Final = {table.ROLE: "roles", table.GROUP: "groups", table.CLIENT: "clients", table.RULE: "rules"}
 
 
 class Change(NamedTuple):
@@ -95,7 +89,7 @@ class PolicyVersion:
     def conditions(self) -> Mapping[str, Any]:
         """The conditions of the rules, by row; a bundle has them only as functions."""
         rules = self.document.get("rules", ())
-        return {f"{table.POLICY} {RULE}{rule['id']}": rule["when"] for rule in rules if "when" in rule}
+        return {f"{table.POLICY} {table.RULE}{rule['id']}": rule["when"] for rule in rules if "when" in rule}
 
     @cached_property
     def _next(self) -> dict[str, PolicyVersion]:
