@@ -36,7 +36,9 @@ Repeated = list[str] | None
 #: The panel of ``claimsmith --help`` for commands that answer questions about tokens.
 ANSWERS: Final = "Answers"
 
-User = Annotated[str | None, typer.Option(help="Use this user: the sub, or with --user-pool-id the username.")]
+User = Annotated[
+    str | None, typer.Option(help="Use this user: the sub; with --user-pool-id also the username or e-mail address.")
+]
 Client = Annotated[str | None, typer.Option(help="Sign in with this app client.")]
 Source = Annotated[
     str | None, typer.Option(help="Use this trigger source, with or without TokenGeneration_; default: Authentication.")
