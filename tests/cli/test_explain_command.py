@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.events import MACHINE, event
+from tests.pages import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,3 +265,24 @@ def test_a_file_that_cannot_be_meant_is_a_usage_error(
     done = claimsmith("explain", *(file if argument == "FILE" else argument for argument in arguments))
     assert done.code == 2
     assert "CS40" in done.err
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/explain.md"])
+def test_the_examples_of_the_pages_are_what_the_command_prints(
+    claimsmith: Command, written: Callable[[str], str], rows: Table, page: str
+) -> None:
+    [policy] = (block.text for block in Page("README.md").blocks if block.heading == "A policy")
+    claimsmith("apply", written(policy))
+    claimsmith("members", "grant", "alice", "acme", "--role", "editor")
+    claimsmith("tenants", "add", "globex")
+    claimsmith("members", "grant", "bob", "globex", "--role", "editor")
+    rows.update("TENANT#globex", "TENANT", {"roles_allowed": ["viewer"]})
+    examples = [block.text for block in Page(page).blocks if block.text.startswith("$ claimsmith explain")]
+    compared = 0
+    for example in "".join(examples).split("$ claimsmith ")[1:]:
+        line, _, shown = example.partition("\n")
+        if shown.strip():
+            printed = claimsmith(*shlex.split(line)).out.replace("USER#alice", "USER#…")
+            assert printed.splitlines()[1:] == shown.strip().splitlines()[1:]
+            compared += 1
+    assert compared == 2
