@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     #: A value and the row that it comes from; None where a token has none.
     Found = tuple[Any, str] | None
+    Value = Callable[[Bundle, Subject, Roles], Found]
 
 #: Stands for a text that only a sign-in knows.
 SOME_TEXT: Final = "x" * 64
@@ -32,7 +33,7 @@ class BuiltIn(NamedTuple):
         tokens: those that may have it.
     """
 
-    value: Callable[[Bundle, Subject, Roles], Found]
+    value: Value
     largest: Callable[[Sequence[str]], object]
     tokens: tuple[Token, ...] = TOKENS
 

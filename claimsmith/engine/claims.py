@@ -13,11 +13,12 @@ from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from claimsmith.cognito.claims import Token
     from claimsmith.cognito.event import Request
+    from claimsmith.engine.built_in import Value
     from claimsmith.engine.bundle import Bundle, Part, Rule
     from claimsmith.engine.language.paths import EvaluationContext
     from claimsmith.engine.language.values import Expression
@@ -42,6 +43,12 @@ class TokenClaims(NamedTuple):
     reasons: tuple[Reason, ...]
 
 
+#: What each token may have of the built-in claims.
+_BUILT_IN: Final[Mapping[Token, Sequence[tuple[str, Value]]]] = {
+    token: [(meaning, claim.value) for meaning, claim in BUILT_IN_CLAIMS.items() if token in claim.tokens]
+    for token in TOKENS
+}
+
 #: Nothing changes.
 NO_CHANGES: Final = TokenClaims({}, {}, (), (), ())
 
@@ -62,8 +69,8 @@ def resolve(
     draft = _Draft(bundle.settings.own_claims, token, context)
     draft.add_rows(bundle, subject, roles, rules)
     names = bundle.settings.claim_names
-    for meaning, built_in in BUILT_IN_CLAIMS.items():
-        if meaning in names and token in built_in.tokens and (found := built_in.value(bundle, subject, roles)):
+    for meaning, value in _BUILT_IN[token]:
+        if meaning in names and (found := value(bundle, subject, roles)):
             draft.set(names[meaning], *found)
     client = subject.client
     if token == TOKENS[0] and client is not None and client.audience:
