@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
         screen.failure(str(error))
         return 1
     except (ClientError, BotoCoreError) as error:
-        screen.failure(f"The local stack refused a request: {error}\nStart it anew with: make demo-stop && make demo")
+        screen.failure(f"The local stack refused a request: {error}\nStart it again with: make demo-stop && make demo")
         return 1
     except KeyboardInterrupt:
         screen.failure("Stopped. The local stack may still run; end it with: make demo-stop")

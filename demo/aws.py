@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
 
-#: Profile and files of whoever runs this must not count.
+#: The user's own profile and files must not be used.
 _NO_FILES: Final = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
 
-#: Once, and no longer than a cold Lambda takes: the emulator says 500 where a trigger refuses, and the AWS SDK would
-#: ask again and again.
+#: Once, and no longer than a cold Lambda takes: the emulator responds with 500 if a trigger refuses, and the SDK would
+#: repeat the request.
 _ONCE: Final = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60)
 
 

@@ -32,7 +32,7 @@ _KEPT_LINES: Final = 40
 #: What the templates and the assets are made from.
 _SOURCES: Final = ("app.py", "cdk.json", "infra", "claimsmith", "lambdas", "requirements")
 
-#: AWS's name of a processor, by what ``uname -m`` says on Linux and macOS.
+#: AWS's name of a processor, by the output of ``uname -m`` on Linux and macOS.
 _ARCHITECTURES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 _QUIET: Final = {
@@ -159,10 +159,10 @@ class Cdk:
             finally:
                 watchdog.cancel()
         if process.returncode:
-            told = "\n".join(last)
+            printed = "\n".join(last)
             raise LocalStackError(
-                f"cdk {arguments[0]} failed. The end of what it printed:\n{told}\n"
-                "If it stays so, start anew with: make demo-stop && make demo"
+                f"cdk {arguments[0]} failed. The end of what it printed:\n{printed}\n"
+                "If it happens again, start over with: make demo-stop && make demo"
             )
 
     def _listen(self, process: subprocess.Popen[str]) -> list[str]:

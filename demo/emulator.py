@@ -51,7 +51,7 @@ class _Running:
 
     Attributes:
         mark: when the process started, so that another process with a recycled id is never taken for it.
-        nonce: what it says in its health answer, so that another server on the port is never taken for it.
+        nonce: part of its health response, so that another server on the port is never mistaken for it.
     """
 
     pid: int
@@ -221,7 +221,7 @@ class Emulator:
             "MINISTACK_EDITION": nonce,
             # Without it a trigger that fails yields a token without claims, where Cognito yields none.
             "MINISTACK_COGNITO_PRETOKEN_STRICT": "1",
-            # Both would listen on every interface of the machine, whatever BIND_HOST says.
+            # Both would listen on every interface of the machine, whatever BIND_HOST is.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             # Where it finds a Docker daemon, it removes what it takes for containers of its own.
@@ -276,7 +276,7 @@ class Emulator:
 
 
 def _started_at(pid: int) -> str | None:
-    """What tells a process from an earlier or later one with the same id; None where there is none."""
+    """What distinguishes a process from an earlier or later one with the same id; None if there is nothing."""
     if platform.system() == "Linux":
         try:
             # The name, in brackets, may hold spaces; state is the third field and start time the twenty-second.

@@ -209,7 +209,7 @@ class LocalStack:
         return Counter(str(entry["code"]) for entry in entries if "code" in entry)
 
     def invocations(self, function: str) -> int:
-        """How often a function has been called, as its log says."""
+        """How often a function has been called, according to its log."""
         return sum(1 for line in self.log(function) if line.startswith("START RequestId"))
 
     def _lines(self, log_group: str) -> list[str]:

@@ -95,7 +95,7 @@ class Screen:
         self._console.print(f"  and, as in every token: {always}\n", style="dim")
 
     def claims(self, title: str, claims: Claims) -> None:
-        """What one token says."""
+        """The claims of one token."""
         self._console.print(f"[bold]{escape(title)}[/bold]")
         self._console.print_json(data=claims, sort_keys=True)
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 ADMIN: Final = "admin@example.com"
 
 _WAIT_SECONDS: Final = 120
-_REMEDY: Final = "Start anew with: make demo-stop && make demo. If it stays so, it is a bug; please report it."
+_REMEDY: Final = "Start over with: make demo-stop && make demo. If it happens again, it is a bug; please report it."
 
 
 class UnexpectedError(LocalStackError):
-    """The stack works, and does something else than the story says."""
+    """The stack works, but does not do what the story claims."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Stage:
     Attributes:
         stack: the deployed app.
         screen: what is shown.
-        passwords: by username; made anew for each run.
+        passwords: by username; new in each run.
         subs: the subject of each user.
         tokens: alice's, as of now.
         service: the header by which the service of Globex authenticates.
@@ -89,7 +89,7 @@ class Stage:
         return self.stack.pool.verified(tokens.access), self.stack.pool.verified(tokens.id)
 
     def rows(self, preview: Mapping[str, Any], token: str) -> dict[str, str]:
-        """By claim, and by ``scope NAME``, the row it comes from, as preview says."""
+        """By claim, and by ``scope NAME``, the row it comes from, according to preview."""
         found: dict[str, str] = {}
         for reason in preview["reasons"]:
             if reason["token"] not in (token, "") or reason["outcome"] not in ("set", "granted", "kept"):

@@ -182,8 +182,8 @@ class UserPool:
 
 
 def refusal(error: ClientError) -> str:
-    """What a client is told where the trigger refuses.
+    """The error that a client receives if the trigger refuses.
 
-    Cognito says ``UserLambdaValidationException``; the emulator says 500 and quotes the function's error.
+    Cognito's is ``UserLambdaValidationException``; the emulator's is a 500 that quotes the function's error.
     """
     return str(error.response["Error"].get("Message", ""))

@@ -1,6 +1,6 @@
-"""The story that the demonstration tells, step by step, on real tokens; one module per chapter.
+"""The demonstration's story, step by step, with real tokens; one module per chapter.
 
-A step does something, shows it, and checks what it claims; where a check fails, the demonstration fails. A further
+A step does something, shows it, and checks what it claims; if a check fails, the demonstration fails. Another
 step is a function that takes a ``Stage``, and an entry of ``STEPS``.
 """
 

@@ -1,4 +1,4 @@
-"""The protected APIs: what a token opens, what it does not open and why, and who decides that."""
+"""The protected APIs: what a token gives access to, what it does not and why, and who decides that."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from demo.stage import Stage
 
-#: What HTTP API and REST API answer.
+#: The statuses of HTTP API and REST API.
 ALLOWED: Final = (200, 200)
-#: The token is good, but not for this.
+#: The token is valid, but not sufficient.
 FORBIDDEN: Final = (403, 403)
-#: The token is not good. The authorizer of an HTTP API has no way to say 401 in a simple answer; a REST API's has.
+#: The token is not valid. The authorizer of an HTTP API cannot express 401 in a simple response; a REST API's can.
 REFUSED: Final = (403, 401)
-#: Without a token at all, both kinds of API say so by themselves and do not ask the authorizer.
+#: Without a token at all, both kinds of API respond on their own and do not call the authorizer.
 WITHOUT_TOKEN: Final = (401, 401)
 
 _ROUTE: Final = "ROUTE#orders"
@@ -29,7 +29,7 @@ _MORE: Final = "orders/write"
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A request, and what is to come of it.
+    """A request, and its expected outcome.
 
     Attributes:
         statuses: of HTTP API and REST API.
@@ -44,23 +44,23 @@ class _Call:
 
 
 def call_the_api(stage: Stage) -> None:
-    """One token at two APIs: what it opens, and what it does not."""
+    """One token at two APIs: what it gives access to, and what it does not."""
     screen, stack = stage.screen, stage.stack
     screen.step(
         "Alice calls the APIs",
-        "An HTTP API and a REST API with the same Lambda authorizer in front. What a route needs is in the policy's "
-        "route rows; behind it, a sample function answers with what the authorizer tells it of the caller.",
+        "An HTTP API and a REST API with the same Lambda authorizer in front. What a route requires is in the policy's "
+        "route rows; behind it, a sample function returns what the authorizer passes it about the caller.",
     )
     with screen.progress("Sign in"):
         tokens = stage.tokens = stage.sign_in("alice")
     screen.shell(f"""curl --header "Authorization: Bearer $TOKEN" '{stack.http_api.url("/orders")}'""")
     reply = stack.http_api.get("/orders", tokens.access)
     stage.expect(
-        "The API lets her in, and the function behind it is told who she is.",
+        "The API lets her in, and the function behind it receives her identity.",
         holds=reply.status == ALLOWED[0] and reply.body["sub"] == stage.subs["alice"],
     )
-    told = {name: _text(value) for name, value in reply.body.items() if value is not None}
-    screen.grid(("the function is told", ""), [(name, stage.short(told[name])) for name in sorted(told)])
+    received = {name: _text(value) for name, value in reply.body.items() if value is not None}
+    screen.grid(("the function receives", ""), [(name, stage.short(received[name])) for name in sorted(received)])
     hers = "her access token"
     _make(
         stage,
@@ -70,31 +70,33 @@ def call_the_api(stage: Stage) -> None:
         _Call("/orders", "her ID token", tokens.id, REFUSED, Code.WRONG_TOKEN_USE),
         _Call("/orders", "no token", None, WITHOUT_TOKEN),
     )
-    screen.say("She belongs to Acme, too. Her token does not, so Acme's orders stay closed to it.")
+    screen.say("She is a member of Acme, too. But her token is for Globex, so it gives no access to Acme's orders.")
 
 
 def ask_more_of_a_route(stage: Stage) -> None:
-    """What a route needs is a row, like everything else."""
+    """What a route requires is a row, like everything else."""
     screen, stack = stage.screen, stage.stack
     screen.step(
-        "An admin asks more of a route",
-        f"GET /orders shall need {_MORE}, which a viewer does not have: one PutItem again, and no deployment.",
+        "An admin makes a route stricter",
+        f"GET /orders will require {_MORE}, which a viewer does not have: one PutItem again, and no deployment.",
     )
     token = stage.signed_in().access
     row = stage.policy_row(_ROUTE)
     stage.edit(row | {"any_scope": {"L": [{"S": _MORE}]}})
-    with screen.progress("Wait until the authorizers have taken it over"):
+    with screen.progress("Wait until the authorizers use the new row"):
         wait("The route is still open", lambda: stage.statuses("/orders", token) == FORBIDDEN)
     _make(stage, _Call("/orders", "the same token", token, FORBIDDEN, Code.SCOPE_MISSING))
     stage.edit(row)
-    with screen.progress("The row as it was: wait once more"):
+    with screen.progress("Restore the row, and wait again"):
         wait("The route is still closed", lambda: stage.statuses("/orders", token) == ALLOWED)
     problems = stack.get_item("PROBLEMS", "DRAFT")
-    stage.expect("The same token opens the route again, and the draft is fine.", holds=problems is None)
+    stage.expect(
+        "The same token gives access to the route again, and the draft has no findings.", holds=problems is None
+    )
 
 
 def _make(stage: Stage, *calls: _Call) -> None:
-    """Make calls, check what comes of each, and show it with the reason from the authorizer's log."""
+    """Make calls, check the outcome of each, and show it with the reason from the authorizer's log."""
     lines = []
     for call in calls:
         request = f"GET {call.path}"
@@ -111,7 +113,7 @@ def _make(stage: Stage, *calls: _Call) -> None:
             )
         lines.append((request, call.holding, *map(str, got), " ".join(map(_words, reasons))))
     stage.screen.grid(("request", "with", "HTTP API", "REST API", "why, as the authorizer logs it"), lines)
-    stage.screen.good("Each call was answered as the policy says.")
+    stage.screen.good("The outcome of each call follows the policy.")
 
 
 def _refusals(stage: Stage) -> Counter[str]:

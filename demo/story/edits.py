@@ -51,7 +51,7 @@ def broken_edit(stage: Stage) -> None:
     row, version = stage.policy_row(_EDITED_ROLE), stack.policy_version()
     stage.edit(row | {"inherits": {"L": [{"S": _MISSPELT_ROLE}]}})
     with screen.progress("Wait until the publisher has refused the edit"):
-        wait("The publisher has not told the problem", lambda: stack.get_item("PROBLEMS", "DRAFT") is not None)
+        wait("The publisher has not reported the problem", lambda: stack.get_item("PROBLEMS", "DRAFT") is not None)
     access, _ = stage.claims(stage.sign_in("alice"))
     stage.expect(
         f"Alice signs in as before: version {version}, the last good one, stays in force.",
@@ -74,27 +74,25 @@ def broken_edit(stage: Stage) -> None:
 
 
 def repair(stage: Stage) -> None:
-    """The mistake is put right."""
+    """The mistake is corrected."""
     screen, stack = stage.screen, stage.stack
-    screen.step(
-        "The admin puts it right", "The row is written once more without the mistake; nobody restarts anything."
-    )
+    screen.step("The admin corrects it", "The row is written again without the mistake; nothing is restarted.")
     row = stage.policy_row(_EDITED_ROLE)
     row.pop("inherits", None)
     stage.edit(row)
-    with screen.progress("Wait until the publisher has looked again"):
-        wait("The problem is still told", lambda: stack.get_item("PROBLEMS", "DRAFT") is None)
+    with screen.progress("Wait until the publisher has checked the draft again"):
+        wait("The problem is still reported", lambda: stack.get_item("PROBLEMS", "DRAFT") is None)
     stage.run("lint")
-    screen.good("The draft is fine again, and PROBLEMS DRAFT is gone.")
+    screen.good("The draft has no findings again, and PROBLEMS DRAFT is gone.")
 
 
 def _refreshed_at(stage: Stage, version: int | None) -> Claims:
-    """Alice's access token by this version; the trigger reads the pointer anew after ``cache_seconds``."""
+    """Alice's access token by this version; the trigger reads the pointer again after ``cache_seconds``."""
     found: list[Claims] = []
 
     def arrived() -> bool:
         found[:] = [stage.claims(stage.refreshed())[0]]
         return bool(found[0].get("policy_version") == version)
 
-    wait("The trigger has not taken over the new version", arrived)
+    wait("The trigger does not use the new version yet", arrived)
     return found[0]

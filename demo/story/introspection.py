@@ -18,17 +18,17 @@ _SHOWN: Final = ("active", "tenant_id", "roles", "scope", "username", "sub")
 
 
 def introspect(stage: Stage) -> None:
-    """Two callers, one by secret and one by a token of its own."""
+    """Two callers, one with a secret and one with its own token."""
     screen, stack, api = stage.screen, stage.stack, stage.stack.http_api
     screen.step(
         "A service asks about her token",
-        "It gets a secret, and may ask about tokens of one tenant only; a machine may ask with a token of its own.",
+        "It gets a secret, and may ask only about tokens of one tenant; a machine may ask with its own token.",
     )
     added = stage.run("resources", "add", SERVICE, "--client", stage.client, "--tenant", "globex")
     secret = str(added["secret"])
     kept = json.dumps(stack.get_item(f"PROTECTED_RESOURCE#{SERVICE}", "PROTECTED_RESOURCE"))
     stage.expect(
-        "The command shows the secret this once (not here); the table keeps its SHA-256 only.",
+        "The command shows the secret only once (not here); the table stores only its SHA-256.",
         holds=secret not in kept and sha256(secret.encode()).hexdigest() in kept,
     )
     stage.service = basic(SERVICE, secret)
@@ -36,7 +36,7 @@ def introspect(stage: Stage) -> None:
     screen.shell(f"""curl --user "{SERVICE}:$SECRET" --data "token=$TOKEN" '{api.url("/introspect")}'""")
     reply = api.introspect(token, stage.service)
     screen.grid(
-        ("introspection says", ""),
+        ("introspection returns", ""),
         [(name, stage.short(json.dumps(reply.body[name]))) for name in _SHOWN if name in reply.body],
     )
     stage.expect(
@@ -46,13 +46,13 @@ def introspect(stage: Stage) -> None:
     with screen.progress("Alice gets a token for Acme as well, by a hint with her sign-in"):
         acme = stack.pool.sign_in(stage.client, "alice", stage.passwords["alice"], {"tenant_id": "acme"}).access
     stage.expect(
-        "Of Acme's token the service of Globex learns nothing but that it is not active for it.",
+        "About Acme's token the service of Globex learns only that it is not active.",
         holds=stack.pool.verified(acme)["tenant_id"] == "acme"
         and api.introspect(acme, stage.service).body == {"active": False},
     )
     wrong = api.introspect(token, basic(SERVICE, "a guess"))
     stage.expect(
-        "With a wrong secret it is told 401, and how to authenticate.",
+        "With a wrong secret the response is 401, and shows how to authenticate.",
         holds=wrong.status == HTTPStatus.UNAUTHORIZED and wrong.headers["www-authenticate"].startswith("Basic "),
     )
     _introspect_as_machine(stage, token, acme)
@@ -64,6 +64,6 @@ def _introspect_as_machine(stage: Stage, *tokens: str) -> None:
     own = stage.stack.pool.machine_token(machine, [_SCOPE])
     replies = [stage.stack.http_api.introspect(token, f"Bearer {own}") for token in tokens]
     stage.expect(
-        f"A machine with the scope {_SCOPE}, who may ask about everybody, authenticates by its own access token.",
+        f"A machine with the scope {_SCOPE}, which may ask about everybody, authenticates with its own access token.",
         holds=[reply.body.get("tenant_id") for reply in replies] == ["globex", "acme"],
     )

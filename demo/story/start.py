@@ -28,7 +28,7 @@ SERVICE: Final = "orders-service"
 
 
 def seed(stage: Stage, folder: Path) -> None:
-    """Users, tenants, memberships and the policy; as they are at the start, whatever an earlier run has left."""
+    """Users, tenants, memberships and the policy; as they are at the start, whatever an earlier run left behind."""
     screen, stack = stage.screen, stage.stack
     screen.step(
         "Two tenants, three users, one policy",
@@ -53,7 +53,7 @@ def seed(stage: Stage, folder: Path) -> None:
 
 
 def _keep(file: Path, passwords: Mapping[str, str]) -> None:
-    """Keep the passwords where only this user can read them, so that one can sign in by hand."""
+    """Store the passwords where only this user can read them, for signing in by hand."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as opened:
         json.dump(passwords, opened, indent=2)

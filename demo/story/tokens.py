@@ -54,7 +54,7 @@ def three_people(stage: Stage) -> None:
 def switch_tenant(stage: Stage) -> None:
     """Another tenant without another sign-in."""
     stage.screen.step(
-        "Alice goes over to Globex",
+        "Alice switches to Globex",
         "Her choice is stored, and her refresh token gives new tokens for the other tenant, without a sign-in.",
     )
     old = stage.claims(stage.signed_in())

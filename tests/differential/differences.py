@@ -258,11 +258,11 @@ ALLOWED: Final = (
     _row("TOKEN_MALFORMED", a_byte_order_mark, "PJ", "a byte order mark", "RFC 8259 section 8.1"),
     _row(
         "TOKEN_MALFORMED", a_number_that_is_none, "PJA", "NaN, Infinity, 1e400",
-        "no JSON (RFC 8259 section 6), or not the same number to all",
+        "not JSON (RFC 8259 section 6), or not the same number for every reader",
     ),
     _row(
-        "TOKEN_MALFORMED", half_a_surrogate, "PJA", "half of a surrogate pair",
-        "RFC 7493 section 2.1; it breaks whoever writes it on",
+        "TOKEN_MALFORMED", half_a_surrogate, "PJA", "a lone surrogate",
+        "RFC 7493 section 2.1; programs that pass it on may fail",
     ),
     _row(
         "CRITICAL_HEADER", must_be_understood, "PJA", "`crit`, or `b64`",
@@ -271,7 +271,7 @@ ALLOWED: Final = (
     _row(
         "ALGORITHM_NOT_ALLOWED", another_algorithm, "A",
         "RS384 or RS512, or an RS256 signature called ES256 or EdDSA, of a key without `alg`",
-        "the algorithm is the verifier's to choose, not the token's (RFC 8725 section 3.1)",
+        "the verifier chooses the algorithm, not the token (RFC 8725 section 3.1)",
     ),
     _row(
         "TYPE_NOT_ALLOWED", another_type, "PJA", "a `typ` that is no JWT's",
@@ -282,10 +282,10 @@ ALLOWED: Final = (
         "RFC 7518 section 3.3, RFC 7517 sections 4.2 to 4.4",
     ),
     _row("CLAIMS_MALFORMED", no_exp, "A", "no `exp`", "valid for ever"),
-    _row("CLAIMS_MALFORMED", no_sub, "PJA", "no `sub`", "nobody's token; Cognito always says whose"),
+    _row("CLAIMS_MALFORMED", no_sub, "PJA", "no `sub`", "nobody's token; Cognito always sets it"),
     _row(
-        "CLAIMS_MALFORMED", a_time_that_is_none, "PJA", "a time that is no plain number",
-        "nothing is converted, `true` is no second",
+        "CLAIMS_MALFORMED", a_time_that_is_none, "PJA", "a time that is not a plain number",
+        "nothing is converted, `true` is not a time",
     ),
     _row(
         "CLAIMS_MALFORMED", a_claim_of_another_type, "PJA", "a claim of another type",
@@ -296,12 +296,12 @@ ALLOWED: Final = (
         "it is for another resource (RFC 9068 section 4, RFC 8707)",
     ),
     _row("TOKEN_FROM_FUTURE", from_the_future, "A", "`iat` ahead of the clock", "no honest issuer has issued it yet"),
-    _row("WRONG_TOKEN_USE", a_list_for_a_name, "J", "a list in place of `token_use`", "a name is a string"),
+    _row("WRONG_TOKEN_USE", a_list_for_a_name, "J", "a list in place of `token_use`", "the value must be a string"),
     _row(
         ACCEPTED, an_unknown_member, "J", "a header member that RFC 7515 does not know",
         "RFC 7515 section 4: what is not understood is ignored, unless critical",
     ),
-    _row(ACCEPTED, a_header_over_512, "J", "a header between 512 and 1,024 characters", "another bound"),
+    _row(ACCEPTED, a_header_over_512, "J", "a header between 512 and 1,024 characters", "a different limit"),
 )  # fmt: skip
 
 
