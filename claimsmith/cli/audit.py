@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from claimsmith.cli import requests, shown
+from claimsmith.cli import panels, shown
 from claimsmith.cli.progress import progress
 from claimsmith.engine.facts import LATEST
 from claimsmith.service.changes import Wanted, changes, differences, newest
@@ -28,7 +28,7 @@ _WHEN: Final = "2027-01-31, 2027-01-31T18:00Z, epoch seconds, or 2h, 7d"
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("audit", rich_help_panel=requests.ANSWERS)(audit)
+    app.command("audit", rich_help_panel=panels.ANSWERS)(audit)
 
 
 def audit(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.markup import escape
 
+from claimsmith.cli import panels
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
 from claimsmith.errors import ConfigurationError
@@ -25,7 +26,7 @@ _STYLES = {"error": "red", "warning": "yellow"}
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("doctor", rich_help_panel="Operations")(doctor)
+    app.command("doctor", rich_help_panel=panels.OPERATIONS)(doctor)
 
 
 def doctor(context: typer.Context) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from claimsmith.cli import requests
+from claimsmith.cli import completion, panels, requests
 from claimsmith.cli.preview import refused, show_outcome, show_problems
 from claimsmith.cli.requests import Options, asked
 from claimsmith.engine.explanation import Target
@@ -28,15 +28,19 @@ Kind = Literal["scope", "claim", "role", "group"]
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("explain", rich_help_panel=requests.ANSWERS)(explain_command)
+    app.command("explain", rich_help_panel=panels.ANSWERS)(explain_command)
 
 
 def explain_command(  # noqa: PLR0913 - the options of a request
     context: typer.Context,
     user: requests.User = None,
-    scope: Annotated[requests.Repeated, typer.Option(help="Explain this scope. Repeatable.")] = None,
+    scope: Annotated[
+        requests.Repeated, typer.Option(help="Explain this scope. Repeatable.", autocompletion=completion.scopes)
+    ] = None,
     claim: Annotated[requests.Repeated, typer.Option(help="Explain this claim. Repeatable.")] = None,
-    role: Annotated[requests.Repeated, typer.Option(help="Explain this role. Repeatable.")] = None,
+    role: Annotated[
+        requests.Repeated, typer.Option(help="Explain this role. Repeatable.", autocompletion=completion.roles)
+    ] = None,
     group: Annotated[requests.Repeated, typer.Option(help="Explain this group. Repeatable.")] = None,
     client: requests.Client = None,
     source: requests.Source = None,

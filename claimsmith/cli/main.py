@@ -32,7 +32,6 @@ from claimsmith.policy.finding import left_out
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Control what goes into Amazon Cognito tokens, and see why.",

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from claimsmith.cli import completion, panels
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
 from claimsmith.cli.shown import attributes, names, verdict, when
@@ -45,7 +46,7 @@ _INTERRUPTED: Final = 130
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(members, name="members", rich_help_panel="Directory")
+    app.add_typer(members, name="members", rich_help_panel=panels.DIRECTORY)
 
 
 @members.command("list")
@@ -79,7 +80,9 @@ def grant(
     context: typer.Context,
     user: User,
     tenant: Tenant,
-    role: Annotated[list[str] | None, typer.Option(help="Grant this role. Repeatable.")] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="Grant this role. Repeatable.", autocompletion=completion.roles)
+    ] = None,
     scope: Annotated[list[str] | None, typer.Option(help="Grant this scope by name. Repeatable.")] = None,
     until: Annotated[
         str | None,

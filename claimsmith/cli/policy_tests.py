@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from claimsmith import policy
+from claimsmith.cli import panels
 from claimsmith.cli.policy import Variables, variables, write
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
@@ -36,7 +37,7 @@ _COUNTED: Final = {"failed": ("failed", "failed"), "passed": ("passed", "passed"
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("test", rich_help_panel="Policy")(run_command)
+    app.command("test", rich_help_panel=panels.POLICY)(run_command)
 
 
 def run_command(

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from claimsmith.cli import requests
+from claimsmith.cli import panels, requests
 from claimsmith.cli.requests import Options, asked
 from claimsmith.engine.decide import Refusal
 from claimsmith.errors import Code
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("preview", rich_help_panel=requests.ANSWERS)(preview_command)
+    app.command("preview", rich_help_panel=panels.ANSWERS)(preview_command)
 
 
 def preview_command(  # noqa: PLR0913 - the options of a request

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from claimsmith.cli import completion
 from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, SOURCES, Request, parse
 from claimsmith.cognito.limits import ADMIN_SCOPE, SUB
 from claimsmith.engine.language import TENANT_HINT
@@ -33,17 +34,16 @@ _PREFIX: Final = "TokenGeneration_"
 
 Repeated = list[str] | None
 
-#: The panel of ``claimsmith --help`` for commands that answer questions about tokens.
-ANSWERS: Final = "Answers"
-
 User = Annotated[
     str | None, typer.Option(help="Use this user: the sub; with --user-pool-id also the username or e-mail address.")
 ]
-Client = Annotated[str | None, typer.Option(help="Sign in with this app client.")]
+Client = Annotated[str | None, typer.Option(help="Sign in with this app client.", autocompletion=completion.clients)]
 Source = Annotated[
     str | None, typer.Option(help="Use this trigger source, with or without TokenGeneration_; default: Authentication.")
 ]
-Tenant = Annotated[str | None, typer.Option(help="Request this tenant by client metadata.")]
+Tenant = Annotated[
+    str | None, typer.Option(help="Request this tenant by client metadata.", autocompletion=completion.tenants)
+]
 Attribute = Annotated[
     Repeated, typer.Option(metavar="NAME=VALUE", help="Override a user attribute of the pool. Repeatable.")
 ]
@@ -61,9 +61,17 @@ With = Annotated[
         help="Suppose these rows: YAML or JSON with pk and sk; delete: true for a row that is gone. Repeatable.",
     ),
 ]
-Version = Annotated[int | None, typer.Option(help="Use this version of the policy; default: the one in force.")]
+Version = Annotated[
+    int | None,
+    typer.Option(help="Use this version of the policy; default: the one in force.", autocompletion=completion.versions),
+]
 Compare = Annotated[
-    int | None, typer.Option(metavar="VERSION", help="Show what differs from this version of the policy.")
+    int | None,
+    typer.Option(
+        metavar="VERSION",
+        help="Show what differs from this version of the policy.",
+        autocompletion=completion.versions,
+    ),
 ]
 At = Annotated[int | None, typer.Option(help="Answer as of this time, in epoch seconds.")]
 

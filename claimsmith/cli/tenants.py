@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.markup import escape
 
+from claimsmith.cli import completion, panels
 from claimsmith.cli.session import Session
 from claimsmith.cli.shown import attributes, status
 from claimsmith.errors import Code, OperationError
@@ -19,7 +20,7 @@ from claimsmith.service.vocabulary import CLAIM_ATTRIBUTES
 if TYPE_CHECKING:
     from rich.table import Table as Grid
 
-Tenant = Annotated[str, typer.Argument(help="The tenant id.")]
+Tenant = Annotated[str, typer.Argument(help="The tenant id.", autocompletion=completion.tenants)]
 
 #: Attributes that ``set`` sets: text, and lists of names.
 _TEXTS: Final = ("name", "plan", "description")
@@ -31,7 +32,7 @@ tenants = typer.Typer(no_args_is_help=True, help="List, show and change tenants.
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(tenants, name="tenants", rich_help_panel="Directory")
+    app.add_typer(tenants, name="tenants", rich_help_panel=panels.DIRECTORY)
 
 
 @tenants.command("list")

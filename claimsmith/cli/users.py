@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from claimsmith import table
+from claimsmith.cli import panels
 from claimsmith.cli.session import Session
 from claimsmith.cli.shown import attributes, names, status, verdict, when
 from claimsmith.errors import Code, OperationError
@@ -26,8 +27,8 @@ users = typer.Typer(no_args_is_help=True, help="List and show users, suspend and
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(users, name="users", rich_help_panel="Directory")
-    app.command("switch", rich_help_panel="Directory")(switch)
+    app.add_typer(users, name="users", rich_help_panel=panels.DIRECTORY)
+    app.command("switch", rich_help_panel=panels.DIRECTORY)(switch)
 
 
 @users.command("list")

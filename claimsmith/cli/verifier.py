@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import typer
 from rich.markup import escape
 
+from claimsmith.cli import panels
 from claimsmith.cli.session import Session
 from claimsmith.errors import Code, ConfigurationError, OperationError
 from claimsmith.service.active_bundle import ActiveBundle
@@ -39,9 +40,9 @@ resources = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("revoke")(revoke_command)
-    app.command("verify")(verify_command)
-    app.add_typer(resources, name="resources")
+    app.command("revoke", rich_help_panel=panels.TOKENS)(revoke_command)
+    app.command("verify", rich_help_panel=panels.TOKENS)(verify_command)
+    app.add_typer(resources, name="resources", rich_help_panel=panels.TOKENS)
 
 
 def revoke_command(
@@ -52,7 +53,10 @@ def revoke_command(
     ],
     reason: Annotated[str | None, typer.Option(help="Record a reason in the row; users do not see it.")] = None,
 ) -> None:
-    """Revoke tokens at once, wherever verifiers check the table; also signs a user out of the pool."""
+    """Revoke tokens at once, wherever verifiers check the table; also signs a user out of the pool.
+
+    Example: claimsmith revoke user alice --reason "lost laptop"
+    """
     session: Session = context.obj
     username = None
     if kind == "user":
@@ -89,7 +93,10 @@ def verify_command(
     *,
     revocation: Annotated[bool, typer.Option(help="Check the table for revocations and claim names.")] = True,
 ) -> None:
-    """Verify a token and show its claims, as the authorizer would without a route. Exits with 1 if refused."""
+    """Verify a token and show its claims, as the authorizer would without a route. Exits with 1 if refused.
+
+    Example: claimsmith verify - --user-pool-id eu-west-1_Example < token.txt
+    """
     session: Session = context.obj
     given = sys.stdin.read().strip() if token == "-" else token
     verifier = Verifier(
@@ -157,7 +164,10 @@ def add(
         ),
     ] = None,
 ) -> None:
-    """Add a caller of the introspection endpoint and show its secret once."""
+    """Add a caller of the introspection endpoint and show its secret once.
+
+    Example: claimsmith resources add orders-api --client 1example23456789 --tenant acme
+    """
     session: Session = context.obj
     if not client or not tenant:
         raise OperationError(Code.BAD_ARGUMENT, "No tokens allowed. Use --client and --tenant; '*' means all.")
@@ -168,14 +178,20 @@ def add(
 
 @resources.command("rotate")
 def rotate(context: typer.Context, resource: Resource) -> None:
-    """Replace the secret and show the new one; the old one stays valid until the next rotation."""
+    """Replace the secret and show the new one; the old one stays valid until the next rotation.
+
+    Example: claimsmith resources rotate orders-api
+    """
     session: Session = context.obj
     _show_secret(session, resource, _resources(session).rotate(resource))
 
 
 @resources.command("remove")
 def remove(context: typer.Context, resource: Resource) -> None:
-    """Remove a caller; its secrets stop working at once."""
+    """Remove a caller; its secrets stop working at once.
+
+    Example: claimsmith resources remove orders-api
+    """
     session: Session = context.obj
     _resources(session).remove(resource)
     session.answer({"resource": resource}, f"[bold]{escape(resource)}[/bold] is removed.")

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from claimsmith.cli import shown
+from claimsmith.cli import completion, panels, shown
 from claimsmith.cli.session import Session
 from claimsmith.engine.staging import MAX_VERSION
 from claimsmith.errors import Code, OperationError, PolicyError
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from claimsmith.service.versions import PublishingStatus
     from claimsmith.store.bundles import Version
 
-Number = Annotated[int, typer.Argument(metavar="N", min=1, max=MAX_VERSION, help="The version number.")]
+Number = Annotated[
+    int,
+    typer.Argument(metavar="N", min=1, max=MAX_VERSION, help="The version number.", autocompletion=completion.versions),
+]
 
 _SOON: Final = "New tokens follow within cache_seconds of the policy."
 
@@ -40,20 +43,23 @@ _MESSAGES: Final = {
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("versions")(versions)
-    app.command("diff")(diff)
-    app.command("rollback")(rollback)
-    app.command("resume")(resume)
-    app.command("stage")(stage)
-    app.command("promote")(promote)
-    app.command("release")(release)
+    app.command("versions", rich_help_panel=panels.VERSIONS)(versions)
+    app.command("diff", rich_help_panel=panels.VERSIONS)(diff)
+    app.command("rollback", rich_help_panel=panels.VERSIONS)(rollback)
+    app.command("resume", rich_help_panel=panels.VERSIONS)(resume)
+    app.command("stage", rich_help_panel=panels.VERSIONS)(stage)
+    app.command("promote", rich_help_panel=panels.VERSIONS)(promote)
+    app.command("release", rich_help_panel=panels.VERSIONS)(release)
 
 
 def versions(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Show at most this many, newest first.")] = 20,
 ) -> None:
-    """List the versions, which one is in force or staged, and what blocks publishing."""
+    """List the versions, which one is in force or staged, and what blocks publishing.
+
+    Example: claimsmith versions --limit 5
+    """
     session: Session = context.obj
     standing = service.publishing_status(session.rows, limit=limit)
     if session.as_json:
@@ -72,7 +78,10 @@ def diff(
         int, typer.Argument(metavar="B", min=1, max=MAX_VERSION, help="The version number to compare with.")
     ],
 ) -> None:
-    """Show what changed from version A to version B: roles, scopes, rules, settings and so on."""
+    """Show what changed from version A to version B: roles, scopes, rules, settings and so on.
+
+    Example: claimsmith diff 6 7
+    """
     session: Session = context.obj
     found = difference(session.rows, before, after)
     if session.as_json:
@@ -92,6 +101,8 @@ def rollback(context: typer.Context, number: Number) -> None:
     """Go back to an earlier version for all users, and hold publishing until resume. Ends any staging.
 
     With the number of the version in force, it only ends the staging and starts the hold.
+
+    Example: claimsmith rollback 6
     """
     session: Session = context.obj
     pointer = service.rollback(session.rows, number, by=session.by)
@@ -103,7 +114,10 @@ def rollback(context: typer.Context, number: Number) -> None:
 
 
 def resume(context: typer.Context) -> None:
-    """End the hold of a rollback and publish the draft. Exits with 1 if the draft has errors."""
+    """End the hold of a rollback and publish the draft. Exits with 1 if the draft has errors.
+
+    Example: claimsmith resume
+    """
     session: Session = context.obj
     outcome = service.resume(session.rows, by=session.by)
     _answer(session, outcome, "The hold has ended, but the draft has errors.", before="The hold has ended. ")
@@ -128,6 +142,8 @@ def stage(
     Users served at one percentage stay served at every higher one; all others get the version in force.
 
     Ends by promote, rollback, --percent 0, or when another version is published for all.
+
+    Example: claimsmith stage 7 --percent 10
     """
     session: Session = context.obj
     if percent is None and not subject and not client:
@@ -158,13 +174,18 @@ def promote(
     """Publish version N for all users; without N, the staged version, or the draft if none is staged.
 
     A hold stays in place until resume. Exits with 1 if the draft has errors.
+
+    Example: claimsmith promote
     """
     session: Session = context.obj
     _answer(session, service.promote(session.rows, number, by=session.by), "The draft has errors.")
 
 
 def release(context: typer.Context) -> None:
-    """Cancel an apply that did not finish, so that edits are published again."""
+    """Cancel an apply that did not finish, so that edits are published again.
+
+    Example: claimsmith release
+    """
     session: Session = context.obj
     lease = service.release(session.rows)
     if lease is None:

@@ -142,17 +142,20 @@ class Table:
             request["ExclusiveStartKey"] = page.next
         return rows
 
-    def keys_by_sk(self, sk: str) -> Iterator[tuple[str, str]]:
+    def keys_by_sk(self, sk: str, *, pk_prefix: str = "") -> Iterator[tuple[str, str]]:
         """The keys of all rows with this sort key, by partition key, from the index, which must never decide access.
 
         They are read page by page. A row that was written a moment ago may be missing.
         """
-        request = {
+        request: dict[str, Any] = {
             "TableName": self.name,
             "IndexName": table.BY_SK,
             "KeyConditionExpression": "sk = :sk",
             "ExpressionAttributeValues": {":sk": {"S": sk}},
         }
+        if pk_prefix:
+            request["KeyConditionExpression"] += " AND begins_with(pk, :pk)"
+            request["ExpressionAttributeValues"][":pk"] = {"S": pk_prefix}
         while True:
             page = responses.page(self._call("query", request), {table.SK: sk})
             for row in page.rows:
