@@ -11,21 +11,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import typer
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError
 
 from claimsmith import table
 from claimsmith.errors import ClaimsmithError
 from claimsmith.store import bundles
-from claimsmith.store.dynamodb import Table, connect
+from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from claimsmith.engine.bundle import Bundle
-
-#: Somebody waits for each key.
-_QUICK: Final = Config(connect_timeout=1.0, read_timeout=2.0, retries={"total_max_attempts": 1})
 
 #: More suggestions help nobody.
 _MOST: Final = 200
@@ -80,8 +75,8 @@ def _suggest(context: typer.Context, values: Callable[[Table], Iterable[str]], i
     given = context.find_root().params
     found: list[str] = []
     if given.get("table"):
-        with suppress(ClaimsmithError, BotoCoreError, LookupError, ValueError):
-            client = connect(_QUICK, endpoint_url=given.get("endpoint_url"), region=given.get("region"))
+        with suppress(ClaimsmithError, LookupError):
+            client = connect(TOKEN_PATH, endpoint_url=given.get("endpoint_url"), region=given.get("region"))
             known = values(Table(client, given["table"]))
             found += islice((value for value in known if value.startswith(incomplete)), _MOST)
     return found

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from claimsmith import table
-from claimsmith.errors import Code, StoreError
+from claimsmith.errors import Code, ConfigurationError, StoreError
 from claimsmith.store import responses
 from claimsmith.store.attributes import encode, encode_row
 
@@ -77,9 +77,17 @@ class InvalidRequestError(StoreError):
 
 
 def connect(config: Config, *, endpoint_url: str | None = None, region: str | None = None) -> Any:  # noqa: ANN401 - botocore clients have no type
-    """A DynamoDB client; endpoint and region default to the AWS environment variables."""
+    """A DynamoDB client; endpoint and region default to the AWS environment variables.
+
+    Raises:
+        ConfigurationError: there is no region, or region or endpoint are not well-formed.
+    """
     session = botocore.session.get_session()
-    return session.create_client("dynamodb", region_name=region, endpoint_url=endpoint_url, config=config)
+    try:
+        return session.create_client("dynamodb", region_name=region, endpoint_url=endpoint_url, config=config)
+    except (BotoCoreError, ValueError) as error:
+        message = f"DynamoDB cannot be reached like this: {error} Check the region and the endpoint."
+        raise ConfigurationError(message) from error
 
 
 class Table:
