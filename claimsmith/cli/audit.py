@@ -9,6 +9,7 @@ import typer
 
 from claimsmith.cli import panels, shown
 from claimsmith.cli.progress import progress
+from claimsmith.cli.shown import printable
 from claimsmith.engine.facts import LATEST
 from claimsmith.service.changes import Wanted, changes, differences, newest
 from claimsmith.service.times import iso, moment
@@ -92,7 +93,7 @@ def _print(session: Session, change: AuditRow) -> None:
         typer.echo(json.dumps(_data(change), ensure_ascii=False))
         return
     session.out.print(
-        f"{iso(change.at)}  {_printable(change.pk)} {_printable(change.sk)}  {_kind(change)}  {_author(change)}",
+        f"{iso(change.at)}  {printable(change.pk)} {printable(change.sk)}  {_kind(change)}  {_author(change)}",
         style="bold",
         markup=False,
         highlight=False,
@@ -133,13 +134,8 @@ def _kind(change: AuditRow) -> str:
 def _author(change: AuditRow) -> str:
     if change.by_ttl:
         return "by DynamoDB: its ttl had passed"
-    return "by unknown" if change.claimed_by is None else f"claimed by {_printable(change.claimed_by)}"
+    return "by unknown" if change.claimed_by is None else f"claimed by {printable(change.claimed_by)}"
 
 
 def _abridged(change: AuditRow) -> list[str]:
     return [name for name, cut in (("before", change.before_cut), ("after", change.after_cut)) if cut]
-
-
-def _printable(text: str) -> str:
-    """A text without what a terminal would take for a command."""
-    return text if text.isprintable() else json.dumps(text)

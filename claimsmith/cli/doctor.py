@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from rich.markup import escape
@@ -12,6 +12,7 @@ from rich.markup import escape
 from claimsmith.cli import panels
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
+from claimsmith.cli.shown import printable
 from claimsmith.errors import ConfigurationError
 from claimsmith.service.checkup.doctor import Report, examine
 from claimsmith.service.checkup.observation import Observation, Places
@@ -21,7 +22,9 @@ from claimsmith.store.dynamodb import PATIENT, Table, connect
 if TYPE_CHECKING:
     from claimsmith.service.checkup.finding import Finding
 
-_STYLES = {"error": "red", "warning": "yellow"}
+_STYLES: Final = {"error": "red", "warning": "yellow"}
+
+_INTERRUPTED: Final = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -44,8 +47,12 @@ def doctor(context: typer.Context) -> None:
         raise ConfigurationError("Nothing to check is given. Use --user-pool-id ID, --table NAME, or both.")
     deployment = Deployment(endpoint_url=place.endpoint_url, region=place.region)
     places = Places(place.user_pool_id or None, place.table or None, place.audit_table or None)
-    with progress("Reading rows") as read:
-        report = examine(Observation(deployment, places, lambda name: _table(session, name), time.time(), read))
+    try:
+        with progress("Reading rows") as read:
+            report = examine(Observation(deployment, places, lambda name: _table(session, name), time.time(), read))
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Nothing was changed.", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
     if session.as_json:
         session.answer(_data(report), "")
     else:
@@ -84,21 +91,26 @@ def _finding_data(finding: Finding) -> dict[str, Any]:
 
 def _text(report: Report) -> str:
     about = {name.replace("_", " "): value for name, value in asdict(report.summary).items() if value is not None}
-    lines = [f"{name}: {escape(str(value))}" for name, value in about.items()]
+    lines = [f"{name}: {_plain(str(value))}" for name, value in about.items()]
     for finding in report.findings:
         subject = f"{finding.subject}: " if finding.subject else ""
         severity = f"[{_STYLES[finding.severity]}]{finding.severity}[/]"
-        lines.append(f"\n{severity} {escape(f'{subject}{finding.message} [{finding.code}]')}")
-        lines.append(f"  {escape(finding.remedy)}")
+        lines.append(f"\n{severity} {_plain(f'{subject}{finding.message} [{finding.code}]')}")
+        lines.append(f"  {_plain(finding.remedy)}")
     if report.not_checked:
         lines += ["", "[yellow]Not checked[/yellow]:"]
         for each in report.not_checked:
             allow = f" Allow {each.action}." if each.action else ""
-            lines.append(f"  {each.check.replace('_', ' ')}: {escape(each.reason)}{allow}")
+            lines.append(f"  {each.check.replace('_', ' ')}: {_plain(each.reason)}{allow}")
     errors = sum(finding.severity == "error" for finding in report.findings)
     counted = _counts(errors, len(report.findings) - errors)
     lines += ["", f"{counted} {len(report.checked)} checks made, {len(report.not_checked)} not made."]
     return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """A text that may hold names of rows, which anybody may have written."""
+    return escape(printable(text))
 
 
 def _counts(errors: int, warnings: int) -> str:

@@ -94,3 +94,8 @@ def _members(old: object, new: object) -> list[str]:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def printable(text: str) -> str:
+    """A text without what a terminal would take for a command."""
+    return text if text.isprintable() else json.dumps(text)

@@ -302,11 +302,60 @@ def test_a_table_that_is_gone_is_a_finding(stack: Stack, capsys: pytest.CaptureF
     assert codes == ["CS4003", "CS4032"]
 
 
+def test_what_is_gone_is_found_and_not_left_out(stack: Stack, doctor: Command) -> None:
+    """Deleted by hand: the queue, the topic, the audit table, and the trigger."""
+    stack.queues.delete_queue(QueueUrl=stack.queue)
+    stack.topics.delete_topic(TopicArn=stack.topic)
+    stack.dynamodb.update_table(TableName=AUDIT_TABLE, DeletionProtectionEnabled=False)
+    stack.dynamodb.delete_table(TableName=AUDIT_TABLE)
+    stack.functions.delete_function(FunctionName="trigger")
+    found = {each["name"]: each["subject"] for each in doctor("--json").data["findings"]}
+    assert found == {
+        "trigger_not_ours": stack.trigger,
+        "table_missing": AUDIT_TABLE,
+        "no_dead_letter_queue": "publisher",
+        "alarm_unheard": "alarms",
+    }
+
+
+def test_a_publisher_that_is_gone_is_found(stack: Stack, claimsmith: Command) -> None:
+    stack.connect_stream()
+    stack.functions.delete_function(FunctionName="publisher")
+    done = claimsmith("doctor", "--user-pool-id", stack.pool, "--json")
+    assert [each["name"] for each in done.data["findings"]] == ["publisher_missing"]
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_pool_that_is_not_there_is_a_mistake(claimsmith: Command) -> None:
+    done = claimsmith("doctor", "--user-pool-id", "eu-central-1_Nowhere", "--json")
+    assert (done.code, done.data["error"]["code"]) == (1, "CS4004")
+
+
 def test_nothing_to_check_is_a_mistake_in_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     assert ended.value.code == 2
     assert "--user-pool-id" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_it_with_a_line(
+    rows: Table, claimsmith: Command, policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    assert claimsmith("apply", str(policy_file), "--var", "WEB=web1").code == 0
+    monkeypatch.setattr(type(rows), "scan", interrupted)
+    done = claimsmith("doctor")
+    assert (done.code, done.out, done.err) == (130, "", "Stopped. Nothing was changed.\n")
+
+
+def test_a_rows_key_cannot_command_the_terminal(rows: Table, claimsmith: Command, policy_file: Path) -> None:
+    assert claimsmith("apply", str(policy_file), "--var", "WEB=web1").code == 0
+    rows.put({"pk": "USER#\x1b]0;[red]", "sk": "USER", "roles": "viewer"})
+    done = claimsmith("doctor")
+    assert "\\u001b]0;[red] USER" in done.out
+    assert "\x1b" not in done.out
 
 
 def operation(method: str) -> str:

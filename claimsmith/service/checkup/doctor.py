@@ -9,12 +9,13 @@ from claimsmith import table as keys
 from claimsmith.cognito.identifiers import pool_issuer
 from claimsmith.errors import Code, OperationError
 from claimsmith.service.checkup import alarms, directory, pool, publishing, tables
-from claimsmith.service.checkup.finding import Finding, NotChecked
+from claimsmith.service.checkup.finding import NotChecked
 from claimsmith.store.deployment import AbsentError, NotSeenError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
+    from claimsmith.service.checkup.finding import Finding
     from claimsmith.service.checkup.observation import Observation
 
 T = TypeVar("T")
@@ -32,21 +33,28 @@ class Check(NamedTuple):
     find: Callable[[Observation], Iterable[Finding]]
 
 
-def _table(seen: Observation) -> Iterator[Finding]:
+def _table(seen: Observation) -> Iterable[Finding]:
     try:
-        settings = seen.table
+        return tables.settings(seen.table)
     except AbsentError:
-        yield Finding(
-            Code.TABLE_MISSING,
-            seen.table_name,
-            "There is no such table in this account and region.",
-            "Use the stack output TableName, and check --region.",
-        )
-    else:
-        yield from tables.settings(settings)
+        return tables.missing(seen.table_name)
 
 
-def _directory(seen: Observation) -> Iterator[Finding]:
+def _audit_table(seen: Observation) -> Iterable[Finding]:
+    try:
+        return tables.settings(seen.audit_table, audit=True)
+    except AbsentError:
+        return tables.missing(seen.audit_table_name)
+
+
+def _dead_letters(seen: Observation) -> Iterable[Finding]:
+    try:
+        return publishing.dead_letters(seen.queue_name, seen.dead_letters)
+    except AbsentError:
+        return publishing.no_queue(seen.publisher.name, f"its queue {seen.queue_name} does not exist")
+
+
+def _directory(seen: Observation) -> Iterable[Finding]:
     tenants, users = seen.directory(keys.TENANT_PREFIX), seen.directory(keys.USER_PREFIX)
     return directory.rows(tenants, users, seen.in_force.bundle, seen.now)
 
@@ -67,12 +75,12 @@ CHECKS: Final = (
     Check("draft", lambda seen: publishing.draft(seen.draft, seen.pointer, seen.problems, seen.lease, seen.now)),
     Check("publisher", lambda seen: publishing.publisher(seen.table_name, seen.readers)),
     Check("publisher_lag", lambda seen: publishing.lag(seen.publisher.name, seen.lag)),
-    Check("dead_letters", lambda seen: publishing.dead_letters(seen.queue, seen.dead_letters)),
+    Check("dead_letters", _dead_letters),
     Check("alarms", lambda seen: alarms.present(seen.alarms, seen.watched)),
     Check("alarm_subscribers", lambda seen: alarms.heard(seen.alarms, seen.subscribers)),
     Check("table_ttl", lambda seen: tables.time_to_live(seen.table_name, seen.ttl)),
     Check("table_backups", lambda seen: tables.backups(seen.table_name, backed_up=seen.backed_up)),
-    Check("audit_table", lambda seen: tables.settings(seen.audit_table, audit=True)),
+    Check("audit_table", _audit_table),
     Check("audit_table_ttl", lambda seen: tables.time_to_live(seen.audit_table.name, seen.audit_ttl)),
     Check("audit_table_backups", lambda seen: tables.backups(seen.audit_table.name, backed_up=seen.audit_backed_up)),
     Check("directory", _directory),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from claimsmith import environment
 from claimsmith import table as keys
 from claimsmith.engine.codec import BundleError, encode
-from claimsmith.errors import Code, PolicyError, StoreError
+from claimsmith.errors import Code, OperationError, PolicyError, StoreError
 from claimsmith.policy import Finding as LintFinding
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy.documents import SETTINGS_SECTION
@@ -20,7 +20,7 @@ from claimsmith.service.checkup.publishing import Draft
 from claimsmith.service.draft import TooLargeError, read_draft
 from claimsmith.service.smoke_test import smoke_test
 from claimsmith.store import bundles, drafts
-from claimsmith.store.deployment import AbsentError, NotSeenError
+from claimsmith.store.deployment import AbsentError, Function, NotSeenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         Alarm,
         AppClient,
         Deployment,
-        Function,
         StreamReader,
         TableSettings,
         UserPool,
@@ -108,7 +107,11 @@ class Observation:
         """The user pool."""
         if self._places.pool is None:
             raise NotSeenError("No user pool is given. Add --user-pool-id.")
-        return self._deployment.pool(self._places.pool)
+        try:
+            return self._deployment.pool(self._places.pool)
+        except AbsentError as error:
+            message = f"There is no user pool {self._places.pool} here. Check its id and the region."
+            raise OperationError(Code.NOT_FOUND, message) from error
 
     @_Seen
     def clients(self) -> tuple[AppClient, ...]:
@@ -164,10 +167,17 @@ class Observation:
         return self._deployment.backed_up(self.table.name)
 
     @_Seen
+    def audit_table_name(self) -> str:
+        """The audit table that is given, or that the publisher writes."""
+        name = self._places.audit_table or self.publisher.variables.get(environment.AUDIT_TABLE)
+        if not name:
+            raise NotSeenError(f"The publisher has no {environment.AUDIT_TABLE}.")
+        return name
+
+    @_Seen
     def audit_table(self) -> TableSettings:
-        """The settings of the audit table that is given, or that the publisher writes."""
-        name = self._places.audit_table or self.publisher.variables.get(environment.AUDIT_TABLE, "")
-        return self._deployment.table(name)
+        """The settings of the audit table."""
+        return self._deployment.table(self.audit_table_name)
 
     @_Seen
     def audit_ttl(self) -> str:
@@ -258,7 +268,13 @@ class Observation:
         if not self.table.stream:
             return ()
         readers = self._deployment.stream_readers(self.table.stream)
-        return tuple((reader, self._deployment.function(reader.function)) for reader in readers)
+        return tuple((reader, self._reader(reader.function)) for reader in readers)
+
+    def _reader(self, arn: str) -> Function:
+        try:
+            return self._deployment.function(arn)
+        except AbsentError:
+            return Function(arn, arn, {})
 
     @_Seen
     def publisher(self) -> Function:
@@ -285,6 +301,11 @@ class Observation:
             raise NotSeenError(f"What the publisher gives up goes to {destination}, which is not a queue.")
         return destination
 
+    @property
+    def queue_name(self) -> str:
+        """The name of that queue."""
+        return self.queue.rpartition(":")[2]
+
     @_Seen
     def dead_letters(self) -> int:
         """How many changes the publisher gave up."""
@@ -293,19 +314,37 @@ class Observation:
     @_Seen
     def alarms(self) -> list[Alarm]:
         """The alarms of this deployment."""
-        return alarms.ours(self._deployment.alarms(), [*self.watched, self.table_name])
+        resources = [self.publisher.name, self.table_name]
+        others: tuple[Callable[[], list[str]], ...] = (
+            lambda: [self.existing_trigger.name],
+            lambda: [self.queue_name],
+            lambda: [self.audit_table_name],
+            lambda: [function.name for function in self.functions],
+        )
+        for names_of in others:
+            with suppress(NotSeenError):
+                resources += names_of()
+        return alarms.ours(self._deployment.alarms(), resources)
 
     @_Seen
     def watched(self) -> list[str]:
         """The names of the functions and the queue, which alarms must watch."""
-        found = [] if self._places.pool is None or self.trigger is None else [self.trigger.name]
-        return [*found, self.publisher.name, self.queue.rpartition(":")[2]]
+        found = [self.existing_trigger.name, self.publisher.name]
+        with suppress(NotSeenError):  # that there is no queue is a finding of its own
+            found.append(self.queue_name)
+        return found
 
     @_Seen
     def subscribers(self) -> dict[str, int]:
         """How many people hear of alarms, by topic."""
         topics = {action for alarm in self.alarms for action in alarm.actions if ":sns:" in action}
-        return {topic: self._deployment.subscribers(topic) for topic in sorted(topics)}
+        return {topic: self._subscribers(topic) for topic in sorted(topics)}
+
+    def _subscribers(self, topic: str) -> int:
+        try:
+            return self._deployment.subscribers(topic)
+        except AbsentError:
+            return 0
 
     def directory(self, prefix: str) -> Iterator[Row]:
         """The rows of the directory whose partition key has this prefix."""

@@ -164,12 +164,17 @@ def publisher(table: str, readers: Sequence[tuple[StreamReader, Function]]) -> I
                 "Enable the event source mapping, and see the publisher's log.",
             )
         if not reader.dead_letters:
-            yield Finding(
-                Code.NO_DEAD_LETTER_QUEUE,
-                function.name,
-                "Changes that the publisher cannot handle are lost: it has no destination for failures.",
-                "Make the stack's queue (output PublisherDeadLetterUrl) the mapping's destination for failures.",
-            )
+            yield from no_queue(function.name, "it has no destination for failures")
+
+
+def no_queue(publisher: str, why: str) -> Iterator[Finding]:
+    """There must be a place for changes that the publisher cannot handle."""
+    yield Finding(
+        Code.NO_DEAD_LETTER_QUEUE,
+        publisher,
+        f"Changes that the publisher cannot handle are lost: {why}.",
+        "Make the stack's queue (output PublisherDeadLetterUrl) the mapping's destination for failures.",
+    )
 
 
 def lag(publisher: str, seconds: float) -> Iterator[Finding]:
@@ -192,14 +197,14 @@ def dead_letters(queue: str, messages: int) -> Iterator[Finding]:
     """No change should have been given up.
 
     Args:
-        queue: the ARN of the queue.
+        queue: its name.
         messages: how many it has.
     """
     if messages:
         what = "1 message" if messages == 1 else f"{messages:,} messages"
         yield Finding(
             Code.DEAD_LETTERS,
-            queue.rpartition(":")[2],
+            queue,
             f"The publisher gave up on changes ({what}): they are neither audited nor published.",
             "See the publisher's log for the cause, publish with claimsmith promote, then purge the queue.",
         )

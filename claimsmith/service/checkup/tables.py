@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 _STREAM_VIEW: Final = "NEW_AND_OLD_IMAGES"
 
 
+def missing(name: str) -> Iterator[Finding]:
+    """The table does not exist."""
+    yield Finding(
+        Code.TABLE_MISSING,
+        name,
+        "There is no such table in this account and region.",
+        "Check the name (stack outputs TableName, AuditTableName) and --region. If it was deleted, restore a backup.",
+    )
+
+
 def settings(table: TableSettings, *, audit: bool = False) -> Iterator[Finding]:
     """Keys, index, stream and protection.
 

@@ -164,6 +164,7 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
         tables.settings(replace(SETTINGS, keys=(("id", "HASH"),))),
         tables.settings(SETTINGS),
     ),
+    (Code.TABLE_MISSING, tables.missing(TABLE), ()),
     (Code.TABLE_KEYS, tables.settings(replace(SETTINGS, types={"pk": "S", "sk": "N"})), ()),
     (
         Code.TABLE_KEYS,
@@ -220,7 +221,7 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
         publishing.publisher(TABLE, [(READER, PUBLISHER)]),
     ),
     (Code.PUBLISHER_BEHIND, publishing.lag("publisher", 300), publishing.lag("publisher", 299)),
-    (Code.DEAD_LETTERS, publishing.dead_letters("arn:queue", 1), publishing.dead_letters("arn:queue", 0)),
+    (Code.DEAD_LETTERS, publishing.dead_letters("queue", 1), publishing.dead_letters("queue", 0)),
     (Code.NO_ALARMS, alarms.present([ALARM], ["trigger", "publisher"]), alarms.present([ALARM], ["trigger"])),
     (Code.ALARM_RAISED, alarms.present([replace(ALARM, state="ALARM")], []), alarms.present([ALARM], [])),
     (
