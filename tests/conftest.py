@@ -57,7 +57,7 @@ AWS_ENVIRONMENT = {
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Tests of a group share what is slow to make, so they belong to one worker.
 
-    xdist 3.8 tells the group in the node's id, but writes it where pytest 9.2 no longer looks and then groups nothing,
+    xdist 3.8 adds the group to the node's id, but writes it where pytest 9.2 no longer looks and then groups nothing,
     without a word (pytest-xdist issue 1386).
     """
     yield
@@ -81,7 +81,7 @@ def aws_environment() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def service_models_read_once() -> Iterator[None]:
-    """Each new client reads botocore's files anew, which is half of what a command costs here."""
+    """Each new client reads botocore's files again, which takes half the time of a command here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "create_loader", cache(session.create_loader))
         yield

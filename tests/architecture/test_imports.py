@@ -164,7 +164,7 @@ def test_a_package_uses_only_its_own_libraries(package: str) -> None:
 
 
 def test_nothing_imports_an_adapter_to_a_framework() -> None:
-    """Whoever uses one imports it; the verifier, the functions and the command line do not."""
+    """An application that uses one imports it; the verifier, the functions and the command line do not."""
     adapters = ("claimsmith.verifier.fastapi", "claimsmith.verifier.powertools")
     assert set(adapters) <= SOURCES.keys()
     wrong = [

@@ -2,7 +2,7 @@
 
 Run: ``.venv/bin/python tests/bench/decision.py``. A table and ``bench.json``, no assertions.
 
-The machine's microseconds are nobody else's, so each is told beside its ratio to one thing that every trigger does:
+Microseconds depend on the machine, so each is shown with its ratio to one thing that every trigger does:
 reading and writing the event as JSON, timed in the same run.
 """
 
@@ -134,16 +134,16 @@ BUDGETS = {"decide, 20 roles, 50 rules": "<= 100", "decide, 20 roles, 1,000 rule
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     found = measured()
     reference = found["JSON of the event, read and written"]
     lines = [f"{'':44}{'µs':>10}{'ratio':>9}  budget (µs)"]
     lines += [f"{name:44}{us:10.1f}{us / reference:9.1f}  {BUDGETS.get(name, '')}" for name, us in found.items()]
     sys.stdout.write("\n".join(lines) + "\n")
     path = ROOT / "bench.json"
-    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     decisions = {name: {"us": us, "ratio": us / reference} for name, us in found.items()}
-    path.write_text(json.dumps(told | {"decision": decisions}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(stored | {"decision": decisions}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

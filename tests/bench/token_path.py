@@ -2,7 +2,7 @@
 
 Run: ``.venv/bin/python tests/bench/token_path.py [rounds]``. A table and ``bench.json``, no assertions.
 
-The machine's milliseconds are nobody else's, so everything is told as a ratio to what it stands beside in the same run:
+Milliseconds depend on the machine, so everything is a ratio to something measured in the same run:
 fresh processes take turns, and so do calls. A cold start runs the asset as a deployment builds it, alone (``-I -S``),
 against ``boto3.client("dynamodb")`` from this environment; both are timed from their first line on, so that starting
 Python counts for neither. Both are measured on the Python that runs this and, where it is here, on the one that the
@@ -75,11 +75,11 @@ import sys; sys.path.insert(0, sys.argv[1])
 from lambdas.pre_token.handler import handler
 loaded = time.perf_counter()
 import json
-event = json.loads(sys.argv[2]); told = time.perf_counter()
+event = json.loads(sys.argv[2]); called = time.perf_counter()
 answer = handler(event, None)
 ended = time.perf_counter()
 assert "tenant_id" in str(answer["response"]), answer
-print(loaded - started + ended - told, time.process_time() - used, flush=True)
+print(loaded - started + ended - called, time.process_time() - used, flush=True)
 import os; os._exit(0)
 """
 
@@ -215,10 +215,10 @@ def cold(measured: list[Runtime], environment: Mapping[str, str], rounds: int) -
             if number:
                 boto3[index].append(taken[0])
                 trigger[index].append(taken[1])
-    told = []
+    lines = []
     for runs in zip(boto3, trigger, strict=True):
         (boto3_wall, boto3_cpu), (wall, cpu) = (map(median, zip(*each, strict=True)) for each in runs)
-        told.append(
+        lines.append(
             {
                 "boto3_client_ms": boto3_wall * 1e3,
                 "trigger_first_answer_ms": wall * 1e3,
@@ -226,7 +226,7 @@ def cold(measured: list[Runtime], environment: Mapping[str, str], rounds: int) -
                 "ratio_of_processor_time": cpu / boto3_cpu,
             }
         )
-    return told
+    return lines
 
 
 def _seconds(printed: str) -> tuple[float, float]:
@@ -261,19 +261,19 @@ def main(rounds: int) -> None:
             "AWS_ENDPOINT_URL": endpoint_url,
             "CLAIMSMITH_TABLE": "claimsmith",
         }
-        told = {
+        measured = {
             runtime.version: {"cold": values, "warm": warm(runtime, environment)}
             for runtime, values in zip(measured, cold(measured, environment, rounds), strict=True)
         }
-    lines = ["".join([f"{'':44}", *(f"{'Python ' + version:>14}" for version in told), "  budget"])]
+    lines = ["".join([f"{'':44}", *(f"{'Python ' + version:>14}" for version in measured), "  budget"])]
     for part in ("cold", "warm"):
-        for name in next(iter(told.values()))[part]:
-            columns = "".join(f"{values[part][name]:14.2f}" for values in told.values())
+        for name in next(iter(measured.values()))[part]:
+            columns = "".join(f"{values[part][name]:14.2f}" for values in measured.values())
             lines.append(f"{part + ': ' + name:44}{columns}  {BUDGETS.get(name, '')}".rstrip())
     sys.stdout.write("\n".join(lines) + "\n")
     path = ROOT / "bench.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(kept | {"token_path": told}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(kept | {"token_path": measured}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -116,10 +116,10 @@ def in_node(pool: Pool, tokens: Sequence[str], rounds: int) -> dict[str, list[fl
     node = shutil.which("node")
     if node is None or not (ROOT / "node_modules" / "aws-jwt-verify").is_dir():
         return {}
-    told = {"userPoolId": POOL, "clientId": CLIENT, "jwks": pool.jwks, "tokens": tokens, "rounds": rounds}
+    given = {"userPoolId": POOL, "clientId": CLIENT, "jwks": pool.jwks, "tokens": tokens, "rounds": rounds}
     done = subprocess.run(
         [node, str(Path(__file__).with_name("aws_jwt_verify.mjs"))],
-        input=json.dumps(told),
+        input=json.dumps(given),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -175,10 +175,10 @@ import sys; sys.path[:0] = sys.argv[1].split(":")
 from claimsmith.verifier import ANY, KeySource, Verifier
 loaded = time.perf_counter()
 import json
-told = json.loads(sys.argv[2]); ready = time.perf_counter()
-source = KeySource([(told["issuer"], told["address"])], preloaded=told["preloaded"])
-verifier = Verifier(issuers=source, client_ids=[told["client"]], token_use="access", revocations=ANY)
-verifier.verify(told["token"])
+given = json.loads(sys.argv[2]); ready = time.perf_counter()
+source = KeySource([(given["issuer"], given["address"])], preloaded=given["preloaded"])
+verifier = Verifier(issuers=source, client_ids=[given["client"]], token_use="access", revocations=ANY)
+verifier.verify(given["token"])
 print(loaded - started + time.perf_counter() - ready, flush=True)
 import os; os._exit(0)
 """
@@ -303,9 +303,9 @@ def cold(rounds: int) -> dict[str, float]:
             "CLAIMSMITH_ISSUERS": f"{ISSUER}={endpoint_url}/jwks.json",
             "CLAIMSMITH_CLIENT_IDS": CLIENT,
         }
-        told = {"issuer": ISSUER, "address": f"{endpoint_url}/jwks.json", "client": CLIENT, "token": token}
-        preloaded = json.dumps(told | {"preloaded": {ISSUER: pool.jwks}})
-        fetching = json.dumps(told | {"preloaded": None})
+        given = {"issuer": ISSUER, "address": f"{endpoint_url}/jwks.json", "client": CLIENT, "token": token}
+        preloaded = json.dumps(given | {"preloaded": {ISSUER: pool.jwks}})
+        fetching = json.dumps(given | {"preloaded": None})
         programs: dict[str, Callable[[], float]] = {
             "boto3.client": lambda: _fresh(_COLD_BOTO3, environment, packages),
             "library, keys preloaded": lambda: _fresh(_COLD_LIBRARY, environment, str(asset), preloaded),
@@ -337,8 +337,8 @@ def main(rounds: int) -> None:
         "cold_ratios": {name: took / boto3 for name, took in cold_ms.items()},
     }
     path = ROOT / "bench.json"
-    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(told | {"verify": measured}, indent=2) + "\n", encoding="utf-8")
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(stored | {"verify": measured}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

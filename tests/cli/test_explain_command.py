@@ -106,7 +106,7 @@ def test_only_what_is_asked_for_is_explained(claimsmith: Command, editor: tuple[
     }
 
 
-def test_the_first_thing_in_the_way_of_a_scope_is_said_with_its_row(
+def test_the_first_obstacle_to_a_scope_is_shown_with_its_row(
     claimsmith: Command, editor: tuple[str, ...], rows: Table
 ) -> None:
     rows.update("TENANT#acme", "TENANT", {"roles_allowed": ["viewer"]})
@@ -144,7 +144,7 @@ def test_a_scope_that_nothing_grants_may_be_misspelt(claimsmith: Command, editor
         (("--claim", "exp"), "claim exp is not there: Cognito alone sets this claim."),
     ],
 )
-def test_what_nothing_gives_is_said_to_be_given_by_nothing(
+def test_what_nothing_grants_is_reported_as_granted_by_nothing(
     claimsmith: Command, editor: tuple[str, ...], asked: tuple[str, str], why: str
 ) -> None:
     done = claimsmith("explain", *editor, *asked)

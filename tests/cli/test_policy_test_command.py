@@ -225,7 +225,7 @@ def test_what_xml_cannot_hold_is_written_out() -> None:
     assert (case[0].get("message"), case[0].text) == (r"c\x00", "d\\x08\ttab é 𝄞")
 
 
-def test_a_file_that_cannot_be_written_is_said(test_of: Command, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(test_of: Command, tmp_path: Path) -> None:
     done = test_of("--junit", str(tmp_path / "nowhere" / "junit.xml"))
     assert done.code == 2
     assert "cannot be written" in done.err

@@ -348,7 +348,7 @@ def test_cve_2025_59420_and_cve_2026_32597_a_critical_extension_that_nobody_unde
     assert refused(compact(header, json.dumps(access_claims()).encode(), POOL.key)) == Code.CRITICAL_HEADER
 
 
-def test_rfc_7797_6_an_unencoded_payload_that_is_not_said_to_be_critical() -> None:
+def test_rfc_7797_6_an_unencoded_payload_that_is_not_listed_as_critical() -> None:
     assert refused(POOL.sign(b64=False)) == Code.CRITICAL_HEADER
 
 

@@ -79,7 +79,7 @@ def refusal(token: str, key: dict[str, str]) -> Code:
     return caught.value.code
 
 
-def test_rfc_7520_4_1_is_accepted_and_says_what_it_says() -> None:
+def test_rfc_7520_4_1_is_accepted_with_its_payload() -> None:
     jws = verify_jws(SECTION_4_1, {"keys": [BILBO]})
     assert dict(jws.header) == {"alg": "RS256", "kid": "bilbo.baggins@hobbiton.example"}
     assert jws.payload.decode().startswith("It\u2019s a dangerous business, Frodo, going out your door.")

@@ -95,7 +95,7 @@ class Person:
         return self.stack.pool.sign_in(self.stack.public_client, self.username, self.password, metadata)
 
     def refused(self, metadata: Mapping[str, str] | None = None) -> str:
-        """What they are told instead of being signed in."""
+        """The error that they get instead of tokens."""
         with pytest.raises(ClientError) as refused:
             self.sign_in(metadata)
         return refusal(refused.value)
@@ -138,7 +138,7 @@ def deployed(running: Emulator, folder: Path) -> LocalStack:
 
 @pytest.fixture(scope="session")
 def refused_without_policy(deployed: LocalStack) -> str:
-    """What the first user is told before there is a policy."""
+    """The error that the first user gets before there is a policy."""
     return _person(deployed).refused()
 
 
@@ -156,7 +156,7 @@ def apply_policy(deployed: LocalStack) -> Callable[[], None]:
 
 @pytest.fixture(scope="session")
 def stack(deployed: LocalStack, refused_without_policy: str, apply_policy: Callable[[], None]) -> LocalStack:
-    """The app with a policy. Whoever looks at the time before it has done so."""
+    """The app with a policy. The tests of the time before it have run."""
     assert refused_without_policy
     apply_policy()
     return deployed

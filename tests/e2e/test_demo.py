@@ -1,4 +1,4 @@
-"""``make demo`` tells its story to the end; every step of it checks what it shows."""
+"""``make demo`` runs to the end; every step of it checks what it shows."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_the_story_runs_to_the_end_and_can_run_again(edited_policy: LocalStack, 
     _user, secret = b64decode(stage.service.removeprefix("Basic ")).decode().split(":")
     for hidden in (*kept.values(), secret, "eyJ"):  # passwords, a caller's secret, and how every token begins
         assert hidden not in shown.getvalue()
-    for told in ("orders/export", "CS3039: wrong tenant", "CS3036: scope missing", "CS3050"):
-        assert told in shown.getvalue()
+    for text in ("orders/export", "CS3039: wrong tenant", "CS3036: scope missing", "CS3050"):
+        assert text in shown.getvalue()
 
 
 def test_the_demonstration_fails_where_an_api_answers_otherwise(edited_policy: LocalStack) -> None:

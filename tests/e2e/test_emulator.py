@@ -49,7 +49,7 @@ def test_a_process_that_has_got_its_id_meanwhile_is_left_alone(tmp_path: Path) -
         bystander.kill()
 
 
-def test_a_port_that_somebody_else_listens_on_is_said_with_the_log(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_with_the_log(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LocalStackError, match="already in use"):

@@ -90,16 +90,16 @@ def test_a_token_goes_stale_when_a_role_or_the_tenant_is_taken_back(
     person.join(tenant, "editor")
     old = person.sign_in().access
 
-    def told(token: str) -> tuple[bool, bool]:
+    def status(token: str) -> tuple[bool, bool]:
         body = stack.http_api.introspect(token, caller).body
         return body["active"], body["stale"]
 
-    assert told(old) == (True, False)
+    assert status(old) == (True, False)
     person.join(tenant, "viewer")
     new = person.sign_in().access
-    assert (told(old), told(new)) == ((True, True), (True, False))
+    assert (status(old), status(new)) == ((True, True), (True, False))
     assert stack.cli("tenants", "suspend", tenant).code == 0
-    assert told(new) == (True, True)
+    assert status(new) == (True, True)
 
 
 def test_a_machines_token_that_the_trigger_has_not_seen_is_not_called_stale(stack: LocalStack, caller: str) -> None:

@@ -57,7 +57,7 @@ def test_a_broken_edit_changes_no_token_and_is_reported(edited_policy: LocalStac
     person.join(tenant, "viewer")
     version = stack.policy_version()
     stack.put_item(VIEWER | {"inherits": string_list(["no-such-role"])})
-    wait_until(stack, "the problem is told", lambda: stack.get_item("PROBLEMS", "DRAFT") is not None)
+    wait_until(stack, "the problem is reported", lambda: stack.get_item("PROBLEMS", "DRAFT") is not None)
     problems = stack.get_item("PROBLEMS", "DRAFT") or {}
     (finding,) = (entry["M"] for entry in problems["findings"]["L"])
     assert (finding["code"]["S"], finding["row"]["S"]) == ("CS1005", "POLICY ROLE#viewer")
@@ -107,7 +107,7 @@ def test_what_the_publisher_writes_never_comes_back_to_it(edited_policy: LocalSt
     stack.put_item(VIEWER | {"scopes": string_list(["orders/export"])})
     wait_until(stack, "a new version is in force", lambda: stack.policy_version() != version)
     stack.put_item(VIEWER | {"inherits": string_list(["no-such-role"])})
-    wait_until(stack, "the problem is told", lambda: stack.get_item("PROBLEMS", "DRAFT") is not None)
+    wait_until(stack, "the problem is reported", lambda: stack.get_item("PROBLEMS", "DRAFT") is not None)
     settle(stack)
     settle(stack)
     edits = 4  # two of the policy, two markers; the publisher wrote a version, the pointer and the problems meanwhile

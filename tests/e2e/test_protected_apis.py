@@ -139,7 +139,7 @@ def test_a_token_that_is_no_good_is_refused(protected: Protected, person: Person
 def test_a_path_means_the_same_however_it_is_spelt(
     stack: LocalStack, person: Person, tenant: str, other_tenant: str, first: str
 ) -> None:
-    """An HTTP API decodes the path before its authorizer is told of it: ``%74`` is the ``t`` of these tenants' ids."""
+    """An HTTP API decodes the path before it calls its authorizer: ``%74`` is the ``t`` of these tenants' ids."""
     person.join(tenant, "viewer")
     token = person.sign_in().access
 
@@ -195,8 +195,8 @@ TOKEN, ROUTE, PATH = "$request.header.Authorization", "$context.routeKey", "$con
 CACHED_BY = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
 
 
-class Told:
-    """What the HTTP API's authorizer is told by its environment; to tell it anything starts it afresh."""
+class Variables:
+    """The environment of the HTTP API's authorizer; changing it starts the function again."""
 
     def __init__(self, stack: LocalStack) -> None:
         self._lambda: Any = aws.client("lambda", stack.endpoint)
@@ -204,25 +204,25 @@ class Told:
         described = self._lambda.get_function_configuration(FunctionName=self._function)
         self._variables: dict[str, str] = described["Environment"]["Variables"]
 
-    def tell(self, more: Mapping[str, str]) -> None:
-        """These, and what it was told when it was deployed."""
+    def set(self, more: Mapping[str, str]) -> None:
+        """Add these to the variables of the deployment."""
         self._lambda.update_function_configuration(
             FunctionName=self._function, Environment={"Variables": {**self._variables, **more}}
         )
 
 
 class Cache:
-    """The HTTP API's cache of its authorizer's answers, and what the authorizer is told of it."""
+    """The HTTP API's cache of its authorizer's responses, and the cache key in the authorizer's environment."""
 
     def __init__(self, stack: LocalStack) -> None:
         self._api: Any = aws.client("apigatewayv2", stack.endpoint)
         self._id = stack.outputs["HttpApiId"]
         [self._authorizer] = self._api.get_authorizers(ApiId=self._id)["Items"]
-        self._told = Told(stack)
+        self._variables = Variables(stack)
 
-    def keep(self, *sources: str, told: bool = True) -> None:
+    def keep(self, *sources: str, configured: bool = True) -> None:
         """Keep answers for an hour, the longest there is, by these."""
-        self._set(3_600, list(sources), {CACHED_BY: ",".join(sources)} if told else {})
+        self._set(3_600, list(sources), {CACHED_BY: ",".join(sources)} if configured else {})
 
     def restore(self) -> None:
         """Keep none, as it was deployed."""
@@ -235,7 +235,7 @@ class Cache:
             AuthorizerResultTtlInSeconds=seconds,
             IdentitySource=sources,
         )
-        self._told.tell(more)
+        self._variables.set(more)
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def cache(stack: LocalStack) -> Iterator[Cache]:
     made.restore()
 
 
-def test_a_kept_answer_is_used_again_and_opens_no_other_route_or_tenant(
+def test_a_cached_response_is_reused_and_allows_no_other_route_or_tenant(
     stack: LocalStack, cache: Cache, person: Person, tenant: str, other_tenant: str
 ) -> None:
     person.join(tenant, "viewer")
@@ -272,13 +272,13 @@ def test_a_cache_by_too_little_is_refused_by_the_authorizer_and_would_open_anoth
     cache.keep(TOKEN)
     assert stack.http_api.get(own, person.sign_in().access).status == 500
     assert stack.codes(stack.outputs["AuthorizerName"])[Code.ANSWER_NOT_CACHEABLE]
-    cache.keep(TOKEN, told=False)
+    cache.keep(TOKEN, configured=False)
     token = person.sign_in().access
     statuses = [stack.http_api.get(path, token).status for path in (own, other)]
     assert statuses == [200, 200], "this is what synth and authorizer refuse: a kept answer opens another tenant"
 
 
-def test_a_kept_policy_opens_the_one_method_that_it_names(
+def test_a_cached_policy_allows_only_the_method_that_it_names(
     stack: LocalStack, person: Person, tenant: str, other_tenant: str
 ) -> None:
     """A REST API's authorizer is not cached here, because a kept policy refuses every other method; it opens none."""
@@ -305,11 +305,11 @@ def test_a_kept_policy_opens_the_one_method_that_it_names(
     assert stack.invocations(stack.outputs["RestAuthorizerName"]) == asked + 1
 
 
-# Keys. The emulator's pool has one for good, so the authorizer is told to fetch them from a server of these tests.
+# Keys. The emulator's pool has one for good, so the authorizer fetches them from a server of these tests.
 
 
 class Keys(ThreadingHTTPServer):
-    """Serves a key set in the place of the pool's; a token of the pool is signed anew by the key of a name."""
+    """Serves a key set in the place of the pool's; a token of the pool is signed again with a named key."""
 
     daemon_threads = True
 
@@ -317,15 +317,15 @@ class Keys(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Keys)
         self.names: tuple[str, ...] = ()
         self.asked = 0
-        self._told = Told(stack)
+        self._variables = Variables(stack)
         self._issuers = f"{stack.pool.issuer}=http://127.0.0.1:{self.server_port}/jwks.json"
 
     def start_authorizer(self) -> None:
         """Afresh: it knows no keys."""
-        self._told.tell({"CLAIMSMITH_ISSUERS": self._issuers})
+        self._variables.set({"CLAIMSMITH_ISSUERS": self._issuers})
 
     def restore(self) -> None:
-        self._told.tell({})
+        self._variables.set({})
 
     def sign(self, token: str, name: str) -> str:
         return signed_by(private_key(name), token, kid=name)

@@ -104,7 +104,7 @@ def test_a_role_granted_on_the_command_line_is_in_the_next_token(
 
 
 @pytest.mark.parametrize("source", ["Authentication", "RefreshTokens"])
-def test_preview_says_what_is_issued(stack: LocalStack, person: Person, tenant: str, source: str) -> None:
+def test_preview_shows_what_is_issued(stack: LocalStack, person: Person, tenant: str, source: str) -> None:
     stack.pool.add_to_group(person.username, "Staff")
     person.join(tenant, "editor")
     tokens = person.sign_in()

@@ -185,7 +185,7 @@ def _commands(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: 
                 ["users", "suspend", "someone@example.com", "--user-pool-id", pool],
             ],
             "PolicyEditor": [["lint"]],
-            # With a pool, preview describes the app client, and that tells its secret too: not an auditor's to know.
+            # With a pool, preview describes the app client, which also returns its secret: an auditor must not see it.
             "Auditor": [["lint"], ["preview", "--user", SUB], *reads],
         }
         recorded = {}

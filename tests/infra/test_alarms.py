@@ -172,7 +172,7 @@ def test_custom_metrics_are_those_of_the_functions(production: Template, verifie
 def test_nobody_but_cloudwatch_of_this_account_publishes_and_only_encrypted(production: Template) -> None:
     topic = {"Ref": production.named("SNS::Topic", "")[0]}
     statements = production.properties("SNS::TopicPolicy")["PolicyDocument"]["Statement"]
-    told = [
+    listed = [
         (
             statement["Effect"],
             statement["Principal"],
@@ -182,7 +182,7 @@ def test_nobody_but_cloudwatch_of_this_account_publishes_and_only_encrypted(prod
         )
         for statement in statements
     ]
-    assert told == [
+    assert listed == [
         ("Deny", "*", "sns:Publish", topic, ["Bool"]),
         ("Allow", {"Service": "cloudwatch.amazonaws.com"}, "sns:Publish", topic, ["ArnLike", "StringEquals"]),
     ]

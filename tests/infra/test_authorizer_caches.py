@@ -31,8 +31,8 @@ VARIABLE = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
 # The rules, on templates.
 
 
-def _function(*told: str) -> dict[str, Any]:
-    variables = {VARIABLE: ",".join(told)} if told else {}
+def _function(*configured: str) -> dict[str, Any]:
+    variables = {VARIABLE: ",".join(configured)} if configured else {}
     return {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": variables}}}
 
 
@@ -120,8 +120,8 @@ def test_an_answer_that_would_open_another_request_is_not_cached(
 ) -> None:
     listed = sources if isinstance(sources, list) else ALL
     resources = {f"Route{number}": _route(key, named_by) for number, key in enumerate(keys)}
-    told = [source for source in listed if isinstance(source, str)]
-    found = _found(Function=_function(*told), Authorizer=_http(sources, seconds), **resources)
+    configured = [source for source in listed if isinstance(source, str)]
+    found = _found(Function=_function(*configured), Authorizer=_http(sources, seconds), **resources)
     assert bool(found) == bool(said), found
     assert re.search(said, " ".join(found))
 
@@ -261,7 +261,7 @@ def test_a_macro_may_change_the_template(transform: object, *, refused: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("told", "fine"),
+    ("configured", "fine"),
     [
         (ALL, True),
         ([*ALL[1:], TOKEN.lower()], True),
@@ -270,8 +270,8 @@ def test_a_macro_may_change_the_template(transform: object, *, refused: bool) ->
         ([*ALL, TENANT], False),
     ],
 )
-def test_the_function_must_have_the_cache_key(told: list[str], *, fine: bool) -> None:
-    found = _found(Function=_function(*told), Authorizer=_http(ALL))
+def test_the_function_must_have_the_cache_key(configured: list[str], *, fine: bool) -> None:
+    found = _found(Function=_function(*configured), Authorizer=_http(ALL))
     assert [bool(re.search(f"{VARIABLE} must be {re.escape(','.join(ALL))}", said)) for said in found] == [True] * (
         not fine
     )
@@ -356,10 +356,10 @@ def test_the_function_of_every_caching_authorizer_gets_the_cache_key() -> None:
     own.authorizer(own.stack, "Asked", own.new_function("Another"), [TOKEN], 0)
     own.authorizer(NestedStack(own.stack, "Nested"), "Within", own.new_function("Third"), ALL)
     resources = own.app.synth().get_stack_by_name("Own").template["Resources"]
-    told = {
+    configured = {
         name: resources[name]["Properties"]["Environment"]["Variables"] for name in ("Function", "Another", "Third")
     }
-    assert told == {
+    assert configured == {
         "Function": {"OTHER": "x", VARIABLE: ",".join(sources)},
         "Another": {"OTHER": "x"},
         "Third": {"OTHER": "x", VARIABLE: ",".join(ALL)},

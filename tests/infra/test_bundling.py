@@ -119,14 +119,14 @@ def test_a_package_without_a_hash_is_not_installed(project: Path, tmp_path: Path
         _build(project, tmp_path / "build")
 
 
-def test_source_that_does_not_compile_is_said_with_its_place(project: Path, tmp_path: Path) -> None:
+def test_source_that_does_not_compile_is_reported_with_its_place(project: Path, tmp_path: Path) -> None:
     broken = project / "lambdas" / "sample" / "handler.py"
     broken.write_text("import six\nreturn\n")  # it parses, so only the compiler can tell
     with pytest.raises(BundlingError, match=r"(?s)could not compile the asset.*handler\.py"):
         _build(project, tmp_path / "build")
 
 
-def test_without_uv_the_remedy_is_said(tmp_path: Path) -> None:
+def test_without_uv_the_error_has_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(BundlingError, match="run `make install` first"):
         find_uv(scripts=str(tmp_path), path=str(tmp_path))
 

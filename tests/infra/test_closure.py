@@ -86,6 +86,6 @@ def test_packages_of_others_are_not_followed(tmp_path: Path) -> None:
     assert _closure(tmp_path, files) == ["app/main.py"]
 
 
-def test_a_missing_module_is_said(tmp_path: Path) -> None:
+def test_a_missing_module_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"There is no module app\.main below"):
         first_party_files(tmp_path, "app.main", ("app",))

@@ -58,12 +58,12 @@ def test_nothing_of_the_emulator_is_in_a_production_template(production: Templat
 
 
 def test_functions_have_only_the_documented_variables(template: Template) -> None:
-    told = {
+    found = {
         name: set(resource["Properties"]["Environment"]["Variables"])
         for name, resource in template.of_type("Lambda::Function").items()
     }
     common = {"CLAIMSMITH_TABLE", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
-    assert sorted(told.values(), key=sorted) == [
+    assert sorted(found.values(), key=sorted) == [
         common | {"CLAIMSMITH_AUDIT_TABLE"},
         common | {"CLAIMSMITH_ON_FAILURE"},
     ]

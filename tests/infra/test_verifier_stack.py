@@ -94,20 +94,20 @@ def test_a_local_stack_serves_the_keys_at_the_configured_address(production: Tem
 def test_only_tokens_of_this_pool_and_its_clients_are_good(
     production: Template, verifier: Template, function: str
 ) -> None:
-    told = _environment(verifier, function)
+    variables = _environment(verifier, function)
     pool = imported(production, {"Ref": production.named("Cognito::UserPool", "")[0]})
-    assert told["CLAIMSMITH_ISSUERS"] == {
+    assert variables["CLAIMSMITH_ISSUERS"] == {
         "Fn::Join": [
             "",
             ["https://cognito-idp.", {"Ref": "AWS::Region"}, ".", {"Ref": "AWS::URLSuffix"}, "/", pool],
         ]
     }
     clients = [imported(production, {"Ref": name}) for name in production.of_type("Cognito::UserPoolClient")]
-    ids = told["CLAIMSMITH_CLIENT_IDS"]["Fn::Join"][1]
+    ids = variables["CLAIMSMITH_CLIENT_IDS"]["Fn::Join"][1]
     assert ids[1::2] == [",", ","]
     assert sorted(map(str, ids[::2])) == sorted(map(str, clients))
     table = production.named("DynamoDB::Table", "ClaimsTable")[0]
-    assert told["CLAIMSMITH_TABLE"] == imported(production, {"Ref": table})
+    assert variables["CLAIMSMITH_TABLE"] == imported(production, {"Ref": table})
 
 
 def test_functions_have_only_the_documented_variables(verifier: Template) -> None:
@@ -116,9 +116,9 @@ def test_functions_have_only_the_documented_variables(verifier: Template) -> Non
     assert set(_environment(verifier, "Sample")) == common
     assert set(_environment(verifier, "Introspection")) == checks
     for function, response in (("AuthorizerFunctionE", "simple"), ("RestAuthorizer", "iam")):
-        told = _environment(verifier, function)
-        assert set(told) == {*checks, "CLAIMSMITH_AUTHORIZER_RESPONSE"}
-        assert told["CLAIMSMITH_AUTHORIZER_RESPONSE"] == response
+        variables = _environment(verifier, function)
+        assert set(variables) == {*checks, "CLAIMSMITH_AUTHORIZER_RESPONSE"}
+        assert variables["CLAIMSMITH_AUTHORIZER_RESPONSE"] == response
 
 
 @pytest.mark.parametrize(
@@ -217,10 +217,10 @@ def test_the_http_api_is_throttled_and_introspection_more(verifier: Template) ->
 
 
 def test_a_cached_authorizer_gets_the_cache_key(verifier: Template) -> None:
-    """So that it gives none that would open another request; and where nothing is kept, it is told nothing."""
+    """So that it returns no response that would allow another request; without a cache, it has no cache key."""
     cached = synthesise({**CACHING, "rest_api": "true"}).verifier
-    told = _environment(cached, "AuthorizerFunctionE")["CLAIMSMITH_AUTHORIZER_CACHED_BY"]
-    assert told.split(",") == cached.properties("ApiGatewayV2::Authorizer")["IdentitySource"]
+    cache_key = _environment(cached, "AuthorizerFunctionE")["CLAIMSMITH_AUTHORIZER_CACHED_BY"]
+    assert cache_key.split(",") == cached.properties("ApiGatewayV2::Authorizer")["IdentitySource"]
     for template, function in (
         (verifier, "AuthorizerFunctionE"),
         (cached, "RestAuthorizer"),
@@ -244,7 +244,7 @@ def test_the_stack_itself_is_looked_at_that_way() -> None:
 
 
 def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwise() -> None:
-    def told(**context: str) -> dict[str, dict[str, str]]:
+    def environments(**context: str) -> dict[str, dict[str, str]]:
         template = synthesise({"rest_api": "true", **context}).verifier
         return {
             function: {name: value for name, value in _environment(template, function).items() if "_REVOCATION" in name}
@@ -259,7 +259,7 @@ def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwi
         ({"revocation": "off", "revocation_on_failure": "allow"}, {"CLAIMSMITH_REVOCATION": "off"}),
         ({"revocation_on_failure": "allow"}, allowing),
     ):
-        variables = told(**context)
+        variables = environments(**context)
         assert variables == {"AuthorizerFunctionE": expected, "RestAuthorizer": expected, "Introspection": {}}
 
 
@@ -343,9 +343,9 @@ def _format(template: Template, kind: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ["ApiGatewayV2", "ApiGateway"])
 def test_access_logs_have_the_failure_and_not_the_caller(verifier: Template, kind: str) -> None:
-    told = _format(verifier, kind)
-    assert {"requestId", "route", "status", "authorizerError"} <= set(told)
-    variables = set(re.findall(r"\$[A-Za-z.]+", json.dumps(told)))
+    logged = _format(verifier, kind)
+    assert {"requestId", "route", "status", "authorizerError"} <= set(logged)
+    variables = set(re.findall(r"\$[A-Za-z.]+", json.dumps(logged)))
     assert variables <= {
         "$context.requestId",
         "$context.requestTimeEpoch",

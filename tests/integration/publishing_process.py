@@ -25,7 +25,7 @@ ROLES = 105
 #: The row that is edited by hand.
 EDITED = "GROUP#edited"
 
-#: Whoever is slow is not asked twice: a repeated write would be another than the one whose fate is written.
+#: No request is repeated when it is slow: a repeated write would not be the one whose outcome is recorded.
 _ONCE = Config(connect_timeout=240, read_timeout=240, retries={"total_max_attempts": 1})
 
 _CREDENTIALS = {"aws_access_key_id": "invented", "aws_secret_access_key": "invented"}

@@ -113,7 +113,7 @@ class Stage:
         return TokenChecks(Table(client, TABLE), environment, reports)
 
     def slow_down(self, mode: Mode) -> None:
-        """The table is slow from now on: whoever reads from it waits in vain; who answers has time left."""
+        """The table is slow from now on: reads wait in vain; the response has time left."""
         self.server.mode = mode
         self.waits.passed = READ_SECONDS
 
@@ -248,7 +248,7 @@ def test_a_revocation_that_cannot_be_read_revokes_and_is_reported(stage: Stage) 
         assert set(stage.unreadable) == {"REVOKED#tenant#acme"}, written
 
 
-def test_a_session_is_revoked_by_its_row_whatever_that_says_and_its_id_is_not_reported(stage: Stage) -> None:
+def test_a_session_is_revoked_by_its_row_whatever_it_contains_and_its_id_is_not_logged(stage: Stage) -> None:
     tokens = stage.sign_in()
     stage.rows.put({"pk": f"REVOKED#session#{tokens.access['origin_jti']}", "sk": "REVOKED"})
     assert outcome(stage.checks(), tokens.access_token) == Code.TOKEN_REVOKED
@@ -402,7 +402,7 @@ def check_log(ran: Ran, *tokens: str | None) -> None:
     assert not re.search(r"eyJ[\w-]{8}", ran.log)
 
 
-def test_the_log_says_what_came_of_a_request_and_not_whose_it_was(stage: Stage) -> None:
+def test_the_log_shows_the_outcome_of_a_request_and_not_its_user(stage: Stage) -> None:
     tokens = stage.sign_in()
     claims = tokens.access
     good, bad = tokens.access_token, tokens.access_token[:-8] + "AAAAAAAA"

@@ -52,9 +52,9 @@ def test_a_draft_without_end_is_refused_after_so_many_pages_and_the_last_good_po
     outcome = publish(Table(endless, TABLE), by="publisher")
     assert (outcome.result, outcome.version) == (Result.REFUSED, good.version)
     assert endless.queries == DRAFT_PAGES
-    told = drafts.problems(rows)
-    assert told is not None
-    [problem] = told["findings"]
+    stored = drafts.problems(rows)
+    assert stored is not None
+    [problem] = stored["findings"]
     assert (problem["code"], problem["row"]) == (Code.POLICY_TOO_LARGE, "POLICY SETTINGS")
     assert f"{DRAFT_PAGES} MB" in problem["message"]
 

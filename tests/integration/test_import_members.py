@@ -70,7 +70,7 @@ def memberships(client: MemoryDynamoDB) -> dict[tuple[str, str], Any]:
     return {key: item for key, item in client.items.items() if key[0].startswith("USER#")}
 
 
-def test_a_membership_becomes_what_the_file_says_and_keeps_what_it_does_not_say(rows: Table) -> None:
+def test_a_membership_becomes_what_the_file_states_and_keeps_what_it_leaves_out(rows: Table) -> None:
     rows.put(membership_row("u1", "acme", roles=frozenset({"viewer"}), expires_at=NOW + 5, claims={"desk": "a"}))
     text = "user,tenant,roles,until\nalice,acme,editor,\nu3,acme,viewer editor,2127-01-31\nu4,globex,,\n"
     assert imported(rows, text) == 3
@@ -103,7 +103,7 @@ def test_importing_a_file_again_changes_nothing(rows: Table, client: MemoryDynam
     assert client.items == before
 
 
-def test_what_would_change_is_told_by_attribute(rows: Table) -> None:
+def test_changes_are_listed_by_attribute(rows: Table) -> None:
     rows.put(membership_row("u1", "acme", roles=["viewer"]))
     changed, added = checked(rows, "user,tenant,roles\nu1,acme,editor\nu2,acme,viewer\n").changes
     assert (changed.kind, changed.before, changed.after) == ("changed", {"roles": ("viewer",)}, {"roles": ("editor",)})

@@ -132,7 +132,7 @@ def test_a_token_that_the_trigger_customized_is_reported(stage: Stage) -> None:
     assert [entry["caller"] for entry in ran.entries() if entry.get("message") == "introspection"] == ["orders-api"] * 3
 
 
-def test_the_log_says_how_a_caller_authenticated_and_never_by_what(stage: Stage) -> None:
+def test_the_log_shows_how_a_caller_authenticated_and_never_its_credentials(stage: Stage) -> None:
     token, wrong = stage.sign_in().access_token, "a-secret-that-is-wrong"
     ran = stage.run(
         stage.event(token),
@@ -314,7 +314,7 @@ def test_an_answer_that_is_not_dynamodbs_is_503_and_not_a_caller_who_is_unknown(
     assert (answer.response["statusCode"], answer.code) == (503, Code.AWS_UNREACHABLE)
 
 
-def test_a_table_that_is_down_is_503_and_the_log_says_the_code(stage: Stage) -> None:
+def test_a_table_that_is_down_is_503_and_the_log_has_the_code(stage: Stage) -> None:
     token = stage.sign_in().access_token
     stage.server.mode = "500"
     ran = stage.run(stage.event(token))

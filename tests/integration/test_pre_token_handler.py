@@ -102,7 +102,7 @@ def test_every_user_source_and_a_machine_are_answered(environment: dict[str, str
     assert ran.metrics()["Issued"] == len(given)
 
 
-def test_the_log_says_what_was_issued_and_which_rows_cannot_be_read_or_are_not_followed(
+def test_the_log_shows_what_was_issued_and_which_rows_cannot_be_read_or_are_not_applied(
     environment: dict[str, str],
 ) -> None:
     ran = run(MODULE, [asked()], environment)

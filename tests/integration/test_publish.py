@@ -129,7 +129,7 @@ def test_many_findings_fit_their_row(rows: Table) -> None:
     assert len(recorded["findings"]) == 100
 
 
-def test_the_row_of_problems_says_how_many_it_does_not_have(rows: Table) -> None:
+def test_the_row_of_problems_counts_the_findings_that_it_leaves_out(rows: Table) -> None:
     save(rows, *policy_rows(roles={"r": {f"scope{number}": 1 for number in range(1200)}}))
     outcome = published(rows)
     assert (len(outcome.findings), outcome.findings[-1].left_out) == (500, 701)
@@ -162,7 +162,7 @@ def octets(value: Any) -> int:  # noqa: ANN401 - an item of DynamoDB
     return len(str(value).encode())
 
 
-def test_an_empty_table_has_no_policy_and_says_so(rows: Table) -> None:
+def test_an_empty_table_is_reported_as_having_no_policy(rows: Table) -> None:
     outcome = published(rows)
     assert (outcome.result, outcome.version) == (Result.REFUSED, None)
     assert [finding.code for finding in outcome.findings] == [Code.SETTINGS_MISSING]

@@ -216,7 +216,7 @@ def test_where_somebody_else_has_the_lease_by_then_the_edit_is_theirs_to_wait_fo
 def test_what_was_edited_while_somebody_promoted_the_draft_waits_to_be_promoted_too(
     dynamodb: MemoryDynamoDB, rows: Table
 ) -> None:
-    """Whoever promotes in spite of ``publish: manual`` has seen the draft, and not what was written after that."""
+    """Somebody who promotes under ``publish: manual`` has seen the draft, and not what was written after that."""
     manual = policy("orders/second", publish="manual")
     apply(rows, manual, by="cli:ann")
 

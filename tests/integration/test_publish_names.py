@@ -1,4 +1,4 @@
-"""A name means one thing over all versions, whoever puts which of them in force."""
+"""A name means one thing over all versions, however they are put in force."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_rename_needs_tokens_that_tell_their_version(rows: Table) -> None:
     assert in_force(rows).version_claims == ("policy_version", "pv")
 
 
-def test_the_version_in_force_tells_its_version_before_a_name_changes(rows: Table) -> None:
+def test_the_tokens_in_force_contain_their_version_before_a_name_changes(rows: Table) -> None:
     """Else its tokens would lose their tenant at once, and there would be no version to roll back to."""
     published(rows, draft({"policy_version": None}))
     renamed = draft({"tenant_id": "org"})
@@ -273,7 +273,7 @@ def test_a_version_that_cannot_be_read_is_passed_over(rows: Table) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"built_in": "org"}, {"ordinary": [1]}, {"revision": "x"}, {"decisive": {"a": 1}}])
-def test_a_row_of_names_that_was_edited_by_hand_stops_publishing_and_says_what_to_do(
+def test_a_row_of_names_that_was_edited_by_hand_stops_publishing_with_a_remedy(
     rows: Table, changed: dict[str, Any]
 ) -> None:
     published(rows, draft(None, "org"))

@@ -389,7 +389,7 @@ def test_who_gives_up_their_lease_late_leaves_the_next_one_for_the_same_policy_a
 
 
 def test_a_version_keeps_its_note_and_applied_by_for_any_publisher(dynamodb: MemoryDynamoDB, three: Table) -> None:
-    """The stream's publisher may be faster than whoever applies."""
+    """The stream's publisher may be faster than an ``apply``."""
     overtaken = threading.Event()
 
     def before(operation: str, request: dict[str, Any]) -> None:

@@ -181,7 +181,7 @@ def test_who_has_chosen_among_them_signs_in() -> None:
     assert issuer(client).issue(event(SIGN_IN)).decision.tenant_id == "t00007"
 
 
-def test_preview_says_the_same(seeded: Client) -> None:
+def test_preview_shows_the_same(seeded: Client) -> None:
     endless = Endless(seeded)
     shown = preview(Table(endless, TABLE), REQUEST, clock=lambda: NOW)
     assert isinstance(shown.outcome, Refusal)

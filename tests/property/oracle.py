@@ -1,4 +1,4 @@
-"""What a condition says, told a second time: slow, obvious, and without a line of the engine."""
+"""What a condition means, written a second time: slow, obvious, and without a line of the engine."""
 
 from __future__ import annotations
 
@@ -68,5 +68,5 @@ def _leaf(op: str, field: JsonValue, value: JsonValue) -> bool:
         return kind(value) == "list" and any(equal(field, member) for member in value)
     if op == "contains" and kind(field) == "list":
         return any(equal(member, value) for member in field)
-    says = _TYPED.get((op, kind(field), kind(value)))
-    return says is not None and says(field, value)
+    holds = _TYPED.get((op, kind(field), kind(value)))
+    return holds is not None and holds(field, value)

@@ -72,7 +72,7 @@ class Reached(NamedTuple):
 
 @dataclass(frozen=True)
 class Sent:
-    """What a client sends, and how API Gateway tells it.
+    """What a client sends, and how API Gateway passes it on.
 
     Attributes:
         path: as the client spells it.
@@ -187,7 +187,7 @@ def by_flask(rows: Sequence[Row], sent: Sent) -> list[Reached]:
 
 
 def by_powertools(rows: Sequence[Row], sent: Sent) -> list[Reached]:
-    """It does not decode; so whoever writes a literal for it writes it as it is sent, or as an HTTP API decodes it."""
+    """It does not decode; so a literal for it is written as it is sent, or as an HTTP API decodes it."""
     reached: list[Reached] = []
     stripped: list[str | re.Pattern[str]] | None = None if sent.own_domain is None else ["/prod"]
     app: ApiGatewayResolver = (

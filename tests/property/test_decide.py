@@ -72,14 +72,12 @@ def test_no_policy_and_no_row_makes_it_raise_or_break_the_contract(policy: Bundl
 
 
 @given(st.one_of(st.none(), hostile_bundles), any_events, st.sampled_from(list(Code)))
-def test_a_degraded_token_obeys_the_contract_and_says_that_it_is_one(
-    policy: Bundle | None, event: Event, code: Code
-) -> None:
+def test_a_degraded_token_obeys_the_contract_and_is_marked(policy: Bundle | None, event: Event, code: Code) -> None:
     response = build(degraded(policy, parse(event), code).changes, parse(event))
     referee.check(event, response)
     for generation in response["claimsAndScopeOverrideDetails"].values():
         assert generation["claimsToAddOrOverride"] == {"claims_degraded": code.value}
-    # With hostile unmanaged scopes nothing more can be said; without a policy nothing managed stays.
+    # With hostile unmanaged scopes nothing more is known; without a policy nothing managed stays.
     assert policy is not None or not referee.scopes_issued(event, response) & {*MANAGED, "legacy/a", "legacy/b"}
 
 
@@ -147,7 +145,7 @@ def test_a_token_is_only_ever_for_a_tenant_that_is_usable(policy: Policy, rows: 
 
 
 def grants(policy: Policy, rows: Rows, event: Event, tenant_id: str | None) -> tuple[set[str], set[str]]:
-    """What the design says is granted, and what is never, told from the rows and not from the bundle."""
+    """What the design grants, and what it never grants, computed from the rows and not from the bundle."""
 
     def closed(names: set[str]) -> set[str]:
         known = names & policy.roles.keys()

@@ -105,7 +105,7 @@ def test_with_exactly_the_changes_of_an_absence_the_thing_is_there(
 @settings(max_examples=EXAMPLES // 2)
 @given(situations(), any_events)
 def test_a_situation_is_decided_as_the_trigger_decides_it(situation: Stored, event: dict[str, Any]) -> None:
-    """Though it has more rows than the trigger reads; problems of these are told as well."""
+    """Though it has more rows than the trigger reads; problems of these are reported as well."""
     rows, request = table_of(*situation), parse_event(event)
     shown = preview(rows, request, clock=lambda: NOW)
     read = read_situation(rows, request, clock=lambda: NOW)
@@ -174,4 +174,4 @@ def test_one_thing_that_took_something_away_is_explained_by_one_change(
         if not is_there(broken, target):
             [step] = explain_absence(broken, target).steps
             assert step.action != "create", change
-            assert step.row == "request" or (step.action, step.attribute) != ("add", "roles"), "nothing is given anew"
+            assert step.row == "request" or (step.action, step.attribute) != ("add", "roles"), "nothing new is granted"

@@ -190,7 +190,7 @@ def usable(rows: Rows, tenant: str) -> Rows:
     return [*changed, *({"pk": pk, "sk": sk} for pk, sk in wanted if (pk, sk) not in there)]
 
 
-#: Paths whose values the token or the directory tells.
+#: Paths whose values the token or the directory contains.
 TOLD = ["tenant.id", "tenant.plan", "client.id", "client.name", "user.status", "user.sub", "user.username"]
 #: Rules that read nothing else and do not change groups.
 told_rules = attributes(

@@ -209,11 +209,11 @@ _claim_names = st.sampled_from([*access_claims(), "aud", "nbf", "cognito:usernam
 def test_claims_of_any_shape_are_refused_or_have_the_types_they_promise(
     changes: dict[str, Any], absent: set[str]
 ) -> None:
-    told = {name: value for name, value in {**access_claims(), **changes}.items() if name not in absent}
-    claims = verified(POOL.sign(told))
+    signed = {name: value for name, value in {**access_claims(), **changes}.items() if name not in absent}
+    claims = verified(POOL.sign(signed))
     if claims is None:
         return
-    assert dict(claims).keys() == told.keys()
+    assert dict(claims).keys() == signed.keys()
     texts: list[object] = [claims.issuer, claims.sub, claims.client_id, claims.token_use]
     optional: list[object] = [claims.username, claims.tenant_id, claims.jti, claims.origin_jti]
     lists: list[object] = [claims.scopes, claims.groups, claims.roles]

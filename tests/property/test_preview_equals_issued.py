@@ -1,4 +1,4 @@
-"""``preview`` tells the very claims that a sign-in gives: CognitoKit issues through the trigger's logic, and compares.
+"""``preview`` shows exactly the claims that a sign-in gets: CognitoKit issues with the trigger's logic, and compares.
 
 Policies, directories and requests are generated; the trigger reads them from a table, cold and warm.
 """
@@ -238,7 +238,7 @@ def table_of(policy: Policy, newer: tuple[Policy, dict[str, Any]] | None, direct
 
 
 def previewed(rows: Table, asked: Asked, issuer: str) -> Preview:
-    """What preview says, of a request in the words of Claimsmith; written without the event that the kit builds."""
+    """What preview shows, for a request in the words of Claimsmith; written without the event that the kit builds."""
     flow = (SIGN_INS | REFRESHES | MACHINES)[asked.by]
     # A refresh grants what the sign-in granted, which is a managed login here.
     oauth = asked.machine or asked.by in REFRESHES or flow.oauth
@@ -321,7 +321,7 @@ def compare(rows: Table, issuer: Issuer, asked: Asked) -> Preview:
     tokens = issued(kit, trigger, asked)
     assert predictable(shown.access) == predictable(tokens.access)
     # The refresh of a managed login that asked for the admin scope alone looks like that of an API sign-in, which does
-    # have an ID token; the request cannot tell them apart.
+    # have an ID token; the request does not show which.
     if asked.by not in REFRESHES or set(asked.scopes) != set(API_SCOPES):
         assert predictable(shown.id) == (predictable(tokens.id) if tokens.id_token is not None else {})
     return shown
@@ -342,7 +342,7 @@ def kinds(asked: Asked, shown: Preview) -> set[str]:
     return found
 
 
-#: Of all requests, at least this share is an example of the kind; otherwise the test shows less than it says.
+#: Of all requests, at least this share is an example of the kind; otherwise the test shows less than it claims.
 SHARES = {
     "sign-in": 0.4,
     "refresh": 0.2,

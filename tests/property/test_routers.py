@@ -1,4 +1,4 @@
-"""The authorizer beside real routers: whoever is let through reaches no handler whose row he does not meet.
+"""The authorizer beside real routers: an accepted request reaches no handler whose row it does not satisfy.
 
 Every request is read twice, by the authorizer and by the router of the service behind. What the two read differently
 would be a way round a row.
@@ -157,7 +157,7 @@ def test_requests_of_every_kind_reach_their_handlers(router: str, kind: str, row
     """Otherwise the test above could pass by refusing everything, or by routers that find nothing."""
     sent = Sent(kind, method, path, {TENANT_HEADER: [TENANT]})
     if kind == "REST TOKEN" and row.path == "/orders":
-        row = Row("/orders", "ANY", OWN)  # such an authorizer is told of no headers
+        row = Row("/orders", "ANY", OWN)  # such an authorizer receives no headers
     assert let_through([row], sent)
     (reached,) = ROUTERS[router]([row], sent)
     assert reached.row == row

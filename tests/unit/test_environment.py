@@ -1,4 +1,4 @@
-"""What a function is told: required variables are required, closed sets are closed, defaults are the safe ones."""
+"""A function's environment: required variables are required, closed sets are closed, defaults are the safe ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from claimsmith.errors import ConfigurationError
 ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_aBcDeFgHi"
 
 
-def test_a_failure_denies_unless_the_deployment_says_otherwise() -> None:
+def test_a_failure_denies_unless_the_deployment_chooses_otherwise() -> None:
     assert TriggerEnvironment.read({"CLAIMSMITH_TABLE": "t"}).on_failure == "deny"
     chosen = TriggerEnvironment.read({"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ON_FAILURE": "unenriched"})
     assert chosen.on_failure == "unenriched"
@@ -30,22 +30,24 @@ def test_the_publisher_needs_both_tables() -> None:
 
 
 def test_a_verifier_reads_issuers_with_and_without_a_key_address() -> None:
-    told = VerifierEnvironment.read(
+    settings = VerifierEnvironment.read(
         {
             "CLAIMSMITH_TABLE": "t",
             "CLAIMSMITH_ISSUERS": f"{ISSUER}, {ISSUER}2=http://127.0.0.1:4566/jwks.json",
             "CLAIMSMITH_CLIENT_IDS": "a, b",
         }
     )
-    assert told.issuers == ((ISSUER, None), (f"{ISSUER}2", "http://127.0.0.1:4566/jwks.json"))
-    assert told.client_ids == ("a", "b")
-    assert told.authorizer_response == "simple"
-    assert told.audience == ()
+    assert settings.issuers == ((ISSUER, None), (f"{ISSUER}2", "http://127.0.0.1:4566/jwks.json"))
+    assert settings.client_ids == ("a", "b")
+    assert settings.authorizer_response == "simple"
+    assert settings.audience == ()
 
 
 def test_a_verifier_reads_the_resources_that_tokens_may_be_bound_to() -> None:
-    told = VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_AUDIENCE": "https://a.example/mcp, https://b.example,"})
-    assert told.audience == ("https://a.example/mcp", "https://b.example")
+    settings = VerifierEnvironment.read(
+        {**VERIFIER, "CLAIMSMITH_AUDIENCE": "https://a.example/mcp, https://b.example,"}
+    )
+    assert settings.audience == ("https://a.example/mcp", "https://b.example")
 
 
 @pytest.mark.parametrize("listed", ["", " , ", ","])
@@ -57,9 +59,13 @@ def test_an_allow_list_of_nothing_is_refused(listed: str) -> None:
 VERIFIER = {"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ISSUERS": ISSUER, "CLAIMSMITH_CLIENT_IDS": "a"}
 
 
-def test_a_verifier_asks_about_every_token_and_refuses_where_nobody_answers_unless_it_is_told_otherwise() -> None:
-    told = VerifierEnvironment.read(VERIFIER)
-    assert (told.revocation, told.revocation_on_failure, told.authorizer_cached_by) == ("strict", "deny", ())
+def test_a_verifier_checks_every_token_and_refuses_without_a_response_unless_configured_otherwise() -> None:
+    settings = VerifierEnvironment.read(VERIFIER)
+    assert (settings.revocation, settings.revocation_on_failure, settings.authorizer_cached_by) == (
+        "strict",
+        "deny",
+        (),
+    )
     chosen = VerifierEnvironment.read(
         {
             **VERIFIER,
@@ -86,6 +92,6 @@ def test_a_verifier_asks_about_every_token_and_refuses_where_nobody_answers_unle
         *(("REVOCATION_CACHE_SECONDS", value) for value in ("0", "301", "-1", "1.5", "1e2", "x", "\u0663", "9" * 5000)),
     ],
 )
-def test_a_verifier_that_is_told_nonsense_about_revocation_does_not_start(name: str, value: str) -> None:
+def test_a_verifier_with_an_invalid_revocation_setting_does_not_start(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"CLAIMSMITH_{name}"):
         VerifierEnvironment.read({**VERIFIER, f"CLAIMSMITH_{name}": value})

@@ -116,7 +116,7 @@ def test_the_page_has_a_row_for_every_claim_that_the_tables_know_and_for_no_othe
     assert sorted(row.listed for row in ROWS) == sorted(known)
 
 
-def test_every_cell_says_one_of_the_words_that_the_page_explains() -> None:
+def test_every_cell_has_one_of_the_words_that_the_page_explains() -> None:
     explained = {word for word, _ in PAGE.table("a cell", "means")}
     assert {cell for row in ROWS for cell in row[3:]} | {LISTED} == explained
 

@@ -70,7 +70,7 @@ def test_what_decides_nothing_may_have_any_shape(preferred_role: object, respons
 
 
 @pytest.mark.parametrize("groups", [None, {}, {"groupsToOverride": None}, {"groupsToOverride": []}])
-def test_no_groups_may_be_said_in_any_way(groups: object) -> None:
+def test_no_groups_may_be_expressed_in_any_way(groups: object) -> None:
     given = event()
     given["request"]["groupConfiguration"] = groups
     assert parse(given).groups == ()

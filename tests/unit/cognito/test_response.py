@@ -33,7 +33,7 @@ def test_each_change_stands_where_cognito_looks_for_it() -> None:
     }
 
 
-def test_nothing_changed_is_said_without_nulls_and_without_groups() -> None:
+def test_no_change_is_expressed_without_nulls_and_without_groups() -> None:
     assert build(Changes(), USER) == {
         "claimsAndScopeOverrideDetails": {"accessTokenGeneration": {}, "idTokenGeneration": {}}
     }

@@ -123,7 +123,7 @@ def test_identities_that_are_no_json_stay_as_they_are(text: str) -> None:
     assert issued(user(attributes={"identities": text}), NOTHING)[1]["identities"] == text
 
 
-def test_a_change_stands_over_what_cognito_would_have_said() -> None:
+def test_a_change_overrides_what_cognito_would_have_issued() -> None:
     _, identity = issued(user(), Changes(id=TokenChanges({"email": "other@example.com"})))
     assert identity["email"] == "other@example.com"
 

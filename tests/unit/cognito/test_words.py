@@ -51,7 +51,7 @@ def nested(levels: int) -> object:
     ],
     ids=lambda part: repr(part)[:40],
 )
-def test_what_is_wrong_with_a_value_is_said(value: object, why: str) -> None:
+def test_what_is_wrong_with_a_value_is_reported(value: object, why: str) -> None:
     with pytest.raises(UnacceptableError) as refused:
         accepted(value)
     assert str(refused.value) == why
@@ -117,7 +117,7 @@ def test_scopes_are_no_claim_and_say_so() -> None:
 
 
 @pytest.mark.parametrize("value", [["a"], {"a": 1}], ids=repr)
-def test_why_the_id_token_takes_no_array_and_no_object_is_said(value: object) -> None:
+def test_the_reason_why_the_id_token_takes_no_array_and_no_object_is_reported(value: object) -> None:
     with pytest.raises(UnacceptableError) as refused:
         checked("id", "address", value)
     assert str(refused.value) == "the ID token takes no array and no object here"
@@ -176,13 +176,15 @@ def test_the_preferred_role_and_the_pool_are_text_or_the_first_of_a_list(given: 
     ],
     ids=repr,
 )
-def test_what_is_wrong_with_an_event_is_said_by_code_and_place(change: dict[str, Any], code: Code, where: str) -> None:
+def test_what_is_wrong_with_an_event_is_reported_with_code_and_place(
+    change: dict[str, Any], code: Code, where: str
+) -> None:
     with pytest.raises(EventError) as refused:
         parse(event() | change)
     assert (refused.value.code, refused.value.detail) == (code, where)
 
 
-def test_what_is_no_event_is_said_as_one() -> None:
+def test_what_is_not_an_event_is_reported() -> None:
     with pytest.raises(EventError) as refused:
         parse([])
     assert (refused.value.code, refused.value.detail) == (Code.MALFORMED_EVENT, "event")

@@ -1,4 +1,4 @@
-"""The size of a document, told from its bytes alone, and what is not read because of it."""
+"""The size of a document, determined from its bytes alone, and what is not read because of it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def read(content: dict[str, Any]) -> Bundle:
     ],
     ids=["bytes", "values", "depth", "rows"],
 )
-def test_a_document_beyond_a_bound_is_not_read_and_it_says_which(more: dict[str, Any], what: str) -> None:
+def test_a_document_beyond_a_bound_is_not_read_and_the_error_names_the_bound(more: dict[str, Any], what: str) -> None:
     with pytest.raises(BundleError, match=f"too large to be read: it has more than {what}"):
         read(document() | more)
 

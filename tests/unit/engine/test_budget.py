@@ -30,7 +30,7 @@ def lengths(decision: Decision, asked: dict[str, Any]) -> list[int]:
     return [size.signed(size.payload(claims, request)) for claims in issued(request, decision.changes)]
 
 
-def test_claims_of_optional_rules_are_shed_last_first_and_the_token_says_so() -> None:
+def test_claims_of_optional_rules_are_shed_last_first_and_the_token_lists_them() -> None:
     rules: list[dict[str, Any]] = [
         {"optional": True, "id_claims": {"z": LONG}},
         {"id_claims": {"kept": LONG}},
@@ -190,7 +190,7 @@ def test_a_claim_that_an_optional_rule_works_out_is_shed_and_one_that_it_fails_t
         assert refused(policy(1500, *rules), facts(*rows), event(SIGN_IN)).code is Code.TOKEN_OVER_BUDGET
 
 
-def test_a_refusal_says_which_token_is_too_long_and_by_whom() -> None:
+def test_a_refusal_names_the_token_that_is_too_long_and_whose_part_it_is() -> None:
     for rule in ({"id_claims": {"a": LONG * 5}}, {"access_claims": {"a": LONG * 5}}):
         refusal = refused(policy(1500, rule), facts(*MEMBER), event(SIGN_IN))
         [why] = [reason for reason in refusal.reasons if reason.outcome == "refused"]
@@ -237,8 +237,8 @@ def test_a_policy_may_use_a_quarter_of_the_budget_however_long_a_token_is_withou
         if fits:
             decision = decided(ruled, facts(), asked)
             assert lengths(decision, asked)[0] <= bare + 6144 // 4
-            told = [reason for reason in decision.reasons if reason.kind == "token"]
-            assert [(why.outcome, why.token) for why in told] == [("kept", "access"), ("kept", "id")]
+            measured = [reason for reason in decision.reasons if reason.kind == "token"]
+            assert [(why.outcome, why.token) for why in measured] == [("kept", "access"), ("kept", "id")]
         else:
             assert refused(ruled, facts(), asked).code is Code.TOKEN_OVER_BUDGET
 
@@ -274,7 +274,7 @@ def test_where_cognitos_part_is_too_long_claims_go_only_until_the_policys_part_i
 SHEDDING = {"settings": {"shed_groups": True}}
 
 
-def test_groups_are_left_out_only_where_a_setting_says_so_and_before_roles() -> None:
+def test_groups_are_left_out_only_if_a_setting_allows_it_and_before_roles() -> None:
     asked = event(SIGN_IN, groups=GROUPS)
     asked["request"]["groupConfiguration"] |= {"iamRolesToOverride": ["arn:aws:iam::1:role/a"], "preferredRole": "arn"}
     decision = decided(policy(6144, **SHEDDING), facts(*MEMBER), asked)

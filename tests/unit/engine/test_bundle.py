@@ -87,7 +87,7 @@ def test_what_is_no_document_is_refused(content: object) -> None:
         _decoded(*stored(content))
 
 
-def test_a_newer_format_is_refused_and_says_so() -> None:
+def test_a_newer_format_is_refused_by_name() -> None:
     newer = document() | {"format": FORMAT + 1, "rules": []}
     with pytest.raises(BundleError, match=f"format {FORMAT + 1}") as refused:
         _decoded(*encode(newer))

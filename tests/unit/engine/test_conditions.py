@@ -114,7 +114,7 @@ def test_an_operator_holds_of_these_fields_and_no_others(op: str, value: object,
 
 
 @pytest.mark.parametrize(("op", "value", "holds"), TABLE, ids=repr)
-def test_an_operator_by_itself_says_what_a_condition_says(op: str, value: object, holds: str) -> None:
+def test_an_operator_by_itself_gives_the_result_of_a_condition(op: str, value: object, holds: str) -> None:
     """Lint asks the operators; a sign-in has functions made for the commonest values."""
     there = {name: field for name, field in FIELDS.items() if field is not MISSING}
     said = {name for name, field in there.items() if OPERATORS[op].holds(field, value)}
@@ -215,7 +215,7 @@ any_condition = st.recursive(
 
 
 @given(any_condition, st.dictionaries(st.sampled_from("fgh"), any_value))
-def test_the_oracle_says_the_same(condition: Mapping[str, Any], known: dict[str, Any]) -> None:
+def test_the_oracle_agrees(condition: Mapping[str, Any], known: dict[str, Any]) -> None:
     assert compiled(condition)(Fields(known)) is oracle.holds(condition, known)
 
 
@@ -266,7 +266,7 @@ def test_a_conversion_that_does_not_exist_makes_no_condition(conversion: object)
 
 
 class Counted(list[str]):
-    """A list that counts how often it is gone through, whoever does it."""
+    """A list that counts how often it is iterated."""
 
     times = 0
 

@@ -136,7 +136,7 @@ def test_a_user_without_any_grant_keeps_only_what_no_policy_manages() -> None:
     assert scopes_of(decided(policy, facts(), given), given) == kept
 
 
-def test_both_ceilings_cut_and_each_says_so() -> None:
+def test_both_ceilings_cut_and_each_is_a_reason() -> None:
     policy = bundle(roles=ROLES, clients={CLIENT: {"scopes_allowed": ["orders/read", "billing/read"]}})
     acme = tenant_row("acme", scopes_allowed=["orders/read", "orders/write"])
     given = event(scopes=ALL_SCOPES)
@@ -266,7 +266,7 @@ def test_the_audience_of_a_client_is_its_own_id_and_only_in_the_access_token() -
 def test_the_audience_is_not_set_where_cognito_may_have_bound_the_token_to_a_resource(
     source: str, scopes: Sequence[str]
 ) -> None:
-    """No event says whether it has; of a refresh nothing tells whether it began with a managed login."""
+    """No event shows whether it has; nothing in a refresh shows whether it began with a managed login."""
     decision = decided(bundle(clients={CLIENT: {"audience": True}}), facts(), event(source, scopes=scopes))
     assert "aud" not in decision.changes.access.claims
     [reason] = [reason for reason in decision.reasons if reason.name == "aud"]
@@ -347,7 +347,7 @@ def test_as_many_changes_as_cognito_takes_are_made_and_one_more_is_refused() -> 
     assert too_many.reasons[-1] == said
 
 
-def test_a_degraded_token_has_no_groups_no_managed_scopes_and_says_so() -> None:
+def test_a_degraded_token_has_no_groups_and_no_managed_scopes_and_is_marked() -> None:
     policy = bundle(
         settings={"unmanaged_scopes": ["legacy/*"], "claim_names": {"tenant_id": "custom:tenant"}}, roles=ROLES
     )
@@ -383,11 +383,11 @@ def test_everything_in_the_token_and_everything_dropped_has_its_row() -> None:
     policy = bundle(roles=ROLES, clients={CLIENT: {"claims": {"app": "web"}}})
     given = event(scopes=["openid", "orders/read", "billing/read"], groups=["Staff"])
     decision = decided(policy, facts(ACME, editor(claims={"sub": "x"})), given)
-    told = {(why.kind, why.name) for why in decision.reasons}
+    named = {(why.kind, why.name) for why in decision.reasons}
     claims = {*decision.changes.access.claims, *decision.changes.id.claims, "sub"}
-    assert {("claim", name) for name in claims} <= told
-    assert {("scope", name) for name in (*given["request"]["scopes"], "orders/write")} <= told
-    assert ("group", "Staff") in told
+    assert {("claim", name) for name in claims} <= named
+    assert {("scope", name) for name in (*given["request"]["scopes"], "orders/write")} <= named
+    assert ("group", "Staff") in named
     assert all(why.source for why in decision.reasons)
     assert decision.reasons[0] == Reason(
         "tenant", "acme", "set", f"USER#{SUB} TENANT#acme", "the only usable membership"

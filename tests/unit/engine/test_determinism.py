@@ -40,7 +40,7 @@ print(decision.reasons)
 """
 
 
-def told(seed: int) -> str:
+def decided(seed: int) -> str:
     environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
     command = [sys.executable, "-c", _PROGRAM]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
@@ -48,6 +48,6 @@ def told(seed: int) -> str:
 
 @pytest.mark.slow
 def test_two_processes_with_other_hash_seeds_say_the_same() -> None:
-    first, second = told(1), told(2)
+    first, second = decided(1), decided(2)
     assert "api/7" in first
     assert first == second

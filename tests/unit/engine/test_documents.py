@@ -52,7 +52,7 @@ def validated(name: str, value: object, *, token: str = "access", **attributes: 
     return part.literals.get(name, dict(part.others).get(name))
 
 
-def test_what_a_document_does_not_say_is_what_the_design_says() -> None:
+def test_what_a_document_leaves_out_has_the_defaults_of_the_design() -> None:
     assert from_document(MINIMAL, 3) == Bundle(
         version=3,
         settings=SETTINGS,
@@ -65,7 +65,7 @@ def test_what_a_document_does_not_say_is_what_the_design_says() -> None:
     )
 
 
-def test_what_a_document_says_of_a_client_and_of_its_settings_is_read_whole() -> None:
+def test_a_client_and_the_settings_of_a_document_are_read_completely() -> None:
     client = {
         "name": "web",
         "tenant": "acme",
@@ -152,7 +152,7 @@ def test_a_value_that_no_token_takes_is_withheld_and_the_reason_is_kept() -> Non
     ],
     ids=repr,
 )
-def test_what_the_caller_says_feeds_no_standard_claim_but_any_other(value: object, when: object) -> None:
+def test_client_metadata_feeds_no_standard_claim_but_any_other(value: object, when: object) -> None:
     condition: dict[str, Any] = {} if when is None else {"when": when}
     assert validated("email", value, **condition) == Withheld("what the caller says is not what a user is")
     assert not isinstance(validated("mail", value, **condition), Withheld)

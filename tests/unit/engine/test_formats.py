@@ -143,7 +143,7 @@ def test_the_rules_of_format_2_decide_as_they_did() -> None:
 
 @pytest.mark.parametrize(("text", "is_admin"), [("[superadmins, staff]", True), ("admin", True), ("[staff]", False)])
 def test_contains_in_format_2_is_also_a_part_of_a_text(text: str, is_admin: bool) -> None:  # noqa: FBT001 - a case
-    """What was published means what it meant, until somebody publishes again and is told what to write."""
+    """What was published means what it meant, until somebody publishes again and lint shows what to write."""
     document = json.loads((BUNDLES / "format-2-contains.json").read_text(encoding="utf-8"))
     policy = decode(*encode(document), 7)
     asked = event(SIGN_IN, groups=["Staff"], attributes={"custom:groups": text})

@@ -73,7 +73,7 @@ def test_every_path_is_among_these() -> None:
     assert all(any(path.startswith(prefix) for path in YIELDED) for prefix in OPEN)
 
 
-def test_what_is_missing_says_so() -> None:
+def test_what_is_missing_is_reported_as_missing() -> None:
     assert repr(MISSING) == "MISSING"
 
 
@@ -92,7 +92,7 @@ def test_there_is_nothing_at_any_other_path(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", YIELDED)
-def test_a_path_has_the_kind_it_says(path: str) -> None:
+def test_a_path_has_the_kind_that_it_declares(path: str) -> None:
     kinds = {"text": str, "list": list, "any": object}
     assert isinstance(YIELDED[path], kinds[str(kind(path))])
 

@@ -27,7 +27,7 @@ MEMBERS = (membership_row(SUB, "acme"), membership_row(SUB, "globex"))
 PINNED = bundle(clients={CLIENT: {"tenant": "acme"}})
 
 
-def told(outcome: Decision | Refusal, kind: str, token: str = "") -> list[Reason]:
+def reasons(outcome: Decision | Refusal, kind: str, token: str = "") -> list[Reason]:
     """The reasons of one kind, in their order; for claims those of one token."""
     return [why for why in outcome.reasons if why.kind == kind and token in {"", why.token}]
 
@@ -53,7 +53,7 @@ def told(outcome: Decision | Refusal, kind: str, token: str = "") -> list[Reason
 )
 def test_a_tenant_that_is_chosen_or_not(policy: Any, rows: Any, hint: str | None, reason: tuple[str, ...]) -> None:  # noqa: ANN401 - rows of a table
     asked = event(SIGN_IN, metadata={"tenant_id": hint} if hint else None)
-    assert told(decided(policy, facts(*rows), asked), "tenant") == [Reason("tenant", *reason)]
+    assert reasons(decided(policy, facts(*rows), asked), "tenant") == [Reason("tenant", *reason)]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_refusal_at_the_end_keeps_the_reasons_and_the_problems_until_then() ->
     known = facts(ACME, membership_row(SUB, "acme", roles=["editor"]), membership_row(SUB, "globex", roles=7))
     refusal = refused(short, known, event())
     assert refusal.code is Code.TOKEN_OVER_BUDGET
-    assert told(refusal, "role") == [Reason("role", "editor", "granted", IN_ACME)]
+    assert reasons(refusal, "role") == [Reason("role", "editor", "granted", IN_ACME)]
     assert [problem.row for problem in refusal.problems] == [f"USER#{SUB} TENANT#globex"]
 
 
@@ -113,7 +113,7 @@ def test_roles_are_listed_with_the_first_row_that_assigns_them() -> None:
     acme = tenant_row("acme", default_roles=["guest", "editor"], roles_allowed=["editor", "viewer"])
     rows = (acme, membership_row(SUB, "acme", roles=["ghost", "editor"]), user_row(SUB, roles=["basic", "phantom"]))
     decision = decided(policy, facts(*rows), event(groups=["Staff"]))
-    assert told(decision, "role") == [
+    assert reasons(decision, "role") == [
         Reason("role", "ghost", "dropped", IN_ACME, "no such role"),
         Reason("role", "guest", "dropped", ACME_ROW, "the tenant does not allow it"),
         Reason("role", "phantom", "dropped", USER_ROW, "no such role"),
@@ -129,7 +129,7 @@ def test_roles_are_listed_with_the_first_row_that_assigns_them() -> None:
 def test_a_tenants_default_and_that_of_the_settings_are_listed_with_their_rows() -> None:
     policy = bundle(roles=ROLES, settings={"default_roles": ["basic"]})
     acme = tenant_row("acme", default_roles=["guest"])
-    assert told(decided(policy, facts(acme, MEMBERS[0]), event()), "role") == [
+    assert reasons(decided(policy, facts(acme, MEMBERS[0]), event()), "role") == [
         Reason("role", "basic", "granted", SETTINGS),
         Reason("role", "guest", "granted", ACME_ROW),
     ]
@@ -139,14 +139,14 @@ def test_a_tenants_default_and_that_of_the_settings_are_listed_with_their_rows()
 def test_a_machines_roles_are_listed_with_its_client_row(pinned: dict[str, str]) -> None:
     policy = bundle(roles=ROLES, clients={CLIENT: {"roles": ["viewer"], **pinned}})
     decision = decided(policy, facts(ACME, machine=True), event(MACHINE))
-    assert told(decision, "role") == [Reason("role", "viewer", "granted", CLIENT_ROW)]
+    assert reasons(decision, "role") == [Reason("role", "viewer", "granted", CLIENT_ROW)]
 
 
 def test_effects_that_rules_are_not_allowed_to_have_are_listed_one_by_one() -> None:
     untrusted = {"field": "request.source", "op": "exists", "value": True}
     policy = unlinted({"when": untrusted, "suppress_groups": ["Staff"], "add_scopes": ["orders/read"]})
     why = "it reads what its users or callers can write"
-    assert told(decided(policy, facts(), event()), "rule") == [
+    assert reasons(decided(policy, facts(), event()), "rule") == [
         Reason("rule", "add_scopes", "dropped", "POLICY RULE#r0", why),
         Reason("rule", "suppress_groups", "dropped", "POLICY RULE#r0", why),
     ]
@@ -167,7 +167,7 @@ def test_scopes_are_listed_as_granted_dropped_suppressed_and_kept() -> None:
     asked = event(scopes=["openid", "orders/read", "phone", "other/x"])
     decision = decided(policy, facts(acme, member), asked)
     names_it = "suppress_scopes names it"
-    assert told(decision, "scope") == [
+    assert reasons(decision, "scope") == [
         Reason("scope", "orders/write", "dropped", ACME_ROW, "the tenant does not allow it", "access"),
         Reason("scope", "two words", "dropped", IN_ACME, "Cognito does not take these characters", "access"),
         Reason("scope", "email", "dropped", IN_ACME, "the policy does not manage it", "access"),
@@ -185,12 +185,12 @@ def test_scopes_are_listed_as_granted_dropped_suppressed_and_kept() -> None:
 def test_a_scope_that_is_granted_and_requested_and_suppressed_is_listed_once() -> None:
     policy = bundle(roles=ROLES, clients={CLIENT: {"suppress_scopes": ["orders/read"]}})
     decision = decided(policy, facts(user_row(SUB, roles=["viewer"])), event(scopes=["orders/read"]))
-    assert told(decision, "scope") == [
+    assert reasons(decision, "scope") == [
         Reason("scope", "orders/read", "suppressed", CLIENT_ROW, "suppress_scopes names it", "access")
     ]
 
 
-def test_a_degraded_token_tells_every_scope_that_it_lost() -> None:
+def test_the_reasons_of_a_degraded_token_list_every_scope_that_it_lost() -> None:
     request = parse(event(scopes=["openid", "orders/write", "orders/read"]))
     assert degraded(None, request, Code.NO_BUNDLE).reasons == (
         Reason("scope", "orders/read", "suppressed", "request", "claims are degraded"),
@@ -208,7 +208,7 @@ def test_groups_are_listed_as_kept_granted_and_suppressed() -> None:
         {"suppress_groups": ["Staff"]},
     )
     decision = decided(policy, facts(), event(groups=["Staff", "Crew"]))
-    assert told(decision, "group") == [
+    assert reasons(decision, "group") == [
         Reason("group", "Staff", "suppressed", "POLICY RULE#r1", "suppress_groups names it"),
         Reason("group", "Crew", "kept", "request"),
         Reason("group", "Gone", "suppressed", "POLICY RULE#r1", "suppress_groups names it"),
@@ -218,7 +218,7 @@ def test_groups_are_listed_as_kept_granted_and_suppressed() -> None:
 
 def test_groups_that_no_machine_can_have_are_listed_by_name() -> None:
     policy = unlinted({"add_groups": ["Staff", "Crew"]}, {"add_groups": ["Staff"], "suppress_groups": ["Crew"]})
-    assert told(decided(policy, facts(machine=True), event(MACHINE)), "group") == [
+    assert reasons(decided(policy, facts(machine=True), event(MACHINE)), "group") == [
         Reason("group", "Crew", "dropped", "POLICY RULE#r0", "a machine has no groups"),
         Reason("group", "Staff", "dropped", "POLICY RULE#r0", "a machine has no groups"),
     ]
@@ -259,7 +259,7 @@ def test_claims_are_listed_by_token_first_the_missing_ones_then_the_others() -> 
         Reason("claim", "m", "set", IN_ACME, "", "access"),
     ]
     incomplete = "no rule takes away what says that a token is incomplete"
-    assert told(decision, "claim", "access") == [
+    assert reasons(decision, "claim", "access") == [
         Reason("claim", "roles", "dropped", IN_ACME, "only Claimsmith sets this claim", "access"),
         Reason("claim", "bad", "dropped", IN_ACME, "null is not a claim value", "access"),
         Reason("claim", "desk", "dropped", of_the_rule, "what it reads is not there", "access"),
@@ -279,7 +279,7 @@ def test_claims_are_listed_by_token_first_the_missing_ones_then_the_others() -> 
         Reason("claim", "tenant_id", "set", IN_ACME, "", "access"),
         Reason("claim", "u", "set", USER_ROW, "", "access"),
     ]
-    assert told(decision, "claim", "id") == [
+    assert reasons(decision, "claim", "id") == [
         Reason("claim", "roles", "dropped", IN_ACME, "only Claimsmith sets this claim", "id"),
         Reason("claim", "bad", "dropped", IN_ACME, "null is not a claim value", "id"),
         Reason("claim", "note", "suppressed", of_the_other, "", "id"),
@@ -297,7 +297,7 @@ def test_tenants_to_choose_from_and_an_attribute_with_the_name_of_a_built_in_cla
     asked = event(attributes={"custom:tenant": "globex"})
     decision = decided(policy, facts(ACME, GLOBEX, *MEMBERS), asked)
     assert decision.changes.id.claims == {"tenants": {"acme": "Acme", "globex": "globex"}}
-    assert told(decision, "claim", "id") == [
+    assert reasons(decision, "claim", "id") == [
         Reason("claim", "custom:tenant", "suppressed", SETTINGS, "only Claimsmith sets this claim", "id"),
         Reason("claim", "tenants", "set", f"USER#{SUB} TENANT#", "", "id"),
     ]
@@ -314,7 +314,7 @@ def test_claims_left_out_for_length_are_listed_and_so_is_claims_shed() -> None:
     asked = event(HOSTED, attributes={"a": "mine"})
     decision = decided(short, facts(), asked)
     why = "the token would be longer than token_budget"
-    assert told(decision, "claim", "id") == [
+    assert reasons(decision, "claim", "id") == [
         Reason("claim", "a", "shed", "POLICY RULE#r0", why, "id"),
         Reason("claim", "b", "shed", "POLICY RULE#r0", why, "id"),
         Reason("claim", "claims_shed", "set", SETTINGS, "", "id"),

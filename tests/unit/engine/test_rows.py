@@ -119,7 +119,7 @@ STRINGS = "is not a list or set of strings"
     ],
     ids=repr,
 )
-def test_what_is_wrong_with_a_user_row_is_said(attributes: dict[str, Any], why: str) -> None:
+def test_what_is_wrong_with_a_user_row_is_reported(attributes: dict[str, Any], why: str) -> None:
     [attribute] = attributes
     expected = (Problem(f"USER#{SUB} USER", attribute, why),)
     assert read_user([user_row(SUB, **attributes)], NOW) == UserFacts(None, {}, expected)
@@ -135,7 +135,7 @@ def test_what_is_wrong_with_a_user_row_is_said(attributes: dict[str, Any], why: 
     ],
     ids=repr,
 )
-def test_what_is_wrong_with_a_membership_is_said_even_while_it_is_not_active(
+def test_what_is_wrong_with_a_membership_is_reported_even_while_it_is_not_active(
     attributes: dict[str, Any], why: str
 ) -> None:
     [attribute] = attributes
@@ -143,7 +143,7 @@ def test_what_is_wrong_with_a_membership_is_said_even_while_it_is_not_active(
     assert problem == Problem(f"USER#{SUB} TENANT#acme", attribute, why)
 
 
-def test_what_is_no_tenant_id_is_said() -> None:
+def test_an_invalid_tenant_id_is_reported() -> None:
     [problem] = read_user([membership_row(SUB, "ACME")], NOW).problems
     assert problem == Problem(f"USER#{SUB} TENANT#ACME", "sk", "is not a tenant id")
 
@@ -161,7 +161,7 @@ def test_what_is_no_tenant_id_is_said() -> None:
     ],
     ids=repr,
 )
-def test_what_is_wrong_with_a_tenant_row_is_said(attributes: dict[str, Any], why: str) -> None:
+def test_what_is_wrong_with_a_tenant_row_is_reported(attributes: dict[str, Any], why: str) -> None:
     [attribute] = attributes
     assert read_tenant(tenant_row("acme", **attributes), NOW) == Problem("TENANT#acme TENANT", attribute, why)
 
@@ -175,6 +175,6 @@ def test_what_is_wrong_with_a_tenant_row_is_said(attributes: dict[str, Any], why
     ],
     ids=repr,
 )
-def test_what_is_wrong_with_a_staged_version_is_said(row: dict[str, Any], attribute: str, why: str) -> None:
+def test_what_is_wrong_with_a_staged_version_is_reported(row: dict[str, Any], attribute: str, why: str) -> None:
     nobody = f"{why}; nobody is served by a staged version"
     assert read_staging(row) == Problem("BUNDLE CURRENT", attribute, nobody)

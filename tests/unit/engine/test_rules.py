@@ -45,7 +45,7 @@ def test_the_last_rule_wins_over_earlier_ones_and_over_every_row() -> None:
     assert Reason("claim", "x", "set", "POLICY RULE#r1", "", "access") in decision.reasons
 
 
-def test_a_value_is_worked_out_and_one_with_nothing_to_read_is_no_claim_and_said() -> None:
+def test_a_value_is_computed_and_one_with_nothing_to_read_sets_no_claim_and_is_reported() -> None:
     decision = outcome(
         {"id_claims": {"plan": {"from": "tenant.plan"}, "desk": {"template": "{user.sub}@{client.name}"}}}
     )

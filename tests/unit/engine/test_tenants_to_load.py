@@ -86,7 +86,7 @@ def test_tenants_that_are_not_there_are_read_once_and_others_in_their_place() ->
     assert tenants_to_load(FREE, OF_MANY, dict.fromkeys(NAMES[:BATCH]), parse(event())) == NAMES[BATCH : 2 * BATCH]
 
 
-def test_a_choice_says_how_it_was_made() -> None:
+def test_a_choice_records_how_it_was_made() -> None:
     request = parse(event())
     assert choose(FREE, of(), {}, request) == NO_TENANT
     both = facts(tenant_row("acme"), tenant_row("globex")).tenants

@@ -137,7 +137,7 @@ def test_what_is_no_value_is_refused(wrong: object) -> None:
         compiled(wrong)
 
 
-def test_an_expression_says_what_it_reads() -> None:
+def test_an_expression_lists_what_it_reads() -> None:
     assert compiled({"template": "{a}{{b}}{c}"}).paths == ("a", "c")
     assert compiled({"from": "a", "default": 1}).paths == ("a",)
     assert is_expression({"from": "a"})

@@ -93,7 +93,7 @@ def test_the_page_has_examples_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=named)
-def test_an_example_is_a_policy_in_which_lint_finds_nothing_but_what_it_says(block: Block) -> None:
+def test_an_example_is_a_policy_in_which_lint_finds_only_what_it_announces(block: Block) -> None:
     assert merged(block)["tests"], "an example has tests"
     assert {finding.code: str(finding) for finding in findings(merged(block))}.keys() == warned(block)
 
@@ -184,7 +184,7 @@ def test_the_bounds_of_a_condition_are_those_of_the_engine() -> None:
 
 
 @pytest.mark.parametrize("row", PAGE.table("`as`", "reads"), ids=" ".join)
-def test_a_conversion_gives_what_the_table_says(row: list[str]) -> None:
+def test_a_conversion_gives_what_the_table_shows(row: list[str]) -> None:
     conversion, reads, gives = row
     given = CONVERSIONS[code(conversion)](json.loads(code(reads)))
     assert ("nothing" if given is MISSING else f"`{json.dumps(given)}`") == gives
@@ -205,7 +205,7 @@ ATTRIBUTES: Final[dict[str, Any]] = {
 }
 
 
-def test_the_table_of_a_rules_attributes_has_each_and_says_which_need_trust() -> None:
+def test_the_table_of_a_rules_attributes_has_each_and_marks_those_that_need_trust() -> None:
     table = {code(attribute): trust for attribute, _, trust in PAGE.table("a rule's attribute")}
     assert set(table) == set(Rule.model_fields) - COMMON - {"order"}
     for attribute, trust in table.items():
@@ -242,7 +242,7 @@ def test_the_words_of_a_test_are_those_of_the_documents() -> None:
     assert [code(row[0]) for row in PAGE.table("`expect`", "has")] == list(Expect.model_fields)
 
 
-def test_the_table_of_built_in_claims_says_which_token_has_which() -> None:
+def test_the_table_of_built_in_claims_shows_which_token_has_which() -> None:
     expected = {
         name: tuple("yes" if token in claim.tokens else "no" for token in TOKENS)
         for name, claim in BUILT_IN_CLAIMS.items()

@@ -52,7 +52,7 @@ def record(pk: str = "USER#1", sk: str = "USER", **stream: Any) -> dict[str, Any
 IMAGE = encode_row({"pk": "USER#1", "sk": "USER", "updated_by": "someone"})
 
 
-def test_a_change_says_when_it_was_made_and_who_claims_to_have_made_it() -> None:
+def test_a_change_records_when_it_was_made_and_who_claims_to_have_made_it() -> None:
     change = read_change(record(NewImage=IMAGE))
     assert (change.pk, change.sk, change.at, change.sequence_number) == ("USER#1", "USER", 1_800_000_000, "111")
     assert change.claimed_by == "someone"
@@ -371,7 +371,7 @@ def in_the_table(key: tuple[str, str, str], image: dict[str, Any]) -> dict[str, 
 
 @pytest.mark.slow
 @given(KEYS, st.none() | IMAGES, IMAGES)
-def test_whatever_a_row_holds_it_is_audited_once_and_tells_what_it_grants(
+def test_whatever_a_row_contains_it_is_audited_once_with_what_it_grants(
     key: tuple[str, str, str], before: dict[str, Any] | None, after: dict[str, Any]
 ) -> None:
     images = {"after": in_the_table(key, after)}

@@ -29,7 +29,7 @@ def test_red(claimsmith_pool):
 """
 
 
-def test_an_applications_tests_get_tokens_or_are_told_what_is_wrong(
+def test_an_applications_tests_get_tokens_or_an_error_that_names_the_mistake(
     tmp_path: Path, aws_environment: dict[str, str]
 ) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY)

@@ -87,7 +87,7 @@ REVOKED = item(KEYS[0], revoked_at=AT)
     ],
     ids=str,
 )
-def test_nothing_but_an_answer_about_every_key_says_that_nothing_is_revoked(answer: Answer) -> None:
+def test_only_a_response_about_every_key_means_that_nothing_is_revoked(answer: Answer) -> None:
     with pytest.raises(StoreError) as refused:
         revoked(answer)
     assert refused.value.code is Code.AWS_UNREACHABLE

@@ -58,7 +58,7 @@ def test_a_reserved_claim_may_be_set_to_the_value_that_it_has_and_to_no_other() 
     before = signed_in()
     for token in TOKENS:
         claims = getattr(before, token)
-        # Made anew for every token, so no trigger can know them.
+        # New in every token, so no trigger can know them.
         unknown = {"jti", "origin_jti", "event_id", "at_hash"}
         reserved = {name for name in claims if claim_rule(token, "set", name) is Rule.RESERVED_CLAIM}
         echoed = {name: claims[name] for name in reserved - unknown}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_CognitoKit"
 
-#: Made anew for every token.
+#: New in every token.
 IDS = {"jti", "origin_jti", "event_id", "at_hash", "device_key"}
 
 

@@ -90,7 +90,7 @@ def websocket(authorization: str | None = BEARER, **changes: object) -> dict[str
     }
 
 
-#: The kinds that are told 401 by an error, and those for which AWS documents no such thing.
+#: The kinds that turn an error into 401, and those for which AWS documents no such thing.
 BY_ERROR: list[Callable[..., dict[str, Any]]] = [rest_request, rest_token, websocket]
 BY_DENIAL: list[Callable[..., dict[str, Any]]] = [http2, http1]
 

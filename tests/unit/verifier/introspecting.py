@@ -39,7 +39,7 @@ def row(**changes: object) -> dict[str, object]:
 
 
 class Rows:
-    """Protected resources in memory; tells what was looked up."""
+    """Protected resources in memory; records what was looked up."""
 
     def __init__(self, rows: Mapping[str, Mapping[str, object]]) -> None:
         self.rows = rows

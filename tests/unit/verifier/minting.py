@@ -29,7 +29,7 @@ def b64_int(number: int) -> str:
 
 @cache
 def private_key(name: str = "first", bits: int = 2048, exponent: int = 65537) -> rsa.RSAPrivateKey:
-    """A key made once per process; the name tells keys of the same shape apart."""
+    """A key made once per process; the name distinguishes keys of the same size."""
     assert name
     return rsa.generate_private_key(exponent, bits)
 

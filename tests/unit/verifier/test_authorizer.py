@@ -246,7 +246,7 @@ OF_THE_ROUTE: dict[str, object] = {"path": "/orders/{id}", "audience": [MINE]}
 @pytest.mark.parametrize(
     ("row", "audience", "passes"),
     [
-        # Where the route says nothing, the verifier's audience counts, and tokens that are bound to nothing.
+        # Without an audience of the route, the verifier's counts, and tokens that are bound to nothing.
         ({"path": "/orders/{id}"}, [], {None, CLIENT}),
         ({"path": "/orders/{id}"}, [MINE], {None, CLIENT, MINE}),
         # Where it does, a token must be bound to what it names.
@@ -442,7 +442,7 @@ def test_ordinary_identifiers_are_read_in_one_way(identifier: str) -> None:
 @pytest.mark.parametrize("sent", ["/orders/1%2Fadmin", "/orders/1%5Cadmin"])
 @pytest.mark.parametrize("name", ["path", "requestContext"])
 def test_no_path_of_an_event_may_contain_an_encoded_slash(sent: str, name: str) -> None:
-    """An HTTP API decodes one of them and not the other; whoever stands behind may be told either."""
+    """An HTTP API decodes one of them and not the other; the service may receive either."""
     fields: dict[str, Any] = {"path": sent} if name == "path" else {"requestContext": {"path": sent}}
     for event in (rest_request(**fields), http1(**fields)):
         assert authorizer({"path": "/{rest+}"}).authorize(event).code == Code.ROUTE_NOT_FOUND
@@ -587,7 +587,7 @@ def test_policy_and_authorizer_accept_the_same_routes() -> None:
 
 
 def routed(path: str, template: str, taken: dict[str, str] | None) -> Code | None:
-    """The code for a path that API Gateway says it has routed by this template; all kinds that say so agree."""
+    """The code for a path that API Gateway says it has routed by this template; all kinds that report it agree."""
     rows = ({"path": "/{rest+}"}, {"path": "/orders/{id}"}, {"path": "/tenants/{t}/orders", "tenant_from": "path:t"})
     two = authorizer(*rows, response="simple").authorize(
         http2(path=path, routeKey=f"GET {template}", pathParameters=taken)

@@ -45,7 +45,7 @@ ORDER = {"path": "/orders/{id}"}
 
 
 def outcome(http_event: dict[str, Any], *cached_by: str, row: Mapping[str, object] | None = None) -> str:
-    """What a good token gets where answers are kept by these."""
+    """The response to a valid token with this cache key."""
     try:
         answer = authorizer(row or ORDER, response="simple", cached_by=cached_by).authorize(http_event)
     except VerificationError as error:
@@ -179,7 +179,7 @@ def fits(route_key: str, method: str, path: str) -> bool:
 
 
 def request(route_key: str, method: str, path: str, header: str | None, query: str | None) -> dict[str, Any]:
-    """A request as an HTTP API tells it to its authorizer."""
+    """A request as an HTTP API passes it to its authorizer."""
     headers = {"authorization": BEARER} | ({} if header is None else {"x-tenant": header})
     return http2(
         BEARER,
@@ -263,7 +263,7 @@ def test_every_request_served_from_the_cache_would_have_been_allowed(
 
 
 def test_a_cache_without_this_check_would_open_another_tenant() -> None:
-    """So that the test above is known to be able to fail: answers kept by the token alone, and nobody told of it."""
+    """Shows that the test above can fail: the token alone is the cache key, and the authorizer does not know."""
     rows: list[dict[str, object]] = [{"path": "/a/{x}", "tenant_from": "path:x"}]
     own, other = (request("ANY /a/{x}", "GET", f"/a/{tenant}", None, None) for tenant in ("acme", "globex"))
     assert kept_by(own, TOKEN) == kept_by(other, TOKEN)

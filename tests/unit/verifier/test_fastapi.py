@@ -112,7 +112,7 @@ def test_the_code_is_available_to_a_custom_handler_and_not_in_the_answer() -> No
     assert Code.TOKEN_EXPIRED not in str(get("/me", POOL.sign(access_claims(exp=NOW))))
 
 
-def test_the_openapi_document_says_which_routes_need_a_token_and_what_for() -> None:
+def test_the_openapi_document_shows_which_routes_require_a_token_and_which_scopes() -> None:
     document = APP.openapi()
     assert document["components"]["securitySchemes"] == {
         "Bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -79,7 +79,7 @@ def test_a_token_that_the_rows_still_grant_is_fresh() -> None:
 )
 def test_a_token_is_stale_if_user_membership_or_tenant_is_no_longer_usable(rows: tuple[dict[str, Any], ...]) -> None:
     assert stale(*rows)
-    assert stale(*rows, claims=token(roles=None, scope="openid")), "whatever else the token says"
+    assert stale(*rows, claims=token(roles=None, scope="openid")), "whatever else the token contains"
 
 
 def test_a_token_without_a_tenant_depends_on_the_user_alone() -> None:
@@ -306,7 +306,7 @@ TRUSTED = {"trusted_attributes": ["org"]}
     ],
 )
 def test_a_rule_that_could_apply_grants_its_scopes(when: dict[str, Any] | None, plan: str, *, is_stale: bool) -> None:
-    """What the token does not tell, an attribute for example, may be as the rule wants it."""
+    """What the token does not contain, an attribute for example, may be as the rule requires."""
     rule = {"add_scopes": ["reports/read"], **({"when": when} if when else {})}
     rows = (*without("tenant"), tenant_row("acme", plan=plan))
     result = stale(*rows, claims=scoped("reports/read"), rules={"r": rule}, settings=TRUSTED)
@@ -460,7 +460,7 @@ def members(grants: MemoryGrants, **changes: object) -> dict[str, Any]:
 def test_the_response_has_whether_a_token_is_stale() -> None:
     fresh, old = members(MemoryGrants(*ROWS)), members(MemoryGrants(*without("membership")))
     assert (fresh["stale"], old["stale"]) == (False, True)
-    assert {**fresh, "stale": True} == old, "and what the token says is said all the same"
+    assert {**fresh, "stale": True} == old, "and the token's claims are returned all the same"
     assert "incomplete" not in fresh
 
 

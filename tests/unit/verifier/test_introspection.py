@@ -115,7 +115,7 @@ def test_section_2_1_other_parameters_are_ignored() -> None:
 
 
 def test_section_2_1_an_unauthenticated_caller_is_refused_before_any_lookup() -> None:
-    """The endpoint must require authorization, against scanning for tokens; section 4 says it again."""
+    """The endpoint must require authorization, against scanning for tokens; section 4 repeats it."""
     revoked = Revoked({})
     assert refused(None, introspection(revoked=revoked)) == CHALLENGES
     assert revoked.asked == 0
@@ -194,7 +194,7 @@ INACTIVE_TOKENS = {
 
 @pytest.mark.parametrize("what", INACTIVE_TOKENS)
 def test_section_2_2_every_token_that_is_not_active_gets_the_same_answer(what: str) -> None:
-    """``active`` is false and nothing else is told, not even why; section 2.3: it is no error."""
+    """``active`` is false and nothing else is returned, not even why; section 2.3: it is not an error."""
     assert answered(event(INACTIVE_TOKENS[what])) == INACTIVE
 
 
@@ -246,7 +246,7 @@ MINE, OTHER = "https://mine.example.com/mcp", "https://other.example.com/mcp"
 @pytest.mark.parametrize(
     ("changes", "audience", "seen"),
     [
-        # Where the row says nothing, the deployment's audience counts, and tokens that are bound to nothing.
+        # Without an audience of the row, the deployment's counts, and tokens that are bound to nothing.
         ({}, [], {None, CLIENT}),
         ({}, [MINE], {None, CLIENT, MINE}),
         # Where it does, a token must be bound to what it names; * is for everything.
@@ -350,7 +350,7 @@ def test_section_4_the_signature_is_checked() -> None:
 
 
 def test_section_4_a_token_is_active_only_for_its_resources() -> None:
-    """Which those are is said by the caller's row: ``clients`` and ``tenants``."""
+    """The caller's row defines which those are: ``clients`` and ``tenants``."""
     service = introspection(Rows({"orders-api": row(clients=[CLIENT]), MACHINE: row(clients=["other"])}))
     assert answered(event(), service)[1]["active"] is True
     assert answered(event(authorization=f"Bearer {machine_token()}"), service) == INACTIVE
@@ -364,7 +364,7 @@ def test_section_4_tokens_of_both_forms_of_the_issuer_are_accepted(issuer: str) 
 
 
 def test_section_4_callers_are_authorized_one_by_one() -> None:
-    """A scope alone does not let a machine ask; its client needs a row, which says about whose tokens."""
+    """A scope alone does not let a machine ask; its client needs a row, which limits whose tokens."""
     assert answered(event(authorization=f"Bearer {machine_token()}"))[1]["active"] is True
     refused(f"Bearer {machine_token()}", introspection(Rows({"orders-api": row()})))
 

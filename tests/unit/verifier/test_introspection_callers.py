@@ -213,7 +213,7 @@ def test_the_same_credentials_twice_are_accepted_and_reported() -> None:
     ],
 )
 def test_rfc_6749_section_5_2_credentials_that_differ_are_a_bad_request(parameters: dict[str, str]) -> None:
-    """Both secrets of the row are good, but not at once; the log says whose request it was."""
+    """Both secrets of the row are good, but not at once; the log shows whose request it was."""
     rows = Rows({"orders-api": row(secrets=[digest(SECRET), digest(SECOND)]), "another-api": row()})
     answer = introspection(rows).answer(event(body=urlencode({"token": POOL.sign(), **parameters})))
     assert (answer.response["statusCode"], answer.response["body"]) == (400, '{"error":"invalid_request"}')
@@ -256,7 +256,7 @@ def requests_of_clients(user: str, secret: str, token: str) -> dict[str, tuple[d
             "basic and form",
         ),
         "APISIX, client_secret_post": (replayed(body=f"token={token}&{post}"), "form"),
-        # Duende.IdentityModel: the form unless it is told otherwise.
+        # Duende.IdentityModel: the form unless configured otherwise.
         "Duende, PostBody": (
             replayed(body=f"token={token}&token_type_hint=access_token&{post}", accept="application/json"),
             "form",
@@ -397,7 +397,7 @@ def test_the_look_up_is_the_same_for_an_unknown_id() -> None:
 
 
 def test_an_impossible_id_is_not_looked_up_but_the_secret_is_hashed_nevertheless() -> None:
-    """The form of an id is public, so that tells nobody anything; what is looked up is always a well-formed key."""
+    """The form of an id is public, so this reveals nothing; what is looked up is always a well-formed key."""
     rows = Rows({"orders-api": row()})
     called = work(introspection(rows), event(authorization=basic("orders-api#TENANT", SECRET)))
     assert (called["openssl_sha256"], called["compare_digest"], rows.asked) == (1, 2, [])

@@ -44,7 +44,7 @@ class Clock:
 
 
 class Host:
-    """A key set's host without a network: counts requests, and does what it is told."""
+    """A key set's host without a network: counts requests, and responds as configured."""
 
     def __init__(self, *pools: Pool) -> None:
         self.keys = [jwk(pool.key, pool.kid) for pool in pools]

@@ -135,7 +135,7 @@ def test_only_rs256_is_allowed(algorithm: object) -> None:
 
 @pytest.mark.parametrize("b64", [True, False, None, 0])
 def test_an_unencoded_payload_is_refused_even_if_it_is_not_listed_as_critical(b64: object) -> None:
-    """RFC 7797 section 6: whoever signs with ``b64`` must list it in ``crit``; one who forgot signed other octets."""
+    """RFC 7797 section 6: who signs with ``b64`` must list it in ``crit``; otherwise other bytes were signed."""
     token = raw_header(json.dumps({"kid": KID, "alg": "RS256", "b64": b64}).encode())
     assert refusal(token) == (Code.CRITICAL_HEADER, "structure")
 

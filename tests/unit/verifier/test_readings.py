@@ -209,7 +209,7 @@ TWINS = ["X_Tenant", "x_tenant", "X-TENANT"]
 
 
 def with_headers(headers: dict[str, str]) -> list[dict[str, Any]]:
-    """The same request of each kind of API that tells its headers."""
+    """The same request for each kind of API whose events contain headers."""
     several: dict[str, Any] = {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
     return [
         http2(headers=headers),

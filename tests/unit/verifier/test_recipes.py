@@ -15,7 +15,7 @@ RECIPES = sorted((Path(__file__).parents[3] / "docs" / "how-to" / "recipes").glo
 
 
 def files_of(recipe: Path) -> dict[str, str]:
-    """The files of a recipe, by name; each begins with a comment that says it."""
+    """The files of a recipe, by name; each begins with a comment that names it."""
     return dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", recipe.read_text(encoding="utf-8"), re.DOTALL))
 
 

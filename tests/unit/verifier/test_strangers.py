@@ -121,7 +121,7 @@ def test_an_unsigned_token_of_a_twin_without_a_host_raises_no_alarm() -> None:
         token = unsigned(access_claims(iss=UPDATED_ISSUER))
         assert verdicts(keys, token) == [Code.KEY_NOT_FOUND] * len(KINDS)
         assert introspection(source=keys).answer(event(token)).code == Code.KEY_NOT_FOUND
-        assert verdicts(keys, POOL.sign()) == [None] * len(KINDS), "and whoever has a good token passes"
+        assert verdicts(keys, POOL.sign()) == [None] * len(KINDS), "and a valid token is accepted"
 
 
 def test_keys_are_unavailable_if_the_listed_name_is_unreachable_too() -> None:

@@ -43,7 +43,7 @@ class Host:
             self.most_under_way = max(self.most_under_way, self.under_way)
         time.sleep(0.01 * (turn % 2))
         with self.lock:
-            # Before the answer and not after it: whoever has the answer may ask again before this thread goes on.
+            # Before the response and not after it: its caller may ask again before this thread continues.
             self.under_way -= 1
         if self.healthy:
             out.write(self.keys(GENERATIONS))
@@ -125,7 +125,7 @@ def test_no_result_is_wrong_and_requests_are_few_and_one_at_a_time() -> None:
 
 @pytest.mark.parametrize("pools", [2, 8])
 def test_sources_of_several_pools_do_not_wait_for_each_other(pools: int) -> None:
-    """A pool whose host says nothing holds up nobody who asks for another pool."""
+    """A pool whose host does not respond delays no request for another pool."""
     silence, asked = threading.Event(), threading.Event()
     issuers = [ISSUER.replace("aBcDeFgHi", f"pool{number}") for number in range(pools)]
 
