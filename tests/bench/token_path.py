@@ -215,10 +215,10 @@ def cold(measured: list[Runtime], environment: Mapping[str, str], rounds: int) -
             if number:
                 boto3[index].append(taken[0])
                 trigger[index].append(taken[1])
-    lines = []
+    starts = []
     for runs in zip(boto3, trigger, strict=True):
         (boto3_wall, boto3_cpu), (wall, cpu) = (map(median, zip(*each, strict=True)) for each in runs)
-        lines.append(
+        starts.append(
             {
                 "boto3_client_ms": boto3_wall * 1e3,
                 "trigger_first_answer_ms": wall * 1e3,
@@ -226,7 +226,7 @@ def cold(measured: list[Runtime], environment: Mapping[str, str], rounds: int) -
                 "ratio_of_processor_time": cpu / boto3_cpu,
             }
         )
-    return lines
+    return starts
 
 
 def _seconds(printed: str) -> tuple[float, float]:
@@ -261,19 +261,19 @@ def main(rounds: int) -> None:
             "AWS_ENDPOINT_URL": endpoint_url,
             "CLAIMSMITH_TABLE": "claimsmith",
         }
-        measured = {
+        figures = {
             runtime.version: {"cold": values, "warm": warm(runtime, environment)}
             for runtime, values in zip(measured, cold(measured, environment, rounds), strict=True)
         }
-    lines = ["".join([f"{'':44}", *(f"{'Python ' + version:>14}" for version in measured), "  budget"])]
+    lines = ["".join([f"{'':44}", *(f"{'Python ' + version:>14}" for version in figures), "  budget"])]
     for part in ("cold", "warm"):
-        for name in next(iter(measured.values()))[part]:
-            columns = "".join(f"{values[part][name]:14.2f}" for values in measured.values())
+        for name in next(iter(figures.values()))[part]:
+            columns = "".join(f"{values[part][name]:14.2f}" for values in figures.values())
             lines.append(f"{part + ': ' + name:44}{columns}  {BUDGETS.get(name, '')}".rstrip())
     sys.stdout.write("\n".join(lines) + "\n")
     path = ROOT / "bench.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(kept | {"token_path": measured}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(kept | {"token_path": figures}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

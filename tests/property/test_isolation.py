@@ -86,6 +86,6 @@ def test_a_warm_process_issues_the_same_as_a_cold_one_and_nothing_of_another_ten
         answers = list(threads.map(lambda request: answer(warm, request), requests))
     cold = [answer(Issuer(rows, "deny", clock=lambda: NOW), request) for request in requests]
     assert answers == cold
-    for answer in answers:
-        named = [name for name in TENANTS if name in answer]
+    for token in answers:
+        named = [name for name in TENANTS if name in token]
         assert len(named) <= 1, f"one token speaks of {named}"
