@@ -16,6 +16,7 @@ from claimsmith.cli import (
     doctor,
     explain,
     members,
+    plan,
     policy,
     policy_tests,
     preview,
@@ -94,6 +95,7 @@ def shared(
 
 
 policy.register(app)
+plan.register(app)
 policy_tests.register(app)
 versions.register(app)
 preview.register(app)

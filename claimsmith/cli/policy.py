@@ -1,4 +1,4 @@
-"""The ``lint``, ``apply``, ``export`` and ``schema`` commands."""
+"""The ``lint``, ``export`` and ``schema`` commands."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import typer
 
 from claimsmith import policy
 from claimsmith.cli.session import Session
-from claimsmith.errors import Code, ConfigurationError, PolicyError
+from claimsmith.engine.staging import MAX_VERSION
+from claimsmith.errors import Code, ConfigurationError
 from claimsmith.policy import Finding, sarif
 from claimsmith.policy.finding import left_out
 from claimsmith.policy.yaml import FileError
-from claimsmith.service.publish import Result, apply
+from claimsmith.service.export import draft_of_version
 from claimsmith.store import drafts
 
 if TYPE_CHECKING:
@@ -36,21 +37,10 @@ Variables = Annotated[
     typer.Option("--var", metavar="NAME=VALUE", help="Set the value of ${NAME} in the file. Repeatable."),
 ]
 
-_MESSAGES = {
-    Result.PUBLISHED: "[green]Published[/green]: version {version} is in force for the next tokens.",
-    Result.UNCHANGED: "Nothing changed: version {version} already has this policy.",
-    Result.HELD: "[yellow]Stored, not in force[/yellow]: publishing is on hold since a rollback. "
-    "Run claimsmith resume to end the hold and publish.",
-    Result.MANUAL: "[yellow]Stored, not in force[/yellow]: the settings have publish: manual. "
-    "Run claimsmith promote to publish.",
-    Result.WAITING: "[yellow]Not published[/yellow]: somebody else changed the draft meanwhile. Run apply again.",
-}
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("lint")(lint_command)
-    app.command("apply")(apply_command)
     app.command("export")(export_command)
     app.command("schema")(schema_command)
 
@@ -119,11 +109,19 @@ def export_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file; default: print it.")
     ] = None,
+    version: Annotated[
+        int | None, typer.Option(min=1, max=MAX_VERSION, metavar="N", help="Export this version, not the draft.")
+    ] = None,
 ) -> None:
-    """Export the draft in the table as a policy file."""
+    """Export the draft in the table, or a version, as a policy file that gives the same policy when applied.
+
+    A version has no tests, no descriptions and no disabled rules.
+
+    Example: claimsmith export --output policy.yaml
+    """
     session: Session = context.obj
-    text = policy.dump(_draft(session))
-    _write(session, text, output)
+    draft = _draft(session) if version is None else draft_of_version(session.rows, version)
+    _write(session, policy.dump(draft), output)
 
 
 def schema_command(
@@ -156,31 +154,6 @@ def write(text: str, output: Path) -> None:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written. Check the folder and its permissions.") from error
-
-
-def apply_command(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The policy file.")],
-    var: Variables = None,
-    *,
-    note: Annotated[str | None, typer.Option(help="Describe the version; shown by claimsmith versions.")] = None,
-    take_over: Annotated[
-        bool, typer.Option("--take-over", help="Take over from an apply that has not finished.")
-    ] = False,
-) -> None:
-    """Apply a policy file: check it, replace the rows of the policy, publish."""
-    session: Session = context.obj
-    outcome = apply(session.rows, policy.load(file, variables(var)), by=session.by, note=note, take_over=take_over)
-    if outcome.result is Result.REFUSED:
-        raise PolicyError(
-            outcome.findings[0].code, "The draft has been changed in the meantime and has errors.", outcome.findings
-        )
-    session.answer(
-        {"result": outcome.result, "policy_version": outcome.version},
-        _MESSAGES[outcome.result].format(version=outcome.version),
-    )
-    if outcome.result is Result.WAITING:
-        raise typer.Exit(1)
 
 
 def variables(given: list[str] | None) -> dict[str, str]:

@@ -63,16 +63,17 @@ def when(value: object) -> str:
 
 
 #: How each kind of difference begins, and its colour.
-_SIGNS: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+SIGNS: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
 def difference(out: Console, each: Difference) -> None:
     """Print one difference; of two lists of strings, what only one of them has."""
-    sign, style = _SIGNS[each.kind]
-    out.print(f"  {sign} {_difference(each)}", style=style, markup=False, highlight=False, soft_wrap=True)
+    sign, style = SIGNS[each.kind]
+    out.print(f"  {sign} {difference_text(each)}", style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _difference(each: Difference) -> str:
+def difference_text(each: Difference) -> str:
+    """A difference in words, without its section."""
     what = " ".join(filter(None, (each.name, ".".join(each.path)))) or each.section
     if each.kind == "changed":
         gained, lost = _members(each.before, each.after), _members(each.after, each.before)

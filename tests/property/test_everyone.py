@@ -59,7 +59,6 @@ REQUESTED = [
     *(tuple(scope for scope in sorted(SCOPES) if scope != left) for left in SCOPES),
 ]
 
-METADATA: list[dict[str, str]] = [{}, *({"other": text} for text in ("", "a", "acme", "pro", "none of these"))]
 HINTS = [None, *TENANTS, "nowhere"]
 
 
@@ -89,17 +88,25 @@ def compiled(policy: Policy) -> tuple[dict[str, Any], Bundle]:
     return document, from_document(document, 7)
 
 
-def requests(person: Person, clients: list[str]) -> Iterator[Request]:
+def metadata_of(documents: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """What client metadata may hold: nothing, what conditions name, alone and beside something, and what none names."""
+    conditions = repr([[rule.get("when") for rule in document["rules"]] for document in documents])
+    named = [text for text in TEXTS if repr(text) in conditions] if "request.metadata" in conditions else []
+    texts = ["none of these", *chain(*((text, f"{text} more", f"more {text}") for text in named))]
+    return [{}, *({"other": text} for text in texts)]
+
+
+def requests(person: Person, clients: list[str], metadata: list[dict[str, str]]) -> Iterator[Request]:
     """What this user could ask for."""
     asked: list[tuple[str, tuple[str, ...], dict[str, str]]] = [(MANAGED_LOGIN, scopes, {}) for scopes in REQUESTED]
     with_metadata = [
-        {**entries, **({} if hint is None else {"tenant_id": hint})} for entries, hint in product(METADATA, HINTS)
+        {**entries, **({} if hint is None else {"tenant_id": hint})} for entries, hint in product(metadata, HINTS)
     ]
     asked += [(source, tuple(API), entries) for source, entries in product(API_SOURCES, with_metadata)]
     # The refresh of a managed login, where the policy may read anything; of the sets of scopes, fewer.
     asked += [
         (events.REFRESH, scopes, entries)
-        for scopes, entries in product([REQUESTED[0], *REQUESTED[-1 - len(SCOPES) :]], with_metadata[: len(HINTS) * 2])
+        for scopes, entries in product([*REQUESTED[: 1 + len(SCOPES)], *REQUESTED[-1 - len(SCOPES) :]], with_metadata)
     ]
     profile = person.profile
     for client, (source, scopes, entries) in product(clients, asked):
@@ -109,14 +116,14 @@ def requests(person: Person, clients: list[str]) -> Iterator[Request]:
         )  # fmt: skip
 
 
-def machine_requests(clients: list[str]) -> Iterator[Request]:
-    for client, entries, hint in product(clients, METADATA, HINTS):
+def machine_requests(clients: list[str], metadata: list[dict[str, str]]) -> Iterator[Request]:
+    for client, entries, hint in product(clients, metadata, HINTS):
         for scopes in (
             *chain(*(combinations(MANAGED, size) for size in range(5))),
             *((scope,) for scope in ("legacy/a", "legacy/b", "legacy/*")),
         ):
-            metadata = entries if hint is None else {**entries, "tenant_id": hint}
-            yield Request(events.MACHINE, client, None, "ClientCredentials", {}, (), scopes, metadata)
+            sent = entries if hint is None else {**entries, "tenant_id": hint}
+            yield Request(events.MACHINE, client, None, "ClientCredentials", {}, (), scopes, sent)
 
 
 def clients_of(documents: list[dict[str, Any]]) -> list[str]:
@@ -158,7 +165,7 @@ def managed(found: set[Change]) -> set[Change]:
     }
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(policies(), policies(), populations())
 def test_the_changes_of_each_user_are_those_of_every_request(
     before: Policy, after: Policy, population: tuple[Rows, dict[str, Profile]]
@@ -169,7 +176,7 @@ def test_the_changes_of_each_user_are_those_of_every_request(
     asked = everyone(rows, documents)
     tried = ways(documents)
     assert not tried.cut
-    clients = clients_of(documents)
+    clients, metadata = clients_of(documents), metadata_of(documents)
     classes = Classes(sides, tried, asked, judged(sides))
     tenants: dict[str, Tenant | None] = dict.fromkeys(TENANTS)
     for row in rows:
@@ -181,10 +188,12 @@ def test_the_changes_of_each_user_are_those_of_every_request(
         seen.add(person.sub)
         own = [row for row in rows if row["pk"] == f"USER#{person.sub}"]
         facts = Facts(read_user(own, NOW), tenants)
-        expected: set[Change] = set().union(*(changes(request, sides, facts) for request in requests(person, clients)))
+        expected: set[Change] = set().union(
+            *(changes(request, sides, facts) for request in requests(person, clients, metadata))
+        )
         assert managed(classes.user(person)) == managed(expected)
     assert seen == {row["pk"].removeprefix("USER#") for row in rows if row["pk"].startswith("USER#")}
     machines: set[Change] = set().union(*(classes.machine(way) for way in tried.machines))
     facts = Facts(MACHINE, tenants)
-    expected = set().union(*(changes(request, sides, facts) for request in machine_requests(clients)))
+    expected = set().union(*(changes(request, sides, facts) for request in machine_requests(clients, metadata)))
     assert managed(machines) == managed(expected)

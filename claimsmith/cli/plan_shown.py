@@ -1,0 +1,239 @@
+"""A plan as text, as JSON, and as Markdown for a pull request."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.markup import escape
+
+from claimsmith.cli.shown import SIGNS, difference_text
+from claimsmith.engine.ways import ANY_OTHER_CLIENT
+from claimsmith.errors import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from claimsmith.service.plan import Effect, Example, Plan
+
+#: Tenants and effects that are shown to people; JSON has all.
+_TENANTS: Final = 10
+_EFFECTS: Final = 50
+
+_SIGNS: Final = {"gained": ("+", "green"), "lost": ("-", "red"), "changed": ("~", "yellow")}
+_FLOWS: Final = {"api": "API sign-in", "managed": "managed login", "machine": "machine"}
+_NO_TENANT: Final = "no tenant"
+
+
+def data(plan: Plan, failed: list[str]) -> dict[str, Any]:
+    """The plan for ``--json``; the fields are documented in ``docs/how-to/plan.md``.
+
+    Args:
+        plan: what was found.
+        failed: the conditions of ``--fail-on`` that are met.
+    """
+    return {
+        "from": plan.before,
+        "staged": plan.staged,
+        "digest": plan.digest,
+        "changes": plan.changes,
+        "differences": [each._asdict() for each in plan.differences],
+        "changed": {
+            "users": plan.users,
+            "machines": plan.machines,
+            "tenants": dict(sorted(plan.tenants.items())),
+            "no_tenant": plan.no_tenant,
+        },
+        "effects": [_effect_data(effect) for effect in plan.effects],
+        "read": {
+            "users": plan.users_read,
+            "tenants": plan.tenants_read,
+            "different_users": plan.classes,
+            "ways": plan.ways,
+            "sample": plan.sample,
+            "interrupted": plan.interrupted,
+            "unreadable_rows": plan.unreadable,
+            "not_in_pool": plan.strangers,
+            "unknown": plan.unknown,
+        },
+        "failed_on": failed,
+    }
+
+
+def _effect_data(effect: Effect) -> dict[str, Any]:
+    return {
+        **effect.change._asdict(),
+        "privileged": effect.privileged,
+        "users": effect.users,
+        "machines": effect.machines,
+        "tenants": len(effect.tenants),
+        "clients": sorted(effect.clients),
+        "examples": [example._asdict() for example in effect.examples],
+    }
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """The plan as lines of rich markup."""
+    yield from policy_lines(plan)
+    yield from effect_lines(plan, examples=True)
+
+
+def policy_lines(plan: Plan) -> Iterator[str]:
+    """How the policy differs."""
+    if not plan.differences:
+        yield f"The policy is the one in force: version {plan.before}."
+        return
+    what = "Nothing is in force yet." if plan.before is None else f"Compared with version {plan.before}, in force:"
+    yield what
+    section = None
+    for each in plan.differences:
+        if each.section != section:
+            section = each.section
+            yield f"[bold]{escape(section)}[/bold]"
+        sign, style = SIGNS[each.kind]
+        yield f"[{style}]  {sign} {escape(difference_text(each))}[/{style}]"
+    yield ""
+    yield f"[bold]Plan[/bold]: {_counted_differences(plan)}."
+
+
+def effect_lines(plan: Plan, *, examples: bool) -> Iterator[str]:
+    """Whose tokens change and how, the most important first."""
+    yield f"[bold]Tokens[/bold]: {summary(plan)}"
+    for effect in plan.effects[:_EFFECTS]:
+        sign, style = _SIGNS[effect.change.direction]
+        mark = "[bold red]privileged [/bold red]" if effect.privileged else ""
+        yield f"  [{style}]{sign} {escape(_named(effect))}[/{style}] {mark}{escape(_concerned(effect))}"
+        for example in effect.examples if examples else ():
+            yield f"      {escape(_example(example))}"
+    if len(plan.effects) > _EFFECTS:
+        yield f"  and {len(plan.effects) - _EFFECTS:,} more; --json lists all."
+    if plan.tenants:
+        yield f"By tenant: {escape(_by_tenant(plan))}."
+    yield from (f"[yellow]{escape(note)}[/yellow]" for note in notes(plan))
+
+
+def summary(plan: Plan) -> str:
+    """Whose tokens change, in one sentence."""
+    of = f"of {plan.users_read:,} users read" if plan.users_read else "of no users"
+    if not plan.effects:
+        return f"no token changes ({of[3:]})." if plan.users_read else "no token changes."
+    parts = [f"{plan.users:,} {of}"]
+    if plan.machines:
+        parts.append(f"{_count(len(plan.machines), 'app client')} used as a machine")
+    return f"those of {' and '.join(parts)} change, in {_count(len(plan.tenants), 'tenant')}."
+
+
+def notes(plan: Plan) -> Iterator[str]:
+    """What the reader must know about how far the plan looked."""
+    if plan.interrupted:
+        yield f"Interrupted: the figures are those of the {plan.users_read:,} users read until then."
+    if plan.sample is not None:
+        yield f"Sampled: the figures are those of the first {plan.sample:,} users of the table, not of all."
+    if plan.staged is not None:
+        yield f"Version {plan.staged} is staged; publishing ends that, so its subjects are compared with it."
+    if plan.unreadable:
+        yield f"{_count(plan.unreadable, 'row')} cannot be read; they count as the trigger counts them."
+    if plan.strangers:
+        yield f"{_count(plan.strangers, 'user')} with rows are not in the pool, so they were left out."
+    yield from (f"Not taken into account: {each}." for each in plan.unknown)
+
+
+def markdown(plan: Plan) -> str:
+    """A summary for a pull request: no values of claims, and no user but in the examples."""
+    found = ["### Claimsmith plan", ""]
+    if not plan.differences:
+        found.append(f"The policy is the one in force, version {plan.before}.")
+    else:
+        found += [f"**{_counted_differences(plan)}** in the policy. **Tokens:** {summary(plan)}", ""]
+        found += ["<details><summary>Policy</summary>", "", "```diff"]
+        section = None
+        for each in plan.differences:
+            if each.section != section:
+                section = each.section
+                found.append(f"# {section}")
+            found.append(f"{ {'added': '+', 'removed': '-'}.get(each.kind, '!') } {difference_text(each)}".strip())
+        found += ["```", "", "</details>"]
+    if plan.effects:
+        found += ["", "| | what | users | machines | tenants | because of |", "|---|---|---:|---:|---:|---|"]
+        for effect in plan.effects[:_EFFECTS]:
+            sign = _SIGNS[effect.change.direction][0]
+            what = _cell(_named(effect)) + (" **privileged**" if effect.privileged else "")
+            because = _cell(", ".join(dict.fromkeys(example.row for example in effect.examples if example.row)))
+            counts = f"{effect.users:,} | {len(effect.machines):,} | {len(effect.tenants):,}"
+            found.append(f"| `{sign}` | {what} | {counts} | {because} |")
+        if len(plan.effects) > _EFFECTS:
+            found += ["", f"And {len(plan.effects) - _EFFECTS:,} more."]
+    if plan.tenants:
+        found += ["", f"By tenant: {_cell(_by_tenant(plan))}."]
+    said = [*notes(plan)]
+    found += ["", *(f"- {_cell(note)}" for note in said)] if said else []
+    return "\n".join(found) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text that Markdown takes as it is."""
+    for character in "\\`*_{}[]<>|#":
+        text = text.replace(
+            character, f"\\{character}" if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
+        )
+    return text
+
+
+def _counted_differences(plan: Plan) -> str:
+    """As Terraform counts them."""
+    counts = {"added": 0, "changed": 0, "removed": 0}
+    for each in plan.differences:
+        counts[each.kind if not each.path else "changed"] += 1
+    return f"{counts['added']} to add, {counts['changed']} to change, {counts['removed']} to remove"
+
+
+def _named(effect: Effect) -> str:
+    change = effect.change
+    if change.kind == "refusal":
+        verb = {"gained": "refused", "lost": "no longer refused", "changed": "refused with another code"}
+        return f"{verb[change.direction]}: {change.name} ({Code(change.name).name.lower()})"
+    token = f" ({change.token} token)" if change.token else ""
+    return f"{change.kind} {change.name}{token}".strip()
+
+
+def _concerned(effect: Effect) -> str:
+    parts = [_count(effect.users, "user")] if effect.users else []
+    parts += [f"machines {', '.join(map(_client, effect.machines[:_TENANTS]))}"] if effect.machines else []
+    if effect.tenants:
+        parts.append(f"in {_count(len(effect.tenants), 'tenant')}")
+    return ", ".join(parts)
+
+
+def _example(example: Example) -> str:
+    who = example.subject or "machine"
+    where = ", ".join(filter(None, (_FLOWS[example.flow] * (example.flow != "machine"), example.tenant or _NO_TENANT)))
+    values = (
+        ""
+        if example.before is None and example.after is None
+        else f": {_value(example.before)} -> {_value(example.after)}"
+    )
+    because = f" <- {example.row}" if example.row else ""
+    why = f" ({example.why})" if example.why else ""
+    return f"{who} at {_client(example.client)} ({where}){values}{because}{why}"
+
+
+def _client(client: str) -> str:
+    return "any other client" if client in (ANY_OTHER_CLIENT, "any other") else client
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _by_tenant(plan: Plan) -> str:
+    named = [f"{tenant} {_count(count, 'user')}" for tenant, count in plan.tenants.most_common(_TENANTS)]
+    left = len(plan.tenants) - len(named)
+    if left > 0:
+        named.append(f"{_count(left, 'more tenant')}")
+    if plan.no_tenant:
+        named.append(f"{_NO_TENANT} {_count(plan.no_tenant, 'user')}")
+    return ", ".join(named)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
