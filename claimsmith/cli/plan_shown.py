@@ -114,12 +114,12 @@ def effect_lines(plan: Plan, *, examples: bool) -> Iterator[str]:
 
 def summary(plan: Plan) -> str:
     """Whose tokens change, in one sentence."""
-    of = f"of {plan.users_read:,} users read" if plan.users_read else "of no users"
     if not plan.effects:
-        return f"no token changes ({of[3:]})." if plan.users_read else "no token changes."
-    parts = [f"{plan.users:,} {of}"]
-    if plan.machines:
-        parts.append(f"{_count(len(plan.machines), 'app client')} used as a machine")
+        return (
+            f"nothing changes for any of {_count(plan.users_read, 'user')}." if plan.users_read else "nothing changes."
+        )
+    parts = [f"{plan.users:,} of {_count(plan.users_read, 'user')}"]
+    parts += [_count(len(plan.machines), "machine")] if plan.machines else []
     return f"those of {' and '.join(parts)} change, in {_count(len(plan.tenants), 'tenant')}."
 
 
@@ -132,9 +132,9 @@ def notes(plan: Plan) -> Iterator[str]:
     if plan.staged is not None:
         yield f"Version {plan.staged} is staged; publishing ends that, so its subjects are compared with it."
     if plan.unreadable:
-        yield f"{_count(plan.unreadable, 'row')} cannot be read; they count as the trigger counts them."
+        yield f"Of {_count(plan.unreadable, 'row')} that cannot be read, nothing is known at a sign-in either."
     if plan.strangers:
-        yield f"{_count(plan.strangers, 'user')} with rows are not in the pool, so they were left out."
+        yield f"{_count(plan.strangers, 'user')} with rows left out, not being in the pool."
     yield from (f"Not taken into account: {each}." for each in plan.unknown)
 
 
@@ -144,7 +144,7 @@ def markdown(plan: Plan) -> str:
     if not plan.differences:
         found.append(f"The policy is the one in force, version {plan.before}.")
     else:
-        found += [f"**{_counted_differences(plan)}** in the policy. **Tokens:** {summary(plan)}", ""]
+        found += [f"**{_counted_differences(plan)}** in the policy.", "", f"**Tokens:** {summary(plan)}", ""]
         found += ["<details><summary>Policy</summary>", "", "```diff"]
         section = None
         for each in plan.differences:

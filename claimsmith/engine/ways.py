@@ -149,19 +149,25 @@ class _Finder:
         return kept[:MAX_WAYS]
 
     def clients(self) -> dict[str, tuple[str, ...]]:
-        """The clients that are tried, each with those that it stands for: no policy tells them apart."""
+        """The clients that are tried, each with those that it stands for: no policy tells their users apart."""
         named = {name for document in self.documents for name in document["clients"]} | self.named_clients()
         groups: dict[str, list[str]] = {}
-        for name in sorted(named):
-            if self.only is not None and name not in self.only:
-                continue
-            record = repr([document["clients"].get(name) for document in self.documents])
-            # An id can matter beyond its row; it is a part of every token, so its length does.
-            groups.setdefault(name if "client.id" in self.reads.paths else f"{len(name)} {record}", []).append(name)
-        alike = {names[0]: tuple(names) for names in groups.values()}
-        if self.only is None or ANY_OTHER_CLIENT in self.only:
-            alike[ANY_OTHER_CLIENT] = (ANY_OTHER_CLIENT,)
-        return alike
+        # Clients with roles of their own are machines' as a rule, so examples come from the others.
+        for name in (*sorted(named, key=lambda name: (self.has_roles(name), name)), ANY_OTHER_CLIENT):
+            if self.only is None or name in self.only:
+                groups.setdefault(self.what_users_get(name), []).append(name)
+        return {names[0]: tuple(names) for names in groups.values()}
+
+    def what_users_get(self, client: str) -> str:
+        """All that can make a difference to the users of a client."""
+        if "client.id" in self.reads.paths:
+            return client
+        unread = {"roles"} if "client.name" in self.reads.paths else {"roles", "name"}
+        records = [document["clients"].get(client, {}) for document in self.documents]
+        return repr([{name: value for name, value in record.items() if name not in unread} for record in records])
+
+    def has_roles(self, client: str) -> bool:
+        return any(document["clients"].get(client, {}).get("roles") for document in self.documents)
 
     def named_clients(self) -> set[str]:
         """Clients that conditions name."""

@@ -58,6 +58,10 @@ _BOUNDED: Final = frozenset({Code.TOKEN_OVER_BUDGET, Code.TOO_MANY_CHANGES})
 Serving = Callable[[str], tuple[int, ...]]
 
 
+#: The facts for a policy, by its place, and a request.
+Reader = Callable[[int, "Request"], Facts]
+
+
 class _Near:
     """The result of a class whose members must be decided by their own lengths."""
 
@@ -93,6 +97,7 @@ class Classes(Generic[T]):
         judge: Callable[[list[Case]], T],
         *,
         serving: Serving | None = None,
+        unchanged: Callable[[tuple[int, ...], Facts, Request], bool] = lambda *_: False,
         pool_id: str = "",
     ) -> None:
         """Classes under some policies.
@@ -104,8 +109,10 @@ class Classes(Generic[T]):
             judge: makes something of the cases of a subject. The subject stands for others: it must not keep what
                 tells them apart, but for rows that name the subject, as in reasons (``of_other``).
             serving: which of the policies a subject's cases are decided by; all where it is not given.
+            unchanged: whether policies are known to make the same of a request; the judge is not shown such a case.
             pool_id: the user pool, if it is known.
         """
+        self._unchanged = unchanged
         self._policies = tuple(policies)
         self._ways = ways
         self._everyone = everyone
@@ -141,7 +148,10 @@ class Classes(Generic[T]):
     def machine(self, way: Way) -> T:
         """What the judge makes of a machine that asks in this way."""
         request = request_of(way, sub=None, pool_id=self._pool_id)
-        return self._judge([self._case(way, None, MACHINE, request, self._serving(way.client_id))])
+        serving = self._serving(way.client_id)
+        return self._judge(
+            [*self._case(way, None, lambda at, asked: self._facts(at, MACHINE, asked), request, serving)]
+        )
 
     def _remembered(self, key: str, decide: Callable[[], R]) -> R:
         digest = blake2b(key.encode(errors="surrogatepass"), digest_size=20).digest()
@@ -174,7 +184,9 @@ class Classes(Generic[T]):
     ) -> Iterator[Case]:
         memberships = person.facts.memberships
         scopes = {scope for membership in memberships.values() for scope in membership.scopes if SCOPE.fullmatch(scope)}
-        usable = self._usable(person.facts)
+        known, usable = self._tenants(person.facts)
+        facts = self._reader(person.facts, known)
+        shown: dict[str, set[str | None]] = {}
         for way in self._ways_of(person, closely=closely):
             request = request_of(
                 way,
@@ -186,50 +198,67 @@ class Classes(Generic[T]):
                 pool_id=pool_id,
             )
             if not way.only_hinted:
-                yield self._case(way, None, person.facts, request, serving)
-            if not way.hinted:
+                yield from self._case(way, None, facts, request, serving)
+            if not way.hinted or not usable:
                 continue
-            shown = set() if self._ways.hint_read else self._chosen(person.facts, request, serving)
+            if way.client_id not in shown:
+                shown[way.client_id] = set() if self._ways.hint_read else self._chosen(facts, request, serving)
             for tenant in usable:
                 # A hint at the tenant that would be chosen anyway, under every policy, shows nothing new.
-                if shown != {tenant}:
+                if shown[way.client_id] != {tenant}:
                     hinted = request._replace(metadata={**request.metadata, TENANT_HINT: tenant})
-                    yield self._case(way, tenant, person.facts, hinted, serving)
+                    yield from self._case(way, tenant, facts, hinted, serving)
 
     def _ways_of(self, person: Person, *, closely: bool) -> Iterator[Way]:
         """The ways to sign in; a client for which the user has chosen a tenant has its own."""
         user = person.facts.user
         chosen = {} if user is None else user.active_tenant_by_client
+        unknown = tuple(client for client in chosen if client not in self._ways.known)
         for tried, alike in self._ways.alike.items():
-            for client in dict.fromkeys((_first(alike, chosen), *(name for name in alike if name in chosen))):
+            members = (*alike, *unknown) if ANY_OTHER_CLIENT in alike else alike
+            # Ids are of different lengths.
+            own = members if closely else tuple(name for name in members if name in chosen)
+            for client in dict.fromkeys((_first(alike, chosen), *own)):
                 yield from self._ways.of(tried, client, closely=closely)
-        # Clients that stand behind "any other".
-        for client in chosen:
-            if client not in self._ways.known and ANY_OTHER_CLIENT in self._ways.alike:
-                yield from self._ways.of(ANY_OTHER_CLIENT, client, closely=closely)
 
-    def _usable(self, user: UserFacts) -> list[str]:
-        """The tenants that the user can ask for."""
+    def _tenants(self, user: UserFacts) -> tuple[dict[str, Tenant | None], list[str]]:
+        """The tenants of which the user is a member, and those that can be asked for."""
         known: dict[str, Tenant | None] = {}
         self._everyone.load(sorted(user.memberships), known)
         usable = [tenant_id for tenant_id, tenant in known.items() if tenant is not None and tenant.active]
         if len(usable) > MAX_TENANTS_LISTED:
             self.cut_tenants += 1
-        return usable[:MAX_TENANTS_LISTED]
+        return known, usable[:MAX_TENANTS_LISTED]
 
-    def _chosen(self, user: UserFacts, request: Request, serving: tuple[int, ...]) -> set[str | None]:
+    def _reader(self, user: UserFacts, known: dict[str, Tenant | None]) -> Reader:
+        """Reads the facts of a user, given the tenants of all memberships, for each policy and request.
+
+        The trigger reads no more tenants than it needs; where it would read all of them at once, that makes no
+        difference to what it decides.
+        """
+        if len(known) <= tenancy.BATCH:
+            facts = Facts(user, known)
+            return lambda _, __: facts
+        return lambda at, request: self._facts(at, user, request)
+
+    def _chosen(self, facts: Reader, request: Request, serving: tuple[int, ...]) -> set[str | None]:
         """The tenant that is chosen without a hint, under each policy."""
         chosen: set[str | None] = set()
         for at in serving:
-            facts = self._facts(at, user, request)
-            choice = tenancy.choose(self._policies[at], facts.user, facts.tenants, request)
+            known = facts(at, request)
+            choice = tenancy.choose(self._policies[at], known.user, known.tenants, request)
             chosen.add(choice.tenant.id if choice.tenant else None)
         return chosen
 
-    def _case(self, way: Way, tenant: str | None, user: UserFacts, request: Request, serving: tuple[int, ...]) -> Case:
-        now = self._everyone.now
-        outcomes = tuple(decide(self._policies[at], self._facts(at, user, request), request, now) for at in serving)
-        return Case(way, tenant, request, outcomes)
+    def _case(
+        self, way: Way, tenant: str | None, facts: Reader, request: Request, serving: tuple[int, ...]
+    ) -> Iterator[Case]:
+        """The case of a request, unless it is known that the policies make the same of it."""
+        known = [facts(at, request) for at in serving]
+        if not self._unchanged(serving, known[0], request):
+            now = self._everyone.now
+            decided = (decide(self._policies[at], each, request, now) for at, each in zip(serving, known, strict=True))
+            yield Case(way, tenant, request, tuple(decided))
 
     def _facts(self, at: int, user: UserFacts, request: Request) -> Facts:
         """The facts as the trigger reads them."""

@@ -18,6 +18,7 @@ from claimsmith.engine.decide import Refusal
 from claimsmith.engine.language import is_privileged
 from claimsmith.engine.reads import reads
 from claimsmith.engine.reasons import Reason
+from claimsmith.engine.unchanged import Unchanged
 from claimsmith.engine.ways import ANY_OTHER_CLIENT, ways
 from claimsmith.errors import Code, OperationError
 from claimsmith.policy import compile as compile_policy
@@ -30,7 +31,9 @@ from claimsmith.store import bundles
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.facts import Facts
     from claimsmith.engine.ways import Ways
     from claimsmith.policy import Draft
     from claimsmith.service.everyone import Person
@@ -46,6 +49,9 @@ EXAMPLES: Final = 3
 #: What no token depends on: the authorizer's routes, how long rows are cached, and a list that follows from other rows.
 _NO_TOKEN: Final = ("routes", "scopes")
 _NO_TOKEN_SETTINGS: Final = ("cache_seconds",)
+
+#: What no row of the policy says.
+_NO_ROW: Final = ("format", "scopes")
 
 #: What everyone gets where nothing is in force.
 _NOTHING_IN_FORCE: Final = Refusal(
@@ -221,7 +227,7 @@ def plan(
         pointer.version if pointer else None,
         staging.candidate if staging else None,
         digest,
-        list(differences(in_force, document)),
+        list(differences(_of_rows(in_force), _of_rows(document))),
     )
     if not _may_differ(old, document):
         return result
@@ -242,6 +248,11 @@ def _document(rows: Table, number: int) -> dict[str, Any]:
     if document is None:
         raise OperationError(Code.NOT_FOUND, f"Version {number}, which is in force or staged, does not exist.")
     return document
+
+
+def _of_rows(document: Document) -> dict[str, Any]:
+    """The part of a document that people write in rows."""
+    return {name: value for name, value in document.items() if name not in _NO_ROW}
 
 
 def _of_tokens(document: Document) -> dict[str, Any]:
@@ -285,6 +296,10 @@ class _Planner:
         ]
         self.claim_names = [policy.settings.claim_names for policy in self.policies]
         self.privileged = [policy.settings.privileged_scopes for policy in self.policies]
+        pairs = ((before, documents[-1]) for before in old)
+        self.unchanged = [
+            Unchanged(pair, (policy, self.policies[-1])) for pair, policy in zip(pairs, self.policies, strict=False)
+        ]
         self.ways: Ways = ways(documents, only=_only(documents))
         self.everyone = Everyone(rows, reads(documents), pool, now)
         self.classes = Classes(
@@ -293,6 +308,7 @@ class _Planner:
             self.everyone,
             self.judge,
             serving=self.serving,
+            unchanged=self.is_unchanged,
             pool_id="" if pool is None else pool.id,
         )
         self.effects: dict[Change, Effect] = {}
@@ -304,6 +320,9 @@ class _Planner:
             return (0,)
         staged = self.staging is not None and self.staging.serves(subject)
         return (1 if staged else 0, last)
+
+    def is_unchanged(self, serving: tuple[int, ...], facts: Facts, request: Request) -> bool:
+        return len(serving) > 1 and self.unchanged[serving[0]].is_unchanged(facts, request)
 
     def run(self, result: Plan, sample: int | None, progress: Callable[[int], None]) -> None:
         try:

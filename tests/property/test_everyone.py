@@ -6,24 +6,30 @@ The requests here are a wide product of clients, sources, scopes, tenants and cl
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain, combinations, product
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from claimsmith.cognito.event import MANAGED_LOGIN, Request
 from claimsmith.engine import Facts, Tenant, decide, from_document, read_tenant, read_user
+from claimsmith.engine.codec import encode
 from claimsmith.engine.comparison import Change, Side, compare
 from claimsmith.engine.facts import MACHINE
 from claimsmith.engine.reads import reads
+from claimsmith.engine.staging import Staging
 from claimsmith.engine.ways import ways
+from claimsmith.errors import PolicyError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.service.classes import Case, Classes
 from claimsmith.service.everyone import Everyone, Person, Profile
+from claimsmith.service.plan import plan
 from claimsmith.store.dynamodb import Table
 from claimsmith.store.pool import Memberships
+from claimsmith.table import version_sk
 from tests import events
 from tests.integration.memory_dynamodb import holding
 from tests.policies import NOW, policy_rows
@@ -197,3 +203,51 @@ def test_the_changes_of_each_user_are_those_of_every_request(
     facts = Facts(MACHINE, tenants)
     expected = set().union(*(changes(request, sides, facts) for request in machine_requests(clients, metadata)))
     assert managed(machines) == managed(expected)
+
+
+@settings(max_examples=10)
+@given(policies(), policies(), policies(), populations(), st.sampled_from([None, 0, 50, 100]))
+def test_a_plan_counts_the_users_that_deciding_each_counts(
+    before: Policy, staged: Policy, after: Policy, population: tuple[Rows, dict[str, Profile]], percent: int | None
+) -> None:
+    rows = [row for row in population[0] if row["pk"] != "BUNDLE"]
+    documents, sides = zip(*map(compiled, (before, staged, after)), strict=True)
+    stored: Rows = []
+    for number, document in ((1, documents[0]), (2, documents[1])):
+        written, digest = encode(document)
+        stored.append({"pk": "BUNDLE", "sk": version_sk(number), "digest": digest, "document": written})
+    pointer = {"pk": "BUNDLE", "sk": "CURRENT", "version": 1, "digest": stored[0]["digest"], "revision": 1}
+    serves = Staging(2, percent or 0).serves
+    if percent is not None:
+        pointer |= {"candidate": 2, "percent": percent}
+    try:
+        found = plan(
+            Table(holding([*rows, *stored, pointer]), "claimsmith"),
+            from_rows(policy_rows(**after.sections())),
+            clock=lambda: NOW,
+        )
+    except PolicyError:  # a claim may not change its meaning
+        assume(False)  # noqa: FBT003 - hypothesis takes it so
+        raise
+    tried = list(documents)
+    clients, metadata = clients_of(tried), metadata_of(tried)
+    tenants: dict[str, Tenant | None] = dict.fromkeys(TENANTS)
+    for row in rows:
+        if row["sk"] == "TENANT" and isinstance(tenant := read_tenant(row, NOW), Tenant):
+            tenants[tenant.id] = tenant
+    expected: Counter[Change] = Counter()
+    changed = 0
+    for sub in sorted({row["pk"].removeprefix("USER#") for row in rows if row["pk"].startswith("USER#")}):
+        facts = Facts(read_user([row for row in rows if row["pk"] == f"USER#{sub}"], NOW), tenants)
+        person = Person(sub, facts.user, Profile(sub))
+        served = [sides[1] if percent is not None and serves(sub) else sides[0], sides[2]]
+        of_user = managed(
+            set().union(*(changes(request, served, facts) for request in requests(person, clients, metadata)))
+        )
+        expected.update(of_user)
+        changed += bool(of_user)
+    assert found.users == changed
+    of_users = Counter({effect.change: effect.users for effect in found.effects if effect.users})
+    assert managed(set(of_users)) == set(expected)
+    exact = [each for each in of_users if not each.name.startswith("legacy/")]
+    assert {each: of_users[each] for each in exact} == {each: expected[each] for each in exact}

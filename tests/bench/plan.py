@@ -1,0 +1,133 @@
+"""What a plan costs by the number of users: seconds and peak memory, each size in a process of its own.
+
+Run: ``.venv/bin/python tests/bench/plan.py``. A table and ``bench-plan.json``, no assertions. DynamoDB is
+replaced by pages made up in memory as they are asked for, so the seconds are those of Claimsmith alone: a scan of
+100,000 users adds about 100 requests to them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from claimsmith import table
+from claimsmith.engine.codec import encode
+from claimsmith.policy import compile as compile_policy
+from claimsmith.policy import from_rows
+from claimsmith.service.plan import plan
+from claimsmith.store.attributes import encode_row
+from claimsmith.store.dynamodb import Table
+from tests.integration.memory_dynamodb import MemoryDynamoDB, holding
+from tests.policies import NOW, membership_row, policy_rows, tenant_row, user_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Users, and whether no two of them are alike.
+SIZES = [(1_000, False), (10_000, False), (100_000, False), (1_000, True), (10_000, True)]
+
+ROLES = [f"role-{number:02d}" for number in range(20)]
+TENANTS = 500
+
+LINE = "{:>8} {:>13} {:>8} {:>8} {:>8} {:>8}\n"
+
+#: Rows of one page: 1 MB of rows like these.
+PAGE = 3_000
+
+
+def policy(*, wider: bool) -> list[dict[str, Any]]:
+    """Twenty roles, fifty rules, three clients; the wider one gives one role a scope and a rule another value."""
+    rules = {
+        f"rule-{number:02d}": {
+            "order": number,
+            "when": {"field": "tenant.plan", "op": "equals", "value": f"plan-{number % 10}"},
+            "access_claims": {f"claim_{number % 7}": number + (wider and number == 7)},
+        }
+        for number in range(50)
+    }
+    roles = {name: {"scopes": [f"api/{name}"]} for name in ROLES}
+    roles[ROLES[3]]["scopes"] += ["admin/users"] * wider
+    clients = {"web": {"name": "web"}, "mobile": {"audience": True}, "batch": {"roles": [ROLES[0]]}}
+    return policy_rows(settings={"privileged_scopes": ["admin/*"]}, roles=roles, clients=clients, rules=rules)
+
+
+def users(count: int, *, unlike: bool) -> Iterator[dict[str, Any]]:
+    """The rows of so many users, a third of them in two tenants, made up one after the other."""
+    chance = random.Random(1)  # noqa: S311 - a reproducible choice
+    for number in range(count):
+        sub = f"{number:08d}-9d6b-4a3e-8a57-0d6b2f0c9e11"
+        tenants = chance.sample(range(TENANTS), 2 if number % 3 == 0 else 1)
+        yield user_row(sub, username=f"user{number}", **({"claims": {"number": number}} if unlike else {}))
+        for tenant in sorted(tenants):
+            yield membership_row(sub, f"tenant-{tenant:03d}", roles=chance.sample(ROLES[:8], 2))
+
+
+class Pages(MemoryDynamoDB):
+    """A table whose users are made up page by page."""
+
+    def __init__(self, count: int, *, unlike: bool) -> None:
+        super().__init__()
+        self.source = users(count, unlike=unlike)
+
+    def scan(self, **_: Any) -> dict[str, Any]:  # noqa: ANN401 - requests of botocore have no type
+        page = [encode_row(row) for _, row in zip(range(PAGE), self.source, strict=False)]
+        answer: dict[str, Any] = {"Items": page}
+        if len(page) == PAGE:
+            answer["LastEvaluatedKey"] = {name: page[-1][name] for name in (table.PK, table.SK)}
+        return answer
+
+
+def measured(count: int, *, unlike: bool) -> dict[str, Any]:
+    """Seconds and peak memory (MB) of one plan, and what it found."""
+    document, digest = encode(compile_policy(from_rows(policy(wider=False))))
+    client = Pages(count, unlike=unlike)
+    client.items = holding(
+        [
+            {"pk": table.BUNDLE, "sk": table.CURRENT, "version": 1, "digest": digest, "revision": 1, "hold": False},
+            {"pk": table.BUNDLE, "sk": table.version_sk(1), "digest": digest, "document": document},
+            *(tenant_row(f"tenant-{number:03d}", plan=f"plan-{number % 10}") for number in range(TENANTS)),
+        ]
+    ).items
+    began = time.perf_counter()
+    found = plan(Table(client, "claimsmith"), from_rows(policy(wider=True)), clock=lambda: NOW)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "users": found.users_read,
+        "unlike": unlike,
+        "different_users": found.classes,
+        "changed": found.users,
+        "seconds": round(seconds, 2),
+        "peak_mb": round(peak, 1),
+    }
+
+
+def main() -> None:
+    """Measure each size in a process of its own, since a peak never goes down."""
+    if len(sys.argv) > 1:
+        sys.stdout.write(json.dumps(measured(int(sys.argv[1]), unlike=sys.argv[2] == "unlike")) + "\n")
+        return
+    results = []
+    header = ("users", "no two alike", "decided", "changed", "seconds", "peak MB")
+    sys.stdout.write(LINE.format(*header))
+    for count, unlike in SIZES:
+        arguments = [sys.executable, __file__, str(count), "unlike" if unlike else "alike"]
+        ran = subprocess.run(arguments, check=True, capture_output=True, text=True)
+        result = json.loads(ran.stdout)
+        results.append(result)
+        sys.stdout.write(LINE.format(*(str(value).lower() for value in result.values())))
+    (ROOT / "bench-plan.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
