@@ -114,6 +114,9 @@ class Personas(Construct):
                     ("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
                     (_PROTECTED_RESOURCE,),
                 ),
+                # `claimsmith apply` shows first whose tokens change, so it reads everyone.
+                iam.PolicyStatement(sid="ReadEveryone", actions=["dynamodb:Scan"], resources=[table.table_arn]),
+                by_leading_keys("ListTenants", table, ("dynamodb:Query",), (names.TENANT,), index=names.BY_SK),
                 _find_users(user_pool),
                 iam.PolicyStatement(
                     sid="SignOut",
@@ -135,6 +138,12 @@ def _find_users(user_pool: cognito.IUserPool) -> iam.PolicyStatement:
     """Find the subject of a username or e-mail address, the key of rows, and the groups that count for roles."""
     return iam.PolicyStatement(
         sid="FindUsers",
-        actions=["cognito-idp:AdminGetUser", "cognito-idp:AdminListGroupsForUser", "cognito-idp:ListUsers"],
+        actions=[
+            "cognito-idp:AdminGetUser",
+            "cognito-idp:AdminListGroupsForUser",
+            "cognito-idp:ListGroups",
+            "cognito-idp:ListUsers",
+            "cognito-idp:ListUsersInGroup",
+        ],
         resources=[user_pool.user_pool_arn],
     )

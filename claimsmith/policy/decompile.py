@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS
-from claimsmith.policy.draft import ORDER, ORDER_STEP, SECTIONS, SETTINGS_SECTION, Draft, Entry, ordered
+from claimsmith.policy.documents import KINDS, SETTINGS_SECTION
+from claimsmith.policy.draft import ORDER, ORDER_STEP, Draft, Entry, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,4 +45,4 @@ def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in settings.items() if value != []}, "claim_names": names}
 
 
-assert {"roles", "groups", "rules", *_AS_WRITTEN, "tests"} == set(SECTIONS)  # noqa: S101 - a new section is a new entry
+assert {"roles", "groups", "rules", *_AS_WRITTEN, "tests"} == set(KINDS)  # noqa: S101 - a new section is a new entry

@@ -9,7 +9,8 @@ from claimsmith import table
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy.decompile import decompile
-from claimsmith.policy.draft import SETTINGS_SECTION, Draft, ordered
+from claimsmith.policy.documents import SETTINGS_SECTION
+from claimsmith.policy.draft import Draft, ordered
 from claimsmith.store import bundles
 
 if TYPE_CHECKING:

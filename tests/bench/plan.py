@@ -57,7 +57,11 @@ def policy(*, wider: bool) -> list[dict[str, Any]]:
     }
     roles = {name: {"scopes": [f"api/{name}"]} for name in ROLES}
     roles[ROLES[3]]["scopes"] += ["admin/users"] * wider
-    clients = {"web": {"name": "web"}, "mobile": {"audience": True}, "batch": {"roles": [ROLES[0]]}}
+    clients: dict[str, dict[str, Any]] = {
+        "web": {"name": "web"},
+        "mobile": {"audience": True},
+        "batch": {"roles": [ROLES[0]]},
+    }
     return policy_rows(settings={"privileged_scopes": ["admin/*"]}, roles=roles, clients=clients, rules=rules)
 
 
