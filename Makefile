@@ -1,4 +1,4 @@
-# `make` alone says what there is.
+# `make` alone lists the targets.
 # The Python that the functions are deployed on (infra/config.py).
 DEPLOYED := 3.13
 # Programs of a name that a version manager (pyenv, asdf, mise, uv) keeps in its folder.
@@ -71,7 +71,7 @@ docs: install  ## build the documentation site in docs/_build; a broken link is 
 	$(BIN)/python -m sphinx -W --keep-going --quiet --builder html docs docs/_build
 	@echo "The site begins at docs/_build/index.html."
 
-recording: install  ## record the demonstration anew for the README; after make demo
+recording: install  ## record the demonstration again for the README; after make demo
 	$(BIN)/python -m demo record docs/demo.svg
 
 release: install .local/release/installed  ## make a release: version, changelog, wheel, bill of materials (VERSION=1.2.3)
