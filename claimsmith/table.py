@@ -28,6 +28,7 @@ TEST: Final = "TEST#"
 BUNDLE: Final = "BUNDLE"
 CURRENT: Final = "CURRENT"
 VERSION: Final = "V#"
+PAST: Final = "PAST#"
 NAMES: Final = "NAMES"
 LEASE: Final = "LEASE"
 PROBLEMS: Final = "PROBLEMS"
@@ -54,6 +55,11 @@ ATTRIBUTES: Final = ({"AttributeName": PK, "AttributeType": "S"}, {"AttributeNam
 def version_sk(version: int) -> str:
     """The sort key of a bundle version: eight digits, so that keys sort in numeric order."""
     return f"{VERSION}{version:08d}"
+
+
+def past_sk(revision: int) -> str:
+    """The sort key of what the pointer was at a revision: ten digits, so that keys sort in numeric order."""
+    return f"{PAST}{revision:010d}"
 
 
 def is_streamed(pk: str) -> bool:

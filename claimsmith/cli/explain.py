@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from claimsmith.cli import completion, panels, requests
-from claimsmith.cli.preview import refused, show_outcome, show_problems
+from claimsmith.cli.preview import as_of_data, refused, show_as_of, show_outcome, show_problems
 from claimsmith.cli.requests import Options, asked
 from claimsmith.engine.explanation import Target
 from claimsmith.service.compare import item_differences
@@ -83,8 +83,9 @@ def explain_command(  # noqa: PLR0913 - the options of a request
     result = _explained(request, targets)
     other = None if compare is None else _explained(replace(request, version=compare), targets)
     if session.as_json:
-        session.out.print_json(json.dumps(_data(result, other)))
+        session.out.print_json(json.dumps({**_data(result, other), **as_of_data(request.past)}))
     else:
+        show_as_of(session, request.past)
         _show(session, result)
         if other is not None:
             _show_differences(session, result, other)

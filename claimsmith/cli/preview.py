@@ -16,6 +16,7 @@ from claimsmith.engine.decide import Refusal
 from claimsmith.errors import Code
 from claimsmith.service.compare import claim_differences
 from claimsmith.service.preview import Preview, preview
+from claimsmith.service.times import iso
 
 if TYPE_CHECKING:
     from claimsmith.cli.requests import Asked
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from claimsmith.engine.facts import Problem
     from claimsmith.engine.reasons import Reason
     from claimsmith.service.compare import ClaimDifference
+    from claimsmith.service.past import AsOf
 
 
 def register(app: typer.Typer) -> None:
@@ -67,8 +69,9 @@ def preview_command(  # noqa: PLR0913 - the options of a request
     result = _previewed(request)
     other = None if compare is None else _previewed(replace(request, version=compare))
     if session.as_json:
-        session.out.print_json(json.dumps(_data(result, other)))
+        session.out.print_json(json.dumps({**_data(result, other), **as_of_data(request.past)}))
     else:
+        show_as_of(session, request.past)
         _show(session, result)
         if other is not None:
             _show_differences(session, result, other)
@@ -124,6 +127,25 @@ def _show(session: Session, result: Preview) -> None:
             grid.add_row(*(escape(cell) for cell in cells))
     session.out.print(grid)
     show_problems(session, outcome.problems)
+
+
+def as_of_data(past: AsOf | None) -> dict[str, Any]:
+    """What is known about the time that was asked for; nothing if it is now."""
+    if past is None:
+        return {}
+    gaps = past.gaps
+    return {"as_of": {"time": iso(past.at), "exact": not gaps, "gaps": [gap._asdict() for gap in gaps]}}
+
+
+def show_as_of(session: Session, past: AsOf | None) -> None:
+    """Print the time that was asked for, and what is not known about it."""
+    if past is None:
+        return
+    gaps = past.gaps
+    session.out.print(f"As of {iso(past.at)}{', which is not certain' if gaps else ''}.", highlight=False)
+    for gap in gaps:
+        text = f"  not known: {gap.row}: {gap.why}" if gap.row else f"  not known: {gap.why}"
+        session.out.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_outcome(session: Session, outcome: object, version: int) -> None:

@@ -22,12 +22,15 @@ from claimsmith.engine.language import TENANT_HINT
 from claimsmith.errors import Code, EventError, OperationError
 from claimsmith.policy.yaml import FileError, load_rows
 from claimsmith.service.hypothetical import is_policy, suppose
+from claimsmith.service.past import as_of
+from claimsmith.service.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from collections.abc import Set as AbstractSet
 
     from claimsmith.cli.session import Session
+    from claimsmith.service.past import AsOf
     from claimsmith.store.dynamodb import Table
 
 _PREFIX: Final = "TokenGeneration_"
@@ -73,7 +76,14 @@ Compare = Annotated[
         autocompletion=completion.versions,
     ),
 ]
-At = Annotated[int | None, typer.Option(help="Answer as of this time, in epoch seconds.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="T",
+        help="Answer as of this time: 2027-01-31T18:00Z, a day, epoch seconds, or 2h, 7d (ago). Needs --audit-table to "
+        "know what rows were then.",
+    ),
+]
 
 REQUESTED: Final = "Request this scope; default: as in an API sign-in, or openid. Repeatable."
 IN_GROUP: Final = "Use this group instead of the user's groups in the pool. Repeatable."
@@ -93,7 +103,7 @@ class Options:
     event: Path | None
     rows: list[Path] | None
     version: int | None
-    at: int | None
+    at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,7 @@ class Asked:
         rows: the table, or what is supposed of it.
         version: decide with this version of the policy instead of the one that would serve.
         clock: epoch seconds.
+        past: what is known about the time that was asked for; None if it is now.
         issuer: the value of ``iss``; empty if unknown.
         readable: the attributes that the app client may read; None for all.
     """
@@ -112,6 +123,7 @@ class Asked:
     rows: Table
     version: int | None
     clock: Callable[[], float]
+    past: AsOf | None
     issuer: str
     readable: AbstractSet[str] | None
 
@@ -129,12 +141,16 @@ def asked(session: Session, options: Options) -> Asked:
     if options.version is not None and any(map(is_policy, given)):
         message = "--with has rows of the policy, which make a version of their own. Leave out --version."
         raise OperationError(Code.BAD_ARGUMENT, message)
-    at = options.at
+    now = session.now()
+    at = None if options.at is None else moment(options.at, now)
+    past = None if at is None else as_of(session.rows, session.past_audit, at, now)
+    rows = session.rows if past is None else past.rows
     return Asked(
         request,
-        suppose(session.rows, given) if given else session.rows,
+        suppose(rows, given) if given else rows,
         options.version,
         time.time if at is None else lambda: float(at),
+        past,
         session.pool.issuer if session.pool else "",
         session.pool.readable(request.client_id) if session.pool else None,
     )

@@ -48,6 +48,11 @@ class Session:
         client = connect(PATIENT, endpoint_url=self.connection.endpoint_url, region=self.connection.region)
         return Table(client, self.connection.audit_table)
 
+    @property
+    def past_audit(self) -> Table | None:
+        """The audit table; None if none is given."""
+        return self.audit if self.connection.audit_table else None
+
     @cached_property
     def pool(self) -> Pool | None:
         """The user pool; None without ``--user-pool-id``."""

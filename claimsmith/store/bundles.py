@@ -1,4 +1,4 @@
-"""Stored bundles: immutable versions, and the pointer to the active one."""
+"""Stored bundles: immutable versions, the pointer to the active one, and what the pointer was before."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith import table
 from claimsmith.engine.codec import BundleError, decode
 from claimsmith.engine.facts import Problem
-from claimsmith.engine.staging import Staging, read_staging
+from claimsmith.engine.staging import MAX_VERSION, Staging, read_staging
 from claimsmith.errors import Code, OperationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.store.dynamodb import Table
 
     Row = Mapping[str, Any]
+
+_MAX_REVISION: Final = 9_999_999_999
 
 _VERSION_SK: Final = re.compile(rf"{re.escape(table.VERSION)}([0-9]{{8}})")
 
@@ -249,30 +251,100 @@ def move(
     Raises:
         ConditionError: somebody else has moved it.
     """
+    if last is not None:
+        # Before it is replaced, so that a process that is killed in between loses nothing; what it was never changes.
+        rows.put(_pointer_row(table.past_sk(last.revision), last))
     revision = last.revision + 1 if last else 1
     if version_claims is None and last is not None:
         version_claims = last.version_claims
     moved = Pointer(version.number, version.digest, revision, hold, staging, None, by, at, version_claims)
-    row = {
-        table.PK: table.BUNDLE,
-        table.SK: table.CURRENT,
-        "version": moved.version,
-        "digest": moved.digest,
-        "revision": moved.revision,
-        "hold": moved.hold,
-        "updated_by": by,
-        "updated_at": at,
-    }
-    if staging is not None:
-        row |= {"candidate": staging.candidate, "percent": staging.percent, "subjects": sorted(staging.subjects)}
-    if version_claims is not None:
-        row["version_claims"] = list(version_claims)
     rows.put(
-        row,
+        _pointer_row(table.CURRENT, moved),
         condition="revision = :revision" if last else "attribute_not_exists(pk)",
         values={":revision": last.revision} if last else None,
     )
     return moved
+
+
+def _pointer_row(sk: str, pointer: Pointer) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        table.PK: table.BUNDLE,
+        table.SK: sk,
+        "version": pointer.version,
+        "digest": pointer.digest,
+        "revision": pointer.revision,
+        "hold": pointer.hold,
+    }
+    optional = {"updated_by": pointer.updated_by, "updated_at": pointer.updated_at}
+    row |= {name: value for name, value in optional.items() if value is not None}
+    staging = pointer.staging
+    if staging is not None:
+        row |= {"candidate": staging.candidate, "percent": staging.percent, "subjects": sorted(staging.subjects)}
+    if pointer.version_claims is not None:
+        row["version_claims"] = list(pointer.version_claims)
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class PastPointer:
+    """The row ``BUNDLE CURRENT`` as it was at some time.
+
+    Attributes:
+        row: the row; None if no version was active.
+        recorded: it is what the row was; False if it is made up of when versions were created, because the moves of
+            that time are not recorded.
+    """
+
+    row: Row | None
+    recorded: bool
+
+
+def past_pointer(rows: Table, at: int) -> PastPointer:
+    """The pointer as it was at a time.
+
+    Args:
+        rows: the table.
+        at: epoch seconds; a move within this second has happened.
+
+    Raises:
+        OperationError: as ``versions``.
+        StoreError: DynamoDB is unavailable.
+    """
+    expected: int | None = None
+    known = True
+    for row in _pointer_rows(rows):
+        revision, since = _seconds(row, "revision"), _seconds(row, "updated_at")
+        # A revision that is missing was the pointer of an earlier release, which kept none.
+        known = known and revision is not None and since is not None and expected in (None, revision)
+        if not known:
+            break
+        assert revision is not None  # noqa: S101 - for the type checker
+        assert since is not None  # noqa: S101 - for the type checker
+        if since <= at:
+            return PastPointer({**row, table.SK: table.CURRENT}, recorded=True)
+        expected = revision - 1
+    else:
+        if not expected:
+            return PastPointer(None, recorded=True)
+    return PastPointer(_newest_at(rows, at), recorded=False)
+
+
+def _pointer_rows(rows: Table) -> Iterator[Row]:
+    """What the pointer is and has been, newest first."""
+    row = rows.get(table.BUNDLE, table.CURRENT)
+    if row is not None:
+        yield row
+        for page in rows.range(table.past_sk(0), table.past_sk(_MAX_REVISION), pk=table.BUNDLE, descending=True):
+            yield from page
+
+
+def _newest_at(rows: Table, at: int) -> Row | None:
+    """A pointer to the newest version that there was at a time."""
+    for page in rows.range(table.version_sk(0), table.version_sk(MAX_VERSION), pk=table.BUNDLE, descending=True):
+        for version in map(_version, page):
+            if version.created_at is not None and version.created_at <= at:
+                return _pointer_row(table.CURRENT, Pointer(version.number, version.digest, 0, hold=False))
+    return None
 
 
 def touch(rows: Table, last: Pointer) -> Pointer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -242,6 +243,14 @@ class Table:
             return parsedate_to_datetime(date).timestamp()
         except (TypeError, ValueError):
             return None
+
+    def created_at(self) -> int:
+        """When the table was made; epoch seconds."""
+        response = self._call("describe_table", {"TableName": self.name})
+        made = response.get("Table", {}).get("CreationDateTime")
+        if not isinstance(made, datetime):
+            raise StoreError(Code.AWS_UNREACHABLE, "The response has no time. Check that the endpoint is DynamoDB's.")
+        return int(made.timestamp())
 
     def batch_get(self, keys: Sequence[Key], *, consistent: bool = False) -> list[dict[str, Any]]:
         """The rows of these keys that exist, in any order."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from claimsmith.cli.main import main
+from claimsmith.service.audit import Change, record
+from claimsmith.store.attributes import encode_row
+from claimsmith.table import PK, SK
 from tests.conftest import TABLE
 
 if TYPE_CHECKING:
@@ -80,3 +84,23 @@ def pool(rows: Table) -> tuple[str, str]:
     pool_id = client.create_user_pool(PoolName="people")["UserPool"]["Id"]
     made = client.admin_create_user(UserPoolId=pool_id, Username="alice")["User"]["Attributes"]
     return pool_id, next(entry["Value"] for entry in made if entry["Name"] == "sub")
+
+
+@pytest.fixture
+def changed(audit_rows: Table) -> Callable[..., None]:
+    """Have the publisher record a change."""
+    numbers = count(1)
+
+    def change(
+        pk: str,
+        sk: str,
+        before: dict[str, Any] | None,
+        after: dict[str, Any] | None,
+        *,
+        at: int = 1_800_000_000,
+        by_ttl: bool = False,
+    ) -> None:
+        old, new = (row and encode_row({PK: pk, SK: sk, **row}) for row in (before, after))
+        record(audit_rows, Change(f"{next(numbers):021d}", pk, sk, at, old, new, by_ttl))
+
+    return change

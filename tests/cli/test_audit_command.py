@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from claimsmith.service.audit import MAX_CLAIMED_BY, ROOM, Change, record
-from claimsmith.store.attributes import encode_row
+from claimsmith.service.audit import MAX_CLAIMED_BY, ROOM
 from claimsmith.table import PK, SK
 from tests.conftest import AUDIT_TABLE
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Ran
 
     Audit = Callable[..., Ran]
-    Row = dict[str, Any]
 
 #: 2027-01-15 08:00 UTC.
 AT = 1_800_000_000
@@ -32,18 +29,6 @@ ROLE = {"roles": ["viewer"], "updated_by": "cli:alice", "updated_at": AT}
 def audit(claimsmith: Callable[..., Ran]) -> Audit:
     """Run the command."""
     return lambda *arguments: claimsmith("--audit-table", AUDIT_TABLE, "audit", *arguments)
-
-
-@pytest.fixture
-def changed(audit_rows: Table) -> Callable[..., None]:
-    """Have the publisher record a change."""
-    numbers = count(1)
-
-    def change(pk: str, sk: str, before: Row | None, after: Row | None, *, at: int = AT, by_ttl: bool = False) -> None:
-        old, new = (row and encode_row({PK: pk, SK: sk, **row}) for row in (before, after))
-        record(audit_rows, Change(f"{next(numbers):021d}", pk, sk, at, old, new, by_ttl))
-
-    return change
 
 
 def test_each_change_says_what_differs_by_attribute_and_who_claims_to_have_made_it(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_right
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -30,11 +31,13 @@ class MemoryDynamoDB:
     Attributes:
         items: the rows, by key, as DynamoDB encodes them.
         page_size: rows that a scan reads at once.
+        made: when the table was made; epoch seconds.
     """
 
     def __init__(self, watcher: Callable[[Key, Item | None, Item | None], None] | None = None) -> None:
         self.items: dict[Key, Item] = {}
         self.page_size = 100
+        self.made = 0
         self._watcher = watcher
         self._lock = threading.RLock()
 
@@ -69,12 +72,15 @@ class MemoryDynamoDB:
             with self._lock:
                 keys = sorted(key for key in self.items if key[1] == values[":sk"]["S"])
             return {"Items": [dict(zip(("pk", "sk"), ({"S": part} for part in key), strict=True)) for key in keys]}
-        prefix = ""
-        if request["KeyConditionExpression"] != "pk = :pk":
+        prefix, low, high = "", "", chr(0x10FFFF)
+        if request["KeyConditionExpression"] == "pk = :pk AND sk BETWEEN :low AND :high":
+            low, high = values[":low"]["S"], values[":high"]["S"]
+        elif request["KeyConditionExpression"] != "pk = :pk":
             assert request["KeyConditionExpression"] == "pk = :pk AND begins_with(sk, :sk)"
             prefix = values[":sk"]["S"]
         with self._lock:
             keys = sorted(key for key in self.items if key[0] == values[":pk"]["S"] and key[1].startswith(prefix))
+            keys = [key for key in keys if low <= key[1] <= high]
             if not request["ScanIndexForward"]:
                 keys.reverse()
             limit = request.get("Limit", len(keys))
@@ -82,6 +88,9 @@ class MemoryDynamoDB:
         if limit <= len(keys) and "Limit" in request:
             answer["LastEvaluatedKey"] = dict(zip(("pk", "sk"), ({"S": part} for part in keys[limit - 1]), strict=True))
         return answer
+
+    def describe_table(self, *, TableName: str) -> Item:  # noqa: N803 - DynamoDB's names
+        return {"Table": {"TableName": TableName, "CreationDateTime": datetime.fromtimestamp(self.made, UTC)}}
 
     def put_item(self, **action: Any) -> Item:  # noqa: ANN401 - as above
         return self._write(action, "ConditionalCheckFailedException")
