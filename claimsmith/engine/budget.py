@@ -1,4 +1,4 @@
-"""Keeps a token within its budget: DESIGN section 5, step 7.
+"""Keeps a token within its budget: step 7 of docs/explanation/decision.md.
 
 What Cognito puts into a token by itself (groups, attributes, its own claims) is no ground for refusal: the user could
 sign in with it before there was a trigger. Over the budget, claims that may be left out go, as far as needed. Where all

@@ -108,7 +108,7 @@ class Rule(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """The settings of DESIGN section 4 that decide something when a token is made.
+    """The settings of a policy that decide something when a token is made.
 
     Attributes:
         claim_names: the name of each built-in claim; one that is absent is not emitted.

@@ -1,4 +1,4 @@
-"""Which claims a token has: DESIGN section 5, steps 5 and 6."""
+"""Which claims a token has: steps 5 and 6 of docs/explanation/decision.md."""
 
 from __future__ import annotations
 

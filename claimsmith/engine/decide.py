@@ -1,4 +1,4 @@
-"""The decision: what goes into a token, and why. Pure, total and deterministic (DESIGN section 5).
+"""The decision: what goes into a token, and why. Pure, total and deterministic (docs/explanation/decision.md).
 
 The trigger, preview and every other answer about a token come from this one function.
 """

@@ -1,4 +1,4 @@
-"""Which roles a subject has: DESIGN section 5, step 3."""
+"""Which roles a subject has: step 3 of docs/explanation/decision.md."""
 
 from __future__ import annotations
 

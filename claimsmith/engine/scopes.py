@@ -1,4 +1,4 @@
-"""Which scopes an access token has: DESIGN section 5, step 4, and the scopes of section 4."""
+"""Which scopes an access token has: step 4 of docs/explanation/decision.md."""
 
 from __future__ import annotations
 

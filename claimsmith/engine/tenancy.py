@@ -1,4 +1,4 @@
-"""Which tenant a token is for: DESIGN section 5, step 2.
+"""Which tenant a token is for: step 2 of docs/explanation/decision.md.
 
 A pinned or hinted tenant that is not usable refuses, with the same code whether it is unknown, foreign or suspended.
 A stored choice that is not usable yields no tenant, never another one.

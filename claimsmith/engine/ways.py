@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, REFRESH, SOURCES, Request
 from claimsmith.cognito.limits import ADMIN_SCOPE, CLIENT_ID, OIDC_SCOPES, SCOPE
 from claimsmith.engine.language import TENANT_HINT
+from claimsmith.engine.language.conditions import OPERATORS
 from claimsmith.engine.language.paths import METADATA
 from claimsmith.engine.reads import reads
 
@@ -243,7 +244,7 @@ class _Finder:
         names = sorted(
             {path[len(METADATA) :] for path in self.reads.paths if path.startswith(METADATA)} - {TENANT_HINT}
         )
-        values = [[None, *_tried(self.reads.operands.get(METADATA + name, ()))] for name in names]
+        values = [[None, *dict.fromkeys(_tried(self.reads.operands.get(METADATA + name, ())))] for name in names]
         count = 1
         for each in values:
             count *= len(each)
@@ -332,17 +333,15 @@ def _texts(operands: Iterable[Operand]) -> Iterator[str]:
 
 
 def _tried(operands: Iterable[Operand]) -> Iterator[str]:
-    """Texts that conditions tell apart: what they name, what begins or ends so, the numbers around, and another."""
+    """Texts that conditions distinguish, and another. A condition may read a text as something else."""
     yield _OTHER
     for operand in operands:
-        for text in _texts((operand,)):
-            yield text
-            if operand.op in ("starts_with", "ends_with", "contains_text"):
-                yield f"{_OTHER} {text}" if operand.op == "ends_with" else f"{text} {_OTHER}"
-        if isinstance(operand.value, int | float) and not isinstance(operand.value, bool):
-            yield from (str(operand.value - 1), str(operand.value), str(operand.value + 1))
-        elif isinstance(operand.value, bool):
-            yield from ("true", "false")
+        yield from _texts((operand,))
+        for sample in OPERATORS[operand.op].samples(operand.value) if operand.op in OPERATORS else ():
+            if isinstance(sample, bool):
+                yield from ("true", "false")
+            elif isinstance(sample, str | int | float):
+                yield str(sample)
 
 
 assert {API_SIGN_IN, *_OTHER_API, MANAGED_LOGIN, MACHINE_SOURCE} == SOURCES  # noqa: S101 - a new source is a new way

@@ -17,32 +17,37 @@ class OperandForm(NamedTuple):
         words: what the value must be, in messages and in ``docs/reference/policy.md``.
         accepts: whether a value is of this kind.
         schema: the JSON Schema of such values.
+        sample: such a value.
     """
 
     words: str
     accepts: Callable[[Any], bool]
     schema: Mapping[str, Any]
+    sample: Any
 
 
 _NOT_NULL: Final[Mapping[str, Any]] = {"not": {"type": "null"}}
 
 OPERANDS: Final[Mapping[Operand, OperandForm]] = {
-    "any": OperandForm("anything but null", lambda value: value is not None, _NOT_NULL),
-    "text": OperandForm("text", lambda value: isinstance(value, str), {"type": "string"}),
+    "any": OperandForm("anything but null", lambda value: value is not None, _NOT_NULL, "x"),
+    "text": OperandForm("text", lambda value: isinstance(value, str), {"type": "string"}, "x"),
     "number": OperandForm(
         "a number",
         lambda value: isinstance(value, int | float) and not isinstance(value, bool),
         {"type": "number"},
+        1,
     ),
     "list": OperandForm(
         "a list without nulls",
         lambda value: isinstance(value, list) and None not in value,
         {"type": "array", "items": _NOT_NULL},
+        ["x"],
     ),
-    "boolean": OperandForm("true or false", lambda value: isinstance(value, bool), {"type": "boolean"}),
+    "boolean": OperandForm("true or false", lambda value: isinstance(value, bool), {"type": "boolean"}, sample=True),
     "member": OperandForm(
         "text, a number, true or false",
         lambda value: isinstance(value, str | int | float),
         {"type": ["string", "number", "boolean"]},
+        "x",
     ),
 }

@@ -29,7 +29,7 @@ MAY_IMPORT["claimsmith.service"] = _PEERS
 MAY_IMPORT["claimsmith.simulator"] = _PEERS | {"claimsmith.service", "claimsmith.testing"}
 MAY_IMPORT["claimsmith.cli"] = MAY_IMPORT["lambdas"] = _PEERS | {"claimsmith.service"}
 
-#: Package -> the libraries that it may import beside the standard library; DESIGN section 2.
+#: Package -> the libraries that it may import beside the standard library.
 LIBRARIES: dict[str, set[str]] = {
     "claimsmith.errors": set(),
     "claimsmith.table": set(),

@@ -1,4 +1,4 @@
-"""The table is made as DESIGN says, and only rows that people edit feed the publisher."""
+"""The table is made as documented, and only rows that people edit feed the publisher."""
 
 from __future__ import annotations
 

@@ -16,8 +16,9 @@ from claimsmith.engine import scopes
 from claimsmith.engine.decide import Decision, Refusal
 from claimsmith.engine.explanation.role_plans import RolePlans, texts
 from claimsmith.engine.explanation.situation import REQUEST, Plan, one
-from claimsmith.engine.explanation.truth import ANY_TEXT, Truth
+from claimsmith.engine.explanation.truth import Truth
 from claimsmith.engine.language import is_privileged, is_unmanaged
+from claimsmith.engine.language.conditions import ANY_TEXT
 from claimsmith.engine.language.values import form_of, template_parts
 from claimsmith.engine.reasons import SETTINGS_ROW
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.event import SOURCES
 from claimsmith.engine.explanation.situation import REQUEST, Change
-from claimsmith.engine.language.conditions import OPERATORS, compiled
+from claimsmith.engine.language.conditions import ANY_TEXT, OPERATORS, compiled
 from claimsmith.engine.language.paths import ATTRIBUTES, METADATA, MISSING
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 #: Ways to bring about a condition that are looked at.
 _WAYS: Final = 8
-
-#: Stands for a text of which nothing is asked.
-ANY_TEXT: Final = "any"
 
 #: Paths that lead nowhere without a tenant.
 _OF_A_TENANT: Final = ("tenant.", "membership.")
@@ -113,7 +110,7 @@ class Truth:
             for tenant_id in value if isinstance(value, list) else [value]:
                 yield from self.tenants.choosing(str(tenant_id), f"{why}; ")
             return
-        wanted = _satisfying(name, value) if hold else _refuting(name, value)
+        wanted = _sample(name, value, hold=hold)
         action = "delete" if wanted is MISSING else "set"
         yield from self._at(path, action, None if wanted is MISSING else wanted, why)
 
@@ -165,26 +162,9 @@ def written(leaf: Mapping[str, Any]) -> str:
     return f"{name} {leaf['op']} {json.dumps(leaf['value'], ensure_ascii=False)}"
 
 
-def _satisfying(name: str, value: Any) -> Any:  # noqa: ANN401 - any claim value
-    """A value for which an operator holds; ``MISSING`` if it holds where there is none."""
+def _sample(name: str, value: Any, *, hold: bool) -> Any:  # noqa: ANN401 - any claim value
+    """A value for which an operator holds, or does not; ``MISSING`` if that is so where there is none."""
     operator = OPERATORS[name]
-    if operator.missing(value):
+    if operator.missing(value) == hold:
         return MISSING
-    match name:
-        case "in":
-            return value[0] if value else MISSING
-        case "less_than":
-            return value - 1
-        case "greater_than":
-            return value + 1
-        case "exists":
-            return ANY_TEXT
-        case _:
-            return value
-
-
-def _refuting(name: str, value: Any) -> Any:  # noqa: ANN401 - any claim value
-    """A value for which an operator does not hold; ``MISSING`` if it does not hold where there is none."""
-    if not OPERATORS[name].missing(value):
-        return MISSING
-    return ANY_TEXT if name == "exists" else value
+    return next((sample for sample in operator.samples(value) if operator.holds(sample, value) == hold), MISSING)

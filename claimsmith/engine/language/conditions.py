@@ -14,7 +14,7 @@ from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.language.values import CONVERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from claimsmith.engine.language.paths import EvaluationContext
 
@@ -62,6 +62,10 @@ def _numbers(field: object, value: object) -> bool:
 Operand = Literal["any", "text", "number", "list", "boolean", "member"]
 
 
+#: Stands for a text of which nothing is known.
+ANY_TEXT: Final = "any"
+
+
 class Operator(NamedTuple):
     """An operator on a field that is there.
 
@@ -71,6 +75,8 @@ class Operator(NamedTuple):
         holds: of the field and the value.
         missing: whether it holds for a missing field, by its value.
         default: its value where a condition leaves it out; None where it must not.
+        samples: fields that it distinguishes, by its value: the plainest for which it holds comes first. An operator
+            on lists names members. ``explain`` proposes them, ``plan`` tries them.
     """
 
     operand: Operand
@@ -78,6 +84,12 @@ class Operator(NamedTuple):
     holds: Callable[[Any, Any], bool]
     missing: Callable[[Any], bool] = lambda _: False
     default: bool | None = None
+    samples: Callable[[Any], Sequence[Any]] = lambda value: (value,)
+
+
+def _around(*steps: int) -> Callable[[Any], Sequence[Any]]:
+    """Numbers beside a number."""
+    return lambda value: [value + step for step in steps] if type(value) in _NUMBERS else ()
 
 
 _ALL: Final = frozenset({"any", "text", "list"})
@@ -92,20 +104,36 @@ OPERATORS: Final[Mapping[str, Operator]] = {
         "text",
         _TEXTS,
         lambda field, value: _texts(field, value) and field.startswith(value),
+        samples=lambda value: (value, f"{value} {ANY_TEXT}"),
     ),
-    "ends_with": Operator("text", _TEXTS, lambda field, value: _texts(field, value) and field.endswith(value)),
+    "ends_with": Operator(
+        "text",
+        _TEXTS,
+        lambda field, value: _texts(field, value) and field.endswith(value),
+        samples=lambda value: (value, f"{ANY_TEXT} {value}"),
+    ),
     "contains": Operator("member", _LISTS, _has_member),
-    "contains_text": Operator("text", _TEXTS, _has_part),
+    "contains_text": Operator("text", _TEXTS, _has_part, samples=lambda value: (value, f"{value} {ANY_TEXT}")),
     "in": Operator(
         "list",
         _ALL,
         lambda field, value: isinstance(value, list) and any(same(field, item) for item in value),
+        samples=lambda value: value if isinstance(value, list) else (),
     ),
     "exists": Operator(
-        "boolean", _ALL, lambda _, value: value is True, missing=lambda value: value is False, default=True
+        "boolean",
+        _ALL,
+        lambda _, value: value is True,
+        missing=lambda value: value is False,
+        default=True,
+        samples=lambda _: (ANY_TEXT,),
     ),
-    "less_than": Operator("number", _OPEN, lambda field, value: _numbers(field, value) and field < value),
-    "greater_than": Operator("number", _OPEN, lambda field, value: _numbers(field, value) and field > value),
+    "less_than": Operator(
+        "number", _OPEN, lambda field, value: _numbers(field, value) and field < value, samples=_around(-1, 0, 1)
+    ),
+    "greater_than": Operator(
+        "number", _OPEN, lambda field, value: _numbers(field, value) and field > value, samples=_around(1, 0, -1)
+    ),
 }
 
 #: The operators of formats 1 and 2 of a bundle, where ``contains`` also meant a part of a text.

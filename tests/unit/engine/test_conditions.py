@@ -1,4 +1,4 @@
-"""What each operator says of each type of field: the truth table of DESIGN section 4, and an oracle beside it."""
+"""The truth table of operators and types of fields, and an oracle to compare it with."""
 
 from __future__ import annotations
 

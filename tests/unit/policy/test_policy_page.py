@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import chdir
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
 import yaml
@@ -15,7 +15,7 @@ from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.event import parse as parse_event
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.language import ALWAYS_UNMANAGED, MAX_TENANTS_LISTED
-from claimsmith.engine.language.conditions import MAX_DEPTH, MAX_NODES, OPERATORS, compiled
+from claimsmith.engine.language.conditions import MAX_DEPTH, MAX_NODES, OPERATORS, Operand, compiled
 from claimsmith.engine.language.paths import FIXED, MISSING, OPEN, EvaluationContext, is_trusted, kind
 from claimsmith.engine.language.values import CONVERSIONS
 from claimsmith.errors import Code
@@ -150,10 +150,6 @@ def test_the_table_of_paths_is_that_of_the_engine() -> None:
     assert table == expected
 
 
-#: A value of each kind of operand.
-SAMPLES: Final = {"any": "x", "text": "x", "number": 1, "list": ["x"], "boolean": True, "member": "x"}
-
-
 def of_missing(op: str, value: object) -> str:
     """What an operator yields for a missing path."""
     request = parse_event(event())
@@ -165,13 +161,21 @@ def of_missing(op: str, value: object) -> str:
 def test_the_table_of_operators_is_that_of_the_engine() -> None:
     expected = {}
     for op, operator in OPERATORS.items():
-        missing = of_missing(op, SAMPLES[operator.operand])
+        missing = of_missing(op, OPERANDS[operator.operand].sample)
         if operator.operand == "boolean":
             missing += f"; {of_missing(op, value=False)} for `false`"
         fields = ", ".join(field for field in ("any", "text", "list") if field in operator.fields)
         expected[op] = (OPERANDS[operator.operand].words, fields, missing)
     table = {code(op): (value, fields, missing) for op, value, _, fields, missing in PAGE.table("`op`", "`value` is")}
     assert table == expected
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_explain_and_plan_have_a_field_for_which_an_operator_holds(op: str) -> None:
+    operator, value = OPERATORS[op], OPERANDS[OPERATORS[op].operand].sample
+    samples = operator.samples(value)
+    assert operator.missing(value) or operator.holds(samples[0], value) or operator.holds([samples[0]], value)
+    assert set(OPERANDS) == set(get_args(Operand))
 
 
 def test_every_operator_stands_in_an_example() -> None:
