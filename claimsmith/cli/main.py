@@ -47,12 +47,14 @@ _EXIT: Final = {
     Code.INPUT_UNREADABLE: 2,
     Code.AWS_UNREACHABLE: 3,
     Code.TABLE_MISSING: 3,
+    Code.TABLE_KEYS: 3,
     Code.ACCESS_DENIED: 3,
 }
 
 #: Remedies in terms of the command line, which the errors themselves do not know.
 _REMEDY: Final = {
     Code.AWS_UNREACHABLE: "Check --region, --endpoint-url and your AWS credentials.",
+    Code.TABLE_KEYS: "Check --table; the table name is the stack output TableName.",
     Code.TABLE_MISSING: "Check --table and --region; the table name is the stack output TableName.",
     Code.ACCESS_DENIED: "Check your AWS identity (aws sts get-caller-identity) and its permissions.",
     Code.NO_BUNDLE: "Apply a policy first: claimsmith apply FILE.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 import typer
 
 from claimsmith import policy
-from claimsmith.cli import plan_shown
+from claimsmith.cli import panels, plan_shown
 from claimsmith.cli.policy import Variables, variables
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
@@ -89,8 +89,8 @@ class FailOn(NamedTuple):
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("plan", rich_help_panel="Policy")(plan_command)
-    app.command("apply", rich_help_panel="Policy")(apply_command)
+    app.command("plan", rich_help_panel=panels.POLICY)(plan_command)
+    app.command("apply", rich_help_panel=panels.POLICY)(apply_command)
 
 
 def plan_command(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from claimsmith import policy
+from claimsmith.cli import panels
 from claimsmith.cli.session import Session
 from claimsmith.engine.staging import MAX_VERSION
 from claimsmith.errors import Code, ConfigurationError
@@ -40,9 +41,9 @@ Variables = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("lint")(lint_command)
-    app.command("export")(export_command)
-    app.command("schema")(schema_command)
+    app.command("lint", rich_help_panel=panels.POLICY)(lint_command)
+    app.command("export", rich_help_panel=panels.POLICY)(export_command)
+    app.command("schema", rich_help_panel=panels.POLICY)(schema_command)
 
 
 def lint_command(
@@ -53,7 +54,10 @@ def lint_command(
         Format | None, typer.Option("--format", help="Choose the output format; --json means --format json.")
     ] = None,
 ) -> None:
-    """Check a policy and list its errors and warnings. Exits with 1 if there is an error."""
+    """Check a policy and list its errors and warnings. Exits with 1 if there is an error.
+
+    Example: claimsmith lint policy.yaml
+    """
     session: Session = context.obj
     draft: Draft | None = None
     try:
@@ -130,7 +134,10 @@ def schema_command(
         Path | None, typer.Option("--output", "-o", help="Write to this file; default: print it.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of policy files, for completion and checks in your editor."""
+    """Print the JSON Schema of policy files, for completion and checks in your editor.
+
+    Example: claimsmith schema --output policy.schema.json
+    """
     session: Session = context.obj
     _write(session, policy.schema_text(), output)
 

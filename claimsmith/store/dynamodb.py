@@ -415,6 +415,9 @@ def _conditioned(action: dict[str, Any], condition: str | None, values: Row | No
     return action
 
 
+#: What DynamoDB says, and nothing but its texts tells, where a table has other keys or no such index.
+_OTHER_KEYS: Final = ("does not match the schema", "key schema element", "Missing the key", "specified index")
+
 #: The reasons for a cancelled transaction that mean that somebody else wrote a row.
 _CONFLICTS: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
@@ -447,7 +450,11 @@ def _store_error(error: ClientError, name: str) -> StoreError:
         return ThrottledError(Code.AWS_UNREACHABLE, "The table is written too fast. Try again later.")
     match code:
         case "ValidationException" | "SerializationException":
-            return InvalidRequestError(Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code}).")
+            if any(text in str(error) for text in _OTHER_KEYS):
+                refusal = Code.TABLE_KEYS, f"Table {name} does not have the keys of Claimsmith's table."
+            else:
+                refusal = Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code})."
+            return InvalidRequestError(*refusal)
         case "ResourceNotFoundException":
             return StoreError(
                 Code.TABLE_MISSING, f"There is no table {name} here. Check its name, the region and the account."
