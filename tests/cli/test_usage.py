@@ -61,7 +61,7 @@ def commands(command: Any, *path: str) -> Iterator[tuple[str, Any]]:  # noqa: AN
         yield " ".join(path), command
 
 
-ROOT: Final = get_command(app)
+ROOT: Final[Any] = get_command(app)
 COMMANDS: Final = dict(commands(ROOT))
 
 
