@@ -29,7 +29,7 @@ from claimsmith.service.versions import promote, publishing_status, resume, roll
 from claimsmith.store import bundles, drafts
 from claimsmith.store.attributes import decode_row
 from claimsmith.store.dynamodb import ConditionError, Table
-from claimsmith.table import create_table
+from claimsmith.table import create_table, past_sk
 from tests.conftest import TABLE
 from tests.integration.clients import WRITES
 from tests.integration.dynamodb_server import LoopbackDynamoDB
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from tests.conftest import Client
     from tests.integration.memory_dynamodb import Item, Key
 
-#: Lease, two transactions, version, pointer, lease.
-APPLY_WRITES: Final = 6
+#: Lease, two transactions, version, what the pointer was, pointer, lease.
+APPLY_WRITES: Final = 7
 
 #: Seconds that a process may take on a busy machine.
 PATIENCE: Final = 240
@@ -64,6 +64,8 @@ class Rules:
         self.broken: list[str] = []
         self.moves = 0
         self._policies: dict[int, str] = {}
+        self._pointers: dict[str, dict[str, Any]] = {}
+        self._kept: set[str] = set()
 
     def __call__(self, key: Key, before: Item | None, after: Item | None) -> None:
         if key[0] != "BUNDLE":
@@ -75,6 +77,10 @@ class Rules:
         elif key[1] == "NAMES":
             if after["revision"] != {"N": str(1 + int((before or {"revision": {"N": "0"}})["revision"]["N"]))}:
                 self.broken.append("what is known of names is written over what somebody else knew")
+        elif key[1] in self._pointers:
+            self._kept.add(key[1])
+            if decode_row(after) != self._pointers[key[1]]:
+                self.broken.append(f"{key} is not what the pointer was")
         elif before is not None:
             self.broken.append(f"{key} is given twice")
         else:
@@ -94,6 +100,9 @@ class Rules:
 
     def _pointed(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         self.moves += 1
+        if before["revision"] and past_sk(before["revision"]) not in self._kept:
+            self.broken.append(f"nothing keeps what the pointer was at revision {before['revision']}")
+        self._pointers[past_sk(after["revision"])] = {**after, "sk": past_sk(after["revision"])}
         if after["revision"] != before["revision"] + 1:
             self.broken.append(f"revision {after['revision']} follows {before['revision']}")
         if after["version"] not in self._policies:
@@ -265,7 +274,7 @@ WORK: Final = (
 FATES: Final[tuple[Fate, ...]] = ("lives", "dies before the write", "dies before the response", "sleeps")
 
 #: At which write, more often where a draft is half written.
-WRITE: Final = (1, 2, 3, 3, 3, 3, 4, 5, 6)
+WRITE: Final = (1, 2, 3, 3, 3, 3, 4, 5, 6, 7)
 
 
 #: Each of these dies at its first write or moves the pointer, in whatever order all of them run.
