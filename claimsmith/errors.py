@@ -136,6 +136,7 @@ class Code(StrEnum):
     IMPORT_REFUSED = "CS4023"
     INVALID_DIRECTORY_VALUE = "CS4024"
     NO_TESTS = "CS4028"
+    CURSOR_UNUSABLE = "CS4029"
 
     # CS4xxx: findings of doctor.
     POOL_PLAN = "CS4030"

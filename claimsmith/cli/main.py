@@ -24,6 +24,7 @@ from claimsmith.cli import (
     users,
     verifier,
     versions,
+    who,
 )
 from claimsmith.cli.options import Connection, shared_options_first
 from claimsmith.cli.session import Session
@@ -102,6 +103,7 @@ policy_tests.register(app)
 versions.register(app)
 preview.register(app)
 explain.register(app)
+who.register(app)
 audit.register(app)
 tenants.register(app)
 members.register(app)

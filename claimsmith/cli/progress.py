@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,13 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        # Printed above the bar on a terminal; what goes into a file or a pipe is left alone.
+        redirect_stdout=sys.stdout.isatty(),
+    ) as shown:
         task = shown.add_task(what, total=total)
         yield lambda done: shown.advance(task, done)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.cognito.limits import SUB
 from claimsmith.engine.facts import Problem, Tenant, User, UserFacts, read_tenant, read_user
+from claimsmith.errors import Code, OperationError
 from claimsmith.service.users import user_facts
 from claimsmith.store import directory
 from claimsmith.store.pool import Memberships
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from claimsmith.store.dynamodb import Table
     from claimsmith.store.pool import Pool
 
+
+#: In ``Person.last``, instead of a key.
+WITHOUT_ROWS: Final = ""
 
 #: The facts of a user without rows.
 NO_ROWS: Final = UserFacts(User())
@@ -48,7 +52,8 @@ class Person(NamedTuple):
 
     Attributes:
         profile: from the pool; without one, the user's name is taken to be the sub.
-        last: the key of the user's last row, after which ``Everyone.users`` can go on; None without rows.
+        last: after which ``Everyone.users`` can go on: the key of the user's last row; without rows, an empty text and
+            the sub.
     """
 
     sub: str
@@ -104,13 +109,13 @@ class Everyone:
         known.update((tenant_id, self.tenants[tenant_id]) for tenant_id in missing)
 
     def users(self, *, after: tuple[str, str] | None = None) -> Iterator[Person]:
-        """Every user, one at a time: those with rows in the order of the table, then the others in the pool.
+        """Every user, one at a time: those with rows in the order of the table, then the others in the pool by sub.
 
         Args:
             after: the ``last`` of a user: go on with the next one.
 
         Raises:
-            OperationError: Cognito is unavailable.
+            OperationError: Cognito is unavailable, or the user after whom to go on has no rows any more.
             StoreError: DynamoDB is unavailable.
         """
         profiles = None if self.pool is None else self._profiles(self.pool)
@@ -118,12 +123,12 @@ class Everyone:
         skipping = after if profiles is not None else None
         count = 0
         for found in directory.every_user(self.rows, after=after if skipping is None else None):
+            if skipping is not None and profiles is not None:
+                profiles.pop(found.sub, None)
+                skipping = None if found.last[0] == skipping[0] else skipping
+                continue
             if profiles is not None and found.sub not in profiles:
                 self.strangers += 1
-                continue
-            if skipping is not None and profiles is not None:
-                profiles.pop(found.sub)
-                skipping = None if found.last == skipping else skipping
                 continue
             if not SUB.fullmatch(found.sub):
                 self.unreadable += len(found.rows)
@@ -134,10 +139,15 @@ class Everyone:
             self.progress(count)
             profile = Profile(found.sub) if profiles is None else profiles.pop(found.sub)
             yield Person(found.sub, facts, profile, found.last)
-        for sub, profile in (profiles or {}).items():
+        if skipping is not None and skipping[0] != WITHOUT_ROWS:
+            message = "The user after whom to go on has no rows any more. Start again without --after."
+            raise OperationError(Code.CURSOR_UNUSABLE, message)
+        for sub in sorted(profiles or {}):
+            if profiles is None or (skipping is not None and sub <= skipping[1]):
+                continue
             count += 1
             self.progress(count)
-            yield Person(sub, NO_ROWS, profile)
+            yield Person(sub, NO_ROWS, profiles[sub], (WITHOUT_ROWS, sub))
 
     def _add(self, row: Mapping[str, object]) -> None:
         tenant = read_tenant(row, self.now)
