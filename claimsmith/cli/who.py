@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from claimsmith.cli import requests
+from claimsmith.cli import completion, panels, requests
 from claimsmith.cli.progress import progress
 from claimsmith.engine.holding import Question
 from claimsmith.service.who import ANY_OTHER, Search
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from claimsmith.cli.session import Session
     from claimsmith.service.who import Finding
 
-Tenant = Annotated[str | None, typer.Option(help="Only tokens for this tenant.")]
-Client = Annotated[str | None, typer.Option(help="Only tokens of this app client.")]
+Tenant = Annotated[str | None, typer.Option(help="Only tokens for this tenant.", autocompletion=completion.tenants)]
+Client = Annotated[str | None, typer.Option(help="Only tokens of this app client.", autocompletion=completion.clients)]
 Limit = Annotated[int | None, typer.Option(min=1, help="Stop after this many lines, and show how to go on after them.")]
 After = Annotated[
     str | None, typer.Option(metavar="CURSOR", help="Go on after this line of the same command, as it says.")
@@ -36,14 +36,14 @@ _FLOWS: Final = {"api": "sign-in by API at", "managed": "managed login at", "mac
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("who-can", rich_help_panel=requests.ANSWERS)(who_can)
-    app.command("who-has", rich_help_panel=requests.ANSWERS)(who_has)
-    app.command("who-gets", rich_help_panel=requests.ANSWERS)(who_gets)
+    app.command("who-can", rich_help_panel=panels.ANSWERS)(who_can)
+    app.command("who-has", rich_help_panel=panels.ANSWERS)(who_has)
+    app.command("who-gets", rich_help_panel=panels.ANSWERS)(who_gets)
 
 
 def who_can(
     context: typer.Context,
-    scope: Annotated[str, typer.Argument(help="The scope.")],
+    scope: Annotated[str, typer.Argument(help="The scope.", autocompletion=completion.scopes)],
     tenant: Tenant = None,
     client: Client = None,
     version: requests.Version = None,
@@ -59,7 +59,7 @@ def who_can(
 
 def who_has(
     context: typer.Context,
-    role: Annotated[str, typer.Argument(help="The role.")],
+    role: Annotated[str, typer.Argument(help="The role.", autocompletion=completion.roles)],
     tenant: Tenant = None,
     client: Client = None,
     version: requests.Version = None,

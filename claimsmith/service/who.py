@@ -28,7 +28,7 @@ from claimsmith.service.everyone import Everyone
 from claimsmith.store import bundles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.staging import Staging
@@ -375,15 +375,19 @@ def _ways(documents: Sequence[Document], question: Question, client: str | None)
     found = ways(documents, only=None if client is None else (client,))
     if client is not None and not found.users:
         found = ways(documents, only=(ANY_OTHER_CLIENT,))
-        found = Ways(
-            *(tuple(way._replace(client_id=client) for way in each) for each in found[:3]),
-            {client: (client,)}, found.hint_read, found.cut,
-        )  # fmt: skip
+        found = _changed(found, lambda each: (way._replace(client_id=client) for way in each))
+        found = found._replace(alike={client: (client,)})
     scope = question.name
     if question.kind != "scope" or any(scope in way.scopes for way in found.users):
         return found
     # A scope that the policies do not name is requested too: a membership may grant it, or nobody manages it.
-    return Ways(*(tuple(_also(each, scope)) for each in found[:3]), *found[3:])
+    return _changed(found, lambda each: _also(each, scope))
+
+
+def _changed(found: Ways, change: Callable[[Sequence[Way]], Iterable[Way]]) -> Ways:
+    return found._replace(
+        users=tuple(change(found.users)), closely=tuple(change(found.closely)), machines=tuple(change(found.machines))
+    )
 
 
 def _also(found: Sequence[Way], scope: str) -> Iterator[Way]:

@@ -175,7 +175,7 @@ def test_the_pool_knows_users_without_rows_and_by_name(claimsmith: Command, pool
     claimsmith("members", "grant", sub, "acme", "--role", "editor")
     boto3.client("cognito-idp").admin_create_user(UserPoolId=pool_id, Username="dave")
     shared = ("--user-pool-id", pool_id)
-    [machine, editor] = lines(claimsmith(*shared, "who-has", "editor", "--json"))
+    [_, editor] = lines(claimsmith(*shared, "who-has", "editor", "--json"))
     assert (editor["subject"], editor["username"], editor["row"]) == (sub, "alice", f"USER#{sub} TENANT#acme")
     anybody = claimsmith(*shared, "who-gets", "username=dave", "--json")
     assert [line["username"] for line in lines(anybody)] == ["dave"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claimsmith import table
@@ -25,7 +25,16 @@ from claimsmith.store.pool import ListedUser
 from tests.integration.memory_dynamodb import holding
 from tests.policies import NOW
 from tests.property.strategies import GROUPS, MANAGED, TENANTS, policies
-from tests.property.test_everyone import SUBS, TWIN, clients_of, compiled, machine_requests, populations, requests
+from tests.property.test_everyone import (
+    SUBS,
+    TWIN,
+    clients_of,
+    compiled,
+    machine_requests,
+    metadata_of,
+    populations,
+    requests,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -115,7 +124,7 @@ class Example:
     ) -> None:
         self.staging, self.rows = staging, stored(compiled_policies, staging, rows)
         self.bundles = [from_document(document, number) for number, document in enumerate(compiled_policies, 7)]
-        self.clients = clients_of(compiled_policies)
+        self.clients, self.metadata = clients_of(compiled_policies), metadata_of(compiled_policies)
         self.known = ways(compiled_policies).known
         self.roles = {role for document in compiled_policies for role in document["roles"]}
         self.people = {
@@ -144,7 +153,11 @@ class Example:
     def expected(self, question: Question) -> Answer:
         found: Answer = defaultdict(set)
         for person in [*self.people.values(), None]:
-            asked = machine_requests(self.clients) if person is None else requests(person, self.clients)
+            asked = (
+                machine_requests(self.clients, self.metadata)
+                if person is None
+                else requests(person, self.clients, self.metadata)
+            )
             for request in asked:
                 for tenant in self.tenants_of(question, person, request):
                     client = self.shown(request.client_id, person)
@@ -180,7 +193,7 @@ def examples(draw: st.DrawFn) -> Example:
     return Example(documents, staging, rows, profiles)
 
 
-@settings(max_examples=10, phases=[Phase.generate])
+@settings(max_examples=10)
 @given(examples(), st.data())
 def test_those_who_are_found_are_those_who_get_it_by_some_request(example: Example, data: st.DataObject) -> None:
     question = data.draw(questions(example.roles))
@@ -190,10 +203,10 @@ def test_those_who_are_found_are_those_who_get_it_by_some_request(example: Examp
         assert example.tenants_of(question, *example.asked_by(finding)) == {finding.tenant}
 
 
-@settings(max_examples=10, phases=[Phase.generate])
-@given(examples(), st.data(), st.booleans())
+@settings(max_examples=10)
+@given(example=examples(), data=st.data(), pool=st.booleans())
 def test_a_cursor_goes_on_after_its_line_and_filters_leave_lines_out(
-    example: Example, data: st.DataObject, pool: bool
+    example: Example, data: st.DataObject, *, pool: bool
 ) -> None:
     question = data.draw(questions(example.roles))
     findings = example.search(question, pool=pool)
