@@ -9,7 +9,7 @@ import typer
 
 from claimsmith.cli import panels, shown
 from claimsmith.cli.progress import progress
-from claimsmith.cli.shown import printable
+from claimsmith.cli.terminal import one_line, say
 from claimsmith.engine.facts import LATEST
 from claimsmith.service.changes import Wanted, changes, differences, newest
 from claimsmith.service.times import iso, moment
@@ -76,12 +76,12 @@ def audit(
                 _print(session, change)
                 printed += 1
     except KeyboardInterrupt:
-        typer.echo(f"Stopped after {printed:,} {_changes(printed)}. Nothing was written.", err=True)
+        say(f"Stopped after {printed:,} {_changes(printed)}. Nothing was written.", err=True)
         raise typer.Exit(_INTERRUPTED) from None
     if more:
-        typer.echo(f"There are older changes. Use --limit, --all, or --until {iso(found[-1].at)}.", err=True)
+        say(f"There are older changes. Use --limit, --all, or --until {iso(found[-1].at)}.", err=True)
     if not printed and not session.as_json:
-        typer.echo("No such change is recorded.")
+        say("No such change is recorded.")
 
 
 def _changes(count: int) -> str:
@@ -90,10 +90,10 @@ def _changes(count: int) -> str:
 
 def _print(session: Session, change: AuditRow) -> None:
     if session.as_json:
-        typer.echo(json.dumps(_data(change), ensure_ascii=False))
+        say(json.dumps(_data(change), ensure_ascii=False))
         return
     session.out.print(
-        f"{iso(change.at)}  {printable(change.pk)} {printable(change.sk)}  {_kind(change)}  {_author(change)}",
+        f"{iso(change.at)}  {one_line(change.pk)} {one_line(change.sk)}  {_kind(change)}  {_author(change)}",
         style="bold",
         markup=False,
         highlight=False,
@@ -103,7 +103,7 @@ def _print(session: Session, change: AuditRow) -> None:
     for each in found:
         shown.difference(session.out, each)
     if not found:
-        typer.echo("  no attribute that is kept differs")
+        say("  no attribute that is kept differs")
     for which in _abridged(change):
         text = f"  the row {which} the change was too large, so a part of it is kept as length and SHA-256"
         session.out.print(text, style="yellow", highlight=False, soft_wrap=True)
@@ -134,7 +134,7 @@ def _kind(change: AuditRow) -> str:
 def _author(change: AuditRow) -> str:
     if change.by_ttl:
         return "by DynamoDB: its ttl had passed"
-    return "by unknown" if change.claimed_by is None else f"claimed by {printable(change.claimed_by)}"
+    return "by unknown" if change.claimed_by is None else f"claimed by {one_line(change.claimed_by)}"
 
 
 def _abridged(change: AuditRow) -> list[str]:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from claimsmith.cli import panels
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
-from claimsmith.cli.shown import printable
+from claimsmith.cli.terminal import one_line, say
 from claimsmith.errors import ConfigurationError
 from claimsmith.service.checkup.doctor import Report, examine
 from claimsmith.service.checkup.observation import Observation, Places
@@ -51,7 +51,7 @@ def doctor(context: typer.Context) -> None:
         with progress("Reading rows") as read:
             report = examine(Observation(deployment, places, lambda name: _table(session, name), time.time(), read))
     except KeyboardInterrupt:
-        typer.echo("Stopped. Nothing was changed.", err=True)
+        say("Stopped. Nothing was changed.", err=True)
         raise typer.Exit(_INTERRUPTED) from None
     if session.as_json:
         session.answer(_data(report), "")
@@ -110,7 +110,7 @@ def _text(report: Report) -> str:
 
 def _plain(text: str) -> str:
     """A text that may hold names of rows, which anybody may have written."""
-    return escape(printable(text))
+    return escape(one_line(text))
 
 
 def _counts(errors: int, warnings: int) -> str:

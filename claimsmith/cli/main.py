@@ -8,7 +8,6 @@ from importlib import metadata
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
 from claimsmith import environment
 from claimsmith.cli import (
@@ -28,6 +27,7 @@ from claimsmith.cli import (
 )
 from claimsmith.cli.options import Connection, shared_options_first
 from claimsmith.cli.session import Session
+from claimsmith.cli.terminal import Terminal, say
 from claimsmith.errors import ClaimsmithError, Code, PolicyError
 from claimsmith.policy import Finding
 from claimsmith.policy.finding import left_out
@@ -65,7 +65,7 @@ _REMEDY: Final = {
 def _show_version(requested: bool) -> None:  # noqa: FBT001 - typer passes it positionally
     if requested:
         # Plain standard output for scripts, without line wrapping.
-        typer.echo(f"claimsmith {metadata.version('claimsmith')}")
+        say(f"claimsmith {metadata.version('claimsmith')}")
         raise typer.Exit
 
 
@@ -94,7 +94,7 @@ def shared(
 ) -> None:
     """Store the shared options for the command."""
     connection = Connection(table, audit_table, user_pool_id, region, endpoint_url)
-    context.obj = Session(connection, as_json, Console())
+    context.obj = Session(connection, as_json, Terminal())
 
 
 policy.register(app)
@@ -130,9 +130,9 @@ def _report(error: ClaimsmithError, *, as_json: bool) -> None:
             those = [finding for finding in findings if isinstance(finding, Finding)]
             output["findings"] = [policy.finding_row(finding) for finding in those]
             output["left_out"] = left_out(those)
-        Console().print_json(json.dumps(output))
+        Terminal().print_json(json.dumps(output))
         return
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     for finding in findings:
         console.print(f"  {finding}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{error.message} [{error.code}]", markup=False, style="red", highlight=False)

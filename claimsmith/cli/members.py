@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table as Grid
 
 from claimsmith.cli import completion, panels
+from claimsmith.cli.policy import write
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
 from claimsmith.cli.shown import attributes, names, verdict, when
 from claimsmith.cli.tenants import Tenant
+from claimsmith.cli.terminal import Terminal, columns
 from claimsmith.cli.users import User
 from claimsmith.cognito.limits import SUB
 from claimsmith.errors import Code, OperationError
@@ -57,7 +58,7 @@ def list_members(context: typer.Context, tenant: Tenant) -> None:
     """
     session: Session = context.obj
     found = list(lookup.members(session.rows, tenant, session.now()))
-    grid = Grid("user", "roles", "until", "usable")
+    grid = columns("user", "roles", "until", "usable")
     for member in found:
         cells = (member["sub"], names(member["roles"]), when(member["expires_at"]), verdict(member))
         grid.add_row(*map(escape, cells))
@@ -159,7 +160,7 @@ def export(
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     else:
         member_csv.write(file, lines)
-    errors = Console(stderr=True)
+    errors = Terminal(stderr=True)
     for row in omitted:
         errors.print(f"Left out: {row.sub} {row.tenant}: {row.reason}.", style="yellow", markup=False, highlight=False)
     if omitted:
@@ -205,6 +206,8 @@ def import_csv(
     Example: claimsmith members import members.csv --dry-run
     """
     session: Session = context.obj
+    if refused is not None and _is_same(refused, file.name):
+        raise OperationError(Code.BAD_ARGUMENT, "--refused is the file to import. Give it another name.")
     checked = _check(session, file.read())
     report = {
         "dry_run": dry_run,
@@ -221,6 +224,11 @@ def import_csv(
     _report(session, checked, report, writes=refused is not None)
     if checked.refused:
         raise typer.Exit(1)
+
+
+def _is_same(path: Path, name: object) -> bool:
+    """Whether a path is the file of this name; standard input has none."""
+    return isinstance(name, str) and path.exists() and Path(name).exists() and path.samefile(name)
 
 
 def _check(session: Session, content: bytes) -> Checked:
@@ -269,9 +277,10 @@ def _write(session: Session, checked: Checked, report: dict[str, Any]) -> None:
 def _write_refused(file: Path | None, refused: list[Refused]) -> None:
     if file is None:
         return
-    columns = dict.fromkeys([*(name for one in refused for name in one.cells), *member_csv.NOTES])
-    with file.open("w", encoding="utf-8", newline="") as opened:
-        member_csv.write(opened, map(member_csv.refused_cells, refused), columns)
+    titles = dict.fromkeys([*(name for one in refused for name in one.cells), *member_csv.NOTES])
+    text = io.StringIO()
+    member_csv.write(text, map(member_csv.refused_cells, refused), titles)
+    write(text.getvalue(), file)
 
 
 def _report(session: Session, checked: Checked, report: dict[str, Any], *, writes: bool) -> None:
@@ -336,4 +345,4 @@ def _change_data(change: Change) -> dict[str, Any]:
 
 
 def _say(text: str) -> None:
-    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+    Terminal(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)

@@ -14,6 +14,7 @@ from claimsmith.cli import panels, plan_shown
 from claimsmith.cli.policy import Variables, variables
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
+from claimsmith.cli.terminal import say
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.service.draft import TooLargeError, read_draft
 from claimsmith.service.plan import Plan, plan
@@ -122,13 +123,13 @@ def plan_command(
     if session.as_json:
         session.out.print_json(json.dumps(plan_shown.data(found, met), ensure_ascii=False))
     elif markdown:
-        typer.echo(plan_shown.markdown(found), nl=False)
+        say(plan_shown.markdown(found).removesuffix("\n"))
     else:
         show(session, plan_shown.lines(found))
         if met:
             session.out.print(f"[red]Fails[/red] on {', '.join(met)}.", highlight=False)
     if found.interrupted:
-        typer.echo(f"Interrupted after {found.users_read:,} users; nothing was changed.", err=True)
+        say(f"Interrupted after {found.users_read:,} users; nothing was changed.", err=True)
         raise typer.Exit(INTERRUPTED)
     if met or (not conditions and found.changes):
         raise typer.Exit(1)
@@ -170,7 +171,7 @@ def apply_command(  # noqa: PLR0913 - the options of the command
     try:
         outcome = apply(session.rows, draft, by=session.by, note=note, take_over=take_over)
     except KeyboardInterrupt:
-        typer.echo("Interrupted while applying: what is in force is whole. Apply again to finish.", err=True)
+        say("Interrupted while applying: what is in force is whole. Apply again to finish.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     if outcome.result is Result.REFUSED:
         raise PolicyError(
@@ -207,7 +208,7 @@ def _planned_for_apply(session: Session, draft: Draft, sample: int | None) -> Pl
             raise
         raise OperationError(error.code, f"{error.message} Or apply without a plan: --no-plan.") from error
     if found.interrupted:
-        typer.echo(f"Interrupted after {found.users_read:,} users; nothing was written.", err=True)
+        say(f"Interrupted after {found.users_read:,} users; nothing was written.", err=True)
         raise typer.Exit(INTERRUPTED)
     return found
 

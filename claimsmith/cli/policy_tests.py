@@ -13,6 +13,7 @@ from claimsmith.cli import panels
 from claimsmith.cli.policy import Variables, variables, write
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
+from claimsmith.cli.terminal import say
 from claimsmith.errors import Code, PolicyError
 from claimsmith.policy.junit import Case, xml
 from claimsmith.policy.test_report import Report, Result, run_tests
@@ -63,7 +64,7 @@ def run_command(
         with progress("Testing", len(draft.section("tests"))) as done:
             report = run_tests(draft, matching, done)
     except KeyboardInterrupt:
-        typer.echo("Stopped. Nothing was written.", err=True)
+        say("Stopped. Nothing was written.", err=True)
         raise typer.Exit(_INTERRUPTED) from None
     except PolicyError as refused:
         if junit is not None:

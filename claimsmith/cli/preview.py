@@ -12,6 +12,7 @@ from rich.table import Table as Grid
 
 from claimsmith.cli import panels, requests
 from claimsmith.cli.requests import Options, asked
+from claimsmith.cli.terminal import columns
 from claimsmith.engine.decide import Refusal
 from claimsmith.errors import Code
 from claimsmith.service.compare import claim_differences
@@ -120,7 +121,7 @@ def _show(session: Session, result: Preview) -> None:
     for title, token, claims in (("Access token", "access", result.access), ("ID token", "id", result.id)):
         if claims:
             session.out.print(_token(title, token, claims, outcome.reasons))
-    grid = Grid("what", "name", "outcome", "row", "why", title="Why", title_justify="left", title_style="bold")
+    grid = columns("what", "name", "outcome", "row", "why", title="Why", title_justify="left", title_style="bold")
     for reason in outcome.reasons:
         if reason.kind != "claim" or reason.outcome != "set":
             cells = (reason.kind, reason.name, reason.outcome, reason.source, reason.detail)
@@ -170,7 +171,7 @@ def _show_differences(session: Session, result: Preview, other: Preview) -> None
     if not found:
         session.out.print(f"No claim differs from version {other.version}.", highlight=False)
         return
-    grid = Grid("token", "claim", f"version {other.version}", f"version {result.version}", title="Differences")
+    grid = columns("token", "claim", f"version {other.version}", f"version {result.version}", title="Differences")
     grid.title_justify, grid.title_style = "left", "bold"
     for difference in found:
         grid.add_row(*map(escape, _cells(difference)))
@@ -193,7 +194,7 @@ def _token(title: str, token: str, claims: dict[str, Any], reasons: tuple[Reason
         if reason.kind == "claim" and reason.token == token and reason.outcome == "set"
     }
     sources["scope"] = "see scopes below"
-    grid = Grid("claim", "value", "row", title=title, title_justify="left", title_style="bold")
+    grid = columns("claim", "value", "row", title=title, title_justify="left", title_style="bold")
     for name, value in claims.items():
         grid.add_row(escape(name), escape(_written(value)), escape(sources.get(name, "Cognito")))
     return grid

@@ -199,7 +199,7 @@ def _replayed(options: Options) -> Request:
     assert options.event is not None  # noqa: S101 - for the type checker
     try:
         return parse(_event(json.loads(_text(options.event))))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OperationError(Code.INPUT_UNREADABLE, f"{options.event} is not JSON.") from error
     except EventError as error:
         message = f"{options.event} is not an event of the trigger: {error.detail} is wrong or missing."

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.console import Console
 from rich.table import Table as Grid
 
+from claimsmith.cli.terminal import one_line, say
 from claimsmith.errors import ConfigurationError
 from claimsmith.service.directory import Editor
 from claimsmith.store.dynamodb import PATIENT, Table, connect
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from claimsmith.cli.options import Connection
+    from claimsmith.cli.terminal import Terminal
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Session:
 
     connection: Connection
     as_json: bool
-    out: Console
+    out: Terminal
 
     @cached_property
     def rows(self) -> Table:
@@ -103,14 +103,14 @@ class Session:
         empty = True
         for one in found:
             if self.as_json:
-                typer.echo(json.dumps(one, ensure_ascii=False))
+                say(json.dumps(one, ensure_ascii=False))
             else:
                 for line in [[*header], cells(one)] if empty else [cells(one)]:
                     columns = zip(line, header.values(), strict=True)
-                    typer.echo("  ".join(f"{cell or '':<{width}}" for cell, width in columns).rstrip())
+                    say("  ".join(f"{one_line(cell or ''):<{width}}" for cell, width in columns).rstrip())
             empty = False
         if empty and not self.as_json:
-            typer.echo(none)
+            say(none)
 
     def answer(self, data: dict[str, Any], text: str | Grid) -> None:
         """Print ``data`` with ``--json``, otherwise ``text`` (rich markup or a table)."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from claimsmith.cli.terminal import columns, one_line
 from claimsmith.engine.facts import LATEST
 from claimsmith.service.times import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import Console
-
+    from claimsmith.cli.terminal import Terminal
     from claimsmith.service.difference import Difference
 
 _TIMES: Final = ("expires_at", "updated_at", "ttl")
@@ -23,7 +23,7 @@ _TIMES: Final = ("expires_at", "updated_at", "ttl")
 
 def attributes(found: Mapping[str, Any]) -> Grid:
     """Attributes and their values, line by line; what is empty is left out, but for limits."""
-    grid = Grid(show_header=False)
+    grid = columns("", "", show_header=False)
     for name, value in found.items():
         limit = name.endswith("_allowed")
         if name == "why_not" or (value in (None, [], {}) and not limit):
@@ -66,10 +66,10 @@ def when(value: object) -> str:
 SIGNS: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
-def difference(out: Console, each: Difference) -> None:
+def difference(out: Terminal, each: Difference) -> None:
     """Print one difference; of two lists of strings, what only one of them has."""
     sign, style = SIGNS[each.kind]
-    out.print(f"  {sign} {difference_text(each)}", style=style, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"  {sign} {one_line(difference_text(each))}", style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def difference_text(each: Difference) -> str:
@@ -95,8 +95,3 @@ def _members(old: object, new: object) -> list[str]:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def printable(text: str) -> str:
-    """A text without what a terminal would take for a command."""
-    return text if text.isprintable() else json.dumps(text)

@@ -172,7 +172,7 @@ def _parsed(assignments: list[str], unset: list[str]) -> TenantChange:
 def _json(name: str, text: str) -> Any:  # noqa: ANN401 - a JSON value
     try:
         return json.loads(text, parse_constant=_refuse)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = f"{name}= takes JSON, and this is none. For a text, use {name.removesuffix(':')}=TEXT."
         raise OperationError(Code.BAD_ARGUMENT, message) from None
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table as Grid
 
 from claimsmith import table
 from claimsmith.cli import panels
 from claimsmith.cli.session import Session
 from claimsmith.cli.shown import attributes, names, status, verdict, when
+from claimsmith.cli.terminal import columns
 from claimsmith.errors import Code, OperationError
 from claimsmith.service import lookup
 
@@ -60,7 +60,7 @@ def show(context: typer.Context, user: User) -> None:
         return
     own = {name: value for name, value in found.items() if name not in ("memberships", "pool")}
     session.out.print(attributes({**(found["pool"] or {}), **own}))
-    grid = Grid("tenant", "roles", "scopes", "until", "usable")
+    grid = columns("tenant", "roles", "scopes", "until", "usable")
     for membership in found["memberships"]:
         grid.add_row(
             escape(membership["tenant"]),

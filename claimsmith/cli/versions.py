@@ -11,6 +11,7 @@ from rich.table import Table as Grid
 
 from claimsmith.cli import completion, panels, shown
 from claimsmith.cli.session import Session
+from claimsmith.cli.terminal import columns
 from claimsmith.engine.staging import MAX_VERSION
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.service import versions as service
@@ -209,7 +210,7 @@ def _answer(session: Session, outcome: Outcome, refused: str, *, before: str = "
 
 
 def _grid(standing: PublishingStatus) -> Grid:
-    grid = Grid("version", "created", "by", "note", "serves")
+    grid = columns("version", "created", "by", "note", "serves")
     for version in standing.versions:
         cells = (str(version.number), _time(version.created_at), version.created_by or "unknown", version.note or "")
         grid.add_row(*map(escape, cells), _serves(standing, version))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
-from claimsmith.cognito.limits import SCOPE
+from claimsmith.cognito.limits import SCOPE, SUB
 from claimsmith.engine.facts import Problem, StoredMembership, Tenant, is_past_ttl, read_membership, read_tenant
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code, OperationError
@@ -176,6 +176,9 @@ class Editor:
             until: when the membership ends, in epoch seconds; None leaves that as it is.
             forever: it has no end.
         """
+        if "@" in sub or not SUB.fullmatch(sub):
+            message = "The user is not a sub. To use another name, add --user-pool-id."
+            raise OperationError(Code.BAD_ARGUMENT, message)
         now = int(self.clock())
         self._tenant(tenant_id)
         known = vocabulary.load(self.rows)

@@ -42,6 +42,9 @@ NOTES: Final = ("line", "reason")
 #: Bytes of the largest file: a million rows or so.
 MAX_SIZE: Final = 100_000_000
 
+#: How a cell begins that a spreadsheet takes for a formula.
+_FORMULA: Final = ("=", "+", "-", "@")
+
 _SEPARATORS: Final = re.compile(r"[\s;]+")
 
 
@@ -170,6 +173,8 @@ def exported(row: Row, now: int) -> dict[str, str] | Omitted:
         "status": attributes["status"] or "",
         "until": "" if stored.expires_at is None else iso(stored.expires_at),
     }
+    if any(cell.startswith(_FORMULA) for cell in cells.values()):
+        return Omitted(sub, tenant, "a spreadsheet would run a cell of it as a formula")
     again = _line(1, list(cells), list(cells.values()))
     if not SUB.fullmatch(sub) or not isinstance(again, Line) or again.given != attributes:
         return Omitted(sub, tenant, "it has a name that a cell cannot hold")

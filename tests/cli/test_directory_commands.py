@@ -31,6 +31,9 @@ def test_granting_adds_roles_and_keeps_the_others(claimsmith: Command, rows: Tab
 
 
 REFUSED = (
+    (("members", "grant", "alice@example.com", "acme"), "add --user-pool-id"),
+    (("members", "grant", "u1#TENANT", "acme"), "not a sub"),
+    (("members", "grant", "", "acme"), "not a sub"),
     (("members", "grant", "u1", "acme", "--role", "edtor"), "Did you mean editor?"),
     (("members", "grant", "u1", "nowhere"), "There is no tenant nowhere"),
     (("members", "revoke", "u1", "acme"), "not a member of acme"),

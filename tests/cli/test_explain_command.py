@@ -249,6 +249,7 @@ def test_an_event_is_read_from_standard_input(claimsmith: Command, monkeypatch: 
     ("arguments", "text"),
     [
         (("--event", "FILE"), "not JSON"),
+        (("--event", "FILE"), "[" * 100_000),
         (("--event", "FILE"), '{"version": "2"}'),
         (("--event", "FILE", "--user", "u1"), "{}"),
         (("--event", "nowhere.json"), ""),

@@ -153,3 +153,26 @@ def test_control_c_leaves_whole_rows_says_how_many_and_exits_with_130(
     done = claimsmith("members", "import", str(file))
     assert done.code == 130
     assert "Stopped after 1 of 2 changes. Import the file again to finish." in done.err
+
+
+def test_the_refused_rows_do_not_replace_the_file_itself(claimsmith: Command, rows: Table, file: Path) -> None:
+    before = file.read_bytes()
+    done = claimsmith("members", "import", str(file), "--refused", str(file), "--dry-run")
+    assert (done.code, file.read_bytes()) == (2, before)
+    assert "Give it another name." in done.err
+    assert rows.get("USER#u1", "TENANT#acme") is None
+
+
+def test_nothing_is_written_if_the_refused_rows_cannot_be(claimsmith: Command, rows: Table, file: Path) -> None:
+    done = claimsmith("members", "import", str(file), "--refused", str(file.parent / "missing" / "refused.csv"))
+    assert done.code == 2
+    assert "cannot be written" in done.err
+    assert rows.get("USER#u1", "TENANT#acme") is None
+
+
+@pytest.mark.parametrize("role", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)"])
+def test_what_a_spreadsheet_would_run_is_left_out(claimsmith: Command, rows: Table, role: str) -> None:
+    rows.put({"pk": "USER#u1", "sk": "TENANT#acme", "roles": [role]})
+    done = claimsmith("members", "export")
+    assert (done.code, role in done.out) == (1, False)
+    assert "formula" in done.err
