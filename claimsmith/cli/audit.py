@@ -79,7 +79,7 @@ def audit(
         say(f"Stopped after {printed:,} {_changes(printed)}. Nothing was written.", err=True)
         raise typer.Exit(_INTERRUPTED) from None
     if more:
-        say(f"There are older changes. Use --limit, --all, or --until {iso(found[-1].at)}.", err=True)
+        say(f"There are older changes. Use --limit, --all, or --until {iso(found[-1].at + 1)}.", err=True)
     if not printed and not session.as_json:
         say("No such change is recorded.")
 

@@ -6,6 +6,7 @@ simply nothing to suggest: an error would end up in the line that somebody is ty
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _MOST: Final = 200
 
 _VERSIONS: Final = 20
+
+#: What a shell takes for a word, and the command for an argument. Whoever may write a row may name it ``$(…)``.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+=,%-]*")
 
 
 def tenants(context: typer.Context, incomplete: str) -> list[str]:
@@ -78,5 +82,6 @@ def _suggest(context: typer.Context, values: Callable[[Table], Iterable[str]], i
         with suppress(ClaimsmithError, LookupError):
             client = connect(TOKEN_PATH, endpoint_url=given.get("endpoint_url"), region=given.get("region"))
             known = values(Table(client, given["table"]))
-            found += islice((value for value in known if value.startswith(incomplete)), _MOST)
+            fit = (value for value in known if value.startswith(incomplete) and _PLAIN.fullmatch(value))
+            found += islice(fit, _MOST)
     return found

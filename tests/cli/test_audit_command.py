@@ -104,6 +104,14 @@ def test_changes_are_found_by_row_time_and_claimed_author_newest_first(
     assert ("There are older changes." in done.err) == ("--limit" in arguments)
 
 
+def test_what_to_read_next_leaves_out_no_change_of_the_same_second(audit: Audit, changed: Callable[..., None]) -> None:
+    for sk in ("ROLE#a", "ROLE#b", "ROLE#c"):
+        changed("POLICY", sk, None, {}, at=AT)
+    changed("POLICY", "ROLE#d", None, {}, at=AT + 10)
+    until = audit("--limit", "2").err.split()[-1].removesuffix(".")
+    assert "ROLE#a" in audit("--until", until).out
+
+
 def test_all_changes_of_the_table_are_streamed(audit: Audit, changed: Callable[..., None]) -> None:
     for at in (AT, AT + 5):
         changed(f"USER#{at}", "USER", None, {"status": "active"}, at=at)

@@ -55,3 +55,12 @@ def test_tenants_roles_scopes_and_versions_come_from_the_table(
 def test_nothing_is_suggested_where_nothing_can_be_read(suggested: Callable[..., list[str]], line: str) -> None:
     assert suggested(line, table="missing") == []
     assert suggested(line) == []
+
+
+@pytest.mark.usefixtures("applied")
+def test_a_name_that_a_shell_would_run_is_not_suggested(suggested: Callable[..., list[str]], rows: Table) -> None:
+    for name in ("ac$(id)", "ac`id`", "ac;id", "ac\x1b[2J", "ac me"):
+        rows.put({"pk": f"TENANT#{name}", "sk": "TENANT"})
+    rows.put({"pk": "TENANT#--yes", "sk": "TENANT"})
+    assert suggested("tenants show ac") == ["acme"]
+    assert "--yes" not in suggested("tenants show ")
