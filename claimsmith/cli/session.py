@@ -107,7 +107,7 @@ class Session:
             else:
                 for line in [[*header], cells(one)] if empty else [cells(one)]:
                     columns = zip(line, header.values(), strict=True)
-                    say("  ".join(f"{one_line(cell or ''):<{width}}" for cell, width in columns).rstrip())
+                    say("  ".join(f"{one_line(str(cell or '')):<{width}}" for cell, width in columns).rstrip())
             empty = False
         if empty and not self.as_json:
             say(none)

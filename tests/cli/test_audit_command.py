@@ -149,7 +149,7 @@ def test_a_new_secret_is_a_change_without_an_attribute_that_is_shown(
 def test_a_name_cannot_command_the_terminal(audit: Audit, changed: Callable[..., None]) -> None:
     changed("USER#u1", "USER", None, {"updated_by": "\x1b[2Jalice" + "x" * MAX_CLAIMED_BY})
     assert "\x1b" not in audit("USER#u1").out
-    assert r'claimed by "\u001b[2Jalice' in audit("USER#u1").out
+    assert r"claimed by \u001b[2Jalice" in audit("USER#u1").out
 
 
 def test_what_cannot_be_asked_is_said(claimsmith: Callable[..., Ran], audit: Audit) -> None:
