@@ -10,6 +10,7 @@ import typer
 
 from claimsmith.cli import completion, panels, requests
 from claimsmith.cli.progress import progress
+from claimsmith.cli.terminal import one_line, say
 from claimsmith.engine.holding import Question
 from claimsmith.service.who import ANY_OTHER, Search
 
@@ -133,22 +134,22 @@ def _list(
                 _print(session, finding, first=counts.lines == 0)
                 counts.add(finding)
         except KeyboardInterrupt:
-            typer.echo(f"Interrupted after {_count(search.users_read, 'user')}; nothing was written.", err=True)
+            say(f"Interrupted after {_count(search.users_read, 'user')}; nothing was written.", err=True)
             _go_on(search.cursor)
             raise typer.Exit(_INTERRUPTED) from None
     if not session.as_json:
-        typer.echo(counts.summary(after is not None), nl=False)
+        say(counts.summary(after is not None).removesuffix("\n"))
     for note in search.notes:
-        typer.echo(f"Note: {note}.", err=True)
+        say(f"Note: {note}.", err=True)
     if more:
-        typer.echo(f"Stopped at {_count(counts.lines, 'line')}; there is more.", err=True)
+        say(f"Stopped at {_count(counts.lines, 'line')}; there is more.", err=True)
         _go_on(search.cursor)
     if not counts.lines:
         raise typer.Exit(1)
 
 
 def _go_on(cursor: str) -> None:
-    typer.echo(f"Go on with the same command and --after {cursor}", err=True)
+    say(f"Go on with the same command and --after {cursor}", err=True)
 
 
 class _Counts:
@@ -194,11 +195,11 @@ def _count(number: int, what: str) -> str:
 def _print(session: Session, finding: Finding, *, first: bool) -> None:
     """One line, at once."""
     if session.as_json:
-        typer.echo(json.dumps(_data(finding), ensure_ascii=False))
+        say(json.dumps(_data(finding), ensure_ascii=False))
         return
     for cells in ([*_COLUMNS], _cells(finding)) if first else (_cells(finding),):
         columns = zip(cells, _COLUMNS.values(), strict=True)
-        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in columns).rstrip())
+        say("  ".join(f"{one_line(cell):<{width}}" for cell, width in columns).rstrip())
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:
