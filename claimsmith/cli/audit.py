@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from claimsmith.cli import panels, shown
+from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.progress import progress
 from claimsmith.cli.terminal import one_line, say
 from claimsmith.engine.facts import LATEST
@@ -17,9 +18,6 @@ from claimsmith.service.times import iso, moment
 if TYPE_CHECKING:
     from claimsmith.cli.session import Session
     from claimsmith.store.audit import AuditRow
-
-#: Exit code after Ctrl-C, as a shell reports it.
-_INTERRUPTED: Final = 130
 
 #: Attributes that say nothing that the line of the change does not say.
 _OF_THE_LINE: Final = (("updated_by",), ("updated_at",))
@@ -50,7 +48,7 @@ def audit(
 ) -> None:
     """Show who changed which row, when, and what differs. Without a key, it reads the whole audit table.
 
-    Names are what the rows say: whoever may write a row may write any name.
+    Names are what the rows say: anyone who may write a row may write any name.
 
     Example: claimsmith audit TENANT#acme --since 7d
     """
@@ -77,7 +75,7 @@ def audit(
                 printed += 1
     except KeyboardInterrupt:
         say(f"Stopped after {printed:,} {_changes(printed)}. Nothing was written.", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     if more:
         say(f"There are older changes. Use --limit, --all, or --until {iso(found[-1].at + 1)}.", err=True)
     if not printed and not session.as_json:

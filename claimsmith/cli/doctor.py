@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from claimsmith.cli import panels
+from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
 from claimsmith.cli.terminal import one_line, say
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from claimsmith.service.checkup.finding import Finding
 
 _STYLES: Final = {"error": "red", "warning": "yellow"}
-
-_INTERRUPTED: Final = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +51,7 @@ def doctor(context: typer.Context) -> None:
             report = examine(Observation(deployment, places, lambda name: _table(session, name), time.time(), read))
     except KeyboardInterrupt:
         say("Stopped. Nothing was changed.", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     if session.as_json:
         session.answer(_data(report), "")
     else:

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from claimsmith.cli import completion, panels
+from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.policy import write
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
@@ -40,9 +41,6 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 #: Refused rows that are printed.
 _PRINTED: Final = 20
-
-#: Exit code after Ctrl-C, as shells give it.
-_INTERRUPTED: Final = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -239,7 +237,7 @@ def _check(session: Session, content: bytes) -> Checked:
             return import_members.check(session.rows, lines, lambda user: _sub(session, user), now=now, done=done)
     except KeyboardInterrupt:
         _say("Stopped. Nothing was written.")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _sub(session: Session, user: str) -> str:
@@ -268,7 +266,7 @@ def _write(session: Session, checked: Checked, report: dict[str, Any]) -> None:
                 done(written + len(conflicts))
         finished = True
     except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         if not finished:
             _say(f"Stopped after {report['written']:,} of {len(changes):,} changes. Import the file again to finish.")

@@ -11,6 +11,7 @@ import typer
 
 from claimsmith import policy
 from claimsmith.cli import panels, plan_shown
+from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.policy import Variables, variables
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
@@ -35,8 +36,6 @@ _MESSAGES: Final = {
     Result.WAITING: "[yellow]Not published[/yellow]: somebody else changed the draft meanwhile. Run apply again.",
 }
 
-#: The exit code of a command that was interrupted.
-INTERRUPTED: Final = 130
 
 Sample = Annotated[
     int | None,

@@ -10,6 +10,7 @@ import typer
 
 from claimsmith import policy
 from claimsmith.cli import panels
+from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.policy import Variables, variables, write
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from claimsmith.policy.test_report import Difference, Share
-
-#: Exit code after Ctrl-C: 128 and the number of the signal.
-_INTERRUPTED: Final = 130
 
 #: Columns of the lines that divide the report.
 _WIDTH: Final = 80
@@ -65,7 +63,7 @@ def run_command(
             report = run_tests(draft, matching, done)
     except KeyboardInterrupt:
         say("Stopped. Nothing was written.", err=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     except PolicyError as refused:
         if junit is not None:
             details = "\n".join(map(str, refused.findings)) or refused.message

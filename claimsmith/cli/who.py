@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from claimsmith.cli import completion, panels, requests
+from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.progress import progress
 from claimsmith.cli.terminal import one_line, say
 from claimsmith.engine.holding import Question
@@ -24,9 +25,6 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Stop after this many lin
 After = Annotated[
     str | None, typer.Option(metavar="CURSOR", help="Go on after this line of the same command, as it says.")
 ]
-
-#: The exit code of a command that was interrupted.
-_INTERRUPTED: Final = 130
 
 _COLUMNS: Final = {"tenant": 16, "subject": 36, "row": 24, "how": 0}
 
@@ -136,7 +134,7 @@ def _list(
         except KeyboardInterrupt:
             say(f"Interrupted after {_count(search.users_read, 'user')}; nothing was written.", err=True)
             _go_on(search.cursor)
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
     if not session.as_json:
         say(counts.summary(after is not None).removesuffix("\n"))
     for note in search.notes:

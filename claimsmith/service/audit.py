@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Bytes for both images. An item may have 400 KB; the rest is for keys, names and digests, 10 kB at most.
 ROOM: Final = 380_000
 
-#: Characters kept of the name of whoever claims to have changed a row.
+#: Characters kept of the name of the one who claims to have changed a row.
 MAX_CLAIMED_BY: Final = 256
 
 #: Attributes that are never copied: digests of secrets.

@@ -222,7 +222,7 @@ class Editor:
 
         # The audit learns from the row who wrote it last, and a deletion has no new row; so sign the row first.
         self._edit(pk, sk, change)
-        # Whoever grants it anew in the meantime keeps what they granted.
+        # Anyone who grants it again in the meantime keeps what they granted.
         self.rows.delete(
             pk,
             sk,

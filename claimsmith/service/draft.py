@@ -1,4 +1,7 @@
-"""The draft as publishing reads it: within bounds, for whoever may write policy rows can write any number of them."""
+"""The draft as publishing reads it: within bounds.
+
+Anyone who may write policy rows can write any number of them.
+"""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Everyone:
     strangers: int = 0
 
     def read_tenants(self) -> None:
-        """Read every tenant; whoever is asked about next is decided without a read.
+        """Read every tenant, so that no user needs a read of their own.
 
         Raises:
             StoreError: DynamoDB is unavailable.

@@ -97,7 +97,7 @@ def check(
         lines: of the file.
         sub_of: finds the subject of a user; raises ``OperationError`` for one who is not there or not certain.
         now: epoch seconds.
-        done: is told how many lines were checked since it was told last.
+        done: called with the number of lines checked since the last call.
 
     Raises:
         OperationError: no policy has been published yet; or the pool is unavailable.

@@ -214,7 +214,7 @@ def promote(rows: Table, number: int | None, *, by: str, clock: Callable[[], flo
 
 
 def release(rows: Table) -> Lease | None:
-    """Release the lease of whoever is writing the draft; the draft stays as they left it.
+    """Release the lease of the one who is writing the draft; the draft stays as they left it.
 
     Returns:
         The released lease; None if there was none.

@@ -26,7 +26,7 @@ class AuditRow(NamedTuple):
         at: epoch seconds.
         sequence: orders the changes of a row within a second.
         by_ttl: DynamoDB deleted the row because its time to live had passed.
-        claimed_by: who changed it according to the row itself; whoever may write the row may write any name.
+        claimed_by: who changed it according to the row itself; anyone who may write the row may write any name.
         before: the row before the change, without its keys and with what stands for what was cut; None for a new row.
         after: likewise, after the change; None for a deleted row.
         before_cut: ``before`` lacks a part of the row.

@@ -58,7 +58,7 @@ class Version:
 
     Attributes:
         created_at: epoch seconds.
-        note: a comment by whoever created it.
+        note: a comment of its author.
     """
 
     number: int

@@ -184,7 +184,7 @@ class Pool:
         self._call("admin_user_global_sign_out", Username=username)
 
     def _pages(self, operation: str, members: str, token: str, **request: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - botocore clients have no type
-        """What a list operation lists. Cognito allows few of them a second, so whoever is told to wait waits."""
+        """What a list operation lists. Cognito allows few a second and asks for pauses, which are kept."""
         pause = _FIRST_PAUSE
         while True:
             try:

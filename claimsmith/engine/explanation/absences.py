@@ -1,7 +1,7 @@
 """Why something is not in a token: the least that would have to be different, found by trying.
 
 What may bring it about is made up in a sensible order, following the chain that a decision follows, and each plan is
-tried: the situation is changed and decided anew. So an answer is true by construction: with exactly these changes the
+tried: the situation is changed and decided again. So an answer is true by construction: with exactly these changes the
 thing is there, and without any one of them it is not.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.explanation.situation import Change, Plan, Situation
 
-#: What an answer may cost; a longer one is no explanation. A change that gives somebody something anew costs more than
+#: What an answer may cost; a longer one is no explanation. A change that gives somebody something new costs more than
 #: one that lets count what somebody has, and more still costs one that does without a rule's condition: that is an
 #: answer only where what the condition reads cannot be changed.
 _MOST: Final = 8
@@ -152,7 +152,7 @@ def _key(steps: Plan) -> tuple[str, ...]:
 
 
 def _obstacle(situation: Situation, target: Target) -> object:
-    """What is in the way, so that it can be told whether a change has led any further."""
+    """What is in the way, to see whether a change has led any further."""
     outcome = situation.outcome
     if isinstance(outcome, Refusal):
         return outcome.code, situation.choice.reason
