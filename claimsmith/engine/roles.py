@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.subject import Subject
@@ -38,7 +38,7 @@ def assign(bundle: Bundle, subject: Subject) -> Roles:
         closed: set[str] = set()
         for assignment, row in assignments:
             if assignment in closed:
-                continue  # a row may name one role many times, and each may inherit many
+                continue  # many rows may name one role, which may inherit many
             role = bundle.roles.get(assignment)
             if role is None:
                 reasons.append(new(Reason, ("role", assignment, "dropped", row, "no such role", "")))
@@ -61,10 +61,10 @@ def _from_tenant(subject: Subject) -> Iterator[Assignment]:
     if subject.tenant is None:
         return
     if subject.request.machine:
-        yield from ((name, subject.client_row) for name in (subject.client.roles if subject.client else ()))
+        yield from _named(subject.client.roles if subject.client else (), subject.client_row)
     elif subject.membership is not None:
-        yield from ((name, subject.membership_row) for name in subject.membership.roles)
-    yield from ((name, subject.tenant_row) for name in subject.tenant.default_roles)
+        yield from _named(subject.membership.roles, subject.membership_row)
+    yield from _named(subject.tenant.default_roles, subject.tenant_row)
 
 
 def _from_elsewhere(bundle: Bundle, subject: Subject) -> Iterator[Assignment]:
@@ -72,9 +72,14 @@ def _from_elsewhere(bundle: Bundle, subject: Subject) -> Iterator[Assignment]:
         if subject.client is None:
             return
         if subject.tenant is None:
-            yield from ((name, subject.client_row) for name in subject.client.roles)
+            yield from _named(subject.client.roles, subject.client_row)
     elif subject.user is not None:
-        yield from ((name, subject.user_row) for name in subject.user.roles)
+        yield from _named(subject.user.roles, subject.user_row)
         for group in subject.request.groups:
-            yield from ((name, f"POLICY GROUP#{group}") for name in bundle.groups.get(group, ()))
-    yield from ((name, SETTINGS_ROW) for name in bundle.settings.default_roles)
+            yield from _named(bundle.groups.get(group, ()), f"POLICY GROUP#{group}")
+    yield from _named(bundle.settings.default_roles, SETTINGS_ROW)
+
+
+def _named(names: tuple[str, ...], row: str) -> Iterable[Assignment]:
+    """The roles that a row names, each once, however often it does."""
+    return [(name, row) for name in dict.fromkeys(names)]
