@@ -7,6 +7,7 @@ row as it was is written only if it still is so, otherwise done again: two admin
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -92,7 +93,7 @@ def is_gone(row: Row, now: int) -> bool:
     return row.get("status") == REVOKED or is_past_ttl(row, now)
 
 
-def anew(row: Row, assign: Row) -> Edit:
+def replacing(row: Row, assign: Row) -> Edit:
     """Put other attributes into a row that counts as deleted, and remove those that it has."""
     signature = {"updated_by", "updated_at"}
     own = row.keys() - {table.PK, table.SK} - signature
@@ -195,7 +196,7 @@ class Editor:
             if row is None:
                 return Edit(added)
             if is_gone(row, now):
-                return anew(row, added)
+                return replacing(row, added)
             stored = read_membership(row, now)
             if isinstance(stored, Problem):
                 what = f"{stored.attribute} of the row {pk} {sk} {stored.why}"
@@ -274,26 +275,25 @@ class Editor:
 
         def change(row: Row | None) -> Edit:
             if row is not None and is_past_ttl(row, now):
-                return anew(row, {"status": status})
+                return replacing(row, {"status": status})
             return Edit({"status": status}, reads=(table.TTL,))
 
         return self._edit(pk, table.USER, change)
 
     def _edit(self, pk: str, sk: str, change: Callable[[Row | None], Edit]) -> Row:
         """Read a row, change it, and begin again if somebody else wrote it in the meantime; the row as it is then."""
-        for left in reversed(range(_ATTEMPTS)):
-            row = self.rows.get(pk, sk)
-            edit = change(row)
-            signed = self._signed(edit.assign)
-            try:
-                self.rows.update(pk, sk, signed, remove=edit.remove, expected=expected(row, edit.reads))
-            except ConditionError:
-                if not left:
-                    raise
-                continue
-            kept = {name: value for name, value in (row or {}).items() if name not in edit.remove}
-            return {table.PK: pk, table.SK: sk, **kept, **signed}
-        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(ConditionError):
+                return self._edit_once(pk, sk, change)
+        return self._edit_once(pk, sk, change)
+
+    def _edit_once(self, pk: str, sk: str, change: Callable[[Row | None], Edit]) -> Row:
+        row = self.rows.get(pk, sk)
+        edit = change(row)
+        signed = self._signed(edit.assign)
+        self.rows.update(pk, sk, signed, remove=edit.remove, expected=expected(row, edit.reads))
+        kept = {name: value for name, value in (row or {}).items() if name not in edit.remove}
+        return {table.PK: pk, table.SK: sk, **kept, **signed}
 
     def _signed(self, given: Row) -> dict[str, Any]:
         return {**given, "updated_by": self.by, "updated_at": int(self.clock())}

@@ -15,7 +15,7 @@ from claimsmith import table
 from claimsmith.engine.facts import Problem, Tenant, read_membership, read_tenant
 from claimsmith.errors import Code, OperationError
 from claimsmith.service import vocabulary
-from claimsmith.service.directory import Edit, anew, expected, is_gone
+from claimsmith.service.directory import Edit, expected, is_gone, replacing
 from claimsmith.service.member_csv import Line, Refused, given
 from claimsmith.store.dynamodb import ConditionError, update_action
 
@@ -258,7 +258,7 @@ def _edit(row: Row | None, gone: bool, wanted: Mapping[str, Any], before: Mappin
     }
     if row is None or gone:
         assign = {"roles": [], **assign}
-        return Edit(assign) if row is None else anew(row, assign)
+        return Edit(assign) if row is None else replacing(row, assign)
     cleared = [name for name, value in wanted.items() if value != before[name] and value in (None, ())]
     if "roles" in cleared:
         # As ``members grant`` writes a membership without roles.

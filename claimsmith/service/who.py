@@ -352,7 +352,7 @@ def _check(question: Question, documents: Sequence[Document]) -> None:
     if name == "scope":
         raise OperationError(Code.BAD_ARGUMENT, "Scopes are asked for one by one: claimsmith who-can SCOPE.")
     if name in _OF_EACH:
-        raise OperationError(Code.BAD_ARGUMENT, f"Cognito sets {name} anew for each token, so nothing can be said.")
+        raise OperationError(Code.BAD_ARGUMENT, f"Cognito sets {name} for each token, so no row decides it.")
     if name in _OF_CLIENTS:
         message = f"{name} says which app client a token is for. Ask for a scope, role or claim with --client."
         raise OperationError(Code.BAD_ARGUMENT, message)
