@@ -6,7 +6,7 @@ Where this says no, the tokens may still be the same; where it says yes, they ar
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.engine import tenancy
 from claimsmith.engine.roles import assign
@@ -22,9 +22,23 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-#: Sections whose entries are looked at one by one, and those that no token depends on.
-_BY_ENTRY = ("roles", "clients", "rules")
-_NO_TOKEN = ("routes", "scopes")
+#: Sections whose entries are looked at one by one.
+_BY_ENTRY: Final = ("roles", "clients", "rules")
+
+#: What no token depends on: the authorizer's routes, how long rows are cached, and a list that follows from other rows.
+_NO_TOKEN: Final = frozenset({"routes", "scopes"})
+_NO_TOKEN_SETTINGS: Final = frozenset({"cache_seconds"})
+
+
+def of_tokens(document: Document) -> dict[str, Any]:
+    """The part of a compiled policy that tokens depend on."""
+    settings = {name: value for name, value in document["settings"].items() if name not in _NO_TOKEN_SETTINGS}
+    return {**{name: value for name, value in document.items() if name not in _NO_TOKEN}, "settings": settings}
+
+
+def as_text(entry: Any) -> str:  # noqa: ANN401 - any JSON value
+    """A part of a policy for comparison: in Python, 1 equals True."""
+    return json.dumps(entry, sort_keys=True)
 
 
 class Unchanged:
@@ -40,7 +54,8 @@ class Unchanged:
         differing = _differing(*rules)
         # Later rules win, so those that are left must stand in the same order.
         orders = [[name for name in each if name not in differing] for each in rules]
-        self._comparable = _text(_rest(before)) == _text(_rest(after)) and orders[0] == orders[1]
+        rest = [{**of_tokens(document), **dict.fromkeys(_BY_ENTRY)} for document in documents]
+        self._comparable = as_text(rest[0]) == as_text(rest[1]) and orders[0] == orders[1]
         self._rules = [*_conditions(rules[0], bundles[0], differing), *_conditions(rules[1], bundles[1], differing)]
 
     def is_unchanged(self, facts: Facts, request: Request) -> bool:
@@ -60,20 +75,10 @@ class Unchanged:
         return not any(test is None or test(context) for test in self._rules)
 
 
-def _rest(document: Document) -> dict[str, Any]:
-    """What every token depends on."""
-    rest = {name: value for name, value in document.items() if name not in (*_BY_ENTRY, *_NO_TOKEN)}
-    settings = {name: value for name, value in document["settings"].items() if name != "cache_seconds"}
-    return {**rest, "settings": settings}
-
-
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
-    """The names whose entries differ; in Python 1 equals True, so texts are compared."""
-    return frozenset(name for name in before.keys() | after.keys() if _text(before.get(name)) != _text(after.get(name)))
-
-
-def _text(entry: Any) -> str:  # noqa: ANN401 - any JSON value
-    return json.dumps(entry, sort_keys=True)
+    """The names whose entries differ."""
+    names = before.keys() | after.keys()
+    return frozenset(name for name in names if as_text(before.get(name)) != as_text(after.get(name)))
 
 
 def _conditions(rules: Mapping[str, Any], bundle: Bundle, differing: frozenset[str]) -> Iterator[Test | None]:

@@ -18,7 +18,7 @@ from claimsmith.engine.decide import Refusal
 from claimsmith.engine.language import is_privileged
 from claimsmith.engine.reads import reads
 from claimsmith.engine.reasons import Reason
-from claimsmith.engine.unchanged import Unchanged
+from claimsmith.engine.unchanged import Unchanged, as_text, of_tokens
 from claimsmith.engine.ways import ANY_OTHER_CLIENT, ways
 from claimsmith.errors import Code, OperationError
 from claimsmith.policy import compile as compile_policy
@@ -45,10 +45,6 @@ if TYPE_CHECKING:
 
 #: Examples of each effect.
 EXAMPLES: Final = 3
-
-#: What no token depends on: the authorizer's routes, how long rows are cached, and a list that follows from other rows.
-_NO_TOKEN: Final = ("routes", "scopes")
-_NO_TOKEN_SETTINGS: Final = ("cache_seconds",)
 
 #: What no row of the policy says.
 _NO_ROW: Final = ("format", "scopes")
@@ -255,23 +251,17 @@ def _of_rows(document: Document) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in _NO_ROW}
 
 
-def _of_tokens(document: Document) -> dict[str, Any]:
-    """The part of a policy that tokens depend on."""
-    settings = {name: value for name, value in document["settings"].items() if name not in _NO_TOKEN_SETTINGS}
-    return {**{name: value for name, value in document.items() if name not in _NO_TOKEN}, "settings": settings}
-
-
 def _may_differ(old: Sequence[Document], new: Document) -> bool:
-    return not old or any(_of_tokens(each) != _of_tokens(new) for each in old)
+    return not old or any(as_text(of_tokens(each)) != as_text(of_tokens(new)) for each in old)
 
 
 def _only(documents: Sequence[Document]) -> Collection[str] | None:
     """The clients at which alone tokens can differ; None where it is all of them."""
-    first, *others = ({**_of_tokens(each), "clients": {}} for each in documents)
+    first, *others = (as_text({**of_tokens(each), "clients": {}}) for each in documents)
     if not others or any(each != first for each in others):
         return None
     named = {name for document in documents for name in document["clients"]}
-    return {name for name in named if len({repr(document["clients"].get(name)) for document in documents}) > 1}
+    return {name for name in named if len({as_text(document["clients"].get(name)) for document in documents}) > 1}
 
 
 class _Planner:

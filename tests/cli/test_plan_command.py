@@ -216,6 +216,17 @@ def test_the_draft_in_force_changes_nothing_and_an_edited_row_does(claimsmith: C
 
 
 @pytest.mark.usefixtures("directory")
+@pytest.mark.usefixtures("directory")
+def test_a_number_that_becomes_true_is_a_change_of_tokens(claimsmith: Command, policy_file: Path) -> None:
+    """In Python, 1 equals True; to an application that reads the token, it does not."""
+    assert claimsmith("apply", str(policy_file), "--yes").code == 0
+    for value in ("1", "true"):
+        policy_file.write_text(CHANGED.replace("tier: gold", f"tier: {value}"))
+        plan = claimsmith("plan", str(policy_file), "--json").data
+        assert [(effect["kind"], effect["name"]) for effect in plan["effects"]] == [("claim", "tier")]
+        assert claimsmith("apply", str(policy_file)).code == 0
+
+
 def test_a_refused_policy_has_no_plan(claimsmith: Command, policy_file: Path) -> None:
     policy_file.write_text("settings: {}\nroles: {editor: {inherits: [nobody]}}\n")
     assert claimsmith("plan", str(policy_file), "--json").data["error"]["code"] == "CS1005"
