@@ -14,10 +14,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from claimsmith.cognito.event import MANAGED_LOGIN, Request
+from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine import Facts, Tenant, decide, from_document, read_tenant, read_user
 from claimsmith.engine.codec import encode
 from claimsmith.engine.comparison import Change, Side, compare
 from claimsmith.engine.facts import MACHINE
+from claimsmith.engine.language.conditions import leaves
 from claimsmith.engine.reads import reads
 from claimsmith.engine.staging import Staging
 from claimsmith.engine.ways import ways
@@ -58,13 +60,6 @@ TWIN = "user-9"
 API = list(events.API_SCOPES)
 API_SOURCES = [source for source in events.USER_SOURCES if source != MANAGED_LOGIN]
 
-#: What may be asked for: every set of at most two scopes, everything, and everything but one.
-REQUESTED = [
-    *chain(*(combinations(sorted(SCOPES), size) for size in range(3))),
-    tuple(sorted(SCOPES)),
-    *(tuple(scope for scope in sorted(SCOPES) if scope != left) for left in SCOPES),
-]
-
 HINTS = [None, *TENANTS, "nowhere"]
 
 
@@ -102,30 +97,42 @@ def metadata_of(documents: list[dict[str, Any]]) -> list[dict[str, str]]:
     return [{}, *({"other": text} for text in texts)]
 
 
-def requests(person: Person, clients: list[str], metadata: list[dict[str, str]]) -> Iterator[Request]:
-    """What this user could ask for."""
-    asked: list[tuple[str, tuple[str, ...], dict[str, str]]] = [(MANAGED_LOGIN, scopes, {}) for scopes in REQUESTED]
+def requests(person: Person, clients: list[str], metadata: list[dict[str, str]], named: list[str]) -> Iterator[Request]:
+    """What this user could ask for: every set of at most two scopes, everything, and everything but one.
+
+    Args:
+        person: the user.
+        clients: those to sign in at.
+        metadata: what to send.
+        named: scopes that only conditions name.
+    """
+    scopes = sorted({*SCOPES, *named})
+    few = list(chain(*(combinations(scopes, size) for size in range(3))))
+    many = [tuple(scopes), *(tuple(scope for scope in scopes if scope != left) for left in scopes)]
+    asked: list[tuple[str, tuple[str, ...], dict[str, str]]] = [
+        (MANAGED_LOGIN, requested, {}) for requested in [*few, *many]
+    ]
     with_metadata = [
         {**entries, **({} if hint is None else {"tenant_id": hint})} for entries, hint in product(metadata, HINTS)
     ]
     asked += [(source, tuple(API), entries) for source, entries in product(API_SOURCES, with_metadata)]
     # The refresh of a managed login, where the policy may read anything; of the sets of scopes, fewer.
     asked += [
-        (events.REFRESH, scopes, entries)
-        for scopes, entries in product([*REQUESTED[: 1 + len(SCOPES)], *REQUESTED[-1 - len(SCOPES) :]], with_metadata)
+        (events.REFRESH, requested, entries)
+        for requested, entries in product([*few[: 1 + len(scopes)], *many], with_metadata)
     ]
     profile = person.profile
-    for client, (source, scopes, entries) in product(clients, asked):
+    for client, (source, requested, entries) in product(clients, asked):
         yield Request(
             source, client, person.sub, profile.username, {"sub": person.sub, **dict(profile.attributes)},
-            profile.memberships.groups, scopes, entries,
+            profile.memberships.groups, requested, entries,
         )  # fmt: skip
 
 
-def machine_requests(clients: list[str], metadata: list[dict[str, str]]) -> Iterator[Request]:
+def machine_requests(clients: list[str], metadata: list[dict[str, str]], named: list[str]) -> Iterator[Request]:
     for client, entries, hint in product(clients, metadata, HINTS):
         for scopes in (
-            *chain(*(combinations(MANAGED, size) for size in range(5))),
+            *chain(*(combinations([*MANAGED, *named], size) for size in range(5 + len(named)))),
             *((scope,) for scope in ("legacy/a", "legacy/b", "legacy/*")),
         ):
             sent = entries if hint is None else {**entries, "tenant_id": hint}
@@ -137,6 +144,14 @@ def clients_of(documents: list[dict[str, Any]]) -> list[str]:
     conditions = repr([[rule.get("when") for rule in document["rules"]] for document in documents])
     named = [text for text in TEXTS if text and repr(text) in conditions] if "client.id" in conditions else []
     return list(dict.fromkeys([*CLIENTS, "3other", *named]))
+
+
+def scopes_of(documents: list[dict[str, Any]]) -> list[str]:
+    """The scopes that conditions name, and that are none of the policy's or Cognito's."""
+    found = [leaf for document in documents for rule in document["rules"] for leaf in leaves(rule.get("when"))]
+    values = [leaf["value"] for leaf in found if leaf["field"] == "request.scopes"]
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    return sorted({text for text in texts if isinstance(text, str) and SCOPE.fullmatch(text)} - set(SCOPES))
 
 
 def everyone(rows: Rows, documents: list[dict[str, Any]]) -> Everyone:
@@ -182,7 +197,7 @@ def test_the_changes_of_each_user_are_those_of_every_request(
     asked = everyone(rows, documents)
     tried = ways(documents)
     assert not tried.cut
-    clients, metadata = clients_of(documents), metadata_of(documents)
+    clients, metadata, named = clients_of(documents), metadata_of(documents), scopes_of(documents)
     classes = Classes(sides, tried, asked, judged(sides))
     tenants: dict[str, Tenant | None] = dict.fromkeys(TENANTS)
     for row in rows:
@@ -195,13 +210,13 @@ def test_the_changes_of_each_user_are_those_of_every_request(
         own = [row for row in rows if row["pk"] == f"USER#{person.sub}"]
         facts = Facts(read_user(own, NOW), tenants)
         expected: set[Change] = set().union(
-            *(changes(request, sides, facts) for request in requests(person, clients, metadata))
+            *(changes(request, sides, facts) for request in requests(person, clients, metadata, named))
         )
         assert managed(classes.user(person)) == managed(expected)
     assert seen == {row["pk"].removeprefix("USER#") for row in rows if row["pk"].startswith("USER#")}
     machines: set[Change] = set().union(*(classes.machine(way) for way in tried.machines))
     facts = Facts(MACHINE, tenants)
-    expected = set().union(*(changes(request, sides, facts) for request in machine_requests(clients, metadata)))
+    expected = set().union(*(changes(request, sides, facts) for request in machine_requests(clients, metadata, named)))
     assert managed(machines) == managed(expected)
 
 
@@ -242,7 +257,7 @@ def test_a_plan_counts_the_users_that_deciding_each_counts(
         person = Person(sub, facts.user, Profile(sub))
         served = [sides[1] if percent is not None and serves(sub) else sides[0], sides[2]]
         of_user = managed(
-            set().union(*(changes(request, served, facts) for request in requests(person, clients, metadata)))
+            set().union(*(changes(request, served, facts) for request in requests(person, clients, metadata, named)))
         )
         expected.update(of_user)
         changed += bool(of_user)

@@ -34,6 +34,7 @@ from tests.property.test_everyone import (
     metadata_of,
     populations,
     requests,
+    scopes_of,
 )
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class Example:
         self.staging, self.rows = staging, stored(compiled_policies, staging, rows)
         self.bundles = [from_document(document, number) for number, document in enumerate(compiled_policies, 7)]
         self.clients, self.metadata = clients_of(compiled_policies), metadata_of(compiled_policies)
+        self.named = scopes_of(compiled_policies)
         self.known = ways(compiled_policies).known
         self.roles = {role for document in compiled_policies for role in document["roles"]}
         self.people = {
@@ -154,9 +156,9 @@ class Example:
         found: Answer = defaultdict(set)
         for person in [*self.people.values(), None]:
             asked = (
-                machine_requests(self.clients, self.metadata)
+                machine_requests(self.clients, self.metadata, self.named)
                 if person is None
-                else requests(person, self.clients, self.metadata)
+                else requests(person, self.clients, self.metadata, self.named)
             )
             for request in asked:
                 for tenant in self.tenants_of(question, person, request):
