@@ -245,7 +245,7 @@ def test_a_plan_counts_the_users_that_deciding_each_counts(
         assume(False)  # noqa: FBT003 - hypothesis takes it so
         raise
     tried = list(documents)
-    clients, metadata = clients_of(tried), metadata_of(tried)
+    clients, metadata, named = clients_of(tried), metadata_of(tried), scopes_of(tried)
     tenants: dict[str, Tenant | None] = dict.fromkeys(TENANTS)
     for row in rows:
         if row["sk"] == "TENANT" and isinstance(tenant := read_tenant(row, NOW), Tenant):
