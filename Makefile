@@ -1,5 +1,5 @@
 # `make` alone lists the targets.
-# The Python that the functions are deployed on (infra/config.py).
+# The Python that the functions are deployed on (claimsmith_cdk/hosting.py).
 DEPLOYED := 3.13
 # Programs of a name that a version manager (pyenv, asdf, mise, uv) keeps in its folder.
 managed = $(wildcard $(addsuffix /*/bin/$(1),$(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions $(HOME)/.asdf/installs/python \
@@ -99,9 +99,9 @@ $(BIN)/uv: requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	touch $@
 
-$(VENV)/installed: $(BIN)/uv requirements/dev.txt requirements/build.txt pyproject.toml
+$(VENV)/installed: $(BIN)/uv requirements/dev.txt requirements/build.txt pyproject.toml claimsmith-cdk/pyproject.toml
 	$(PIP) sync --python $(BIN)/python --require-hashes requirements/dev.txt
-	$(PIP) install --python $(BIN)/python --no-deps --build-constraints requirements/build.txt --editable .
+	$(PIP) install --python $(BIN)/python --no-deps --build-constraints requirements/build.txt --editable . --editable claimsmith-cdk
 	touch $@
 
 $(EMULATOR)/installed: $(BIN)/uv requirements/ministack.txt

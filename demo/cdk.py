@@ -30,7 +30,7 @@ _SECONDS: Final = 600
 _KEPT_LINES: Final = 40
 
 #: What the templates and the assets are made from.
-_SOURCES: Final = ("app.py", "cdk.json", "infra", "claimsmith", "lambdas", "requirements")
+_SOURCES: Final = ("app.py", "cdk.json", "infra", "claimsmith", "claimsmith-cdk", "lambdas", "requirements")
 
 #: AWS's name of a processor, by the output of ``uname -m`` on Linux and macOS.
 _ARCHITECTURES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}

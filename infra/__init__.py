@@ -1,1 +1,1 @@
-"""The CDK app: what is deployed, with which settings, and how the functions' assets are built."""
+"""The CDK app: which stacks are deployed, and with which settings."""

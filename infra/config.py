@@ -8,25 +8,20 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from claimsmith.environment import DEFAULT_REVOCATION_CACHE_SECONDS, MAX_REVOCATION_CACHE_SECONDS
+from claimsmith_cdk.claim_customizer import TriggerVersion
+from claimsmith_cdk.hosting import Arch, Hosting, PythonVersion
+from claimsmith_cdk.pool_settings import LITE_REFUSAL
+
+from claimsmith.environment import DEFAULT_REVOCATION_CACHE_SECONDS, MAX_REVOCATION_CACHE_SECONDS, OnFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Setting = Literal["production", "development"]
-Arch = Literal["arm64", "x86_64"]
-PythonVersion = Literal["3.11", "3.12", "3.13", "3.14"]
-TriggerVersion = Literal["V2_0", "V3_0"]
-OnFailure = Literal["deny", "unenriched"]
 Switch = Literal["true", "false"]
 FeaturePlan = Literal["ESSENTIALS", "PLUS"]
 Revocation = Literal["strict", "cached", "off"]
 RevocationOnFailure = Literal["deny", "allow"]
-
-LITE_REFUSAL: Final = (
-    "A pool on the LITE plan cannot customize access tokens: pre token generation events V2_0 and V3_0 need "
-    "the ESSENTIALS or PLUS plan."
-)
 
 #: No name below ``.invalid`` resolves (RFC 6761 section 6.4): without a configured address, no code is sent anywhere.
 NO_CALLBACK: Final = "https://callback.invalid/"
@@ -108,6 +103,11 @@ class Config:
     def production(self) -> bool:
         """Whether data, keys and logs outlive the stack."""
         return self.setting == "production"
+
+    @property
+    def hosting(self) -> Hosting:
+        """How the constructs are hosted."""
+        return Hosting(arch=self.arch, python=self.python, retain=self.production)
 
     @classmethod
     def from_context(cls, context: Mapping[str, object]) -> Config:

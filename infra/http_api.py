@@ -8,11 +8,10 @@ from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
+from claimsmith_cdk.access_logs import HTTP_FORMAT
+from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.log_group import log_group
 from constructs import Construct
-
-from infra.access_logs import HTTP_FORMAT
-from infra.acknowledgement import acknowledge
-from infra.log_group import log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -88,7 +87,7 @@ class HttpApi(Construct):
             route.route_key: {"ThrottlingRateLimit": INTROSPECT_RATE, "ThrottlingBurstLimit": INTROSPECT_BURST}
         }
         stage.add_resource_dependency(route)  # a stage cannot have settings for a route that does not exist yet
-        logs = log_group(self, "AccessLogs", config)
+        logs = log_group(self, "AccessLogs", config.hosting)
         stage.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=Stack.of(self).format_arn(
                 service="logs",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Annotations, Duration
 from aws_cdk import aws_apigateway as apigateway
+from claimsmith_cdk.access_logs import REST_FORMAT
+from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.log_group import log_group
 from constructs import Construct
 
-from infra.access_logs import REST_FORMAT
-from infra.acknowledgement import acknowledge
 from infra.http_api import BURST, PROTECTED, RATE
-from infra.log_group import log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -52,7 +52,7 @@ class RestApi(Construct):
                 # Execution logs would contain headers.
                 logging_level=apigateway.MethodLoggingLevel.OFF,
                 data_trace_enabled=False,
-                access_log_destination=apigateway.LogGroupLogDestination(log_group(self, "AccessLogs", config)),
+                access_log_destination=apigateway.LogGroupLogDestination(log_group(self, "AccessLogs", config.hosting)),
                 access_log_format=apigateway.AccessLogFormat.custom(REST_FORMAT),
             ),
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import Aws, CfnOutput, Stack
+from claimsmith_cdk.alarms import Alarms, AlarmTopic
+from claimsmith_cdk.claim_customizer import ClaimCustomizer
+from claimsmith_cdk.personas import Personas
 
-from infra.alarms import Alarms, AlarmTopic
-from infra.claim_customizer import ClaimCustomizer
-from infra.personas import Personas
 from infra.pool import Pool
 
 if TYPE_CHECKING:
@@ -34,8 +34,15 @@ class StatefulStack(Stack):
             termination_protection=config.production,
         )
         self.pool = pool = Pool(self, "Pool", config=config)
-        self.customizer = customizer = ClaimCustomizer(self, "Claims", user_pool=pool.user_pool, config=config)
-        self.alarm_topic = AlarmTopic(self, "AlarmTopic", config=config).topic
+        self.customizer = customizer = ClaimCustomizer(
+            self,
+            "Claims",
+            user_pool=pool.user_pool,
+            trigger_version=config.trigger_version,
+            on_failure=config.on_failure,
+            hosting=config.hosting,
+        )
+        self.alarm_topic = AlarmTopic(self, "AlarmTopic", email=config.alarm_email).topic
         personas = Personas(
             self,
             "Personas",

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import Aws, CfnOutput, Duration, Stack
+from claimsmith_cdk.alarms import PERIOD, Alarms
+from claimsmith_cdk.authorizer_caches import check_authorizer_caches
+from claimsmith_cdk.function import PythonFunction
+from claimsmith_cdk.grants import authorizer_statements, introspection_statements
+from claimsmith_cdk.template_check import check_templates
+from claimsmith_cdk.verifier_settings import problems
 
 from claimsmith import environment as variables
-from infra.alarms import PERIOD, Alarms
-from infra.authorizer_caches import check_authorizer_caches
-from infra.function import PythonFunction
-from infra.grants import authorizer_statements, introspection_statements
 from infra.http_api import HttpApi
 from infra.rest_api import RestApi
-from infra.template_check import check_templates
-from infra.verifier_settings import problems
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -59,7 +59,7 @@ class VerifierStack(Stack):
             timeout=_INTROSPECTION_TIMEOUT,
             environment=self._environment,
             statements=introspection_statements(self._table),
-            config=config,
+            hosting=config.hosting,
         ).function
         sample = PythonFunction(
             self,
@@ -69,7 +69,7 @@ class VerifierStack(Stack):
             timeout=_SAMPLE_TIMEOUT,
             environment={},
             statements=[],
-            config=config,
+            hosting=config.hosting,
         ).function
         http = HttpApi(self, "Http", sample=sample, authorizer=authorizer, introspection=introspection, config=config)
         alarms = Alarms(self, "Alarms", topic=stateful.alarm_topic)
@@ -125,7 +125,7 @@ class VerifierStack(Stack):
                 **self._revocation(),
             },
             statements=authorizer_statements(self._table),
-            config=self._config,
+            hosting=self._config.hosting,
         ).function
 
 

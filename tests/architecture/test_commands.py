@@ -23,11 +23,12 @@ ROOT: Final = Path(__file__).parents[2]
 #: Without what `make docs` writes.
 PAGES: Final = [
     *sorted(ROOT.glob("*.md")),
+    ROOT / "claimsmith-cdk/README.md",
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.relative_to(ROOT / "docs").parts[0][0] != "_"),
 ]
 SOURCES: Final = [
     path
-    for folder in ("claimsmith", "lambdas", "infra", "demo")
+    for folder in ("claimsmith", "claimsmith-cdk/claimsmith_cdk", "lambdas", "infra", "demo")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in {".py", ".yaml", ".sh"}
 ]

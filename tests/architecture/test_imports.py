@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.cognito": {"claimsmith.errors"},
     "claimsmith.engine": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.table"},
     "claimsmith.testing": {"claimsmith.errors"},
-    "infra": {"claimsmith.errors", "claimsmith.table", "claimsmith.environment"},
+    "claimsmith_cdk": {"claimsmith.errors", "claimsmith.table", "claimsmith.environment"},
+    "infra": {"claimsmith.environment", "claimsmith_cdk"},
 }
 _LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.routes"}
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
@@ -47,6 +48,7 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith.testing": {"cryptography", "pytest"},
     "claimsmith.simulator": {"pytest"},
     "lambdas": {"aws_lambda_powertools"},
+    "claimsmith_cdk": {"aws_cdk", "constructs", "jsii"},
 }
 
 HANDLERS = ("lambdas.pre_token", "lambdas.publisher", "lambdas.sample", "lambdas.verifier")
@@ -54,12 +56,13 @@ HANDLERS = ("lambdas.pre_token", "lambdas.publisher", "lambdas.sample", "lambdas
 
 def name_of(path: Path) -> str:
     """The module in a file."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "claimsmith-cdk").removesuffix(".__init__")
 
 
 def sources() -> dict[str, ast.Module]:
     """Every first-party module that is shipped or deployed, by name."""
-    folders = [ROOT / name for name in ("claimsmith", "lambdas", "infra", "demo")]
+    folders = [ROOT / name for name in ("claimsmith", "claimsmith-cdk/claimsmith_cdk", "lambdas", "infra", "demo")]
     files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     return {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in [*files, ROOT / "app.py"]}
 
@@ -152,7 +155,7 @@ def libraries_of(module: str) -> str | None:
 
 @pytest.mark.parametrize("package", LIBRARIES)
 def test_a_package_uses_only_its_own_libraries(package: str) -> None:
-    ours = {"claimsmith", "lambdas", "infra", "demo", "_typeshed"}
+    ours = {"claimsmith", "claimsmith_cdk", "lambdas", "infra", "demo", "_typeshed"}
     wrong = [
         f"{module} imports {name}"
         for module, tree in SOURCES.items()

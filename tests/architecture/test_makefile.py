@@ -21,7 +21,8 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "requirements").mkdir()
     for name in ("dev.txt", "build.txt", "ministack.txt"):
         (tmp_path / "requirements" / name).touch()
-    for name in ("pyproject.toml", "package.json", "package-lock.json"):
+    (tmp_path / "claimsmith-cdk").mkdir()
+    for name in ("pyproject.toml", "claimsmith-cdk/pyproject.toml", "package.json", "package-lock.json"):
         (tmp_path / name).touch()
     program(tmp_path / ".venv/bin/python", "3.11")
     return tmp_path

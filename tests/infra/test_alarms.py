@@ -4,8 +4,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from claimsmith_cdk.closure import first_party_files
 
-from infra.closure import first_party_files
 from infra.config import Config
 from tests.infra.template import ROOT, synthesise
 

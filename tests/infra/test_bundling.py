@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from infra.bundling import BundlingError, build_asset, find_interpreter, find_uv
+from claimsmith_cdk.bundling import BundlingError, build_asset, find_interpreter, find_uv
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 SIX = (
@@ -180,7 +179,7 @@ def test_without_such_an_interpreter_the_asset_has_no_bytecode_and_synth_warns(
 
 def test_builds_at_the_same_time_do_not_disturb_each_other(project: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from infra.bundling import build_asset; "
+        "import sys; from pathlib import Path; from claimsmith_cdk.bundling import build_asset; "
         f"print(build_asset({HANDLER!r}, arch='arm64', python={PYTHON!r}, root=Path(sys.argv[1]), "
         "build=Path(sys.argv[2])).path)"
     )

@@ -7,14 +7,14 @@ import boto3
 import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_cognito as cognito
+from claimsmith_cdk.claim_customizer import ClaimCustomizer
+from claimsmith_cdk.hosting import Hosting
+from claimsmith_cdk.pool_settings import LITE_REFUSAL, problems
+from claimsmith_cdk.templates import Resource, Templates
+from claimsmith_cdk.templates import Template as Finished
 from moto import mock_aws
 
 from claimsmith.table import POLICY, STREAM_PREFIXES, create_table
-from infra.claim_customizer import ClaimCustomizer
-from infra.config import LITE_REFUSAL, Config
-from infra.pool_settings import problems
-from infra.templates import Resource, Templates
-from infra.templates import Template as Finished
 from tests.infra.template import Template, cdk_app
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def test_dead_letters_are_encrypted_at_rest_and_in_transit(production: Template)
 def _customize(feature_plan: cognito.FeaturePlan | None = None) -> tuple[Stack, cognito.UserPool]:
     stack = Stack(cdk_app({}), "Own")
     user_pool = cognito.UserPool(stack, "Users", feature_plan=feature_plan)
-    ClaimCustomizer(stack, "Claims", user_pool=user_pool, config=Config())
+    ClaimCustomizer(stack, "Claims", user_pool=user_pool, hosting=Hosting())
     return stack, user_pool
 
 
@@ -249,4 +249,4 @@ def test_a_pool_that_cannot_get_a_trigger_is_refused_with_the_remedy() -> None:
     imported = cognito.UserPool.from_user_pool_id(stack, "Imported", "eu-central-1_EXAMPLE")
     for pool, said in ((imported, "cdk import"), (cognito.CfnUserPool(stack, "Raw"), "create the pool as a UserPool")):
         with pytest.raises(TypeError, match=said):
-            ClaimCustomizer(stack, "Claims", user_pool=pool, config=Config())  # type: ignore[arg-type]
+            ClaimCustomizer(stack, "Claims", user_pool=pool, hosting=Hosting())  # type: ignore[arg-type]

@@ -3,8 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
-from infra.closure import first_party_files
+from claimsmith_cdk.closure import first_party_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from aws_cdk import CfnResource
+from claimsmith_cdk.templates import Template as Finished
+from claimsmith_cdk.templates import Templates
+from claimsmith_cdk.verifier_settings import problems
 
 from infra.config import Config
 from infra.http_api import BURST, INTROSPECT_BURST, INTROSPECT_RATE, PROTECTED, RATE
 from infra.stateful_stack import StatefulStack
-from infra.templates import Template as Finished
-from infra.templates import Templates
-from infra.verifier_settings import problems
 from infra.verifier_stack import VerifierStack
 from tests.infra.permissions import imported
 from tests.infra.template import cdk_app, synthesise

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from infra.templates import NESTING, is_intrinsic, mapping, members, possible
+from claimsmith_cdk.templates import NESTING, is_intrinsic, mapping, members, possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.templates import Resource, Template
+    from claimsmith_cdk.templates import Resource, Template
 
 _SAM: Final = "AWS::Serverless::"
 _SERVICES: Final = ("AWS::ApiGateway::", "AWS::ApiGatewayV2::", _SAM)

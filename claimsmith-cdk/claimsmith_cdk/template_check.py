@@ -27,7 +27,7 @@ from aws_cdk import (
     Validations,
 )
 
-from infra.templates import NESTING, Resource, Template, Templates
+from claimsmith_cdk.templates import NESTING, Resource, Template, Templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

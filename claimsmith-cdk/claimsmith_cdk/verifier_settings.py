@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from claimsmith.environment import CLIENT_IDS, ISSUERS, parse_client_ids, parse_issuers
 from claimsmith.errors import ConfigurationError
-from infra.templates import mapping, possible
+from claimsmith_cdk.templates import mapping, possible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.template_check import Findings
-    from infra.templates import Templates
+    from claimsmith_cdk.template_check import Findings
+    from claimsmith_cdk.templates import Templates
 
 #: Stands for a value that is only known at deployment.
 _UNKNOWN: Final = "\0"

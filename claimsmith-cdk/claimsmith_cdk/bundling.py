@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from infra.closure import first_party_files
+from claimsmith_cdk.closure import first_party_files
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parents[2]
 BUILD: Final = ROOT / ".build"
 FIRST_PARTY: Final = ("claimsmith", "lambdas")
 

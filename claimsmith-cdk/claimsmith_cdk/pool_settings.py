@@ -7,15 +7,19 @@ https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from infra.config import LITE_REFUSAL
-from infra.templates import mapping, possible
+from claimsmith_cdk.templates import mapping, possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from infra.templates import Resource, Templates
+    from claimsmith_cdk.templates import Resource, Templates
+
+LITE_REFUSAL: Final = (
+    "A pool on the LITE plan cannot customize access tokens: pre token generation events V2_0 and V3_0 need "
+    "the ESSENTIALS or PLUS plan."
+)
 
 
 def problems(templates: Templates, pool: Resource, trigger: Resource, version: str) -> Iterator[tuple[Resource, str]]:

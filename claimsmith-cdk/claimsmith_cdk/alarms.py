@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
-    from infra.config import Config
 
 PERIOD: Final = Duration.minutes(5)
 
-#: As ``lambdas/telemetry.py`` and the functions' environment (``infra/function.py``) have it.
+#: As ``lambdas/telemetry.py`` and the functions' environment (``claimsmith_cdk/function.py``) have it.
 NAMESPACE: Final = "Claimsmith"
 _SERVICE: Final = "service"
 
@@ -44,7 +43,7 @@ class AlarmTopic(Construct):
         topic: subscribe everybody who must know of alarms.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, email: str | None = None) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
         # A custom policy replaces the default one, which allows the account's services to publish.
@@ -60,8 +59,8 @@ class AlarmTopic(Construct):
                 },
             )
         )
-        if config.alarm_email is not None:
-            self.topic.add_subscription(subscriptions.EmailSubscription(config.alarm_email))
+        if email is not None:
+            self.topic.add_subscription(subscriptions.EmailSubscription(email))
 
 
 class Alarms(Construct):

@@ -9,14 +9,14 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.acknowledgement import acknowledge
-from infra.bundling import ROOT, build_asset
-from infra.log_group import log_group
+from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.bundling import ROOT, build_asset
+from claimsmith_cdk.log_group import log_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.config import Config
+    from claimsmith_cdk.hosting import Hosting
 
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
@@ -42,10 +42,10 @@ class PythonFunction(Construct):
         timeout: Duration,
         environment: Mapping[str, str],
         statements: list[iam.PolicyStatement],
-        config: Config,
+        hosting: Hosting,
     ) -> None:
         super().__init__(scope, construct_id)
-        logs = log_group(self, "Logs", config)
+        logs = log_group(self, "Logs", hosting)
         # Not the managed basic execution role, which may write to every log group of the account.
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
         self.policy = iam.Policy(
@@ -65,10 +65,10 @@ class PythonFunction(Construct):
             self,
             "Function",
             description=description,
-            code=self._code(module, config),
+            code=self._code(module, hosting),
             handler=f"{module}.handler",
-            runtime=lambda_.Runtime(f"python{config.python}", lambda_.RuntimeFamily.PYTHON),
-            architecture=_ARCHITECTURES[config.arch],
+            runtime=lambda_.Runtime(f"python{hosting.python}", lambda_.RuntimeFamily.PYTHON),
+            architecture=_ARCHITECTURES[hosting.arch],
             memory_size=_MEMORY_MIB,
             timeout=timeout,
             environment={
@@ -87,14 +87,14 @@ class PythonFunction(Construct):
             "this project is tested with, not the newest that CDK knows.",
         )
 
-    def _code(self, module: str, config: Config) -> lambda_.Code:
+    def _code(self, module: str, hosting: Hosting) -> lambda_.Code:
         if not Stack.of(self).bundling_required:  # `cdk ls` and `cdk destroy` need no code
             return lambda_.Code.from_asset(str(ROOT / "lambdas"), exclude=["**"])
-        asset = build_asset(module, arch=config.arch, python=config.python)
+        asset = build_asset(module, arch=hosting.arch, python=hosting.python)
         if not asset.bytecode:
             Annotations.of(self).add_warning_v2(
                 "claimsmith:no-bytecode",
-                f"There is no Python {config.python} on this machine, so the asset has no bytecode and a cold start "
-                f"takes about twice as long. Install Python {config.python}, or choose another with -c python=.",
+                f"There is no Python {hosting.python} on this machine, so the asset has no bytecode and a cold start "
+                f"takes about twice as long. Install Python {hosting.python}, or choose another with -c python=.",
             )
         return lambda_.Code.from_asset(str(asset.path))

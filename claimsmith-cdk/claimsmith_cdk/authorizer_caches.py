@@ -19,18 +19,18 @@ from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_lambda as lambda_
 
 from claimsmith.environment import AUTHORIZER_CACHED_BY
-from infra.authorizers import caching_authorizers, unreadable_resources
-from infra.template_check import check_templates
-from infra.templates import mapping, possible
+from claimsmith_cdk.authorizers import caching_authorizers, unreadable_resources
+from claimsmith_cdk.template_check import check_templates
+from claimsmith_cdk.templates import mapping, possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from constructs import IConstruct
 
-    from infra.authorizers import CachingAuthorizer
-    from infra.template_check import Findings
-    from infra.templates import Resource, Templates
+    from claimsmith_cdk.authorizers import CachingAuthorizer
+    from claimsmith_cdk.template_check import Findings
+    from claimsmith_cdk.templates import Resource, Templates
 
 _AUTHORIZATION: Final = "$request.header.authorization"
 _ROUTE: Final = "$context.routeKey"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aws_cdk import Aws, CfnElement, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
@@ -14,16 +14,18 @@ from constructs import Construct
 
 from claimsmith import environment as variables
 from claimsmith import table as names
-from infra.acknowledgement import acknowledge
-from infra.function import PythonFunction
-from infra.grants import publisher_statements, trigger_statements
-from infra.pool_settings import problems
-from infra.template_check import check_templates
-from infra.templates import Resource
+from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.function import PythonFunction
+from claimsmith_cdk.grants import publisher_statements, trigger_statements
+from claimsmith_cdk.pool_settings import problems
+from claimsmith_cdk.template_check import check_templates
+from claimsmith_cdk.templates import Resource
 
 if TYPE_CHECKING:
-    from infra.config import Config
-    from infra.templates import Templates
+    from claimsmith_cdk.hosting import Hosting
+    from claimsmith_cdk.templates import Templates
+
+TriggerVersion = Literal["V2_0", "V3_0"]
 
 _VERSIONS = {"V2_0": cognito.LambdaVersion.V2_0, "V3_0": cognito.LambdaVersion.V3_0}
 
@@ -46,30 +48,45 @@ class ClaimCustomizer(Construct):
         dead_letters: changes that the publisher could not handle, by their position in the stream.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, user_pool: cognito.UserPool, config: Config) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        user_pool: cognito.UserPool,
+        trigger_version: TriggerVersion = "V2_0",
+        on_failure: variables.OnFailure = "deny",
+        hosting: Hosting,
+    ) -> None:
         _refuse_foreign(user_pool)
         super().__init__(scope, construct_id)
-        self.table = _table(self, "Table", config, stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
+        self.table = _table(self, "Table", hosting, stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
         self.table.add_global_secondary_index(
             index_name=names.BY_SK,
             partition_key=_key(names.SK),
             sort_key=_key(names.PK),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
-        self.audit_table = _table(self, "AuditTable", config)
-        self.trigger = self._trigger(user_pool, config)
+        self.audit_table = _table(self, "AuditTable", hosting)
+        self.trigger = self._trigger(user_pool, trigger_version, on_failure, hosting)
         self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
-            removal_policy=_removal_policy(config),
+            removal_policy=_removal_policy(hosting),
         )
         acknowledge(self.dead_letters, "SQS3", "It is itself the dead-letter queue, of the publisher's stream.")
-        self.publisher = self._publisher(config)
+        self.publisher = self._publisher(hosting)
 
-    def _trigger(self, user_pool: cognito.UserPool, config: Config) -> lambda_.Function:
+    def _trigger(
+        self,
+        user_pool: cognito.UserPool,
+        version: TriggerVersion,
+        on_failure: variables.OnFailure,
+        hosting: Hosting,
+    ) -> lambda_.Function:
         # It must not reference the pool: the pool references it, which would be a cycle. The event has the pool's id.
         trigger = PythonFunction(
             self,
@@ -77,12 +94,12 @@ class ClaimCustomizer(Construct):
             module="lambdas.pre_token.handler",
             description="Decides the claims in the tokens of the user pool.",
             timeout=_TRIGGER_TIMEOUT,
-            environment={variables.TABLE: self.table.table_name, variables.ON_FAILURE: config.on_failure},
+            environment={variables.TABLE: self.table.table_name, variables.ON_FAILURE: on_failure},
             statements=trigger_statements(self.table),
-            config=config,
+            hosting=hosting,
         ).function
         operation = cognito.UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG
-        user_pool.add_trigger(operation, trigger, _VERSIONS[config.trigger_version])
+        user_pool.add_trigger(operation, trigger, _VERSIONS[version])
         permission = user_pool.node.find_child("PreTokenGenerationConfigCognito")
         assert isinstance(permission, lambda_.CfnPermission)  # noqa: S101 - created by add_trigger
         permission.source_account = Aws.ACCOUNT_ID
@@ -91,12 +108,12 @@ class ClaimCustomizer(Construct):
             pool.stack,
             "user-pool",
             lambda templates: problems(
-                templates, _resource(templates, pool), _resource(templates, _element(trigger)), config.trigger_version
+                templates, _resource(templates, pool), _resource(templates, _element(trigger)), version
             ),
         )
         return trigger
 
-    def _publisher(self, config: Config) -> lambda_.Function:
+    def _publisher(self, hosting: Hosting) -> lambda_.Function:
         publisher = PythonFunction(
             self,
             "Publisher",
@@ -108,7 +125,7 @@ class ClaimCustomizer(Construct):
                 variables.AUDIT_TABLE: self.audit_table.table_name,
             },
             statements=publisher_statements(self.table, self.audit_table),
-            config=config,
+            hosting=hosting,
         )
         table = _element(self.table)
         acknowledge(
@@ -176,7 +193,7 @@ def _changes_to_publish() -> dict[str, object]:
 
 
 def _table(
-    scope: Construct, construct_id: str, config: Config, *, stream: dynamodb.StreamViewType | None = None
+    scope: Construct, construct_id: str, hosting: Hosting, *, stream: dynamodb.StreamViewType | None = None
 ) -> dynamodb.Table:
     table = dynamodb.Table(
         scope,
@@ -187,12 +204,12 @@ def _table(
         time_to_live_attribute=names.TTL,
         stream=stream,
         point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-            point_in_time_recovery_enabled=config.production
+            point_in_time_recovery_enabled=hosting.retain
         ),
-        deletion_protection=config.production,
-        removal_policy=_removal_policy(config),
+        deletion_protection=hosting.retain,
+        removal_policy=_removal_policy(hosting),
     )
-    if not config.production:
+    if not hosting.retain:
         acknowledge(
             table, "DDB3", "A development table may be deleted without a backup; in production it is backed up."
         )
@@ -203,5 +220,5 @@ def _key(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
 
 
-def _removal_policy(config: Config) -> RemovalPolicy:
-    return RemovalPolicy.RETAIN if config.production else RemovalPolicy.DESTROY
+def _removal_policy(hosting: Hosting) -> RemovalPolicy:
+    return RemovalPolicy.RETAIN if hosting.retain else RemovalPolicy.DESTROY

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from claimsmith import table as names
-from infra.grants import by_leading_keys
+from claimsmith_cdk.grants import by_leading_keys
 
 if TYPE_CHECKING:
     from aws_cdk import aws_cognito as cognito
