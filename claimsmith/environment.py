@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from claimsmith.cognito.identifiers import check_client_id, check_issuer
 from claimsmith.errors import ConfigurationError
@@ -24,6 +25,7 @@ REVOCATION: Final = "CLAIMSMITH_REVOCATION"
 REVOCATION_CACHE_SECONDS: Final = "CLAIMSMITH_REVOCATION_CACHE_SECONDS"
 REVOCATION_ON_FAILURE: Final = "CLAIMSMITH_REVOCATION_ON_FAILURE"
 USER_POOL_ID: Final = "CLAIMSMITH_USER_POOL_ID"
+DYNAMODB_CLIENT: Final = "CLAIMSMITH_DYNAMODB_CLIENT"
 
 OnFailure = Literal["deny", "unenriched"]
 AuthorizerResponse = Literal["simple", "iam"]
@@ -53,6 +55,108 @@ def _one_of(name: str, allowed: tuple[str, ...], environ: Mapping[str, str] | No
     if value not in allowed:
         raise ConfigurationError(f"The environment variable {name} must be one of: {', '.join(allowed)}.")
     return value
+
+
+class AwsCredentials(NamedTuple):
+    """What a function's environment holds of its role.
+
+    Attributes:
+        token: None for credentials that last.
+    """
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+def aws_credentials(environ: Mapping[str, str] = os.environ) -> AwsCredentials:
+    """The credentials as they are now, by the names and in the order in which botocore looks for them."""
+    token = environ.get("AWS_SECURITY_TOKEN") or environ.get("AWS_SESSION_TOKEN") or None
+    return AwsCredentials(environ.get(_ACCESS_KEY, ""), environ.get(_SECRET_KEY, ""), token)
+
+
+class DynamoDBEndpoint(NamedTuple):
+    """Where DynamoDB is, if nothing in the environment calls for more than a plain client.
+
+    Attributes:
+        region: for which requests are signed.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    region: str
+
+
+def dynamodb_endpoint(environ: Mapping[str, str] = os.environ) -> DynamoDBEndpoint | str:
+    """Where a plain client finds DynamoDB; or why only botocore knows, for the log."""
+    unusual = _unusual(environ)
+    if unusual is not None:
+        return unusual
+    region, given = environ[_REGION], None
+    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
+        given = environ.get("AWS_ENDPOINT_URL_DYNAMODB") or environ.get("AWS_ENDPOINT_URL")
+    suffix = next((suffix for regions, suffix in _PARTITIONS if regions.fullmatch(region)), None)
+    if given is None and suffix is None:
+        return f"the partition of the region {region} is not known"
+    endpoint = _ENDPOINT.fullmatch(given or f"https://dynamodb.{region}.{suffix}")
+    if endpoint is None or (endpoint["scheme"] == "http" and endpoint["host"] not in _LOOPBACK):
+        return f"the endpoint {given} is neither https nor on this machine"
+    tls = endpoint["scheme"] == "https"
+    trust = next((name for name in _TRUST if environ.get(name)), None)
+    if tls and trust is not None:
+        return f"{trust} is set"
+    return DynamoDBEndpoint(endpoint["host"], int(endpoint["port"] or (443 if tls else 80)), tls, region)
+
+
+def _unusual(environ: Mapping[str, str]) -> str | None:
+    """What in the environment only botocore understands."""
+    if _one_of(DYNAMODB_CLIENT, ("auto", "botocore"), environ) == "botocore":
+        return f"{DYNAMODB_CLIENT} is botocore"
+    for name in (_ACCESS_KEY, _SECRET_KEY, _REGION):
+        if not environ.get(name):
+            return f"{name} is not set"
+    for name, value in environ.items():
+        if value and (name.upper() in _UNUSUAL or (name in _SWITCHES and value.lower() != "false")):
+            return f"{name} is set"
+    for name, default in _FILES:
+        path = environ.get(name) or os.path.expanduser(default)  # noqa: PTH111 - a cold start need not import pathlib
+        if os.path.isfile(path):  # noqa: PTH113 - the same
+            return f"there is a file {path}"
+    return None
+
+
+_ACCESS_KEY: Final = "AWS_ACCESS_KEY_ID"
+_SECRET_KEY: Final = "AWS_SECRET_ACCESS_KEY"
+_REGION: Final = "AWS_DEFAULT_REGION"
+
+#: What changes how botocore finds credentials or the way to AWS, in any case of letters, as proxies are.
+_UNUSUAL: Final = frozenset(
+    {
+        *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CREDENTIAL_EXPIRATION", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+        *("AWS_ACCOUNT_ID", "AWS_ACCOUNT_ID_ENDPOINT_MODE", "AWS_AUTH_SCHEME_PREFERENCE", "AWS_DATA_PATH"),
+    }
+)
+#: Whom to trust there.
+_TRUST: Final = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+#: What changes the endpoint unless it is off.
+_SWITCHES: Final = frozenset(
+    {"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_ENDPOINT_DISCOVERY_ENABLED", "AWS_CSM_ENABLED"}
+)
+
+#: Files in which a profile may say all of that, and where they are by default.
+_FILES: Final = (("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
+
+#: The regions of a partition, and the end of its host names, as in botocore's partitions.json.
+_PARTITIONS: Final = (
+    (re.compile(r"(us|us-gov|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-[0-9]+"), "amazonaws.com"),
+    (re.compile(r"cn-[a-z]+-[0-9]+"), "amazonaws.com.cn"),
+    (re.compile(r"eusc-de-[a-z]+-[0-9]+"), "amazonaws.eu"),
+)
+_ENDPOINT: Final = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9][a-z0-9.-]*)(?::(?P<port>[0-9]{1,5}))?/?")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from claimsmith.environment import VerifierEnvironment
 from claimsmith.service.check import Reports, TokenChecks
-from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
 from claimsmith.table import REVOKED
+from lambdas.rows import open_table
 from lambdas.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ def _unchecked(error: ClaimsmithError) -> None:
 
 
 _environment: Final = VerifierEnvironment.read()
+_opened: Final = open_table(_environment.table)
+if _opened.why is not None:
+    logger.info("botocore reads the table", extra={"why": _opened.why})
 
 #: Created while the process starts.
-checks: Final = TokenChecks(
-    Table(connect(TOKEN_PATH), _environment.table), _environment, Reports(_unreadable, _unchecked)
-)
+checks: Final = TokenChecks(_opened.table, _environment, Reports(_unreadable, _unchecked))

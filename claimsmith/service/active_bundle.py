@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.staging import Staging
     from claimsmith.store.bundles import Pointer
-    from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
 
 
 class Serving(NamedTuple):
@@ -58,7 +58,7 @@ class _Candidate(NamedTuple):
 class ActiveBundle:
     """Reads and caches the bundles in use. Thread-safe: each cached value is replaced as a whole."""
 
-    def __init__(self, rows: Table, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rows: ReadableTable, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._rows = rows
         self._monotonic = monotonic
         self._read: _Read | None = None

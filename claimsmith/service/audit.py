@@ -13,7 +13,7 @@ from claimsmith import table
 from claimsmith.policy.documents import DOCUMENTS
 from claimsmith.service.abridge import abridge, left_out
 from claimsmith.store.attributes import Encoded, from_json
-from claimsmith.store.dynamodb import ConditionError, InvalidRequestError
+from claimsmith.store.failures import ConditionError, InvalidRequestError
 from claimsmith.store.item_size import text_size, value_size
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from claimsmith.engine.bundle import Bundle
     from claimsmith.environment import VerifierEnvironment
     from claimsmith.errors import ClaimsmithError
-    from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
     from claimsmith.verifier import Revocations, authorizer, introspection
     from claimsmith.verifier.checks import Unchecked
 
@@ -73,7 +73,7 @@ class TokenChecks:
     ``DeadlineError`` if it is too slow. Introspection responds with 503 itself if it only lacks a row that it needs.
     """
 
-    def __init__(self, rows: Table, environment: VerifierEnvironment, reports: Reports = _NO_REPORTS) -> None:
+    def __init__(self, rows: ReadableTable, environment: VerifierEnvironment, reports: Reports = _NO_REPORTS) -> None:
         """Set up the checks.
 
         Raises:
@@ -177,7 +177,7 @@ class _DeadlineRevocations:
 
 
 def _revocations(
-    rows: Table, environment: VerifierEnvironment, reports: Reports, reads: DeadlineExecutor
+    rows: ReadableTable, environment: VerifierEnvironment, reports: Reports, reads: DeadlineExecutor
 ) -> Revocations | Unchecked:
     """The deployment's choice: whether the table is queried, how often, and what happens if it is unavailable."""
     if environment.revocation == "off":

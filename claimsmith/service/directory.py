@@ -20,7 +20,7 @@ from claimsmith.service import vocabulary
 from claimsmith.service.lookup import no_rows
 from claimsmith.service.users import user_facts
 from claimsmith.store.attributes import Encoded
-from claimsmith.store.dynamodb import ConditionError
+from claimsmith.store.failures import ConditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

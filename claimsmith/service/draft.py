@@ -15,7 +15,7 @@ from claimsmith.policy.checks import bounds
 from claimsmith.policy.documents import SETTINGS_SECTION
 from claimsmith.policy.reading import NO_SETTINGS
 from claimsmith.store import drafts
-from claimsmith.store.dynamodb import PartitionTooLargeError
+from claimsmith.store.failures import PartitionTooLargeError
 
 if TYPE_CHECKING:
     from claimsmith.policy.draft import Draft

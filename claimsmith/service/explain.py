@@ -26,7 +26,7 @@ from claimsmith.service.active_bundle import ActiveBundle
 from claimsmith.service.deadline import abandoned
 from claimsmith.service.users import TENANT_BATCHES, tenants_of
 from claimsmith.store import bundles, directory
-from claimsmith.store.dynamodb import PartitionTooLargeError
+from claimsmith.store.failures import PartitionTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.facts import UserFacts
     from claimsmith.service.active_bundle import ActiveBundle
-    from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
     from claimsmith.verifier import Claims
 
 
@@ -29,7 +29,7 @@ class StoredGrants:
     Thread-safe.
     """
 
-    def __init__(self, rows: Table, active: ActiveBundle, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, rows: ReadableTable, active: ActiveBundle, *, clock: Callable[[], float] = time.time) -> None:
         """Read from a table; ``clock`` returns epoch seconds."""
         self._rows = rows
         self._active = active

@@ -17,7 +17,8 @@ from claimsmith.errors import Code, OperationError
 from claimsmith.service import vocabulary
 from claimsmith.service.directory import Edit, expected, is_gone, replacing
 from claimsmith.service.member_csv import Line, Refused, given
-from claimsmith.store.dynamodb import ConditionError, update_action
+from claimsmith.store.dynamodb import update_action
+from claimsmith.store.failures import ConditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

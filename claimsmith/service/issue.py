@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle
     from claimsmith.environment import OnFailure
-    from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
 
 #: Seconds for all reads of one sign-in. Cognito waits five, and a cold start takes some of them.
 READ_SECONDS: Final = 3.0
@@ -58,7 +58,7 @@ class Issuer:
 
     def __init__(
         self,
-        rows: Table,
+        rows: ReadableTable,
         on_failure: OnFailure,
         *,
         clock: Callable[[], float] = time.time,

@@ -15,7 +15,7 @@ from claimsmith import table
 from claimsmith.engine.facts import Problem, Tenant, User, read_membership, read_tenant, read_user
 from claimsmith.errors import Code, OperationError
 from claimsmith.store import directory
-from claimsmith.store.dynamodb import never
+from claimsmith.store.reads import never
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

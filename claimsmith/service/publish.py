@@ -26,7 +26,7 @@ from claimsmith.service import names
 from claimsmith.service.draft import TooLargeError, read_draft
 from claimsmith.service.smoke_test import smoke_test
 from claimsmith.store import bundles, drafts
-from claimsmith.store.dynamodb import ConditionError
+from claimsmith.store.failures import ConditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.errors import Code, OperationError
-from claimsmith.store.dynamodb import ConditionError
+from claimsmith.store.failures import ConditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

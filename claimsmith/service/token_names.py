@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.service.active_bundle import ActiveBundle
-    from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
 
     Names = Mapping[str, str | None]
 
@@ -33,7 +33,7 @@ _NONE: Final[Names] = MappingProxyType(dict.fromkeys(CLAIM_NAMES))
 class TokenNames:
     """The claim names of each version. Thread-safe."""
 
-    def __init__(self, rows: Table, active: ActiveBundle) -> None:
+    def __init__(self, rows: ReadableTable, active: ActiveBundle) -> None:
         """Read versions from a table; ``active`` provides the active bundle."""
         self._rows = rows
         self._active = active

@@ -8,7 +8,7 @@ from claimsmith.engine.facts import UserFacts, read_user, too_large
 from claimsmith.engine.tenancy import BATCH, tenants_to_load
 from claimsmith.service.deadline import DeadlineError, abandoned
 from claimsmith.store import directory
-from claimsmith.store.dynamodb import PartitionTooLargeError
+from claimsmith.store.failures import PartitionTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.facts import Tenant
-    from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
 
     TenantsById = dict[str, Tenant | None]
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TENANT_BATCHES: Final = 20
 
 
-def user_facts(rows: Table, sub: str, now: int) -> UserFacts:
+def user_facts(rows: ReadableTable, sub: str, now: int) -> UserFacts:
     """The user's own rows, read consistently; ``too_large`` for a user with too many rows.
 
     Args:

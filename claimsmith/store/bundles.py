@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
 
     Row = Mapping[str, Any]
 
@@ -68,7 +69,7 @@ class Version:
     note: str | None = None
 
 
-def pointer(rows: Table) -> Pointer | None:
+def pointer(rows: ReadableTable) -> Pointer | None:
     """The pointer; None before the first version is published.
 
     Raises:
@@ -96,7 +97,7 @@ def pointer(rows: Table) -> Pointer | None:
     )
 
 
-def load(rows: Table, number: int, digest: str | None = None) -> Bundle:
+def load(rows: ReadableTable, number: int, digest: str | None = None) -> Bundle:
     """A version's bundle.
 
     Args:
@@ -111,7 +112,7 @@ def load(rows: Table, number: int, digest: str | None = None) -> Bundle:
     return decode_row(read_row(rows, number), number, digest)[0]
 
 
-def load_all(rows: Table, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
+def load_all(rows: ReadableTable, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
     """The rows of those of these versions that exist, in one request.
 
     Raises:
@@ -122,7 +123,7 @@ def load_all(rows: Table, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
     return {keys[row[table.SK]]: row for row in found}
 
 
-def read_row(rows: Table, number: int) -> dict[str, Any] | None:
+def read_row(rows: ReadableTable, number: int) -> dict[str, Any] | None:
     """The row of a version.
 
     Raises:
@@ -144,7 +145,7 @@ def decode_row(row: Row | None, number: int, digest: str | None = None) -> tuple
     return decode(document, expected, number), expected
 
 
-def document(rows: Table, number: int) -> dict[str, Any] | None:
+def document(rows: ReadableTable, number: int) -> dict[str, Any] | None:
     """The compiled document of a version; None if there is no such version.
 
     Raises:
@@ -167,13 +168,13 @@ def decode_document(row: Row) -> dict[str, Any]:
     return read
 
 
-def version(rows: Table, number: int) -> Version | None:
+def version(rows: ReadableTable, number: int) -> Version | None:
     """A stored version; None if there is no such version."""
     row = read_row(rows, number)
     return None if row is None else _version(row)
 
 
-def newest(rows: Table) -> Version | None:
+def newest(rows: ReadableTable) -> Version | None:
     """The newest stored version, active or not.
 
     Raises:
@@ -183,7 +184,7 @@ def newest(rows: Table) -> Version | None:
     return found[0] if found else None
 
 
-def versions(rows: Table, *, limit: int) -> list[Version]:
+def versions(rows: ReadableTable, *, limit: int) -> list[Version]:
     """The newest stored versions, newest first.
 
     Raises:
@@ -192,7 +193,7 @@ def versions(rows: Table, *, limit: int) -> list[Version]:
     return [_version(row) for row in newest_rows(rows, limit=limit)]
 
 
-def newest_rows(rows: Table, *, limit: int) -> list[dict[str, Any]]:
+def newest_rows(rows: ReadableTable, *, limit: int) -> list[dict[str, Any]]:
     """The rows of the newest stored versions, newest first."""
     return rows.query(table.BUNDLE, sk_prefix=table.VERSION, limit=limit, descending=True)[:limit]
 

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
 
 
 #: Pages of 1 MB that are read for one user at most: several thousand memberships fit into the first.
 USER_PAGES: Final = 4
 
 
-def user_rows(rows: Table, sub: str, *, abandoned: Callable[[], bool]) -> list[dict[str, Any]]:
+def user_rows(rows: ReadableTable, sub: str, *, abandoned: Callable[[], bool]) -> list[dict[str, Any]]:
     """The USER row and all memberships of a user, read consistently, page by page.
 
     Args:
@@ -31,7 +32,7 @@ def user_rows(rows: Table, sub: str, *, abandoned: Callable[[], bool]) -> list[d
     return rows.query(table.USER_PREFIX + sub, pages=USER_PAGES, abandoned=abandoned)
 
 
-def tenant_rows(rows: Table, tenant_ids: Sequence[str]) -> list[dict[str, Any]]:
+def tenant_rows(rows: ReadableTable, tenant_ids: Sequence[str]) -> list[dict[str, Any]]:
     """The TENANT rows of these tenants that exist."""
     return rows.batch_get([(table.TENANT_PREFIX + tenant_id, table.TENANT) for tenant_id in tenant_ids])
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from claimsmith import table
-from claimsmith.store.dynamodb import TRANSACTION, ConditionError, delete_action, put_action
+from claimsmith.store.dynamodb import TRANSACTION, delete_action, put_action
+from claimsmith.store.failures import ConditionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,67 +14,37 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from claimsmith import table
 from claimsmith.errors import Code, ConfigurationError, StoreError
-from claimsmith.store import responses
+from claimsmith.store import reads, responses
 from claimsmith.store.attributes import encode, encode_row
+from claimsmith.store.failures import (
+    ConditionError,
+    InvalidRequestError,
+    ThrottledError,
+    garbage,
+    refusal,
+    silence,
+)
+from claimsmith.store.reads import BATCH_ATTEMPTS, BATCH_PAUSE, ReadableTable, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     Row = Mapping[str, Any]
     Key = tuple[str, str]
 
-#: One retry and short time-outs: Cognito allows a trigger five seconds in all. The caller limits the total.
+#: For what somebody waits for.
 TOKEN_PATH: Final = Config(
-    connect_timeout=1.0,
-    read_timeout=1.0,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=reads.TOKEN_PATH.connect,
+    read_timeout=reads.TOKEN_PATH.read,
+    retries={"mode": "standard", "total_max_attempts": reads.TOKEN_PATH.attempts},
     parameter_validation=False,
 )
 
 #: For interactive commands and background work.
 PATIENT: Final = Config(connect_timeout=5.0, read_timeout=20.0, retries={"mode": "standard", "total_max_attempts": 4})
 
-#: Keys in one BatchGetItem.
-_BATCH: Final = 100
-
-#: Attempts for what DynamoDB leaves unprocessed or throttles, and the base of the growing pause between them, in
-#: seconds.
-_BATCH_ATTEMPTS: Final = 6
-_BATCH_PAUSE: Final = 0.02
-
 #: Actions in one TransactWriteItems.
 TRANSACTION: Final = 100
-
-
-def never() -> bool:
-    """What nobody who waits for all of it has: a reason to stop."""
-    return False
-
-
-class PartitionTooLargeError(StoreError):
-    """A partition has more pages than may be read."""
-
-    def __init__(self, pages: int) -> None:
-        super().__init__(Code.USER_TOO_LARGE, f"There are more than {pages} MB of rows under one key.")
-
-
-class AbandonedError(StoreError):
-    """The caller has stopped waiting, so the rest was not read."""
-
-    def __init__(self) -> None:
-        super().__init__(Code.DEADLINE_EXCEEDED, "The caller stopped waiting before all rows were read.")
-
-
-class ConditionError(StoreError):
-    """A row was not as the caller expected: somebody else has written it."""
-
-
-class ThrottledError(StoreError):
-    """DynamoDB has written nothing, because the table is written faster than it can be at present."""
-
-
-class InvalidRequestError(StoreError):
-    """DynamoDB rejects this request, however often it is sent: because a row is too large or too deep, for example."""
 
 
 def connect(config: Config, *, endpoint_url: str | None = None, region: str | None = None) -> Any:  # noqa: ANN401 - botocore clients have no type
@@ -91,65 +61,15 @@ def connect(config: Config, *, endpoint_url: str | None = None, region: str | No
         raise ConfigurationError(message) from error
 
 
-class Table:
-    """The table described in ``claimsmith.table``.
+class Table(ReadableTable):
+    """The table described in ``claimsmith.table``, over a client of botocore's: to read, to write, and to search.
 
     Every method raises ``StoreError`` if DynamoDB is unavailable or refuses the request.
     """
 
     def __init__(self, client: Any, name: str) -> None:  # noqa: ANN401 - botocore clients have no type
+        super().__init__(name)
         self._client = client
-        self.name = name
-
-    def query(
-        self,
-        pk: str,
-        *,
-        sk_prefix: str | None = None,
-        limit: int | None = None,
-        descending: bool = False,
-        pages: int | None = None,
-        abandoned: Callable[[], bool] = never,
-    ) -> list[dict[str, Any]]:
-        """The rows of one partition, read consistently; all of them unless ``limit`` is given.
-
-        Args:
-            pk: the partition key.
-            sk_prefix: a prefix of the sort keys.
-            limit: stop after at least this many rows.
-            descending: return the last sort keys first.
-            pages: the maximum number of requests; each reads at most 1 MB (API reference, Query).
-            abandoned: whether the caller has stopped waiting; called before each request but the first.
-
-        Raises:
-            PartitionTooLargeError: there are more pages.
-            AbandonedError: the caller has stopped waiting.
-        """
-        condition, values = "pk = :pk", {":pk": {"S": pk}}
-        if sk_prefix is not None:
-            condition += " AND begins_with(sk, :sk)"
-            values[":sk"] = {"S": sk_prefix}
-        request: dict[str, Any] = {
-            "TableName": self.name,
-            "KeyConditionExpression": condition,
-            "ExpressionAttributeValues": values,
-            "ConsistentRead": True,
-            "ScanIndexForward": not descending,
-        }
-        if limit is not None:
-            request["Limit"] = limit
-        rows: list[dict[str, Any]] = []
-        for number in count(1):
-            page = responses.page(self._call("query", request), {table.PK: pk}, sk_prefix or "")
-            rows += page.rows
-            if page.next is None or (limit is not None and len(rows) >= limit):
-                break
-            if number == pages:
-                raise PartitionTooLargeError(number)
-            if abandoned():
-                raise AbandonedError
-            request["ExclusiveStartKey"] = page.next
-        return rows
 
     def keys_by_sk(self, sk: str, *, pk_prefix: str = "") -> Iterator[tuple[str, str]]:
         """The keys of all rows with this sort key, by partition key, from the index, which must never decide access.
@@ -189,7 +109,7 @@ class Table:
             "ExpressionAttributeValues": {":pk": {"S": pk_prefix}},
         }
         if after is not None:
-            request["ExclusiveStartKey"] = _key(*after)
+            request["ExclusiveStartKey"] = key_of(*after)
         while True:
             page = responses.page(self._call("scan", request), {}, pk_prefix=pk_prefix)
             yield page.rows
@@ -225,19 +145,9 @@ class Table:
                 return
             request["ExclusiveStartKey"] = page.next
 
-    def get(self, pk: str, sk: str) -> dict[str, Any] | None:
-        """One row, read consistently; None if there is no such row."""
-        request = {
-            "TableName": self.name,
-            "Key": _key(pk, sk),
-            "ConsistentRead": True,
-            "ReturnConsumedCapacity": "TOTAL",
-        }
-        return responses.row(self._call("get_item", request), (pk, sk))
-
     def server_time(self, pk: str, sk: str) -> float | None:
         """Epoch seconds on the clock of the server that returns a row; None if its response has no date."""
-        response = self._call("get_item", {"TableName": self.name, "Key": _key(pk, sk)})
+        response = self._call("get_item", {"TableName": self.name, "Key": key_of(pk, sk)})
         date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         try:
             return parsedate_to_datetime(date).timestamp()
@@ -251,24 +161,6 @@ class Table:
         if not isinstance(made, datetime):
             raise StoreError(Code.AWS_UNREACHABLE, "The response has no time. Check that the endpoint is DynamoDB's.")
         return int(made.timestamp())
-
-    def batch_get(self, keys: Sequence[Key], *, consistent: bool = False) -> list[dict[str, Any]]:
-        """The rows of these keys that exist, in any order."""
-        rows: list[dict[str, Any]] = []
-        for start in range(0, len(keys), _BATCH):
-            pending = keys[start : start + _BATCH]
-            for attempt in range(_BATCH_ATTEMPTS):
-                if attempt:
-                    time.sleep(_BATCH_PAUSE * 2**attempt)
-                request = {"Keys": [_key(*key) for key in pending], "ConsistentRead": consistent}
-                response = self._call("batch_get_item", {"RequestItems": {self.name: request}})
-                found, pending = responses.batch(response, self.name, pending)
-                rows += found
-                if not pending:
-                    break
-            else:
-                raise StoreError(Code.AWS_UNREACHABLE, "DynamoDB keeps leaving keys unprocessed. Try again later.")
-        return rows
 
     def put(self, row: Row, *, condition: str | None = None, values: Mapping[str, Any] | None = None) -> None:
         """Write a whole row.
@@ -342,9 +234,9 @@ class Table:
             try:
                 self._call("transact_write_items", {"TransactItems": wrapped})
             except ThrottledError:
-                if attempt == _BATCH_ATTEMPTS:
+                if attempt == BATCH_ATTEMPTS:
                     raise
-                time.sleep(_BATCH_PAUSE * 2**attempt)
+                time.sleep(BATCH_PAUSE * 2**attempt)
             else:
                 return
 
@@ -356,13 +248,9 @@ class Table:
         except ParamValidationError as error:
             raise InvalidRequestError(Code.AWS_UNREACHABLE, "The request is not a valid DynamoDB request.") from error
         except BotoCoreError as error:
-            raise StoreError(
-                Code.AWS_UNREACHABLE,
-                f"DynamoDB does not respond ({type(error).__name__}). Check the region, the endpoint and the network.",
-            ) from error
+            raise silence(error) from error
         except Exception as error:  # botocore's parsers raise anything for a malformed response
-            message = f"The response cannot be read ({type(error).__name__}). Check that the endpoint is DynamoDB's."
-            raise StoreError(Code.AWS_UNREACHABLE, message) from error
+            raise garbage(error) from error
         return response
 
 
@@ -375,7 +263,7 @@ def delete_action(
     name: str, pk: str, sk: str, condition: str | None = None, values: Row | None = None
 ) -> dict[str, Any]:
     """A delete, for ``Table.delete`` or a transaction."""
-    return _conditioned({"TableName": name, "Key": _key(pk, sk)}, condition, values)
+    return _conditioned({"TableName": name, "Key": key_of(pk, sk)}, condition, values)
 
 
 def update_action(
@@ -397,7 +285,7 @@ def update_action(
         expression += " REMOVE " + ", ".join(aliases[attribute] for attribute in remove)
     action: dict[str, Any] = {
         "TableName": name,
-        "Key": _key(pk, sk),
+        "Key": key_of(pk, sk),
         "UpdateExpression": expression,
         "ExpressionAttributeNames": {alias: attribute for attribute, alias in aliases.items()},
         "ExpressionAttributeValues": values,
@@ -414,9 +302,6 @@ def _conditioned(action: dict[str, Any], condition: str | None, values: Row | No
         action["ExpressionAttributeValues"] = encode_row(values)
     return action
 
-
-#: What DynamoDB says, and nothing but its texts tells, where a table has other keys or no such index.
-_OTHER_KEYS: Final = ("does not match the schema", "key schema element", "Missing the key", "specified index")
 
 #: The reasons for a cancelled transaction that mean that somebody else wrote a row.
 _CONFLICTS: Final = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
@@ -437,10 +322,6 @@ def _permissions(operation: str) -> str:
     return f"dynamodb:{operation}"
 
 
-def _key(pk: str, sk: str) -> dict[str, Any]:
-    return {table.PK: {"S": pk}, table.SK: {"S": sk}}
-
-
 def _store_error(error: ClientError, name: str) -> StoreError:
     code = error.response.get("Error", {}).get("Code", "")
     reasons = _reasons(error) if code == "TransactionCanceledException" else set()
@@ -448,18 +329,4 @@ def _store_error(error: ClientError, name: str) -> StoreError:
         return ConditionError(Code.CONFLICT, "Somebody else changed this row at the same time. Try again.")
     if _THROTTLED & reasons:
         return ThrottledError(Code.AWS_UNREACHABLE, "The table is written too fast. Try again later.")
-    match code:
-        case "ValidationException" | "SerializationException":
-            if any(text in str(error) for text in _OTHER_KEYS):
-                refusal = Code.TABLE_KEYS, f"Table {name} does not have the keys of Claimsmith's table."
-            else:
-                refusal = Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code})."
-            return InvalidRequestError(*refusal)
-        case "ResourceNotFoundException":
-            return StoreError(
-                Code.TABLE_MISSING, f"There is no table {name} here. Check its name, the region and the account."
-            )
-        case "AccessDeniedException" | "UnrecognizedClientException" | "ExpiredTokenException":
-            denied = _permissions(error.operation_name) if code == "AccessDeniedException" else f"access ({code})"
-            return StoreError(Code.ACCESS_DENIED, f"AWS denies {denied} on table {name}.")
-    return StoreError(Code.AWS_UNREACHABLE, f"DynamoDB refuses the request ({code}).")
+    return refusal(code, str(error), _permissions(error.operation_name), name)

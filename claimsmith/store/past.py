@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from claimsmith import table
 from claimsmith.store import bundles
 from claimsmith.store.audit import recorded
-from claimsmith.store.dynamodb import Table, never
+from claimsmith.store.dynamodb import Table
+from claimsmith.store.reads import never
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ from claimsmith import table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
 
 #: The latest plausible time in epoch seconds; milliseconds are greater.
 _LATEST: Final = 99_999_999_999
@@ -19,7 +19,7 @@ _LATEST: Final = 99_999_999_999
 class StoredResources:
     """The ``ProtectedResources`` of the introspection endpoint: consistent reads, so a removal takes effect at once."""
 
-    def __init__(self, rows: Table, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, rows: ReadableTable, *, clock: Callable[[], float] = time.time) -> None:
         """Read from a table; ``clock`` returns epoch seconds."""
         self._rows = rows
         self._clock = clock

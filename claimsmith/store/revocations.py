@@ -6,12 +6,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from claimsmith import table
-from claimsmith.store.dynamodb import ConditionError
+from claimsmith.store.failures import ConditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from claimsmith.store.dynamodb import Table
+    from claimsmith.store.reads import ReadableTable
 
 #: Plausible times in epoch seconds: 2001 to 5138. Times in milliseconds since 1973 are greater.
 _EARLIEST: Final = 1_000_000_000
@@ -28,7 +29,7 @@ def _ignore(_key: str) -> None:
 class StoredRevocations:
     """The ``Revocations`` of a verifier: one consistent BatchGetItem per token, so a revocation is seen at once."""
 
-    def __init__(self, rows: Table, unreadable: Callable[[str], None] = _ignore) -> None:
+    def __init__(self, rows: ReadableTable, unreadable: Callable[[str], None] = _ignore) -> None:
         """Read from a table.
 
         Args:

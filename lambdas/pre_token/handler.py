@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith.environment import TriggerEnvironment
 from claimsmith.errors import Code, EventError, SignInRefusedError
 from claimsmith.service.issue import Issuer, RefusedError
-from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
+from lambdas.rows import open_table
 from lambdas.telemetry import count, describe_bug, logger, metrics
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from claimsmith.service.issue import Issued
 
 _environment: Final = TriggerEnvironment.read()
-_issuer: Final = Issuer(Table(connect(TOKEN_PATH), _environment.table), _environment.on_failure)
+_opened: Final = open_table(_environment.table)
+_issuer: Final = Issuer(_opened.table, _environment.on_failure)
+
+if _opened.why is not None:
+    logger.info("botocore reads the table", extra={"why": _opened.why})
 
 if (_failure := _issuer.warm()) is not None:
     logger.warning("no policy at start; the first sign-in tries again", extra={"code": _failure})

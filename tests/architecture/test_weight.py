@@ -20,10 +20,13 @@ HEAVY = (
     "claimsmith.testing", "claimsmith.simulator",
 )  # fmt: skip
 
+#: What a client of botocore's cannot do without. Powertools imports its first module, which is small.
+BOTOCORE = ("botocore.session", "botocore.auth", "urllib3", "claimsmith.store.dynamodb")
+
 LIGHT_OF = {
-    "lambdas.pre_token.handler": ("cryptography", "claimsmith.verifier"),
-    "lambdas.verifier.authorizer": (),
-    "lambdas.verifier.introspection": (),
+    "lambdas.pre_token.handler": (*BOTOCORE, "cryptography", "claimsmith.verifier"),
+    "lambdas.verifier.authorizer": BOTOCORE,
+    "lambdas.verifier.introspection": BOTOCORE,
     "claimsmith.engine": ("botocore", "cryptography", "claimsmith.store", "aws_lambda_powertools"),
     "claimsmith.verifier": ("botocore", "claimsmith.store", "aws_lambda_powertools"),
 }

@@ -18,10 +18,11 @@ ROOT = Path(__file__).parents[2]
 #: Answers go to a file, so that standard output holds what the function itself writes: its log.
 _RUNTIME = """
 import importlib, json, sys
-from claimsmith.store import dynamodb
+from claimsmith.store import dynamodb, reads
 from tests.waits import UNHURRIED, Waits
 module, events, answers, passed = sys.argv[1:]
 dynamodb.TOKEN_PATH = UNHURRIED
+reads.TOKEN_PATH = reads.Patience(60, 60, reads.TOKEN_PATH.attempts)
 waits = Waits()
 waits.install()
 waits.passed = float(passed)

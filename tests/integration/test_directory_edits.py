@@ -9,7 +9,8 @@ import pytest
 
 from claimsmith.service.directory import Editor, TenantChange
 from claimsmith.service.publish import publish
-from claimsmith.store.dynamodb import ConditionError, Table
+from claimsmith.store.dynamodb import Table
+from claimsmith.store.failures import ConditionError
 from tests.integration.memory_dynamodb import MemoryDynamoDB, holding
 from tests.policies import NOW, membership_row, policy_rows, tenant_row, user_row
 

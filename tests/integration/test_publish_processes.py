@@ -28,7 +28,8 @@ from claimsmith.service.publish import Result, apply, publish
 from claimsmith.service.versions import promote, publishing_status, resume, rollback, stage
 from claimsmith.store import bundles, drafts
 from claimsmith.store.attributes import decode_row
-from claimsmith.store.dynamodb import ConditionError, Table
+from claimsmith.store.dynamodb import Table
+from claimsmith.store.failures import ConditionError
 from claimsmith.table import create_table, past_sk
 from tests.conftest import TABLE
 from tests.integration.clients import WRITES

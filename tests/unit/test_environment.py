@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from claimsmith.environment import PublisherEnvironment, TriggerEnvironment, VerifierEnvironment
+from claimsmith.environment import (
+    DynamoDBEndpoint,
+    PublisherEnvironment,
+    TriggerEnvironment,
+    VerifierEnvironment,
+    aws_credentials,
+    dynamodb_endpoint,
+)
 from claimsmith.errors import ConfigurationError
 
 ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_aBcDeFgHi"
@@ -95,3 +102,89 @@ def test_a_verifier_checks_every_token_and_refuses_without_a_response_unless_con
 def test_a_verifier_with_an_invalid_revocation_setting_does_not_start(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"CLAIMSMITH_{name}"):
         VerifierEnvironment.read({**VERIFIER, f"CLAIMSMITH_{name}": value})
+
+
+#: What Lambda puts into a function's environment, as far as it concerns AWS.
+LAMBDA = {
+    "AWS_ACCESS_KEY_ID": "a",
+    "AWS_SECRET_ACCESS_KEY": "s",
+    "AWS_SESSION_TOKEN": "t",
+    "AWS_REGION": "eu-central-1",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+    "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    "AWS_CONFIG_FILE": "/nowhere",
+    "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "host", "port", "tls"),
+    [
+        ({}, "dynamodb.eu-central-1.amazonaws.com", 443, True),
+        ({"AWS_DEFAULT_REGION": "us-gov-west-1"}, "dynamodb.us-gov-west-1.amazonaws.com", 443, True),
+        ({"AWS_DEFAULT_REGION": "cn-north-1"}, "dynamodb.cn-north-1.amazonaws.com.cn", 443, True),
+        ({"AWS_DEFAULT_REGION": "eusc-de-east-1"}, "dynamodb.eusc-de-east-1.amazonaws.eu", 443, True),
+        ({"AWS_ENDPOINT_URL": "http://localhost:4566/"}, "localhost", 4566, False),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1", "SSL_CERT_FILE": "/ca.pem"}, "127.0.0.1", 80, False),
+        ({"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_DYNAMODB": "https://b.example"}, "b.example", 443, True),
+        (
+            {"AWS_ENDPOINT_URL": "http://a", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "TRUE"},
+            "dynamodb.eu-central-1.amazonaws.com",
+            443,
+            True,
+        ),
+        ({"AWS_USE_FIPS_ENDPOINT": "false", "NO_PROXY": "*"}, "dynamodb.eu-central-1.amazonaws.com", 443, True),
+    ],
+)
+def test_a_plain_client_finds_dynamodb(changed: dict[str, str], host: str, port: int, tls: bool) -> None:  # noqa: FBT001
+    environ = LAMBDA | changed
+    assert dynamodb_endpoint(environ) == DynamoDBEndpoint(host, port, tls, environ["AWS_DEFAULT_REGION"])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"CLAIMSMITH_DYNAMODB_CLIENT": "botocore"},
+        {"AWS_ACCESS_KEY_ID": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9001/creds"},
+        {"AWS_SECRET_ACCESS_KEY": ""},
+        {"AWS_DEFAULT_REGION": ""},
+        {"AWS_DEFAULT_REGION": "us-iso-east-1"},
+        {"AWS_DEFAULT_REGION": "eu-central-1.example"},
+        {"AWS_PROFILE": "p"},
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "/token"},
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9001/creds"},
+        {"AWS_CREDENTIAL_EXPIRATION": "2026-12-01T00:00:00Z"},
+        {"https_proxy": "http://proxy.example:3128"},
+        {"HTTP_PROXY": "http://proxy.example:3128", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
+        {"AWS_CA_BUNDLE": "/ca.pem"},
+        {"REQUESTS_CA_BUNDLE": "/ca.pem"},
+        {"SSL_CERT_FILE": "/ca.pem"},
+        {"AWS_USE_FIPS_ENDPOINT": "true"},
+        {"AWS_USE_DUALSTACK_ENDPOINT": "True"},
+        {"AWS_ENDPOINT_DISCOVERY_ENABLED": "yes"},
+        {"AWS_CONFIG_FILE": __file__},
+        {"AWS_SHARED_CREDENTIALS_FILE": __file__},
+        {"AWS_ENDPOINT_URL": "http://dynamodb.example"},
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1.example"},
+        {"AWS_ENDPOINT_URL": "https://user@b.example"},
+        {"AWS_ENDPOINT_URL": "https://b.example/path"},
+        {"AWS_ENDPOINT_URL": "https://b.example\r\nx: y"},
+        {"AWS_ENDPOINT_URL": "b.example"},
+    ],
+)
+def test_what_is_unusual_is_left_to_botocore_and_named(changed: dict[str, str]) -> None:
+    why = dynamodb_endpoint(LAMBDA | changed)
+    assert isinstance(why, str)
+    assert any(value in why for pair in changed.items() for value in pair if value)
+
+
+def test_the_client_is_one_of_two() -> None:
+    with pytest.raises(ConfigurationError, match="CLAIMSMITH_DYNAMODB_CLIENT must be one of: auto, botocore"):
+        dynamodb_endpoint(LAMBDA | {"CLAIMSMITH_DYNAMODB_CLIENT": "boto3"})
+
+
+def test_credentials_are_those_that_botocore_would_find() -> None:
+    assert aws_credentials(LAMBDA) == ("a", "s", "t")
+    assert aws_credentials(LAMBDA | {"AWS_SECURITY_TOKEN": "old"}) == ("a", "s", "old")
+    assert aws_credentials(LAMBDA | {"AWS_SESSION_TOKEN": ""}) == ("a", "s", None)

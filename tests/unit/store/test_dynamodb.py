@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from claimsmith.errors import Code, StoreError
-from claimsmith.store.dynamodb import ConditionError, Table, delete_action, put_action, update_action
+from claimsmith.store.dynamodb import Table, delete_action, put_action, update_action
+from claimsmith.store.failures import ConditionError
 
 if TYPE_CHECKING:
     from tests.conftest import Client
