@@ -28,6 +28,7 @@ from claimsmith.store.connection import Endpoint
 from claimsmith.store.dynamodb import Table
 from claimsmith.store.failures import InvalidRequestError
 from claimsmith.store.reads import Patience
+from claimsmith.store.roots import AMAZON_ROOTS
 from claimsmith.store.sigv4 import Credentials
 from claimsmith.store.wire import WireTable
 from lambdas.rows import open_table
@@ -367,7 +368,7 @@ def secured(certified: Path) -> Iterator[ScriptedServer]:
 
 
 def amazon_only() -> ssl.SSLContext:
-    return ssl.create_default_context(cadata=connection.AMAZON_ROOTS)
+    return ssl.create_default_context(cadata=AMAZON_ROOTS)
 
 
 def test_a_server_whom_nobody_vouches_for_is_told_nothing(secured: ScriptedServer, which: Which) -> None:
@@ -410,8 +411,12 @@ def test_where_nobody_vouches_for_the_server_all_authorities_are_asked_once(
     secured: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    everyone: Callable[[], str] = connection.every_root
-    monkeypatch.setattr(connection, "every_root", lambda: asked.append("") or everyone())
+
+    def every_root(found: Callable[[], str] = connection.every_root) -> str:
+        asked.append(found())
+        return asked[-1]
+
+    monkeypatch.setattr(connection, "every_root", every_root)
     table = made("wire", f"https://127.0.0.1:{secured.port}", trust=amazon_only())
     for _ in range(2):
         with pytest.raises(StoreError, match="SSLCertVerificationError"):
