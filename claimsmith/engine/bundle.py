@@ -5,8 +5,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from claimsmith.cognito.limits import SCOPE
+from claimsmith.engine.language import is_unmanaged
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from claimsmith.engine.language import NoTenant, ScopeMode
     from claimsmith.engine.language.conditions import Test
@@ -51,19 +54,54 @@ class Claims(NamedTuple):
 NO_CLAIMS: Final = Claims()
 
 
+class Grant(NamedTuple):
+    """A scope that a row grants.
+
+    Attributes:
+        row: its key, as reasons name it.
+        why_not: why no token has the scope for all that; None where it may.
+    """
+
+    scope: str
+    row: str
+    why_not: str | None
+
+
+def granted_by(row: str, scopes: Iterable[str], unmanaged: frozenset[str]) -> tuple[Grant, ...]:
+    """What a row grants.
+
+    Args:
+        row: its key.
+        scopes: those it names.
+        unmanaged: ``settings.unmanaged_scopes``.
+    """
+    return tuple([Grant(scope, row, _why_not(scope, unmanaged)) for scope in scopes])
+
+
+def _why_not(scope: str, unmanaged: frozenset[str]) -> str | None:
+    if not SCOPE.fullmatch(scope):
+        return "Cognito does not take these characters"
+    return "the policy does not manage it" if is_unmanaged(scope, unmanaged) else None
+
+
 class Role(NamedTuple):
     """A role, closed under ``inherits``.
 
     Attributes:
         row: its key, as reasons name it.
-        scopes: its own scopes, without those it inherits.
+        grants: its own scopes, without those it inherits.
         closure: itself and every role it inherits, at any depth; sorted.
     """
 
     row: str
-    scopes: tuple[str, ...]
+    grants: tuple[Grant, ...]
     closure: tuple[str, ...]
     claims: Claims = NO_CLAIMS
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The names of its scopes."""
+        return tuple(grant.scope for grant in self.grants)
 
 
 class Client(NamedTuple):
@@ -90,7 +128,7 @@ class Rule(NamedTuple):
         row: its key, as reasons name it.
         when: None for always.
         optional: its claims may be left out where the token would be too long.
-        scopes: those it adds.
+        grants: the scopes that it adds.
         withheld: effects it does not have, because it reads what cannot be trusted.
         suppress_claims: by token, as ``TOKENS`` orders them.
     """
@@ -99,12 +137,17 @@ class Rule(NamedTuple):
     when: Test | None = None
     optional: bool = False
     claims: Claims = NO_CLAIMS
-    scopes: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()
     suppress_scopes: tuple[str, ...] = ()
     suppress_claims: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     add_groups: tuple[str, ...] = ()
     suppress_groups: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The names of the scopes that it adds."""
+        return tuple(grant.scope for grant in self.grants)
 
 
 class Settings(NamedTuple):
@@ -136,7 +179,6 @@ class Bundle(NamedTuple):
 
     Attributes:
         rules: in their order.
-        scopes: the catalogue: what a role or a rule can grant, that the policy manages and Cognito takes.
         routes: what requests to APIs need, as in the rows; for the authorizer.
     """
 
@@ -145,6 +187,11 @@ class Bundle(NamedTuple):
     roles: Mapping[str, Role]
     groups: Mapping[str, tuple[str, ...]]
     clients: Mapping[str, Client]
-    rules: tuple[Rule, ...] = ()
-    scopes: frozenset[str] = _NO_NAMES
+    rules: Sequence[Rule] = ()
     routes: Mapping[str, Mapping[str, Any]] = _NOTHING
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The catalogue: what a role or a rule can grant, that the policy manages and Cognito takes."""
+        rows: tuple[Role | Rule, ...] = (*self.roles.values(), *self.rules)
+        return frozenset(grant.scope for row in rows for grant in row.grants if grant.why_not is None)

@@ -12,7 +12,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, is_of_aws, refused_name
-from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine import bounds
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_CLAIMSMITH, is_taken, own_claims
 from claimsmith.engine.bundle import (
@@ -26,28 +25,35 @@ from claimsmith.engine.bundle import (
     Rule,
     Settings,
     Withheld,
+    granted_by,
 )
-from claimsmith.engine.language import (
-    AUTHORITY,
-    conditions,
-    is_unmanaged,
-    values,
-)
+from claimsmith.engine.language import AUTHORITY, conditions, values
 from claimsmith.engine.language.paths import METADATA, is_trusted
 from claimsmith.engine.language.values import Expression
+from claimsmith.engine.rules import Rules
 from claimsmith.errors import ClaimsmithError, Code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from claimsmith.cognito.claims import Token
-    from claimsmith.engine.language.conditions import Operator
+    from claimsmith.engine.language.conditions import Operator, Test
 
 #: The format this code writes. It reads this one and every older one.
 FORMAT: Final = 3
 
 #: From this format on, ``contains`` asks for a member of a list and for nothing else.
 _CONTAINS_IS_MEMBERSHIP: Final = 3
+
+#: What members of a rule are, besides its condition.
+_TYPES: Final[Mapping[str, type]] = {
+    "id": str,
+    "optional": bool,
+    "access_claims": dict,
+    "id_claims": dict,
+    **dict.fromkeys(AUTHORITY, list),
+}
+_TEXT: Final = frozenset({str})
 
 #: Bytes of a stored document, compressed; DynamoDB's item limit is 400 kB.
 MAX_BYTES: Final = 380_000
@@ -113,23 +119,21 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
         ValueError: a condition is none; likewise KeyError and TypeError for other parts.
     """
     settings = document["settings"]
-    unmanaged = frozenset(settings["unmanaged_scopes"])
     named = claim_names(settings["claim_names"])
     old = document.get("format", FORMAT) < _CONTAINS_IS_MEMBERSHIP
     operators = conditions.OPERATORS_BEFORE_3 if old else conditions.OPERATORS
     reader = _Reader(settings, named, operators)
     roles = {name: reader.role(f"POLICY ROLE#{name}", role) for name, role in document["roles"].items()}
     # Format 1 has no rules.
-    rules = tuple(map(reader.rule, document.get("rules", ())))
-    offered = {scope for role in roles.values() for scope in role.scopes}
-    offered.update(scope for rule in rules for scope in rule.scopes)
+    written = document.get("rules", ())
+    rules = Rules([_shaped(rule) for rule in written], reader.rule, operators) if written else ()
     return Bundle(
         version=version,
         settings=Settings(
             claim_names=named,
             own_claims=reader.own,
             scope_mode=settings["scope_mode"],
-            unmanaged_scopes=unmanaged,
+            unmanaged_scopes=reader.unmanaged,
             no_tenant=settings["no_tenant"],
             default_roles=tuple(settings["default_roles"]),
             cache_seconds=settings["cache_seconds"],
@@ -141,7 +145,6 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
         groups={name: tuple(given) for name, given in document["groups"].items()},
         clients={name: reader.client(f"POLICY CLIENT#{name}", client) for name, client in document["clients"].items()},
         rules=rules,
-        scopes=frozenset(scope for scope in offered if SCOPE.fullmatch(scope) and not is_unmanaged(scope, unmanaged)),
         routes=document["routes"],
     )
 
@@ -157,6 +160,22 @@ def claim_names(written: Mapping[str, str]) -> dict[str, str]:
     return named
 
 
+def _shaped(rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A rule, unchanged: all but its condition has the types that ``_Reader.rule`` takes.
+
+    Raises:
+        ValueError: it has not.
+    """
+    rule["id"]
+    for name, value in rule.items():
+        kind = _TYPES.get(name)
+        if kind is not None and (
+            type(value) is not kind or (kind is list and not _TEXT.issuperset([type(item) for item in value]))
+        ):
+            raise ValueError("not a rule")
+    return rule
+
+
 class _Reader:
     """Reads the roles, clients, rules and claims of a document, given its settings."""
 
@@ -164,11 +183,13 @@ class _Reader:
         self, settings: Mapping[str, Any], named: Mapping[str, str], operators: Mapping[str, Operator]
     ) -> None:
         self.trusted = frozenset(settings.get("trusted_attributes", ()))
+        self.unmanaged = frozenset(settings["unmanaged_scopes"])
         self.own = own_claims(named)
         self.operators = operators
 
     def role(self, row: str, role: Mapping[str, Any]) -> Role:
-        return Role(row, tuple(role["scopes"]), tuple(role["closure"]), self.claims(row, role))
+        grants = granted_by(row, role["scopes"], self.unmanaged)
+        return Role(row, grants, tuple(role["closure"]), self.claims(row, role))
 
     def client(self, row: str, client: Mapping[str, Any]) -> Client:
         allowed = client.get("scopes_allowed")
@@ -183,16 +204,12 @@ class _Reader:
             claims=self.claims(row, client),
         )
 
-    def rule(self, rule: Mapping[str, Any]) -> Rule:
-        row, condition = f"POLICY RULE#{rule['id']}", rule.get("when")
-        read = tuple(conditions.fields(condition))
+    def rule(self, rule: Mapping[str, Any], when: Test | None) -> Rule:
+        """A rule of this shape (``_shaped``) and condition."""
+        row = f"POLICY RULE#{rule['id']}"
+        read = tuple(conditions.fields(rule.get("when")))
         claims = self.claims(row, rule, read)
-        result = Rule(
-            row=row,
-            when=None if condition is None else conditions.compiled(condition, self.operators),
-            optional=rule.get("optional", False),
-            claims=claims,
-        )
+        result = Rule(row=row, when=when, optional=rule.get("optional", False), claims=claims)
         effects = {name: tuple(rule[name]) for name in AUTHORITY if rule.get(name)}
         if not effects:
             return result
@@ -201,7 +218,7 @@ class _Reader:
         if not all(is_trusted(path, self.trusted) for path in read):
             return result._replace(withheld=tuple(effects))
         return result._replace(
-            scopes=effects.get("add_scopes", ()),
+            grants=granted_by(row, effects.get("add_scopes", ()), self.unmanaged),
             suppress_scopes=effects.get("suppress_scopes", ()),
             suppress_claims=(effects.get("suppress_access_claims", ()), effects.get("suppress_id_claims", ())),
             add_groups=effects.get("add_groups", ()),

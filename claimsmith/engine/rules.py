@@ -1,14 +1,22 @@
-"""Which rules apply to a token."""
+"""Which rules apply to a token: those that can are found by what they ask, and made ready when they first do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
+from claimsmith.engine.language import conditions
 from claimsmith.engine.reasons import Reason, new
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from claimsmith.engine.bundle import Rule
+    from claimsmith.engine.language.conditions import Operator, Test
     from claimsmith.engine.language.paths import EvaluationContext
+
+    #: Makes a rule of what a document has, and of its condition.
+    Read = Callable[[Mapping[str, Any], Test | None], Rule]
 
 
 class AppliedRules(NamedTuple):
@@ -22,11 +30,128 @@ class AppliedRules(NamedTuple):
     reasons: tuple[Reason, ...]
 
 
-def apply(rules: tuple[Rule, ...], context: EvaluationContext) -> AppliedRules:
+def apply(rules: Sequence[Rule], context: EvaluationContext) -> AppliedRules:
     """Those of the policy's rules whose condition is true."""
-    applied = tuple([rule for rule in rules if rule.when is None or rule.when(context)])
+    if isinstance(rules, Rules):
+        applied = rules.that_apply(context)
+    else:
+        applied = tuple([rule for rule in rules if rule.when is None or rule.when(context)])
     why = "it reads what its users or callers can write"
     reasons = [
         new(Reason, ("rule", effect, "dropped", rule.row, why, "")) for rule in applied for effect in rule.withheld
     ]
     return AppliedRules(applied, tuple(reasons))
+
+
+class _Condition:
+    """A condition, compiled when it is first asked, and the places of the rules that have it."""
+
+    __slots__ = ("places", "test", "written")
+
+    def __init__(self, written: object) -> None:
+        self.written = written
+        self.test: Test | None = None
+        self.places: list[int] = []
+
+
+class Rules(Sequence["Rule"]):
+    """The rules of a document in their order, which are what they would be in a tuple.
+
+    Reading a document only checks their shape, groups them by condition, and notes for each condition the texts without
+    which it cannot hold. Rules are made when somebody asks for them or their condition is first true. Thread-safe: what
+    is made twice is the same.
+    """
+
+    __slots__ = ("_always", "_by_text", "_conditions", "_made", "_operators", "_others", "_read", "_written")
+
+    def __init__(self, written: Sequence[Mapping[str, Any]], read: Read, operators: Mapping[str, Operator]) -> None:
+        """Find out what the rules ask.
+
+        Args:
+            written: the rules, as a document has them, of whose shape nothing but ``when`` is checked here.
+            read: makes a rule.
+            operators: what the names of operators mean in this document.
+
+        Raises:
+            ValueError: a condition is none.
+        """
+        self._written: list[Mapping[str, Any] | None] = [*written]
+        self._made: list[Rule | None] = [None] * len(self._written)
+        self._read = read
+        self._operators = operators
+        self._always: list[int] = []
+        self._conditions: list[_Condition | None] = []
+        self._by_text: dict[str, dict[str, list[_Condition]]] = {}
+        self._others: list[_Condition] = []
+        known: dict[str, _Condition] = {}
+        for place, rule in enumerate(written):
+            when = rule.get("when")
+            if when is None:
+                self._always.append(place)
+                self._conditions.append(None)
+                continue
+            # Text tells 1 from true, and nothing else that differs looks the same.
+            text = repr(when)
+            condition = known.get(text)
+            if condition is None:
+                condition = known[text] = _Condition(when)
+                self._note(condition)
+            condition.places.append(place)
+            self._conditions.append(condition)
+
+    def _note(self, condition: _Condition) -> None:
+        required = conditions.required(condition.written, self._operators)
+        if required is None:
+            self._others.append(condition)
+            return
+        for path, text in required:
+            self._by_text.setdefault(path, {}).setdefault(text, []).append(condition)
+
+    def that_apply(self, context: EvaluationContext) -> tuple[Rule, ...]:
+        """Those whose condition is true, in order."""
+        places = self._always.copy()
+        for condition in self._that_may_hold(context):
+            if (condition.test or self._test(condition))(context):
+                places += condition.places
+        places.sort()
+        made = self._made
+        return tuple([made[place] or self._make(place) for place in places])
+
+    def _that_may_hold(self, context: EvaluationContext) -> Iterable[_Condition]:
+        """The conditions that can hold, each once."""
+        found = dict.fromkeys(self._others)
+        for path, by_text in self._by_text.items():
+            value = context[path]
+            for text in value if isinstance(value, list) else (value,):
+                if isinstance(text, str) and text in by_text:
+                    found.update(dict.fromkeys(by_text[text]))
+        return found
+
+    def _test(self, condition: _Condition) -> Test:
+        written = condition.written  # before the test, which is there once this is not
+        if condition.test is None:
+            condition.test = conditions.compiled(written, self._operators)
+            condition.written = None
+        return condition.test
+
+    def _make(self, place: int) -> Rule:
+        written = self._written[place]  # likewise
+        rule = self._made[place]
+        if rule is None:
+            condition = self._conditions[place]
+            test = None if condition is None else self._test(condition)
+            rule = self._made[place] = self._read(written or {}, test)
+            self._written[place] = None
+        return rule
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, place: int) -> Rule: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Rule, ...]: ...
+    def __getitem__(self, place: int | slice) -> Rule | tuple[Rule, ...]:
+        if isinstance(place, slice):
+            return tuple([self[at] for at in range(*place.indices(len(self)))])
+        return self._made[place] or self._make(range(len(self))[place])

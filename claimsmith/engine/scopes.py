@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from claimsmith.cognito.limits import SCOPE
+from claimsmith.engine.bundle import granted_by
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.language import is_privileged, is_unmanaged
 from claimsmith.engine.reasons import Reason, new
@@ -13,7 +13,7 @@ from claimsmith.errors import Code
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from claimsmith.engine.bundle import Bundle, Rule
+    from claimsmith.engine.bundle import Bundle, Grant, Rule
     from claimsmith.engine.subject import Subject
 
 
@@ -93,7 +93,6 @@ def suppressions(subject: Subject, rules: tuple[Rule, ...]) -> dict[str, str]:
 
 def grant(bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple[Rule, ...]) -> Granted:
     """The scopes that a role, the membership or a rule grants and that client and tenant allow."""
-    managed, unmanaged = bundle.scopes, bundle.settings.unmanaged_scopes
     client_allows = subject.client.scopes_allowed if subject.client else None
     tenant_allows = subject.tenant.scopes_allowed if subject.tenant else None
     privileged = _privileged(bundle, subject)
@@ -101,16 +100,14 @@ def grant(bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple
     seen: set[str] = set()
     why = "it is privileged: only the policy grants it"
     reasons = [new(Reason, ("scope", scope, "dropped", subject.membership_row, why, "access")) for scope in privileged]
-    for scopes, row in _grants(bundle, subject, roles, rules, privileged):
-        for scope in scopes:
+    for grants in _grants(bundle, subject, roles, rules, privileged):
+        for grant in grants:
+            scope, row, why_not = grant
             if scope in seen:
                 continue
             seen.add(scope)
-            if scope not in managed and not SCOPE.fullmatch(scope):
-                why = "Cognito does not take these characters"
-                reasons.append(new(Reason, ("scope", scope, "dropped", row, why, "access")))
-            elif scope not in managed and is_unmanaged(scope, unmanaged):
-                reasons.append(new(Reason, ("scope", scope, "dropped", row, "the policy does not manage it", "access")))
+            if why_not is not None:
+                reasons.append(new(Reason, ("scope", scope, "dropped", row, why_not, "access")))
             elif client_allows is not None and scope not in client_allows:
                 why = "the client does not allow it"
                 reasons.append(new(Reason, ("scope", scope, "dropped", subject.client_row, why, "access")))
@@ -124,17 +121,17 @@ def grant(bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple
 
 def _grants(
     bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple[Rule, ...], privileged: list[str]
-) -> list[tuple[tuple[str, ...], str]]:
-    """The scopes that each row grants, without what the directory must not."""
+) -> list[tuple[Grant, ...]]:
+    """What each row grants, without what the directory must not."""
     if subject.request.machine and subject.client is None:
         # A machine that the policy does not know gets no managed scope, even if a rule grants one to everybody.
         return []
-    grants = [(role.scopes, role.row) for role in map(bundle.roles.__getitem__, roles)]
+    grants = [role.grants for role in map(bundle.roles.__getitem__, roles)]
     if subject.membership is not None:
         scopes = subject.membership.scopes
         left = tuple(scope for scope in scopes if scope not in privileged) if privileged else scopes
-        grants.append((left, subject.membership_row))
-    return grants + [(rule.scopes, rule.row) for rule in rules if rule.scopes]
+        grants.append(granted_by(subject.membership_row, left, bundle.settings.unmanaged_scopes))
+    return grants + [rule.grants for rule in rules if rule.grants]
 
 
 def _privileged(bundle: Bundle, subject: Subject) -> list[str]:

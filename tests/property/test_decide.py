@@ -94,6 +94,18 @@ def test_equal_inputs_give_equal_bytes_in_whatever_order_the_rows_come(
         assert repr(first.reasons) == repr(again.reasons)
 
 
+@given(
+    st.one_of(st.builds(lambda policy: bundle(**policy.sections()), policies()), hostile_bundles),
+    st.one_of(directories(), hostile_directories()),
+    any_events,
+)
+def test_rules_that_are_found_by_what_they_ask_are_those_of_which_each_is_asked(
+    policy: Bundle, rows: Rows, event: Event
+) -> None:
+    each = policy._replace(rules=tuple(policy.rules))
+    assert repr(decided(policy, rows, event)) == repr(decided(each, rows, event))
+
+
 # Isolation.
 
 

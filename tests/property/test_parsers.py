@@ -15,6 +15,7 @@ from claimsmith.cognito.event import Request, parse
 from claimsmith.engine.bundle import Bundle
 from claimsmith.engine.codec import BundleError, decode, encode
 from claimsmith.engine.facts import Problem, Tenant, read_tenant, read_user
+from claimsmith.engine.language import AUTHORITY
 from claimsmith.errors import Code, EventError, PolicyError, VerificationError
 from claimsmith.policy import Draft, from_rows, lint
 from claimsmith.policy import compile as compile_policy
@@ -136,13 +137,28 @@ def test_any_document_is_a_bundle_or_a_bundle_error(document: Any) -> None:  # n
         decode(*encode(document), 1)
 
 
-@given(policies(), st.sampled_from(["format", "settings", "roles", "groups", "clients"]), json_values)
+@given(policies(), st.sampled_from(["format", "settings", "roles", "groups", "clients", "rules"]), json_values)
 def test_a_document_with_any_part_replaced_is_a_bundle_or_a_bundle_error(
     policy: Policy, part: str, value: object
 ) -> None:
     document = compile_policy(from_rows(policy_rows(**policy.sections()))) | {part: value}
     with suppress(BundleError):
         decode(*encode(document), 1)
+
+
+_MEMBERS = ["id", "when", "optional", "access_claims", "id_claims", *AUTHORITY]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(_MEMBERS), json_values), min_size=1, max_size=3))
+def test_what_could_not_be_made_of_a_rule_is_found_when_the_document_is_read(rules: list[dict[str, Any]]) -> None:
+    """Rules are made when they are first needed, and nobody expects an error then."""
+    document = compile_policy(from_rows(policy_rows()))
+    named = [{"id": "x", **rule} for rule in rules]
+    try:
+        read = decode(*encode({**document, "rules": named}), 1)
+    except BundleError:
+        return
+    assert [rule.row for rule in read.rules] == [f"POLICY RULE#{rule['id']}" for rule in named]
 
 
 @given(policies(rules=st.just({})))

@@ -28,7 +28,14 @@ MAX_DEPTH: Final = 16
 
 BRANCHES: Final = ("all", "any", "not")
 
+#: Members of a leaf without ``as``.
+_LEAF: Final = 3
+
+#: Operators that hold only where the field is their text, or a list with it.
+_OF_ONE_TEXT: Final = ("equals", "contains")
+
 _NUMBERS: Final = frozenset({int, float})
+_TEXT: Final = frozenset({str})
 
 
 def same(left: object, right: object) -> bool:
@@ -157,22 +164,80 @@ def compiled(condition: object, operators: Mapping[str, Operator] = OPERATORS) -
 
 
 def _compiled(condition: object, operators: Mapping[str, Operator], depth: int) -> Test:
-    if not isinstance(condition, Mapping) or not depth:
-        raise ValueError("not a condition")
-    match condition:
-        case {"all": list(parts), **rest} if not rest:
-            return _all(tuple(_compiled(part, operators, depth - 1) for part in parts))
-        case {"any": list(parts), **rest} if not rest:
-            return _any(tuple(_compiled(part, operators, depth - 1) for part in parts))
-        case {"not": part, **rest} if not rest:
-            inner = _compiled(part, operators, depth - 1)
-            return lambda context: not inner(context)
-        case {"field": str(path), "op": str(name), "value": value, **rest} if name in operators:
-            if not rest:
-                return _leaf(path, name, value, operators[name])
-            if rest.keys() == {"as"} and isinstance(rest["as"], str) and rest["as"] in CONVERSIONS:
-                return _converted(path, CONVERSIONS[rest["as"]], name, value, operators[name])
+    kind, parts = _apart(condition, operators, depth)
+    if kind == "field":
+        [leaf] = parts
+        path, name, value = leaf["field"], leaf["op"], leaf["value"]
+        if "as" in leaf:
+            return _converted(path, CONVERSIONS[leaf["as"]], name, value, operators[name])
+        return _leaf(path, name, value, operators[name])
+    tests = tuple([_compiled(part, operators, depth - 1) for part in parts])
+    if kind == "all":
+        return _all(tests)
+    if kind == "any":
+        return _any(tests)
+    [inner] = tests
+    return lambda context: not inner(context)
+
+
+def _apart(condition: object, operators: Mapping[str, Operator], depth: int) -> tuple[str, Sequence[Any]]:
+    """What a condition is, and what it is made of: a branch and its parts, or ``field`` and the leaf itself.
+
+    Raises:
+        ValueError: it is no condition.
+    """
+    if isinstance(condition, dict) and depth:
+        members = len(condition)
+        if members == 1:
+            [(branch, part)] = condition.items()
+            if branch == "not":
+                return branch, (part,)
+            if branch in BRANCHES and isinstance(part, list):
+                return branch, part
+        elif "value" in condition and (members == _LEAF or (members == _LEAF + 1 and _converts(condition))):
+            path, name = condition.get("field"), condition.get("op")
+            if isinstance(path, str) and isinstance(name, str) and name in operators:
+                return "field", (condition,)
     raise ValueError("not a condition")
+
+
+def _converts(leaf: Mapping[str, Any]) -> bool:
+    return isinstance(leaf.get("as"), str) and leaf["as"] in CONVERSIONS
+
+
+def required(condition: object, operators: Mapping[str, Operator] = OPERATORS) -> tuple[tuple[str, str], ...] | None:
+    """Texts without any of which a condition cannot hold.
+
+    Args:
+        condition: as ``compiled``.
+        operators: as ``compiled``.
+
+    Returns:
+        Paths, each with a text that it must lead to, or to a list with it: one of these at least. ``None`` where the
+        condition may hold without.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _required(condition, operators, MAX_DEPTH)
+
+
+def _required(condition: object, operators: Mapping[str, Operator], depth: int) -> tuple[tuple[str, str], ...] | None:
+    kind, parts = _apart(condition, operators, depth)
+    if kind == "field":
+        [leaf] = parts
+        name, value = leaf["op"], leaf["value"]
+        of_one = name in _OF_ONE_TEXT and operators[name] is OPERATORS[name]
+        members: list[Any] = value if name == "in" and isinstance(value, list) else [value if of_one else None]
+        if "as" in leaf or not _TEXT.issuperset([type(member) for member in members]):
+            return None
+        return tuple([(leaf["field"], text) for text in members])
+    found = [_required(part, operators, depth - 1) for part in parts]
+    if kind == "all":
+        return min([texts for texts in found if texts is not None], key=len, default=None)
+    if kind == "not" or None in found:
+        return None
+    return tuple([text for texts in found if texts is not None for text in texts])
 
 
 class UnknownError(Exception):

@@ -165,8 +165,10 @@ def _from(value: Mapping[str, Any]) -> Expression:
         if default is MISSING:
             return Expression((path,), lambda context: context[path])
         convert = None
-    elif (convert := CONVERSIONS.get(value["as"])) is None:
-        raise ValueError("not a conversion")
+    else:
+        convert = CONVERSIONS.get(value["as"]) if isinstance(value["as"], str) else None
+        if convert is None:
+            raise ValueError("not a conversion")
 
     def evaluate(context: EvaluationContext) -> Any:  # noqa: ANN401 - any claim value
         found = context[path] if convert is None else context.converted(path, convert)

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claimsmith.cognito.event import parse
 from claimsmith.engine.codec import FORMAT, BundleError, decode, encode
+from claimsmith.engine.facts import Tenant, User
+from claimsmith.engine.language.paths import EvaluationContext
+from claimsmith.engine.rules import apply
 from claimsmith.errors import Code
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
+from tests.events import event
 from tests.policies import bundle, policy_rows
 
 if TYPE_CHECKING:
@@ -98,3 +103,36 @@ def test_a_document_that_would_inflate_without_end_is_refused() -> None:
     bomb = zlib.compress(b" " * (40 * 1024 * 1024))
     with pytest.raises(BundleError, match="damaged"):
         _decoded(bomb, sha256(b"").hexdigest())
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"id": 1},
+        {"when": {"field": "user.sub", "op": "like", "value": "x"}},
+        {"when": {"all": {}}},
+        {"optional": "yes"},
+        {"access_claims": ["x"]},
+        {"add_scopes": "orders/read"},
+        {"suppress_groups": [1]},
+    ],
+    ids=repr,
+)
+def test_a_rule_that_could_not_be_made_later_is_refused_at_once(broken: dict[str, Any]) -> None:
+    rules = [{"id": "fine"}, {"id": "broken", **broken}]
+    with pytest.raises(BundleError, match="damaged"):
+        _decoded(*encode({**document(), "rules": rules}))
+
+
+def test_equal_conditions_of_several_rules_leave_these_in_their_order() -> None:
+    pro, free = ({"field": "tenant.plan", "op": "equals", "value": plan} for plan in ("pro", "free"))
+    conditions = (pro, None, free, pro, {"not": free}, pro)
+    rules = [{"id": f"r{at}"} | ({"when": when} if when else {}) for at, when in enumerate(conditions)]
+    read = _decoded(*encode({**document(), "rules": rules})).rules
+    tenant = Tenant("acme", plan="pro")
+    context = EvaluationContext(parse(event()), User(), tenant, None, (), None)
+    assert [rule.row[-2:] for rule in apply(read, context).rules] == ["r0", "r1", "r3", "r4", "r5"]
+    assert [rule.row[-2:] for rule in read[4:1:-1]] == ["r4", "r3", "r2"]
+    assert read[-1] is read[5]
+    with pytest.raises(IndexError):
+        read[6]

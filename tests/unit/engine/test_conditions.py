@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claimsmith.cognito.event import parse
-from claimsmith.engine.language.conditions import BRANCHES, MAX_DEPTH, OPERATORS, compiled, fields
+from claimsmith.engine.language.conditions import (
+    BRANCHES,
+    MAX_DEPTH,
+    OPERATORS,
+    OPERATORS_BEFORE_3,
+    compiled,
+    fields,
+    required,
+)
 from claimsmith.engine.language.paths import MISSING, EvaluationContext
 from tests.counting import calls
 from tests.events import SIGN_IN, event
@@ -172,6 +180,8 @@ def test_all_any_and_not(condition: object, holds: bool) -> None:  # noqa: FBT00
 def test_what_is_no_condition_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"^not a condition$"):
         compiled(wrong)
+    with pytest.raises(ValueError, match=r"^not a condition$"):
+        required(wrong)
 
 
 def test_conditions_stand_inside_each_other_sixteen_levels_deep_and_no_deeper() -> None:
@@ -184,8 +194,9 @@ def test_conditions_stand_inside_each_other_sixteen_levels_deep_and_no_deeper() 
             condition = wrapped(condition)[branch]
         compiled(condition)
         for deeper in wrapped(condition):
-            with pytest.raises(ValueError, match=r"^not a condition$"):
-                compiled(deeper)
+            for reader in (compiled, required):
+                with pytest.raises(ValueError, match=r"^not a condition$"):
+                    reader(deeper)
 
 
 def test_the_fields_of_a_condition_are_those_it_reads() -> None:
@@ -217,6 +228,52 @@ any_condition = st.recursive(
 @given(any_condition, st.dictionaries(st.sampled_from("fgh"), any_value))
 def test_the_oracle_agrees(condition: Mapping[str, Any], known: dict[str, Any]) -> None:
     assert compiled(condition)(Fields(known)) is oracle.holds(condition, known)
+
+
+A, B, C = ({"field": "f", "op": "equals", "value": value} for value in "abc")
+OF_MANY = {"field": "g", "op": "in", "value": ["x", "y"]}
+MEMBER = {"field": "h", "op": "contains", "value": "m"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "texts"),
+    [
+        (A, ["fa"]),
+        (OF_MANY, ["gx", "gy"]),
+        (MEMBER, ["hm"]),
+        ({"all": [OF_MANY, A]}, ["fa"]),
+        ({"all": [{"not": A}, B]}, ["fb"]),
+        ({"any": [A, OF_MANY]}, ["fa", "gx", "gy"]),
+        ({"any": [{"all": [A, B]}, C]}, ["fa", "fc"]),
+        ({"any": []}, []),
+        ({"any": [A, {"not": B}]}, None),
+        ({"all": []}, None),
+        ({"not": A}, None),
+        ({**A, "as": "string"}, None),
+        ({**A, "value": 1}, None),
+        ({**OF_MANY, "value": ["x", 1]}, None),
+        ({**A, "op": "not_equals"}, None),
+    ],
+    ids=repr,
+)
+def test_the_texts_without_which_a_condition_cannot_hold(condition: object, texts: list[str] | None) -> None:
+    found = required(condition)
+    assert (found if found is None else [path + text for path, text in found]) == texts
+
+
+@given(any_condition, st.dictionaries(st.sampled_from("fgh"), any_value))
+def test_where_a_condition_holds_one_of_its_texts_is_there(condition: Mapping[str, Any], known: dict[str, Any]) -> None:
+    texts = required(condition)
+    if texts is not None and compiled(condition)(Fields(known)):
+        assert any(text == known.get(path) or text in _members_of(known.get(path)) for path, text in texts)
+
+
+def test_what_contained_parts_of_texts_needs_no_text_of_its_own() -> None:
+    assert required(MEMBER, OPERATORS_BEFORE_3) is None
+
+
+def _members_of(field: object) -> list[Any]:
+    return field if isinstance(field, list) else []
 
 
 _members = st.text(st.characters(codec="ascii", exclude_characters=',[]"'), min_size=1, max_size=6).filter(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from claimsmith.engine.built_in import RESERVED_CLAIMS
-from claimsmith.engine.bundle import NO_CLAIMS, TOKEN_BUDGET, Bundle, Client, Role, Rule, Settings, Withheld
+from claimsmith.engine.bundle import NO_CLAIMS, TOKEN_BUDGET, Bundle, Client, Grant, Role, Rule, Settings, Withheld
 from claimsmith.engine.codec import FORMAT, BundleError, decode, encode, from_document
 from claimsmith.engine.language.values import Expression
 from tests.policies import VERSION, unlinted
@@ -53,14 +53,14 @@ def validated(name: str, value: object, *, token: str = "access", **attributes: 
 
 
 def test_what_a_document_leaves_out_has_the_defaults_of_the_design() -> None:
+    row = "POLICY ROLE#viewer"
     assert from_document(MINIMAL, 3) == Bundle(
         version=3,
         settings=SETTINGS,
-        roles={"viewer": Role("POLICY ROLE#viewer", ("orders/read",), ("viewer",), NO_CLAIMS)},
+        roles={"viewer": Role(row, (Grant("orders/read", row, None),), ("viewer",), NO_CLAIMS)},
         groups={"Staff": ("viewer",)},
         clients={"web": Client(None, None, (), None, frozenset(), None, audience=False, claims=NO_CLAIMS)},
         rules=(),
-        scopes=frozenset({"orders/read"}),
         routes={"orders": {"path": "/orders"}},
     )
 
@@ -111,7 +111,7 @@ def test_what_a_rule_does_is_read_whole() -> None:
     assert read._replace(claims=NO_CLAIMS) == Rule(
         row="POLICY RULE#r0",
         optional=True,
-        scopes=("a",),
+        grants=(Grant("a", "POLICY RULE#r0", None),),
         suppress_scopes=("b",),
         suppress_claims=(("c",), ("d",)),
         add_groups=("e",),
