@@ -23,6 +23,7 @@ AUTHORIZER_RESPONSE: Final = "CLAIMSMITH_AUTHORIZER_RESPONSE"
 AUTHORIZER_CACHED_BY: Final = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
 REVOCATION: Final = "CLAIMSMITH_REVOCATION"
 REVOCATION_CACHE_SECONDS: Final = "CLAIMSMITH_REVOCATION_CACHE_SECONDS"
+REVOCATION_SHARED_SECONDS: Final = "CLAIMSMITH_REVOCATION_SHARED_SECONDS"
 REVOCATION_ON_FAILURE: Final = "CLAIMSMITH_REVOCATION_ON_FAILURE"
 USER_POOL_ID: Final = "CLAIMSMITH_USER_POOL_ID"
 DYNAMODB_CLIENT: Final = "CLAIMSMITH_DYNAMODB_CLIENT"
@@ -35,6 +36,11 @@ RevocationOnFailure = Literal["deny", "allow"]
 #: Seconds for which a verifier may cache that something is not revoked: the default and the maximum.
 DEFAULT_REVOCATION_CACHE_SECONDS: Final = 30
 MAX_REVOCATION_CACHE_SECONDS: Final = 300
+
+#: Seconds for which a verifier that checks every token may remember the rows of clients and tenants: the default and
+#: the maximum.
+DEFAULT_REVOCATION_SHARED_SECONDS: Final = 5
+MAX_REVOCATION_SHARED_SECONDS: Final = 60
 
 
 def required(name: str, environ: Mapping[str, str] | None = None) -> str:
@@ -206,7 +212,8 @@ class VerifierEnvironment:
             does not cache them.
         audience: the resources that access tokens may be bound to, unless the route or the caller names others; if
             empty, only tokens bound to nothing are accepted.
-        revocation: ``strict``: query the table for every token; ``cached``: use its response for
+        revocation: ``strict``: query the table for every token, and use what it says of clients and tenants for
+            ``revocation_shared_seconds``, which 0 turns off; ``cached``: use its response for
             ``revocation_cache_seconds``; ``off``: do not query it, and accept revoked tokens until they expire.
         revocation_on_failure: whether to accept a token while the table is unavailable.
     """
@@ -219,6 +226,7 @@ class VerifierEnvironment:
     audience: tuple[str, ...] = ()
     revocation: RevocationMode = "strict"
     revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
+    revocation_shared_seconds: int = DEFAULT_REVOCATION_SHARED_SECONDS
     revocation_on_failure: RevocationOnFailure = "deny"
 
     @classmethod
@@ -239,7 +247,10 @@ class VerifierEnvironment:
             audience=_entries(_value(AUDIENCE, environ)),
             revocation=cast("RevocationMode", _one_of(REVOCATION, ("strict", "cached", "off"), environ)),
             revocation_cache_seconds=_seconds(
-                REVOCATION_CACHE_SECONDS, DEFAULT_REVOCATION_CACHE_SECONDS, MAX_REVOCATION_CACHE_SECONDS, environ
+                REVOCATION_CACHE_SECONDS, DEFAULT_REVOCATION_CACHE_SECONDS, 1, MAX_REVOCATION_CACHE_SECONDS, environ
+            ),
+            revocation_shared_seconds=_seconds(
+                REVOCATION_SHARED_SECONDS, DEFAULT_REVOCATION_SHARED_SECONDS, 0, MAX_REVOCATION_SHARED_SECONDS, environ
             ),
             revocation_on_failure=cast(
                 "RevocationOnFailure", _one_of(REVOCATION_ON_FAILURE, ("deny", "allow"), environ)
@@ -297,9 +308,9 @@ def _required_entries(name: str, environ: Mapping[str, str] | None) -> tuple[str
     return entries
 
 
-def _seconds(name: str, default: int, maximum: int, environ: Mapping[str, str] | None) -> int:
-    """A whole number of seconds, at least one."""
+def _seconds(name: str, default: int, least: int, most: int, environ: Mapping[str, str] | None) -> int:
+    """A whole number of seconds within these bounds."""
     text = _value(name, environ) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(maximum)) and 1 <= int(text) <= maximum):
-        raise ConfigurationError(f"The environment variable {name} must be a number of seconds from 1 to {maximum}.")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise ConfigurationError(f"The environment variable {name} must be a number of seconds from {least} to {most}.")
     return int(text)

@@ -12,7 +12,13 @@ from claimsmith_cdk.claim_customizer import TriggerVersion
 from claimsmith_cdk.hosting import Arch, Hosting, PythonVersion
 from claimsmith_cdk.pool_settings import LITE_REFUSAL
 
-from claimsmith.environment import DEFAULT_REVOCATION_CACHE_SECONDS, MAX_REVOCATION_CACHE_SECONDS, OnFailure
+from claimsmith.environment import (
+    DEFAULT_REVOCATION_CACHE_SECONDS,
+    DEFAULT_REVOCATION_SHARED_SECONDS,
+    MAX_REVOCATION_CACHE_SECONDS,
+    MAX_REVOCATION_SHARED_SECONDS,
+    OnFailure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +79,7 @@ class Config:
         audience: the resources that access tokens may be bound to, unless route or caller names others.
         revocation: whether the authorizers look up revocations for every token, cache them, or do not look them up.
         revocation_cache_seconds: how long they cache them, with ``cached``: the delay of a revocation.
+        revocation_shared_seconds: how long verifiers that check every token remember the rows of clients and tenants.
         revocation_on_failure: the result for a token while revocations cannot be read.
         jwks_endpoint: the address at which a local stack serves the pool's keys, instead of Cognito.
         alarm_email: an address that receives alarms; without one, subscribe to the topic.
@@ -94,6 +101,7 @@ class Config:
     audience: tuple[str, ...] = ()
     revocation: Revocation = "strict"
     revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
+    revocation_shared_seconds: int = DEFAULT_REVOCATION_SHARED_SECONDS
     revocation_on_failure: RevocationOnFailure = "deny"
     jwks_endpoint: str | None = None
     alarm_email: str | None = None
@@ -139,6 +147,7 @@ class Config:
             audience=_audience(context),
             revocation=cast("Revocation", _one_of(context, "revocation", get_args(Revocation), "strict")),
             revocation_cache_seconds=_revocation_cache_seconds(context),
+            revocation_shared_seconds=_revocation_shared_seconds(context),
             revocation_on_failure=cast(
                 "RevocationOnFailure",
                 _one_of(context, "revocation_on_failure", get_args(RevocationOnFailure), "deny"),
@@ -185,6 +194,11 @@ def _cache_seconds(context: Mapping[str, object]) -> int:
 def _revocation_cache_seconds(context: Mapping[str, object]) -> int:
     key = "revocation_cache_seconds"
     return _seconds(context, key, DEFAULT_REVOCATION_CACHE_SECONDS, least=1, most=MAX_REVOCATION_CACHE_SECONDS)
+
+
+def _revocation_shared_seconds(context: Mapping[str, object]) -> int:
+    key = "revocation_shared_seconds"
+    return _seconds(context, key, DEFAULT_REVOCATION_SHARED_SECONDS, least=0, most=MAX_REVOCATION_SHARED_SECONDS)
 
 
 def _seconds(context: Mapping[str, object], key: str, default: int, *, least: int, most: int) -> int:

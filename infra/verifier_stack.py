@@ -57,7 +57,7 @@ class VerifierStack(Stack):
             module="lambdas.verifier.introspection",
             description="Token introspection (RFC 7662).",
             timeout=_INTROSPECTION_TIMEOUT,
-            environment=self._environment,
+            environment={**self._environment, **self._shared_revocation()},
             statements=introspection_statements(self._table),
             hosting=config.hosting,
         ).function
@@ -105,12 +105,21 @@ class VerifierStack(Stack):
     def _revocation(self) -> dict[str, str]:
         """The variables for revocation in the authorizers. Introspection always reads the table."""
         config = self._config
-        environment: dict[str, str] = {} if config.revocation == "strict" else {variables.REVOCATION: config.revocation}
+        environment = self._shared_revocation()
+        if config.revocation != "strict":
+            environment = {variables.REVOCATION: config.revocation}
         if config.revocation == "cached":
             environment[variables.REVOCATION_CACHE_SECONDS] = str(config.revocation_cache_seconds)
         if config.revocation != "off" and config.revocation_on_failure != "deny":
             environment[variables.REVOCATION_ON_FAILURE] = config.revocation_on_failure
         return environment
+
+    def _shared_revocation(self) -> dict[str, str]:
+        """How long every verifier that reads the table remembers clients and tenants, unless it is the default."""
+        seconds = self._config.revocation_shared_seconds
+        if seconds == variables.DEFAULT_REVOCATION_SHARED_SECONDS:
+            return {}
+        return {variables.REVOCATION_SHARED_SECONDS: str(seconds)}
 
     def _authorizer(self, construct_id: str, response: variables.AuthorizerResponse) -> lambda_.Function:
         return PythonFunction(

@@ -24,7 +24,7 @@ from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
 from claimsmith.verifier.checks import resources
 from claimsmith.verifier.introspection import Introspection
-from claimsmith.verifier.revocation import CachedRevocations, UncheckedOnFailure
+from claimsmith.verifier.revocation import SHARED_KINDS, CachedRevocations, UncheckedOnFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -185,6 +185,9 @@ def _revocations(
     revocations: Revocations = _DeadlineRevocations(StoredRevocations(rows, reports.unreadable), reads)
     if environment.revocation == "cached":
         revocations = CachedRevocations(revocations, seconds=environment.revocation_cache_seconds)
+    elif environment.revocation_shared_seconds:
+        seconds = environment.revocation_shared_seconds
+        revocations = CachedRevocations(revocations, seconds=seconds, kinds=SHARED_KINDS)
     if environment.revocation_on_failure == "allow":
         revocations = UncheckedOnFailure(revocations, reports.unchecked)
     return revocations

@@ -8,7 +8,8 @@ How soon a revocation must take effect is a choice:
 
 * ``off``: ``Verifier(revocations=ANY)``. Tokens are valid until they expire.
 * ``cached``: ``CachedRevocations``. A revocation takes effect within a number of seconds.
-* ``strict``: the rows themselves. A revocation takes effect at once.
+* ``strict``: the rows themselves. A revocation takes effect at once; with ``CachedRevocations`` of ``SHARED_KINDS``, that
+  of a client or a tenant within a number of seconds.
 
 If the rows cannot be read, the token is refused, unless ``UncheckedOnFailure`` is chosen.
 """
@@ -23,12 +24,16 @@ from claimsmith.errors import ClaimsmithError, Code, ConfigurationError, Verific
 from claimsmith.table import REVOKED_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from claimsmith.verifier.claims import Claims
 
 #: Rows in the cache, including missing ones: a token has up to six. About 300 octets each.
 MAX_REMEMBERED: Final = 20_000
+
+#: Kinds of which one row concerns the tokens of many: read for each of them, it soon is all that DynamoDB lets anybody
+#: read of one partition.
+SHARED_KINDS: Final = frozenset({"client", "tenant"})
 
 #: The tenant's claim, unless the policy renames it.
 _TENANT_ID: Final = "tenant_id"
@@ -105,7 +110,7 @@ class _Answer(NamedTuple):
 
 
 class CachedRevocations:
-    """Caches rows, existing and missing ones, for a number of seconds.
+    """Caches rows, existing and missing ones, for a number of seconds; of all kinds, or of some.
 
     All rows that are not cached or too old are read in one request. Both clocks must agree that an answer is fresh: the
     monotonic clock may stop while a Lambda environment is frozen, and a wall clock can be set back. The age counts from
@@ -117,6 +122,7 @@ class CachedRevocations:
         revocations: Revocations,
         *,
         seconds: float,
+        kinds: Collection[str] | None = None,
         max_remembered: int = MAX_REMEMBERED,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -126,6 +132,7 @@ class CachedRevocations:
         Args:
             revocations: the table.
             seconds: how long a row is cached, and so how late a revocation may take effect.
+            kinds: the kinds whose rows are cached, such as ``SHARED_KINDS``; None for all.
             max_remembered: the maximum number of rows; beyond it, the oldest are dropped.
             monotonic: seconds that never go back.
             wall: epoch seconds.
@@ -137,6 +144,7 @@ class CachedRevocations:
             raise ConfigurationError("Revocations are cached for a positive number of seconds, in bounded memory.")
         self._revocations = revocations
         self._seconds = seconds
+        self._prefixes = (REVOKED_PREFIX,) if kinds is None else tuple(revocation_key(kind, "") for kind in kinds)
         self._max_remembered = max_remembered
         self._monotonic = monotonic
         self._wall = wall
@@ -144,7 +152,7 @@ class CachedRevocations:
         self._answers: dict[str, _Answer] = {}
 
     def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
-        """As ``Revocations.revoked_at``, at most ``seconds`` old.
+        """As ``Revocations.revoked_at``; rows of the cached kinds may be up to ``seconds`` old.
 
         Raises:
             ClaimsmithError: a row is not cached and cannot be read.
@@ -157,7 +165,8 @@ class CachedRevocations:
         found: dict[str, float | None] = {key: at for key, at in fresh.items() if at is not None}
         if missing:
             rows = self._revocations.revoked_at(missing)
-            self._remember({key: rows.get(key) for key in missing if rows.get(key, 0) is not None}, monotonic, wall)
+            kept = [key for key in missing if key.startswith(self._prefixes) and rows.get(key, 0) is not None]
+            self._remember({key: rows.get(key) for key in kept}, monotonic, wall)
             found |= rows
         return found
 

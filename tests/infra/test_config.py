@@ -27,6 +27,7 @@ def test_without_context_everything_is_the_safe_choice() -> None:
         audience=(),
         revocation="strict",
         revocation_cache_seconds=30,
+        revocation_shared_seconds=5,
         revocation_on_failure="deny",
         jwks_endpoint=None,
         alarm_email=None,
@@ -50,6 +51,7 @@ def test_context_chooses() -> None:
         "audience": "https://a.example/mcp, https://b.example",
         "revocation": "cached",
         "revocation_cache_seconds": "300",
+        "revocation_shared_seconds": "0",
         "revocation_on_failure": "allow",
         "alarm_email": "on-call@example.com",
     }
@@ -69,6 +71,7 @@ def test_context_chooses() -> None:
         audience=("https://a.example/mcp", "https://b.example"),
         revocation="cached",
         revocation_cache_seconds=300,
+        revocation_shared_seconds=0,
         revocation_on_failure="allow",
         alarm_email="on-call@example.com",
     )
@@ -133,6 +136,7 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
         ("revocation_cache_seconds", "301", "1 to 300"),
         ("revocation_cache_seconds", "9" * 5000, "1 to 300"),
         ("revocation_cache_seconds", False, "1 to 300"),
+        ("revocation_shared_seconds", "61", "0 to 60"),
         ("revocation_on_failure", "ignore", "-c revocation_on_failure=deny|allow"),
         ("jwks_endpoint", "http://127.0.0.1:4566", "-c setting=development"),
         ("alarm_email", "on-call", "one address"),

@@ -253,14 +253,21 @@ def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwi
 
     cached = {"CLAIMSMITH_REVOCATION": "cached", "CLAIMSMITH_REVOCATION_CACHE_SECONDS": "10"}
     allowing = {"CLAIMSMITH_REVOCATION_ON_FAILURE": "allow"}
+    at_once = {"CLAIMSMITH_REVOCATION_SHARED_SECONDS": "0"}
     for context, expected in (
         ({}, {}),
+        ({"revocation_shared_seconds": "0"}, at_once),
         ({"revocation": "cached", "revocation_cache_seconds": "10"}, cached),
         ({"revocation": "off", "revocation_on_failure": "allow"}, {"CLAIMSMITH_REVOCATION": "off"}),
         ({"revocation_on_failure": "allow"}, allowing),
     ):
         variables = environments(**context)
-        assert variables == {"AuthorizerFunctionE": expected, "RestAuthorizer": expected, "Introspection": {}}
+        of_introspection = expected if expected is at_once else {}
+        assert variables == {
+            "AuthorizerFunctionE": expected,
+            "RestAuthorizer": expected,
+            "Introspection": of_introspection,
+        }
 
 
 def test_every_verifier_gets_the_resources_that_tokens_may_be_bound_to() -> None:

@@ -73,6 +73,9 @@ def test_a_verifier_checks_every_token_and_refuses_without_a_response_unless_con
         "deny",
         (),
     )
+    assert settings.revocation_shared_seconds == 5
+    at_once = VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_REVOCATION_SHARED_SECONDS": "0"})
+    assert at_once.revocation_shared_seconds == 0
     chosen = VerifierEnvironment.read(
         {
             **VERIFIER,
@@ -96,6 +99,7 @@ def test_a_verifier_checks_every_token_and_refuses_without_a_response_unless_con
         ("REVOCATION", "none"),
         ("REVOCATION", "STRICT"),
         ("REVOCATION_ON_FAILURE", "ignore"),
+        ("REVOCATION_SHARED_SECONDS", "61"),
         *(("REVOCATION_CACHE_SECONDS", value) for value in ("0", "301", "-1", "1.5", "1e2", "x", "\u0663", "9" * 5000)),
     ],
 )

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError, StoreError, VerificationError
 from claimsmith.verifier import ANY, KeySource, Verifier
-from claimsmith.verifier.revocation import CachedRevocations, UncheckedOnFailure, revocation_key
+from claimsmith.verifier.revocation import SHARED_KINDS, CachedRevocations, UncheckedOnFailure, revocation_key
 from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from claimsmith.verifier.checks import Unchecked
     from claimsmith.verifier.revocation import Revocations
@@ -69,11 +69,17 @@ def clocks() -> Clocks:
 
 
 def cached(
-    rows: Revocations, clocks: Clocks, *, seconds: float = BOUND, max_remembered: int = 100
+    rows: Revocations,
+    clocks: Clocks,
+    *,
+    seconds: float = BOUND,
+    kinds: Collection[str] | None = None,
+    max_remembered: int = 100,
 ) -> CachedRevocations:
     return CachedRevocations(
         rows,
         seconds=seconds,
+        kinds=kinds,
         max_remembered=max_remembered,
         monotonic=lambda: clocks.monotonic,
         wall=lambda: clocks.wall,
@@ -205,6 +211,45 @@ def test_an_invalid_row_revokes_the_token_and_counts_as_soon_as_it_is_fixed(rows
 def test_there_is_no_cache_without_bounds(rows: Rows, seconds: float, rows_remembered: int) -> None:
     with pytest.raises(ConfigurationError):
         CachedRevocations(rows, seconds=seconds, max_remembered=rows_remembered)
+
+
+# --- Cached for the kinds that many tokens share, and strict for all others ------------------------------------------
+
+KEYS = {kind: revocation_key(kind, "x") for kind in ("session", "token", "user", "client", "tenant")}
+
+
+def test_of_a_second_token_all_is_read_but_its_client_and_its_tenant(rows: Rows, clocks: Clocks) -> None:
+    remembering = cached(rows, clocks, kinds=SHARED_KINDS)
+    for _ in range(2):
+        remembering.revoked_at([*KEYS.values()])
+    clocks.passes(BOUND)
+    remembering.revoked_at([*KEYS.values()])
+    own = (KEYS["session"], KEYS["token"], KEYS["user"])
+    assert rows.asked == [(*KEYS.values(),), own, (*KEYS.values(),)]
+
+
+Histories = st.lists(st.one_of(st.none(), st.sampled_from([*KEYS]), st.floats(0, 2 * BOUND)), max_size=20)
+
+
+@given(Histories)
+def test_no_history_keeps_a_client_or_tenant_longer_than_the_bound_nor_anything_else_at_all(
+    steps: list[str | float | None],
+) -> None:
+    """A step is a kind that is revoked, seconds that pass, or a token that asks."""
+    rows, clocks = Rows(), Clocks()
+    remembering = cached(rows, clocks, kinds=SHARED_KINDS)
+    revoked: dict[str, float] = {}
+    for step in (*steps, None):
+        if isinstance(step, str):
+            rows.rows[KEYS[step]] = 1.0
+            revoked.setdefault(step, clocks.monotonic)
+        elif step is not None:
+            clocks.passes(step)
+        else:
+            found = remembering.revoked_at([*KEYS.values()])
+            for kind, key in KEYS.items():
+                late = kind in SHARED_KINDS and kind in revoked and clocks.monotonic - revoked[kind] < BOUND
+                assert late or (key in found) == (kind in revoked)
 
 
 # --- Cached: memory and threads ---------------------------------------------------------------------------------------
