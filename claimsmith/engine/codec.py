@@ -169,9 +169,9 @@ def _shaped(rule: Mapping[str, Any]) -> Mapping[str, Any]:
     rule["id"]
     for name, value in rule.items():
         kind = _TYPES.get(name)
-        if kind is not None and (
-            type(value) is not kind or (kind is list and not _TEXT.issuperset([type(item) for item in value]))
-        ):
+        if kind is None:
+            continue
+        if type(value) is not kind or (isinstance(value, list) and not _TEXT.issuperset([type(one) for one in value])):
             raise ValueError("not a rule")
     return rule
 

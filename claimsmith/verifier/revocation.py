@@ -8,8 +8,8 @@ How soon a revocation must take effect is a choice:
 
 * ``off``: ``Verifier(revocations=ANY)``. Tokens are valid until they expire.
 * ``cached``: ``CachedRevocations``. A revocation takes effect within a number of seconds.
-* ``strict``: the rows themselves. A revocation takes effect at once; with ``CachedRevocations`` of ``SHARED_KINDS``, that
-  of a client or a tenant within a number of seconds.
+* ``strict``: the rows themselves. A revocation takes effect at once; with ``CachedRevocations`` of ``SHARED_KINDS``,
+  that of a client or a tenant within a number of seconds.
 
 If the rows cannot be read, the token is refused, unless ``UncheckedOnFailure`` is chosen.
 """
