@@ -43,6 +43,9 @@ REVOKED_PREFIX: Final = "REVOKED#"
 PROTECTED_RESOURCE: Final = "PROTECTED_RESOURCE"
 PROTECTED_RESOURCE_PREFIX: Final = "PROTECTED_RESOURCE#"
 
+#: In the audit table: changes whose record does not say which row changed.
+UNREADABLE: Final = "UNREADABLE"
+
 #: The partition keys whose changes the stream passes to the publisher: ``POLICY`` exactly, the others by prefix. An
 #: allow-list, so that rows the publisher itself writes (``BUNDLE``, ``LEASE``, ``PROBLEMS``) can never trigger it.
 STREAM_PREFIXES: Final = (TENANT_PREFIX, USER_PREFIX, REVOKED_PREFIX, PROTECTED_RESOURCE_PREFIX)

@@ -24,3 +24,8 @@ def describe_bug(error: BaseException) -> dict[str, object]:
 def count(name: str, value: int = 1) -> None:
     """Add to a metric."""
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def seconds(name: str, value: float) -> None:
+    """Record a duration."""
+    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=value)

@@ -1,15 +1,19 @@
 """The audit: every change of a row that people edit becomes one audit row, exactly once despite retries.
 
-No row can stop the stream, whatever it contains, and none can hide what it grants: see ADR 19.
+No row can stop the stream, whatever it contains, and none can hide what it grants: see ADR 19. Nor can a record that
+this code does not understand: see ADR 35.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
+from claimsmith.errors import StoreError
 from claimsmith.policy.documents import DOCUMENTS
 from claimsmith.service.abridge import abridge, left_out
 from claimsmith.store.attributes import Encoded, from_json
@@ -65,6 +69,20 @@ class Recorded(Enum):
     DUPLICATE = "duplicate"
 
 
+class Audited(NamedTuple):
+    """What became of a stream record.
+
+    Attributes:
+        pk: of the row that changed, as far as the record says it; likewise ``sk``.
+        problem: why the record could not be read, and is kept as it is.
+    """
+
+    pk: str
+    sk: str
+    recorded: Recorded
+    problem: Exception | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change of one row, from a stream record.
@@ -112,6 +130,29 @@ def read_change(record: Mapping[str, Any]) -> Change:
     )
 
 
+def audit_record(audit: Table, delivered: Mapping[str, Any]) -> Audited | None:
+    """Write the audit row of a stream record, whatever the record contains.
+
+    Args:
+        audit: the audit table.
+        delivered: a record of the table's stream (NEW_AND_OLD_IMAGES), as an event has it.
+
+    Returns:
+        What was written; None for a row whose changes are not audited.
+
+    Raises:
+        KeyError: it has no sequence number, so it is no record of a stream.
+        StoreError: DynamoDB is unavailable; calling again does not write a second row.
+    """
+    try:
+        change = read_change(delivered)
+        return Audited(change.pk, change.sk, record(audit, change)) if table.is_streamed(change.pk) else None
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it would happen again and hold up every later change
+        return _keep(audit, delivered, error)
+
+
 def record(audit: Table, change: Change) -> Recorded:
     """Write the audit row of a change, abridged to what a row can hold.
 
@@ -140,6 +181,52 @@ def record(audit: Table, change: Change) -> Recorded:
     except ConditionError:
         return Recorded.DUPLICATE
     return Recorded.WHOLE if whole else Recorded.CUT
+
+
+def _keep(audit: Table, delivered: Mapping[str, Any], problem: Exception) -> Audited:
+    """Write the audit row of a record that cannot be read: the record as JSON, as much of it as fits."""
+    stream = delivered["dynamodb"]
+    pk, sk = (_key(stream, name) for name in (table.PK, table.SK))
+    at = stream.get("ApproximateCreationDateTime")
+    seconds = int(at) if isinstance(at, int | float) else 0
+    row: dict[str, Any] = {
+        table.PK: pk or table.UNREADABLE,
+        table.SK: f"{seconds:010d}#{stream['SequenceNumber']}",
+        "row": f"{pk} {sk}",
+        "at": seconds,
+        "not_kept": "the record of the change could not be read",
+        "record": _text(_without_secrets(delivered), ROOM),
+    }
+    # As of an image of which nothing is kept, so that no reader of the audit takes the row for one that was not there.
+    for name, image in (("before", "OldImage"), ("after", "NewImage")):
+        if image in stream:
+            text = json.dumps(stream[image], sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+            row[f"{name}_cut"] = {"bytes": len(text), "sha256": sha256(text).hexdigest()}
+    try:
+        _put(audit, row)
+    except ConditionError:
+        return Audited(pk, sk, Recorded.DUPLICATE, problem)
+    return Audited(pk, sk, Recorded.CUT, problem)
+
+
+def _key(stream: Mapping[str, Any], name: str) -> str:
+    """A key of the row that changed; empty if the record does not say it."""
+    try:
+        value = stream["Keys"][name]["S"]
+    except (KeyError, TypeError):
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {name: "not kept" if name in _SECRET else _without_secrets(member) for name, member in value.items()}
+    return [_without_secrets(member) for member in value] if isinstance(value, list) else value
+
+
+def _text(value: Any, room: int) -> str:  # noqa: ANN401 - JSON
+    """A value as JSON, cut to this many bytes."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")[:room].decode(errors="ignore")
 
 
 def _put(audit: Table, row: Mapping[str, Any]) -> None:

@@ -259,6 +259,20 @@ def _store(
     return version
 
 
+def waiting(rows: Table, *, clock: Callable[[], float] = time.time) -> float | None:
+    """For how many seconds the draft has been waiting for somebody; None if it is not.
+
+    It waits while it is refused, and while somebody who began to apply a policy has not finished. A hold and ``publish:
+    manual`` are what somebody wants.
+
+    Raises:
+        StoreError: DynamoDB is unavailable.
+    """
+    problems, lease = drafts.problems(rows) or {}, drafts.lease(rows)
+    since = [at for at in (problems.get("at"), lease and lease.started_at) if isinstance(at, int)]
+    return max(0.0, clock() - min(since)) if since else None
+
+
 def apply(
     rows: Table,
     draft: Draft,

@@ -40,7 +40,12 @@ TOKEN_PATH: Final = Config(
     parameter_validation=False,
 )
 
-#: For interactive commands and background work.
+#: For functions that work through a stream, which delivers again what they leave undone: their calls end well before
+#: their time does. The longest call takes ``BACKGROUND_SECONDS``: every attempt, and the pauses while it is throttled.
+BACKGROUND: Final = Config(connect_timeout=2.0, read_timeout=4.0, retries={"mode": "standard", "total_max_attempts": 3})
+BACKGROUND_SECONDS: Final = 3 * (2 + 4) + (1 + 2)
+
+#: For interactive commands.
 PATIENT: Final = Config(connect_timeout=5.0, read_timeout=20.0, retries={"mode": "standard", "total_max_attempts": 4})
 
 #: Actions in one TransactWriteItems.

@@ -1,75 +1,138 @@
-"""Publishes and audits changes from the table's stream: ``lambdas.publisher.handler.handler``.
+"""Audits and publishes changes from the table's stream.
 
-DynamoDB delivers at least once and in order; the response names the first failed record, and delivery resumes there.
+``audit_handler`` and ``publish_handler`` have an event source mapping each, so that neither waits for the other;
+``handler`` does both, for a deployment with one mapping. DynamoDB delivers at least once and in order; the response
+names the first record that is left to do, and delivery resumes there.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.environment import PublisherEnvironment
 from claimsmith.errors import ClaimsmithError, Code
-from claimsmith.service import audit
-from claimsmith.service.audit import Recorded
-from claimsmith.service.publish import Result, publish
-from claimsmith.store.dynamodb import PATIENT, Table, connect
-from lambdas.telemetry import count, describe_bug, logger, metrics
+from claimsmith.service.audit import Recorded, audit_record
+from claimsmith.service.publish import Outcome, Result, publish, waiting
+from claimsmith.store.dynamodb import BACKGROUND, BACKGROUND_SECONDS, StoreError, Table, connect
+from lambdas.telemetry import count, describe_bug, logger, metrics, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Record = dict[str, Any]
+    Step = Callable[[Sequence[Record], object], str | None]
 
 _environment: Final = PublisherEnvironment.read()
-_client: Final = connect(PATIENT)
+_client: Final = connect(BACKGROUND)
 _rows: Final = Table(_client, _environment.table)
-_audit: Final = Table(_client, _environment.audit_table)
+_audit_rows: Final = Table(_client, _environment.audit_table)
+
+#: Milliseconds that must be left to start with another record: Lambda forgets what a function did that ran out of time.
+_RESERVE: Final = (BACKGROUND_SECONDS + 2) * 1000
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Audit each change, then publish once if the policy changed.
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Audit each change, and publish once if the policy changed.
 
     Returns:
-        ``batchItemFailures``, as the event source mapping expects it.
+        ``batchItemFailures``, as the event source mapping expects it: Lambda resumes at the first of them.
     """
-    count("Records", len(event["Records"]))
-    failed = None
-    policy_changes: list[str] = []
-    for record in event["Records"]:
-        sequence_number = record["dynamodb"]["SequenceNumber"]
-        try:
-            if _audit_record(record):
-                policy_changes.append(sequence_number)
-        except Exception as error:  # noqa: BLE001 - report any failed record to the stream, which retries it
-            _log_failure("change not audited", error)
-            failed = sequence_number
-            break
-    if policy_changes:
-        try:
-            _publish()
-        except Exception as error:  # noqa: BLE001 - as above
-            _log_failure("policy not published", error)
-            failed = policy_changes[0]
+    return _done(event["Records"], context, _audit, _publish)
+
+
+def audit_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Audit each change; otherwise as ``handler``."""
+    return _done(event["Records"], context, _audit)
+
+
+def publish_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Publish once if the policy changed; otherwise as ``handler``.
+
+    An event without records comes from a schedule. Then nothing is known to have changed, but an edit may have been
+    left by a publisher that was killed, or may wait for somebody.
+    """
+    if "Records" not in event:
+        _look_after()
+        metrics.flush_metrics()
+        return {}
+    return _done(event["Records"], context, _publish)
+
+
+def _done(records: Sequence[Record], context: object, *steps: Step) -> dict[str, Any]:
+    left = [number for step in steps if (number := step(records, context)) is not None]
     metrics.flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in left]}
 
 
-def _audit_record(record: dict[str, Any]) -> bool:
-    """Audit a change.
+def _audit(records: Sequence[Record], context: object) -> str | None:
+    """Audit each change; the number of the first record that is not audited yet."""
+    count("Records", len(records))
+    for record in records:
+        number: str = record["dynamodb"]["SequenceNumber"]
+        if _is_late(context):
+            logger.info("the rest of the batch is left for the next run")
+            return number
+        try:
+            _audit_record(record)
+        except StoreError as error:
+            _log_failure("change not audited", error)
+            count("AuditErrors")
+            return number
+    return None
 
-    Returns:
-        Whether it is a change of the policy.
-    """
-    change = audit.read_change(record)
-    if not table.is_streamed(change.pk):
-        return False
-    recorded = audit.record(_audit, change)
-    if recorded is not Recorded.DUPLICATE:
+
+def _is_late(context: object) -> bool:
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return remaining is not None and remaining() < _RESERVE
+
+
+def _audit_record(record: Record) -> None:
+    audited = audit_record(_audit_rows, record)
+    if audited is None:
+        return
+    if audited.recorded is not Recorded.DUPLICATE:
         count("Audited")
-    if recorded is Recorded.CUT:
-        logger.warning("audit row is abridged", extra={"code": Code.AUDIT_CUT, "row": f"{change.pk} {change.sk}"})
+    if audited.recorded is Recorded.CUT:
+        bug = {} if audited.problem is None else describe_bug(audited.problem)
+        row = f"{audited.pk} {audited.sk}"
+        logger.warning("audit row is abridged", extra={"code": Code.AUDIT_CUT, "row": row, **bug})
         count("AuditCut")
-    return change.pk == table.POLICY
 
 
-def _publish() -> None:
-    outcome = publish(_rows, by="publisher")
+def _publish(records: Sequence[Record], _context: object) -> str | None:
+    """Publish if the policy changed; the number of the first change that is not published."""
+    changes = [record["dynamodb"] for record in records if _is_policy(record)]
+    if not changes:
+        return None
+    try:
+        _report(publish(_rows, by="publisher"))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the stream delivers the change again
+        _log_failure("policy not published", error)
+        count("PublisherErrors")
+        return str(changes[0]["SequenceNumber"])
+    return None
+
+
+def _is_policy(record: Record) -> bool:
+    """Whether the policy changed, or may have: publishing a draft that has not changed does nothing."""
+    try:
+        return bool(record["dynamodb"]["Keys"][table.PK]["S"] == table.POLICY)
+    except (KeyError, TypeError):
+        return True
+
+
+def _look_after() -> None:
+    """Publish an edit that was left; say for how long one has been waiting for somebody."""
+    waited = waiting(_rows)
+    if waited is None:
+        outcome = publish(_rows, by="publisher")
+        if outcome.result in (Result.PUBLISHED, Result.REFUSED):
+            _report(outcome)
+    seconds("PolicyWaiting", 0 if waited is None else waited)
+
+
+def _report(outcome: Outcome) -> None:
     fields = {"result": outcome.result, "policy_version": outcome.version}
     if outcome.result is Result.REFUSED:
         codes = sorted({finding.code for finding in outcome.findings})
@@ -83,4 +146,3 @@ def _publish() -> None:
 def _log_failure(what: str, error: Exception) -> None:
     code = {"code": error.code} if isinstance(error, ClaimsmithError) else {}
     logger.error(what, extra={**code, **describe_bug(error)})
-    count("PublisherErrors")

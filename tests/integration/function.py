@@ -17,10 +17,10 @@ ROOT = Path(__file__).parents[2]
 
 #: Answers go to a file, so that standard output holds what the function itself writes: its log.
 _RUNTIME = """
-import importlib, json, sys
+import importlib, json, sys, types
 from claimsmith.store import dynamodb, reads
 from tests.waits import UNHURRIED, Waits
-module, events, answers, passed = sys.argv[1:]
+module, events, answers, passed, remaining = sys.argv[1:]
 dynamodb.TOKEN_PATH = UNHURRIED
 reads.TOKEN_PATH = reads.Patience(60, 60, reads.TOKEN_PATH.attempts)
 waits = Waits()
@@ -29,12 +29,15 @@ waits.passed = float(passed)
 if module.startswith("lambdas.verifier."):
     from claimsmith.verifier import KeySource
     KeySource.__init__.__kwdefaults__["timeout"] = 60.0
-handler = importlib.import_module(module).handler
+module, _, name = module.partition(":")
+handler = getattr(importlib.import_module(module), name or "handler")
+remaining = iter(json.loads(remaining) or ())
+context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: next(remaining, 60_000))
 results = []
 for event in json.load(open(events)):
     started = waits.clock()
     try:
-        answer = {"answer": handler(event, None)}
+        answer = {"answer": handler(event, context)}
     except Exception as error:
         answer = {"error": type(error).__name__, "message": str(error)}
     results.append(answer | {"seconds": waits.clock() - started})
@@ -70,20 +73,37 @@ class Ran:
         return totals
 
 
-def run(module: str, events: Sequence[object], environment: Mapping[str, str], *, passed: float = 0.0) -> Ran:
+def run(
+    module: str,
+    events: Sequence[object],
+    environment: Mapping[str, str],
+    *,
+    passed: float = 0.0,
+    remaining: Sequence[int] = (),
+) -> Ran:
     """Handle these events in one fresh process.
 
     Args:
-        module: the handler's.
+        module: the handler's; with ``:NAME`` if the handler has another name.
         events: what it is called with.
         environment: all of its variables.
         passed: deadlines of up to so many seconds pass at once (``tests.waits``); no other does.
+        remaining: milliseconds that Lambda has left, one for each time that the handler asks; afterwards a minute.
     """
     with TemporaryDirectory() as folder:
         (Path(folder) / "events.json").write_text(json.dumps(events), encoding="utf-8")
         answers = Path(folder) / "answers.json"
         process = subprocess.run(
-            [sys.executable, "-c", _RUNTIME, module, f"{folder}/events.json", str(answers), str(passed)],
+            [
+                sys.executable,
+                "-c",
+                _RUNTIME,
+                module,
+                f"{folder}/events.json",
+                str(answers),
+                str(passed),
+                json.dumps(list(remaining)),
+            ],
             cwd=ROOT,
             env=dict(environment),
             capture_output=True,

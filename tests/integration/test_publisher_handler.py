@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claimsmith.service.publish import waiting
 from claimsmith.store import bundles, drafts
+from claimsmith.store.audit import recorded
 from tests.conftest import AUDIT_TABLE, TABLE
 from tests.integration.dynamodb_server import LoopbackDynamoDB
 from tests.integration.function import Ran, run
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from tests.conftest import Client
 
 MODULE = "lambdas.publisher.handler"
+AUDIT = f"{MODULE}:audit_handler"
+PUBLISH = f"{MODULE}:publish_handler"
 
 SECRET = "s3cret"
 
@@ -229,17 +233,55 @@ def test_no_row_stops_the_stream_and_none_hides_what_it_grants(
 CUT = ("a name of 404,900 characters", "31 levels", "a type of the future")
 
 
-def test_a_record_that_cannot_be_audited_is_named_and_the_ones_before_it_are_not_lost(
+def test_a_record_that_cannot_be_read_is_kept_as_it_is_and_holds_up_nothing(
     rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
 ) -> None:
-    save(rows, user_row("u1"), user_row("u2", claims={"note": SECRET}), user_row("u3"))
+    resource = {"pk": "PROTECTED_RESOURCE#api", "sk": "PROTECTED_RESOURCE", "secrets": [SECRET]}
+    save(rows, user_row("u1", claims={"note": 7}), resource, user_row("u3"), user_row("u4"))
+    broken = json.loads(json.dumps(event := stream.event()))
+    images = [record["dynamodb"] for record in broken["Records"]]
+    images[0]["NewImage"]["claims"] = {"M": {"note": {"N": "7", "S": "7"}}}
+    images[1]["NewImage"]["clients"] = "oops"
+    del images[2]["Keys"]
+    ran = run(AUDIT, [broken, event], environment)
+    assert failures(ran) == [[], []]
+    [kept] = audited(audit_rows, "USER#u1")
+    assert (kept["row"], "after" in kept, "before_cut" in kept) == ("USER#u1 USER", False, False)
+    assert json.loads(kept["record"]) == broken["Records"][0]
+    assert SECRET not in repr(audited(audit_rows, "PROTECTED_RESOURCE#api")) + ran.log
+    [lost] = audited(audit_rows, "UNREADABLE")
+    assert json.loads(lost["record"]) == broken["Records"][2]
+    assert [len(audited(audit_rows, f"USER#{sub}")) for sub in ("u3", "u4")] == [1, 1]
+    [shown] = recorded(audit_rows, pk="USER#u1")
+    assert (shown.before, shown.after, shown.after_cut) == (None, {}, True), "a reader knows that there was a row"
+    logged = [entry for entry in ran.entries() if entry.get("code") == "CS4013"]
+    assert [entry["row"] for entry in logged] == ["USER#u1 USER", "PROTECTED_RESOURCE#api PROTECTED_RESOURCE", " "]
+    assert ran.metrics()["AuditCut"] == 3
+
+
+def test_neither_audit_nor_publishing_needs_the_other_and_a_slow_batch_goes_on_where_it_stopped(
+    rows: Table, audit_rows: Table, stream: Stream, environment: dict[str, str]
+) -> None:
+    save(rows, user_row("u1"), *policy_rows())
     event = stream.event()
-    broken = json.loads(json.dumps(event))
-    broken["Records"][1]["dynamodb"]["NewImage"] = {"claims": {"S": SECRET, "N": "1"}}
-    ran = run(MODULE, [broken, event], environment)
+    ran = run(AUDIT, [event, event], environment | {"CLAIMSMITH_TABLE": "elsewhere"}, remaining=[60_000, 20_000])
     assert failures(ran) == [[{"itemIdentifier": event["Records"][1]["dynamodb"]["SequenceNumber"]}], []]
-    assert SECRET not in ran.log
-    assert [len(audited(audit_rows, f"USER#{sub}")) for sub in ("u1", "u2", "u3")] == [1, 1, 1]
+    assert len(audited(audit_rows, "POLICY", "USER#u1")) == 2
+    assert ran.metrics() == {"Records": 4, "Audited": 2}, "and nothing is wrong"
+    assert failures(run(PUBLISH, [event], environment | {"CLAIMSMITH_AUDIT_TABLE": "elsewhere"})) == [[]]
+    assert bundles.pointer(rows) is not None
+
+
+def test_by_a_schedule_an_edit_that_was_left_is_published_and_one_that_waits_for_somebody_is_counted(
+    rows: Table, environment: dict[str, str]
+) -> None:
+    save(rows, *policy_rows())
+    assert run(PUBLISH, [{}, {}], environment).metrics() == {"PolicyPublished": 1, "PolicyWaiting": 0}
+    assert waiting(rows) is None
+    drafts.write_problems(rows, [], digest="", at=1_800_000_000)
+    assert waiting(rows, clock=lambda: 1_800_000_060) == 60
+    drafts.acquire(rows, drafts.Lease("d", "cli:alice", 1_799_999_000), force=False)
+    assert waiting(rows, clock=lambda: 1_800_000_060) == 1060
 
 
 def test_a_table_that_does_not_answer_makes_the_stream_try_again_from_the_first_change_of_the_policy(
@@ -260,7 +302,8 @@ def test_an_audit_table_that_does_not_answer_loses_nothing(
 ) -> None:
     save(rows, user_row("u1"), user_row("u2"))
     event = stream.event()
-    failed = run(MODULE, [event], environment | {"CLAIMSMITH_AUDIT_TABLE": "elsewhere"})
+    failed = run(AUDIT, [event], environment | {"CLAIMSMITH_AUDIT_TABLE": "elsewhere"})
+    assert failed.metrics()["AuditErrors"] == 1
     assert failures(failed) == [[{"itemIdentifier": event["Records"][0]["dynamodb"]["SequenceNumber"]}]]
     assert failures(run(MODULE, [event], environment)) == [[]]
     assert len(audited(audit_rows, "USER#u1", "USER#u2")) == 2
