@@ -169,6 +169,14 @@ class Code(StrEnum):
     UNKNOWN_ROLE_IN_DIRECTORY = "CS4057"
     UNKNOWN_TENANT_IN_DIRECTORY = "CS4058"
 
+    # CS4xxx: recovery.
+    BATCH_UNREADABLE = "CS4070"
+    BATCH_OF_OTHER_TABLE = "CS4071"
+    BACKUP_UNREADABLE = "CS4072"
+    BACKUP_FORMAT = "CS4073"
+    ROWS_KEPT = "CS4074"
+    VERSION_NOT_RESTORED = "CS4075"
+
 
 class ClaimsmithError(Exception):
     """The parent of every error that Claimsmith raises deliberately.

@@ -150,8 +150,14 @@ class Alarms(Construct):
             count("publisher", "PolicyProblems"),
         )
         self.add(
+            "AuditErrors",
+            "Changes cannot be audited; they are retried.",
+            count("publisher", "AuditErrors"),
+            threshold=3,
+        )
+        self.add(
             "PublisherErrors",
-            "Changes cannot be audited or published; they are retried.",
+            "Policy edits cannot be published; they are retried.",
             count("publisher", "PublisherErrors"),
             threshold=3,
         )

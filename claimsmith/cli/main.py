@@ -12,6 +12,7 @@ import typer
 from claimsmith import environment
 from claimsmith.cli import (
     audit,
+    backup,
     doctor,
     explain,
     members,
@@ -19,6 +20,7 @@ from claimsmith.cli import (
     policy,
     policy_tests,
     preview,
+    replay,
     tenants,
     users,
     verifier,
@@ -110,6 +112,8 @@ members.register(app)
 users.register(app)
 verifier.register(app)
 doctor.register(app)
+replay.register(app)
+backup.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -123,7 +123,7 @@ def read_change(record: Mapping[str, Any]) -> Change:
         sequence_number=stream["SequenceNumber"],
         pk=keys[table.PK]["S"],
         sk=keys[table.SK]["S"],
-        at=int(stream.get("ApproximateCreationDateTime", 0)),
+        at=_seconds(stream),
         before=from_json(old) if old else None,
         after=from_json(new) if new else None,
         by_ttl=(record.get("userIdentity") or {}).get("principalId") == "dynamodb.amazonaws.com",
@@ -153,6 +153,19 @@ def audit_record(audit: Table, delivered: Mapping[str, Any]) -> Audited | None:
         return _keep(audit, delivered, error)
 
 
+def audit_key(delivered: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The key that ``audit_record`` gives the audit row of a stream record; None if it writes none.
+
+    Raises:
+        KeyError: it has no sequence number, so it is no record of a stream.
+    """
+    stream = delivered["dynamodb"]
+    pk = _key(stream, table.PK)
+    if pk and not table.is_streamed(pk):
+        return None
+    return pk or table.UNREADABLE, _sort_key(_seconds(stream), stream["SequenceNumber"])
+
+
 def record(audit: Table, change: Change) -> Recorded:
     """Write the audit row of a change, abridged to what a row can hold.
 
@@ -161,7 +174,7 @@ def record(audit: Table, change: Change) -> Recorded:
     """
     row: dict[str, Any] = {
         table.PK: change.pk,
-        table.SK: f"{change.at:010d}#{change.sequence_number}",
+        table.SK: _sort_key(change.at, change.sequence_number),
         "row": f"{change.pk} {change.sk}",
         "at": change.at,
     }
@@ -187,13 +200,12 @@ def _keep(audit: Table, delivered: Mapping[str, Any], problem: Exception) -> Aud
     """Write the audit row of a record that cannot be read: the record as JSON, as much of it as fits."""
     stream = delivered["dynamodb"]
     pk, sk = (_key(stream, name) for name in (table.PK, table.SK))
-    at = stream.get("ApproximateCreationDateTime")
-    seconds = int(at) if isinstance(at, int | float) else 0
+    at = _seconds(stream)
     row: dict[str, Any] = {
         table.PK: pk or table.UNREADABLE,
-        table.SK: f"{seconds:010d}#{stream['SequenceNumber']}",
+        table.SK: _sort_key(at, stream["SequenceNumber"]),
         "row": f"{pk} {sk}",
-        "at": seconds,
+        "at": at,
         "not_kept": "the record of the change could not be read",
         "record": _text(_without_secrets(delivered), ROOM),
     }
@@ -207,6 +219,15 @@ def _keep(audit: Table, delivered: Mapping[str, Any], problem: Exception) -> Aud
     except ConditionError:
         return Audited(pk, sk, Recorded.DUPLICATE, problem)
     return Audited(pk, sk, Recorded.CUT, problem)
+
+
+def _sort_key(at: int, sequence_number: str) -> str:
+    return f"{at:010d}#{sequence_number}"
+
+
+def _seconds(stream: Mapping[str, Any]) -> int:
+    at = stream.get("ApproximateCreationDateTime")
+    return int(at) if isinstance(at, int | float) else 0
 
 
 def _key(stream: Mapping[str, Any], name: str) -> str:

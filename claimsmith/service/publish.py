@@ -316,8 +316,20 @@ def apply(
         message = f"{who} is applying another policy. Wait until it is done, or take over with --take-over."
         raise OperationError(Code.LEASE_HELD, message) from error
     retry_on_conflict(lambda: _write(rows, draft, lease))
-    # Only this draft: if somebody has taken over since, the published draft is theirs, and not a success of this run.
-    return retry_on_conflict(lambda: _publish(rows, _Signature(by, now, note), only=lease.digest))
+    return finish(rows, lease)
+
+
+def finish(rows: Table, lease: drafts.Lease) -> Outcome:
+    """Publish the draft that somebody has written under a lease, and release the lease.
+
+    Only this draft: if somebody has taken over since, the published draft is theirs, and not a success of this run.
+
+    Raises:
+        OperationError: others kept publishing at the same moment.
+        StoreError: DynamoDB is unavailable.
+    """
+    signature = _Signature(lease.by, lease.started_at, lease.note)
+    return retry_on_conflict(lambda: _publish(rows, signature, only=lease.digest))
 
 
 def _write(rows: Table, draft: Draft, lease: drafts.Lease) -> None:

@@ -83,6 +83,37 @@ def page(response: Mapping[str, Any], requested: Mapping[str, str], sk_prefix: s
     return Page(rows, last)
 
 
+class ExactPage(NamedTuple):
+    """As ``Page``, with rows as DynamoDB has them; likewise ``ExactBatch``."""
+
+    rows: list[Mapping[str, Any]]
+    next: dict[str, Any] | None
+
+
+class ExactBatch(NamedTuple):
+    """As ``Batch``, with rows as DynamoDB has them."""
+
+    rows: list[Mapping[str, Any]]
+    unprocessed: list[Key]
+
+
+def exact_page(response: Mapping[str, Any], pk: str | None) -> ExactPage:
+    """As ``page``, with rows as DynamoDB has them.
+
+    Args:
+        response: the response.
+        pk: the partition key that every row must have; None for any.
+    """
+    checked = page(response, {} if pk is None else {table.PK: pk})
+    return ExactPage(response["Items"], checked.next)
+
+
+def exact_batch(response: Mapping[str, Any], name: str, requested: Collection[Key]) -> ExactBatch:
+    """As ``batch``, with rows as DynamoDB has them."""
+    checked = batch(response, name, requested)
+    return ExactBatch(response["Responses"].get(name, []), checked.unprocessed)
+
+
 def batch(response: Mapping[str, Any], name: str, requested: Collection[Key]) -> Batch:
     """The rows in a response to BatchGetItem, and the keys it did not process.
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.environment import PublisherEnvironment
-from claimsmith.errors import ClaimsmithError, Code
+from claimsmith.errors import ClaimsmithError, Code, StoreError
 from claimsmith.service.audit import Recorded, audit_record
 from claimsmith.service.publish import Outcome, Result, publish, waiting
-from claimsmith.store.dynamodb import BACKGROUND, BACKGROUND_SECONDS, StoreError, Table, connect
+from claimsmith.store import bundles
+from claimsmith.store.dynamodb import BACKGROUND, BACKGROUND_SECONDS, Table, connect
 from lambdas.telemetry import count, describe_bug, logger, metrics, seconds
 
 if TYPE_CHECKING:
@@ -123,7 +124,12 @@ def _is_policy(record: Record) -> bool:
 
 
 def _look_after() -> None:
-    """Publish an edit that was left; say for how long one has been waiting for somebody."""
+    """Publish an edit that was left; say for how long one has been waiting for somebody.
+
+    Before the first version, there is nothing to look after: a table may be new, or about to be restored.
+    """
+    if bundles.pointer(_rows) is None:
+        return
     waited = waiting(_rows)
     if waited is None:
         outcome = publish(_rows, by="publisher")

@@ -67,6 +67,9 @@ resources remove orders-api
 members revoke alice acme
 verify a.b.c --issuer https://example.com
 doctor
+replay BATCH
+backup BACKUP
+restore BACKUP
 """
 
 
@@ -79,8 +82,8 @@ def parsed(output: str) -> list[Any]:
 
 
 def test_commands_print_json(claimsmith: Callable[..., Ran], audit_rows: Table, tmp_path: Path) -> None:
-    given = {"FILE": POLICY, "MEMBERS": "user,tenant\nalice,acme\n"}
-    files = {}
+    given = {"FILE": POLICY, "MEMBERS": "user,tenant\nalice,acme\n", "BATCH": '{"Records": []}'}
+    files = {"BACKUP": str(tmp_path / "backup")}
     bad = []
     for name, text in given.items():
         files[name] = str(tmp_path / name)

@@ -143,6 +143,7 @@ OWN = {
     "TokensDegraded": ("Degraded", "pre_token"),
     "RowsUnreadable": ("UnreadableRows", "pre_token"),
     "PolicyProblems": ("PolicyProblems", "publisher"),
+    "AuditErrors": ("AuditErrors", "publisher"),
     "PublisherErrors": ("PublisherErrors", "publisher"),
     "AuditCut": ("AuditCut", "publisher"),
     "TokensUnknown": ("Unknown", "verifier"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claimsmith.service.publish import waiting
+from claimsmith.service.publish import publish, waiting
 from claimsmith.store import bundles, drafts
 from claimsmith.store.audit import recorded
 from tests.conftest import AUDIT_TABLE, TABLE
@@ -276,6 +276,8 @@ def test_by_a_schedule_an_edit_that_was_left_is_published_and_one_that_waits_for
     rows: Table, environment: dict[str, str]
 ) -> None:
     save(rows, *policy_rows())
+    publish(rows, by="somebody")
+    save(rows, *policy_rows(roles={"viewer": {}}))
     assert run(PUBLISH, [{}, {}], environment).metrics() == {"PolicyPublished": 1, "PolicyWaiting": 0}
     assert waiting(rows) is None
     drafts.write_problems(rows, [], digest="", at=1_800_000_000)
