@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from claimsmith.policy import from_rows
-from claimsmith.service.backup import Backup, Kind, lines
+from claimsmith.service.backup import Backup, Kind, lines, plain
 from claimsmith.service.publish import Outcome, Result, apply, publish
 from claimsmith.service.restore import Fate, Restore
 from claimsmith.service.selection import Selection
@@ -22,10 +24,11 @@ from tests.events import SUB, event
 from tests.integration.clients import WRITES, KilledError, Watched
 from tests.integration.dynamodb_server import LoopbackDynamoDB
 from tests.integration.function import run
+from tests.integration.memory_dynamodb import MemoryDynamoDB
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from claimsmith.store.dynamodb import Table
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from tests.conftest import Client
 
     Command = Callable[..., Ran]
+    Key = tuple[str, str]
 
 #: Values that a copy by way of Python's would change: each is as DynamoDB has it.
 EXACT: dict[str, Any] = {
@@ -67,19 +71,16 @@ def filled(rows: Table, dynamodb: Client) -> Table:
     return rows
 
 
-def exact(dynamodb: Client) -> dict[tuple[str, str], Any]:
-    """All rows but those that are made anew, and but how often the pointer has moved."""
-    items: dict[tuple[str, str], Any] = {
-        key_of(item): item for page in ExactTable(dynamodb, TABLE).pages() for item in page
-    }
-    for item in items.values():
-        for value in item.values():
-            for kind in ("SS", "NS", "BS"):
-                if kind in value:
-                    value[kind].sort()
-    items.get(("BUNDLE", "CURRENT"), {}).pop("revision", None)
-    anew = [key for key in items if key[0] in ("LEASE", "PROBLEMS") or key[1].startswith("PAST#")]
-    return {key: item for key, item in items.items() if key not in anew}
+def exact(dynamodb: Client) -> dict[Key, Any]:
+    """All rows of the table, as far as they are compared, by key."""
+    return compared({key_of(item): item for page in ExactTable(dynamodb, TABLE).pages() for item in page})
+
+
+def compared(items: dict[Key, Any]) -> dict[Key, Any]:
+    """All but rows that are made anew, and but how often the pointer has moved."""
+    kept = {key: plain(item) for key, item in items.items() if key[0] not in ("LEASE", "PROBLEMS")}
+    kept.get(("BUNDLE", "CURRENT"), {}).pop("revision", None)
+    return {key: item for key, item in kept.items() if not key[1].startswith("PAST#")}
 
 
 def destroy(dynamodb: Client) -> None:
@@ -133,37 +134,32 @@ def test_a_restore_that_is_killed_anywhere_has_done_no_harm_and_is_finished_by_a
     dynamodb: Client, backup: Path
 ) -> None:
     before = exact(dynamodb)
-    writes = 0
+    killed_at = 0
     with backup.open("rb") as file:
         found = Backup(file)
-        while True:
-            empty(dynamodb)
-            left = [writes]
+        for writes in count():
+            memory = MemoryDynamoDB()
+            left = iter(range(writes))
 
-            def counted(operation: str, _request: dict[str, Any], left: list[int] = left) -> None:
+            def write(operation: str, _: object, memory: Client = memory, left: Iterator[int] = left) -> None:
                 if operation in WRITES:
                     # The stream's publisher, ahead of each write.
-                    publish(ExactTable(dynamodb, TABLE), by="stream")
-                    left[0] -= 1
-                    if left[0] < 0:
+                    publish(ExactTable(memory, TABLE), by="stream")
+                    if next(left, None) is None:
                         raise KilledError
 
-            try:
-                list(Restore(ExactTable(Watched(dynamodb, counted), TABLE), found, WHOLE).run("bob"))
-                killed = False
-            except KilledError:
-                killed = True
-            there = exact(dynamodb)
+            with suppress(KilledError):
+                list(Restore(ExactTable(Watched(memory, write), TABLE), found, WHOLE).run("bob"))
+                break
+            there = compared(memory.items)
             if ("BUNDLE", "CURRENT") in there:
                 assert there["BUNDLE", "CURRENT"]["version"] == {"N": "1"}
                 assert {key for key in before if key[0] != "POLICY"} <= there.keys(), "all that the version needs"
-            list(Restore(ExactTable(dynamodb, TABLE), found, WHOLE).run("bob"))
-            assert exact(dynamodb) == before
-            assert drafts.lease(ExactTable(dynamodb, TABLE)) is None
-            if not killed:
-                break
-            writes += 1
-    assert writes > 4
+            list(Restore(ExactTable(memory, TABLE), found, WHOLE).run("bob"))
+            assert compared(memory.items) == before
+            assert drafts.lease(ExactTable(memory, TABLE)) is None
+            killed_at = writes
+    assert killed_at > 4
 
 
 def test_what_may_be_newer_stays_unless_it_is_to_be_overwritten(
@@ -246,7 +242,7 @@ def test_a_part_of_the_table_is_backed_up_and_a_part_of_a_backup_is_restored(
     assert claimsmith("backup", str(tmp_path / "new"), "--policy", "--user", "u1").code == 2
 
 
-def keys_in(found: Backup) -> set[tuple[str, str]]:
+def keys_in(found: Backup) -> set[Key]:
     return {key_of(item) for kind in Kind for item in found.items(kind)}
 
 
