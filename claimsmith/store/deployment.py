@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from claimsmith import table
 from claimsmith.errors import Code, OperationError
 from claimsmith.store.dynamodb import PATIENT
+from claimsmith.store.kept_batches import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ READS: Final[Mapping[tuple[str, str], str]] = {
     ("dynamodb", "describe_table"): "dynamodb:DescribeTable",
     ("dynamodb", "describe_time_to_live"): "dynamodb:DescribeTimeToLive",
     ("dynamodb", "describe_continuous_backups"): "dynamodb:DescribeContinuousBackups",
+    ("s3", "list_objects_v2"): "s3:ListBucket",
     ("sqs", "get_queue_url"): "sqs:GetQueueUrl",
     ("sqs", "get_queue_attributes"): "sqs:GetQueueAttributes",
     ("cloudwatch", "describe_alarms"): "cloudwatch:DescribeAlarms",
@@ -47,6 +49,7 @@ _NO_IDENTITY: Final = frozenset(
 )
 _ABSENT: Final = frozenset(
     {
+        "NoSuchBucket",
         "AWS.SimpleQueueService.NonExistentQueue",
         "NotFound",
         "NotFoundException",
@@ -152,13 +155,15 @@ class StreamReader:
         function: the ARN of the reader.
         state: ``Enabled``, ``Disabled`` or a state between them.
         last_result: of the last batch: ``OK``, ``No records processed``, ``PROBLEM: …``; empty if unknown.
-        dead_letters: the ARN of the queue or topic for what cannot be handled; empty if there is none.
+        dead_letters: the ARN of the bucket, queue or topic for what cannot be handled; empty if there is none.
+        id: of the mapping.
     """
 
     function: str
     state: str
     last_result: str = ""
     dead_letters: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +284,7 @@ class Deployment:
                 state=each.get("State", ""),
                 last_result=each.get("LastProcessingResult") or "",
                 dead_letters=((each.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination", ""),
+                id=each.get("UUID", ""),
             )
             for each in found
         )
@@ -290,6 +296,11 @@ class Deployment:
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         found = self._call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=names).get("Attributes", {})
         return sum(int(found.get(each, 0)) for each in names)
+
+    def kept(self, bucket: str) -> int:
+        """How many batches of changes wait in a bucket to be replayed; 1,000 stands for that many or more."""
+        found = self._call("s3", "list_objects_v2", Bucket=bucket, Prefix=WAITING).get("KeyCount", 0)
+        return int(found)
 
     def iterator_age(self, function: str, start: datetime, end: datetime) -> float | None:
         """The greatest age of a record that the reader of a stream received, in seconds; None if it received none."""

@@ -47,11 +47,18 @@ def _audit_table(seen: Observation) -> Iterable[Finding]:
         return tables.missing(seen.audit_table_name)
 
 
+def _lag(seen: Observation) -> Iterable[Finding]:
+    for name, seconds in seen.lags.items():
+        yield from publishing.lag(name, seconds)
+
+
 def _dead_letters(seen: Observation) -> Iterable[Finding]:
-    try:
-        return publishing.dead_letters(seen.queue_name, seen.dead_letters)
-    except AbsentError:
-        return publishing.no_queue(seen.publisher.name, f"its queue {seen.queue_name} does not exist")
+    for destination in seen.failure_destinations:
+        name = destination.rpartition(":")[2]
+        try:
+            yield from publishing.dead_letters(name, seen.given_up(destination))
+        except AbsentError:
+            yield from publishing.no_destination(seen.publishers[0].name, f"{name} does not exist")
 
 
 def _directory(seen: Observation) -> Iterable[Finding]:
@@ -74,7 +81,7 @@ CHECKS: Final = (
     Check("version_in_force", lambda seen: publishing.in_force(seen.pointer, seen.unreadable)),
     Check("draft", lambda seen: publishing.draft(seen.draft, seen.pointer, seen.problems, seen.lease, seen.now)),
     Check("publisher", lambda seen: publishing.publisher(seen.table_name, seen.readers)),
-    Check("publisher_lag", lambda seen: publishing.lag(seen.publisher.name, seen.lag)),
+    Check("publisher_lag", _lag),
     Check("dead_letters", _dead_letters),
     Check("alarms", lambda seen: alarms.present(seen.alarms, seen.watched)),
     Check("alarm_subscribers", lambda seen: alarms.heard(seen.alarms, seen.subscribers)),
@@ -165,7 +172,7 @@ def _summary(seen: Observation) -> Summary:
         trigger=trigger,
         event_version=user_pool.event_version if user_pool and user_pool.trigger else None,
         issuer=issuer,
-        publisher=_or_none(lambda: seen.publisher.name),
+        publisher=_or_none(lambda: ", ".join(sorted(each.name for each in seen.publishers))),
         policy_version=_or_none(lambda: seen.in_force.bundle.version),
     )
 

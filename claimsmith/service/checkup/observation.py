@@ -169,10 +169,12 @@ class Observation:
     @_Seen
     def audit_table_name(self) -> str:
         """The audit table that is given, or that the publisher writes."""
-        name = self._places.audit_table or self.publisher.variables.get(environment.AUDIT_TABLE)
-        if not name:
-            raise NotSeenError(f"The publisher has no {environment.AUDIT_TABLE}.")
-        return name
+        if self._places.audit_table:
+            return self._places.audit_table
+        for function in self.publishers:
+            if name := function.variables.get(environment.AUDIT_TABLE):
+                return name
+        raise NotSeenError(f"The publisher has no {environment.AUDIT_TABLE}.")
 
     @_Seen
     def audit_table(self) -> TableSettings:
@@ -277,47 +279,45 @@ class Observation:
             return Function(arn, arn, {})
 
     @_Seen
-    def publisher(self) -> Function:
-        """The function that publishes and audits."""
-        return self._publishing[1]
+    def publishers(self) -> tuple[Function, ...]:
+        """The functions that publish and audit."""
+        return tuple({function.arn: function for _, function in self._publishing}.values())
 
     @_Seen
-    def lag(self) -> float:
-        """The greatest age of a change that the publisher received lately, in seconds."""
+    def lags(self) -> dict[str, float]:
+        """The greatest age of a change that each of them received lately, in seconds; without those that got none."""
         end = datetime.fromtimestamp(self.now, UTC) + timedelta(minutes=1)  # of the minute that has begun, too
-        age = self._deployment.iterator_age(self.publisher.name, end - _LATELY, end)
-        if age is None:
+        ages = {each.name: self._deployment.iterator_age(each.name, end - _LATELY, end) for each in self.publishers}
+        found = {name: age for name, age in ages.items() if age is not None}
+        if not found:
             minutes = _LATELY // timedelta(minutes=1)
             raise NotSeenError(f"CloudWatch has no IteratorAge of the publisher for the last {minutes} minutes.")
-        return age
+        return found
 
     @_Seen
-    def queue(self) -> str:
-        """The ARN of the queue with what the publisher gave up."""
-        destination = self._publishing[0].dead_letters
-        if not destination:
-            raise NotSeenError("The publisher has no dead-letter queue.")
-        if ":sqs:" not in destination:
-            raise NotSeenError(f"What the publisher gives up goes to {destination}, which is not a queue.")
-        return destination
+    def failure_destinations(self) -> tuple[str, ...]:
+        """The ARNs of the buckets and queues with what they gave up on."""
+        found = tuple(dict.fromkeys(reader.dead_letters for reader, _ in self._publishing if reader.dead_letters))
+        if not found:
+            raise NotSeenError("Nothing keeps what the publisher gives up on.")
+        for each in found:
+            if not _is_bucket(each) and ":sqs:" not in each:
+                raise NotSeenError(f"What the publisher gives up on goes to {each}, which is neither bucket nor queue.")
+        return found
 
-    @property
-    def queue_name(self) -> str:
-        """The name of that queue."""
-        return self.queue.rpartition(":")[2]
-
-    @_Seen
-    def dead_letters(self) -> int:
-        """How many changes the publisher gave up."""
-        return self._deployment.queued(self.queue)
+    def given_up(self, destination: str) -> int:
+        """How many batches of changes are in one of these."""
+        if _is_bucket(destination):
+            return self._deployment.kept(destination.rpartition(":")[2])
+        return self._deployment.queued(destination)
 
     @_Seen
     def alarms(self) -> list[Alarm]:
         """The alarms of this deployment."""
-        resources = [self.publisher.name, self.table_name]
+        resources = [*(each.name for each in self.publishers), self.table_name]
         others: tuple[Callable[[], list[str]], ...] = (
             lambda: [self.existing_trigger.name],
-            lambda: [self.queue_name],
+            lambda: self._keepers,
             lambda: [self.audit_table_name],
             lambda: [function.name for function in self.functions],
         )
@@ -328,11 +328,17 @@ class Observation:
 
     @_Seen
     def watched(self) -> list[str]:
-        """The names of the functions and the queue, which alarms must watch."""
-        found = [self.existing_trigger.name, self.publisher.name]
-        with suppress(NotSeenError):  # that there is no queue is a finding of its own
-            found.append(self.queue_name)
+        """The names of what alarms must watch: the functions, and what tells that they gave up on something."""
+        found = [self.existing_trigger.name, *(each.name for each in self.publishers)]
+        with suppress(NotSeenError):  # that nothing keeps it is a finding of its own
+            found += self._keepers
         return found
+
+    @property
+    def _keepers(self) -> list[str]:
+        """The names of queues; a bucket has no such metric, but the mapping that writes to it does."""
+        mappings = [reader.id for reader, _ in self._publishing if _is_bucket(reader.dead_letters)]
+        return mappings + [each.rpartition(":")[2] for each in self.failure_destinations if not _is_bucket(each)]
 
     @_Seen
     def subscribers(self) -> dict[str, int]:
@@ -361,11 +367,15 @@ class Observation:
         return self._open_table(name)
 
     @_Seen
-    def _publishing(self) -> tuple[StreamReader, Function]:
-        for reader, function in self.readers:
-            if table_of(function) == self.table_name:
-                return reader, function
-        raise NotSeenError("No publisher reads the table's stream.")
+    def _publishing(self) -> list[tuple[StreamReader, Function]]:
+        found = [(reader, function) for reader, function in self.readers if table_of(function) == self.table_name]
+        if not found:
+            raise NotSeenError("No publisher reads the table's stream.")
+        return found
+
+
+def _is_bucket(arn: str) -> bool:
+    return ":s3:" in arn
 
 
 @contextmanager

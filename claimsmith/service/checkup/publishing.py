@@ -146,13 +146,21 @@ def publisher(table: str, readers: Sequence[tuple[StreamReader, Function]]) -> I
         readers: what reads its stream, each with its function.
     """
     ours = [(reader, function) for reader, function in readers if table_of(function) == table]
-    if not ours:
+    if not ours and all(function.name != reader.function for reader, function in readers):
         yield Finding(
             Code.PUBLISHER_MISSING,
             table,
             "No publisher reads the table's stream: edits in the console are not published, and nothing is audited.",
             "Restore the event source mapping from the stream to the publisher; CloudFormation can detect such drift.",
         )
+    for reader, function in readers:
+        if function.name == reader.function:  # as an observation names one that it did not find
+            yield Finding(
+                Code.PUBLISHER_MISSING,
+                function.name.rpartition(":")[2],
+                "This function reads the table's stream, and does not exist: its changes are not audited or published.",
+                "Deploy the stack again. DynamoDB keeps changes for 24 hours.",
+            )
     for reader, function in ours:
         if reader.state in ("Disabled", "Disabling") or reader.last_result.startswith("PROBLEM"):
             result = f", last result {reader.last_result}" if reader.last_result else ""
@@ -164,16 +172,16 @@ def publisher(table: str, readers: Sequence[tuple[StreamReader, Function]]) -> I
                 "Enable the event source mapping, and see the publisher's log.",
             )
         if not reader.dead_letters:
-            yield from no_queue(function.name, "it has no destination for failures")
+            yield from no_destination(function.name, "it has no destination for failures")
 
 
-def no_queue(publisher: str, why: str) -> Iterator[Finding]:
+def no_destination(publisher: str, why: str) -> Iterator[Finding]:
     """There must be a place for changes that the publisher cannot handle."""
     yield Finding(
         Code.NO_DEAD_LETTER_QUEUE,
         publisher,
         f"Changes that the publisher cannot handle are lost: {why}.",
-        "Make the stack's queue (output PublisherDeadLetterUrl) the mapping's destination for failures.",
+        "Make the stack's bucket (output FailedRecordsBucket) the mapping's destination for failures.",
     )
 
 
@@ -193,18 +201,19 @@ def lag(publisher: str, seconds: float) -> Iterator[Finding]:
         )
 
 
-def dead_letters(queue: str, messages: int) -> Iterator[Finding]:
+def dead_letters(destination: str, batches: int) -> Iterator[Finding]:
     """No change should have been given up.
 
     Args:
-        queue: its name.
-        messages: how many it has.
+        destination: the name of the bucket or queue.
+        batches: how many it has.
     """
-    if messages:
-        what = "1 message" if messages == 1 else f"{messages:,} messages"
+    if batches:
+        what = "1 batch" if batches == 1 else f"{batches:,} batches"
         yield Finding(
             Code.DEAD_LETTERS,
-            queue,
-            f"The publisher gave up on changes ({what}): they are neither audited nor published.",
-            "See the publisher's log for the cause, publish with claimsmith promote, then purge the queue.",
+            destination,
+            f"The publisher gave up on changes ({what}): they are not audited, or not published.",
+            "See its log for the cause, then replay them: claimsmith replay --all. From a queue: claimsmith promote, "
+            "then purge it.",
         )
