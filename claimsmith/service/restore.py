@@ -28,8 +28,8 @@ from claimsmith.service.publish import Outcome, finish
 from claimsmith.service.smoke_test import smoke_test
 from claimsmith.store import bundles, drafts
 from claimsmith.store.attributes import Encoded, decode_row
-from claimsmith.store.dynamodb import ConditionError
-from claimsmith.store.exact import key_of, put_over
+from claimsmith.store.exact import item_key, put_over
+from claimsmith.store.failures import ConditionError
 from claimsmith.store.item_size import text_size, value_size
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Step(NamedTuple):
     @property
     def key(self) -> tuple[str, str]:
         """Of the row."""
-        return key_of(self.item)
+        return item_key(self.item)
 
 
 class Restore:
@@ -145,11 +145,11 @@ class Restore:
                 yield step
 
     def _compared(self, kind: Kind) -> Iterator[Step]:
-        selected = (item for item in self._backup.items(kind) if self._selection.includes(*key_of(item)))
+        selected = (item for item in self._backup.items(kind) if self._selection.includes(*item_key(item)))
         while batch := list(islice(selected, _COMPARED)):
-            present = self._rows.rows_of([key_of(item) for item in batch])
+            present = self._rows.rows_of([item_key(item) for item in batch])
             for item in batch:
-                yield self._step(item, present.get(key_of(item)))
+                yield self._step(item, present.get(item_key(item)))
 
     def _step(self, item: Item, present: Item | None) -> Step:
         if present is not None and plain(present) == plain(item):
@@ -163,7 +163,7 @@ class Restore:
         return Step(Fate.REPLACED, item, present)
 
     def _why_left(self, item: Item, present: Item | None) -> str:
-        pk, sk = key_of(item)
+        pk, sk = item_key(item)
         ttl = _number(item, table.TTL)
         if ttl is not None and ttl <= self._clock():
             return "its ttl has passed"
@@ -174,7 +174,7 @@ class Restore:
         return ""
 
     def _why_kept(self, item: Item, present: Item) -> str:
-        pk, _ = key_of(item)
+        pk, _ = item_key(item)
         if pk == table.BUNDLE:
             return "the table has another row under this key, and versions never change"
         if pk.startswith(table.REVOKED_PREFIX) or self._overwrite or _is_later(item, present, "updated_at"):

@@ -12,6 +12,7 @@ from claimsmith import table
 from claimsmith.errors import Code, StoreError
 from claimsmith.store import responses
 from claimsmith.store.dynamodb import Table
+from claimsmith.store.reads import BATCH_ATTEMPTS, BATCH_PAUSE, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
     Item = Mapping[str, Mapping[str, Any]]
     Key = tuple[str, str]
 
-#: Keys in one BatchGetItem, attempts for what it leaves unprocessed, and the first pause between them in seconds.
+#: Keys in one BatchGetItem.
 _BATCH: Final = 100
-_ATTEMPTS: Final = 6
-_PAUSE: Final = 0.05
 
 #: Attributes that a condition compares; an expression has at most 4 KB and 300 operators.
 _COMPARED: Final = 100
@@ -53,13 +52,13 @@ class ExactTable(Table):
         rows: dict[Key, Item] = {}
         for start in range(0, len(keys), _BATCH):
             pending = keys[start : start + _BATCH]
-            for attempt in range(_ATTEMPTS):
+            for attempt in range(BATCH_ATTEMPTS):
                 if attempt:
-                    time.sleep(_PAUSE * 2**attempt)
-                asked = [{table.PK: {"S": pk}, table.SK: {"S": sk}} for pk, sk in pending]
+                    time.sleep(BATCH_PAUSE * 2**attempt)
+                asked = [key_of(*key) for key in pending]
                 request = {"RequestItems": {self.name: {"Keys": asked, "ConsistentRead": True}}}
                 found, pending = responses.exact_batch(self._call("batch_get_item", request), self.name, pending)
-                rows |= {key_of(item): item for item in found}
+                rows |= {item_key(item): item for item in found}
                 if not pending:
                     break
             else:
@@ -67,7 +66,7 @@ class ExactTable(Table):
         return rows
 
 
-def key_of(item: Item) -> Key:
+def item_key(item: Item) -> Key:
     """The key of a row."""
     return item[table.PK]["S"], item[table.SK]["S"]
 

@@ -17,7 +17,7 @@ from claimsmith.service.restore import Fate, Restore
 from claimsmith.service.selection import Selection
 from claimsmith.store import bundles, drafts
 from claimsmith.store.attributes import encode_row
-from claimsmith.store.exact import ExactTable, key_of
+from claimsmith.store.exact import ExactTable, item_key
 from claimsmith.table import create_table
 from tests.conftest import TABLE
 from tests.events import SUB, event
@@ -73,7 +73,7 @@ def filled(rows: Table, dynamodb: Client) -> Table:
 
 def exact(dynamodb: Client) -> dict[Key, Any]:
     """All rows of the table, as far as they are compared, by key."""
-    return compared({key_of(item): item for page in ExactTable(dynamodb, TABLE).pages() for item in page})
+    return compared({item_key(item): item for page in ExactTable(dynamodb, TABLE).pages() for item in page})
 
 
 def compared(items: dict[Key, Any]) -> dict[Key, Any]:
@@ -243,7 +243,7 @@ def test_a_part_of_the_table_is_backed_up_and_a_part_of_a_backup_is_restored(
 
 
 def keys_in(found: Backup) -> set[Key]:
-    return {key_of(item) for kind in Kind for item in found.items(kind)}
+    return {item_key(item) for kind in Kind for item in found.items(kind)}
 
 
 def test_a_file_that_is_not_a_whole_backup_writes_nothing(claimsmith: Command, dynamodb: Client, backup: Path) -> None:
