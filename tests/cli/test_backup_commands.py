@@ -56,11 +56,9 @@ WHOLE = Selection()
 @pytest.fixture
 def filled(rows: Table, dynamodb: Client) -> Table:
     """A table with a bit of everything."""
-    sections = {
-        "roles": {"viewer": {"scopes": ["orders/read"], "description": "reads"}},
-        "settings": {"cache_seconds": 5},
-    }
-    apply(rows, from_rows(policy_rows(**sections)), by="alice", clock=lambda: 1_700_000_000)
+    roles = {"viewer": {"scopes": ["orders/read"], "description": "reads"}}
+    policy = policy_rows(settings={"cache_seconds": 5}, roles=roles)
+    apply(rows, from_rows(policy), by="alice", clock=lambda: 1_700_000_000)
     rows.put(tenant_row("acme", name="Acme"))
     rows.put(membership_row(SUB, "acme", roles=["viewer"]))
     dynamodb.put_item(TableName=TABLE, Item=encode_row(user_row("u1")) | EXACT)
