@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from claimsmith.cognito.identifiers import check_client_id, check_issuer
@@ -100,10 +99,11 @@ def dynamodb_endpoint(environ: Mapping[str, str] = os.environ) -> DynamoDBEndpoi
     if unusual is not None:
         return unusual
     region, given = environ[_REGION], None
+    area, _, rest = region.partition("-")
+    suffix = None if rest.startswith("iso") else _PARTITIONS.get(area)
     if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
         given = environ.get("AWS_ENDPOINT_URL_DYNAMODB") or environ.get("AWS_ENDPOINT_URL")
-    suffix = next((suffix for regions, suffix in _PARTITIONS if regions.fullmatch(region)), None)
-    if given is None and suffix is None:
+    if given is None and (suffix is None or not rest.replace("-", "").isalnum()):
         return f"the partition of the region {region} is not known"
     endpoint = _ENDPOINT.fullmatch(given or f"https://dynamodb.{region}.{suffix}")
     if endpoint is None or (endpoint["scheme"] == "http" and endpoint["host"] not in _LOOPBACK):
@@ -155,18 +155,16 @@ _SWITCHES: Final = frozenset(
 #: Files in which a profile may say all of that, and where they are by default.
 _FILES: Final = (("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
 
-#: The regions of a partition, and the end of its host names, as in botocore's partitions.json.
-_PARTITIONS: Final = (
-    (re.compile(r"(us|us-gov|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-[0-9]+"), "amazonaws.com"),
-    (re.compile(r"cn-[a-z]+-[0-9]+"), "amazonaws.com.cn"),
-    (re.compile(r"eusc-de-[a-z]+-[0-9]+"), "amazonaws.eu"),
-)
+#: How regions of a partition begin, and the end of its host names, as in botocore's partitions.json.
+_PARTITIONS: Final = dict.fromkeys(("us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"), "amazonaws.com") | {
+    "cn": "amazonaws.com.cn",
+    "eusc": "amazonaws.eu",
+}
 _ENDPOINT: Final = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9][a-z0-9.-]*)(?::(?P<port>[0-9]{1,5}))?/?")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
-@dataclass(frozen=True, slots=True)
-class TriggerEnvironment:
+class TriggerEnvironment(NamedTuple):
     """The settings of the pre token generation trigger."""
 
     table: str
@@ -185,8 +183,7 @@ class TriggerEnvironment:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PublisherEnvironment:
+class PublisherEnvironment(NamedTuple):
     """The settings of the publisher."""
 
     table: str
@@ -202,8 +199,7 @@ class PublisherEnvironment:
         return cls(table=required(TABLE, environ), audit_table=required(AUDIT_TABLE, environ))
 
 
-@dataclass(frozen=True, slots=True)
-class VerifierEnvironment:
+class VerifierEnvironment(NamedTuple):
     """The settings of the authorizer and the introspection endpoint.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito import event as cognito_event
 from claimsmith.cognito.response import build
@@ -35,8 +34,7 @@ WARM_SECONDS: Final = 1.0
 _MAX_CACHED_TENANTS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(NamedTuple):
     """An event with its response.
 
     Attributes:
@@ -92,11 +90,20 @@ class Issuer:
         Returns:
             The code of what went wrong, if anything did; the first sign-in will try again.
         """
-        try:
-            self._executor.submit(self._active.warm).result(seconds)
-        except ClaimsmithError as error:
-            return error.code
-        return None
+        return self.begin_to_warm()(seconds)
+
+    def begin_to_warm(self) -> Callable[[float], Code | None]:
+        """Begin with ``warm``; the function that is returned waits for its end, for so many seconds."""
+        reading = self._executor.submit(self._active.warm)
+
+        def wait(seconds: float) -> Code | None:
+            try:
+                reading.result(seconds)
+            except ClaimsmithError as error:
+                return error.code
+            return None
+
+        return wait
 
     def issue(self, event: object) -> Issued:
         """Handle one event.

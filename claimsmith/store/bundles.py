@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
 from claimsmith.engine.codec import BundleError, decode
@@ -28,8 +27,7 @@ _MAX_REVISION: Final = 9_999_999_999
 _VERSION_SK: Final = re.compile(rf"{re.escape(table.VERSION)}([0-9]{{8}})")
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(NamedTuple):
     """The row ``BUNDLE CURRENT``.
 
     Attributes:
@@ -53,8 +51,7 @@ class Pointer:
     version_claims: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """A stored version, without its document.
 
     Attributes:
@@ -286,8 +283,7 @@ def _pointer_row(sk: str, pointer: Pointer) -> dict[str, Any]:
     return row
 
 
-@dataclass(frozen=True, slots=True)
-class PastPointer:
+class PastPointer(NamedTuple):
     """The row ``BUNDLE CURRENT`` as it was at some time.
 
     Attributes:

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.environment import TriggerEnvironment
 from claimsmith.errors import Code, EventError, SignInRefusedError
-from claimsmith.service.issue import Issuer, RefusedError
+from claimsmith.service.issue import WARM_SECONDS, Issuer, RefusedError
 from lambdas.rows import open_table
+
+_environment: Final = TriggerEnvironment.read()
+_opened: Final = open_table(_environment.table)
+_issuer: Final = Issuer(_opened.table, _environment.on_failure)
+_warmed: Final = _issuer.begin_to_warm()
+
+# A third of all imports, while the network works.
 from lambdas.telemetry import count, describe_bug, logger, metrics
 
 if TYPE_CHECKING:
@@ -24,14 +31,10 @@ if TYPE_CHECKING:
     from claimsmith.engine.facts import Problem
     from claimsmith.service.issue import Issued
 
-_environment: Final = TriggerEnvironment.read()
-_opened: Final = open_table(_environment.table)
-_issuer: Final = Issuer(_opened.table, _environment.on_failure)
-
 if _opened.why is not None:
     logger.info("botocore reads the table", extra={"why": _opened.why})
 
-if (_failure := _issuer.warm()) is not None:
+if (_failure := _warmed(WARM_SECONDS)) is not None:
     logger.warning("no policy at start; the first sign-in tries again", extra={"code": _failure})
 
 #: Refusals that no policy decided: something is broken, and an alarm goes off.
