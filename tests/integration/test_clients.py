@@ -11,28 +11,26 @@ from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import pytest
-from botocore.config import Config
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from claimsmith.errors import Code, StoreError
-from claimsmith.store import connection, dynamodb
+from claimsmith.store import connection
 from claimsmith.store.attributes import encode_row
 from claimsmith.store.connection import Endpoint
-from claimsmith.store.dynamodb import Table
 from claimsmith.store.failures import InvalidRequestError
 from claimsmith.store.reads import Patience
 from claimsmith.store.roots import AMAZON_ROOTS
-from claimsmith.store.sigv4 import Credentials
 from claimsmith.store.wire import WireTable
 from lambdas.rows import open_table
 from tests.conftest import REGION, TABLE
+from tests.integration.clients import CLIENTS, INVENTED, OPENED, UNHURRIED, close_all, made
 from tests.integration.dynamodb_server import GARBAGE
 from tests.integration.scripted_server import HANG_UP, RESET, STALL, ScriptedServer, answer
 
@@ -41,41 +39,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from claimsmith.store.reads import ReadableTable
+    from tests.integration.clients import Which
 
-    Which = Literal["wire", "botocore"]
-
-CLIENTS: tuple[Which, ...] = ("wire", "botocore")
-UNHURRIED = Patience(60, 60, 2)
 
 #: For faults that nobody notices but by waiting; it cannot come too early, because the server never says anything.
 HASTY = Patience(0.1, 0.1, 2)
-
-INVENTED = Credentials("invented", "invented", None)
-
-#: The tables of a test over ``store.wire``.
-OPENED: list[WireTable] = []
 
 
 @pytest.fixture(autouse=True)
 def no_connection_is_left() -> Iterator[None]:
     yield
-    while OPENED:
-        OPENED.pop().close()
-
-
-def made(which: Which, url: str, patience: Patience = UNHURRIED, trust: ssl.SSLContext | None = None) -> ReadableTable:
-    if which == "wire":
-        scheme, _, port = url.rpartition(":")
-        endpoint = Endpoint("127.0.0.1", int(port), tls=scheme.startswith("https"))
-        OPENED.append(WireTable(TABLE, endpoint, REGION, lambda: INVENTED, patience=patience, trust=trust))
-        return OPENED[-1]
-    waiting = Config(
-        connect_timeout=patience.connect,
-        read_timeout=patience.read,
-        retries={"mode": "standard", "total_max_attempts": patience.attempts},
-        parameter_validation=False,
-    )
-    return Table(dynamodb.connect(waiting, endpoint_url=url), TABLE)
+    close_all()
 
 
 def row(text: str = "x") -> bytes:

@@ -15,21 +15,23 @@ from claimsmith.policy import from_rows
 from claimsmith.service.deadline import DeadlineError
 from claimsmith.service.issue import READ_SECONDS, WARM_SECONDS, Issued, Issuer
 from claimsmith.service.publish import apply
-from claimsmith.store.dynamodb import TOKEN_PATH, Table, connect
+from claimsmith.store.dynamodb import Table
+from claimsmith.store.reads import TOKEN_PATH
 from tests import events
 from tests.conftest import TABLE
 from tests.events import SUB, event
+from tests.integration.clients import CLIENTS, close_all, made
 from tests.integration.dynamodb_server import LoopbackDynamoDB, Mode
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 from tests.property import referee
 from tests.unit.service.test_deadline import worker_threads
-from tests.waits import UNHURRIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claimsmith.environment import OnFailure
     from tests.conftest import Client
+    from tests.integration.clients import Which
     from tests.waits import Waits
 
 PROMISED_SECONDS = 3.2
@@ -52,8 +54,14 @@ def server(dynamodb: Client, rows: Table) -> Iterator[LoopbackDynamoDB]:
         yield running
 
 
-def issuer(server: LoopbackDynamoDB, on_failure: OnFailure) -> Issuer:
-    return Issuer(Table(connect(UNHURRIED, endpoint_url=server.endpoint_url), TABLE), on_failure)
+@pytest.fixture(autouse=True)
+def no_connection_is_left() -> Iterator[None]:
+    yield
+    close_all()
+
+
+def issuer(server: LoopbackDynamoDB, on_failure: OnFailure, which: Which = "wire") -> Issuer:
+    return Issuer(made(which, server.endpoint_url), on_failure)
 
 
 def fail(server: LoopbackDynamoDB, mode: Mode, waits: Waits) -> Code:
@@ -85,11 +93,12 @@ def test_the_server_itself_answers_as_dynamodb_does(server: LoopbackDynamoDB) ->
     assert server.requests == 4
 
 
+@pytest.mark.parametrize("which", CLIENTS)
 @pytest.mark.parametrize("mode", FAILURES)
 def test_without_a_bundle_the_answer_is_a_coded_refusal_or_only_what_no_policy_manages(
-    server: LoopbackDynamoDB, waits: Waits, mode: Mode
+    server: LoopbackDynamoDB, waits: Waits, mode: Mode, which: Which
 ) -> None:
-    denying, degrading = issuer(server, "deny"), issuer(server, "unenriched")
+    denying, degrading = issuer(server, "deny", which), issuer(server, "unenriched", which)
     code = fail(server, mode, waits)
     refused, issued = both(denying, degrading, waits)
     assert str(refused) == f"Sign-in is not possible right now. [{refused.code}]"
@@ -132,12 +141,11 @@ def test_the_process_starts_in_time_though_nothing_answers(server: LoopbackDynam
 def test_a_silent_connection_times_out_before_the_deadline(server: LoopbackDynamoDB) -> None:
     """The client's own time-outs; they cannot come too early here, because the server sends nothing at all."""
     server.mode = "stall"
-    waiting = Issuer(Table(connect(TOKEN_PATH, endpoint_url=server.endpoint_url), TABLE), "deny")
+    waiting = Issuer(made("wire", server.endpoint_url, TOKEN_PATH), "deny")
     with pytest.raises(SignInRefusedError) as refused:
         waiting.issue(ASKED)
     assert refused.value.code is Code.STORE_UNAVAILABLE
-    each = TOKEN_PATH.read_timeout * TOKEN_PATH.retries["total_max_attempts"]
-    assert each < READ_SECONDS
+    assert TOKEN_PATH.read * TOKEN_PATH.attempts < READ_SECONDS
 
 
 def test_after_a_failure_the_next_sign_in_is_whole_again(server: LoopbackDynamoDB) -> None:
@@ -160,7 +168,7 @@ def test_garbage_instead_of_a_users_rows_is_not_a_user_without_rows(server: Loop
 
 
 def test_stuck_calls_are_bounded_however_many_sign_ins_there_are(server: LoopbackDynamoDB) -> None:
-    impatient = Issuer(Table(connect(UNHURRIED, endpoint_url=server.endpoint_url), TABLE), "deny", read_seconds=0.01)
+    impatient = Issuer(made("wire", server.endpoint_url), "deny", read_seconds=0.01)
     server.mode = "trickle"
     before = worker_threads()
     for _ in range(40):

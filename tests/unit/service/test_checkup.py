@@ -181,11 +181,11 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
     (
         Code.BUNDLE_UNREADABLE,
         publishing.in_force(POINTER, {3: "It is damaged."}),
-        publishing.in_force(replace(POINTER, staging=Staging(4, 10, frozenset())), {}),
+        publishing.in_force(POINTER._replace(staging=Staging(4, 10, frozenset())), {}),
     ),
     (
         Code.ROW_UNREADABLE,
-        publishing.in_force(replace(POINTER, problem=Problem("BUNDLE CURRENT", "percent", "is not a number")), {}),
+        publishing.in_force(POINTER._replace(problem=Problem("BUNDLE CURRENT", "percent", "is not a number")), {}),
         (),
     ),
     (Code.DRAFT_NOT_IN_FORCE, draft_of(Draft("other")), draft_of()),
@@ -198,7 +198,7 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
     (Code.DRAFT_REFUSED, draft_of(Draft(findings=(REFUSED, REFUSED))), draft_of()),
     (Code.DRAFT_REFUSED, draft_of(problems={"findings": [{"code": "CS2003", "message": "it is damaged"}]}), ()),
     (Code.DRAFT_REFUSED, draft_of(problems={"findings": "?"}), ()),
-    (Code.ON_HOLD, draft_of(pointer=replace(POINTER, hold=True)), draft_of()),
+    (Code.ON_HOLD, draft_of(pointer=POINTER._replace(hold=True)), draft_of()),
     (
         Code.APPLY_UNFINISHED,
         draft_of(lease=Lease("other", "alice", NOW - 3_600)),
