@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from aws_cdk import App
+
 from claimsmith_cdk import trusted_attributes
 from claimsmith_cdk.bundling import BundlingError
 from claimsmith_cdk.template_check import sentences
-
 from infra.config import Config, ContextError
 from infra.stateful_stack import StatefulStack
 from infra.verifier_stack import VerifierStack

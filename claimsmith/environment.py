@@ -26,6 +26,7 @@ REVOCATION_SHARED_SECONDS: Final = "CLAIMSMITH_REVOCATION_SHARED_SECONDS"
 REVOCATION_ON_FAILURE: Final = "CLAIMSMITH_REVOCATION_ON_FAILURE"
 USER_POOL_ID: Final = "CLAIMSMITH_USER_POOL_ID"
 DYNAMODB_CLIENT: Final = "CLAIMSMITH_DYNAMODB_CLIENT"
+DEPLOYMENT: Final = "CLAIMSMITH_DEPLOYMENT"
 
 OnFailure = Literal["deny", "unenriched"]
 AuthorizerResponse = Literal["simple", "iam"]
@@ -52,6 +53,11 @@ def required(name: str, environ: Mapping[str, str] | None = None) -> str:
     if not value:
         raise ConfigurationError(f"The environment variable {name} is not set. Set it.")
     return value
+
+
+def deployment(environ: Mapping[str, str] | None = None) -> str | None:
+    """The name of the deployment, which its metrics carry; None if it has none."""
+    return _value(DEPLOYMENT, environ) or None
 
 
 def _one_of(name: str, allowed: tuple[str, ...], environ: Mapping[str, str] | None) -> str:

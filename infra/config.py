@@ -8,17 +8,20 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from claimsmith_cdk.claim_customizer import TriggerVersion
-from claimsmith_cdk.hosting import Arch, Hosting, PythonVersion
-from claimsmith_cdk.pool_settings import LITE_REFUSAL
-
 from claimsmith.environment import (
     DEFAULT_REVOCATION_CACHE_SECONDS,
     DEFAULT_REVOCATION_SHARED_SECONDS,
     MAX_REVOCATION_CACHE_SECONDS,
     MAX_REVOCATION_SHARED_SECONDS,
     OnFailure,
+    RevocationMode,
+    RevocationOnFailure,
 )
+from claimsmith_cdk.claim_customizer import CustomizerProps
+from claimsmith_cdk.claims_authorizer import IDENTITY_SOURCES, MAX_CACHE_SECONDS, AuthorizerProps
+from claimsmith_cdk.hosting import Arch, Hosting, PythonVersion
+from claimsmith_cdk.pool_settings import LITE_REFUSAL
+from claimsmith_cdk.user_pools import TriggerVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,17 +29,9 @@ if TYPE_CHECKING:
 Setting = Literal["production", "development"]
 Switch = Literal["true", "false"]
 FeaturePlan = Literal["ESSENTIALS", "PLUS"]
-Revocation = Literal["strict", "cached", "off"]
-RevocationOnFailure = Literal["deny", "allow"]
 
 #: No name below ``.invalid`` resolves (RFC 6761 section 6.4): without a configured address, no code is sent anywhere.
 NO_CALLBACK: Final = "https://callback.invalid/"
-
-#: What an HTTP API requires in a request before it calls the authorizer; also its cache key.
-IDENTITY_SOURCES: Final = ("$request.header.Authorization",)
-
-#: The longest time for which an answer of the authorizer may be cached: the delay of a revocation.
-MAX_CACHE_SECONDS: Final = 300
 
 _LOCAL_CALLBACK = "http://localhost:3000/callback"
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -99,7 +94,7 @@ class Config:
     authorizer_cache_seconds: int = 0
     authorizer_identity_sources: tuple[str, ...] = IDENTITY_SOURCES
     audience: tuple[str, ...] = ()
-    revocation: Revocation = "strict"
+    revocation: RevocationMode = "strict"
     revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
     revocation_shared_seconds: int = DEFAULT_REVOCATION_SHARED_SECONDS
     revocation_on_failure: RevocationOnFailure = "deny"
@@ -116,6 +111,21 @@ class Config:
     def hosting(self) -> Hosting:
         """How the constructs are hosted."""
         return Hosting(arch=self.arch, python=self.python, retain=self.production)
+
+    @property
+    def customizer(self) -> CustomizerProps:
+        """What the trigger does."""
+        return CustomizerProps(trigger_version=self.trigger_version, on_failure=self.on_failure)
+
+    @property
+    def authorizer(self) -> AuthorizerProps:
+        """How the authorizers look up revocations."""
+        return AuthorizerProps(
+            revocation=self.revocation,
+            revocation_cache_seconds=self.revocation_cache_seconds,
+            revocation_shared_seconds=self.revocation_shared_seconds,
+            revocation_on_failure=self.revocation_on_failure,
+        )
 
     @classmethod
     def from_context(cls, context: Mapping[str, object]) -> Config:
@@ -145,7 +155,7 @@ class Config:
             authorizer_cache_seconds=(seconds := _cache_seconds(context)),
             authorizer_identity_sources=_identity_sources(context, seconds),
             audience=_audience(context),
-            revocation=cast("Revocation", _one_of(context, "revocation", get_args(Revocation), "strict")),
+            revocation=cast("RevocationMode", _one_of(context, "revocation", get_args(RevocationMode), "strict")),
             revocation_cache_seconds=_revocation_cache_seconds(context),
             revocation_shared_seconds=_revocation_shared_seconds(context),
             revocation_on_failure=cast(

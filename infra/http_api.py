@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
-from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
-from claimsmith_cdk.access_logs import HTTP_FORMAT
-from claimsmith_cdk.acknowledgement import acknowledge
-from claimsmith_cdk.log_group import log_group
 from constructs import Construct
+
+from claimsmith_cdk.access_logs import HTTP_FORMAT
+from claimsmith_cdk.log_group import log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
+    from claimsmith_cdk import ClaimsAuthorizer, Introspection
     from infra.config import Config
 
 #: The sample's routes: one for the token's tenant, one with the tenant in its path.
@@ -43,37 +43,21 @@ class HttpApi(Construct):
         construct_id: str,
         *,
         sample: lambda_.Function,
-        authorizer: lambda_.Function,
-        introspection: lambda_.Function,
+        authorizer: ClaimsAuthorizer,
+        introspection: Introspection,
         config: Config,
     ) -> None:
         super().__init__(scope, construct_id)
         self.api = apigateway.HttpApi(
             self, "Api", description="Claimsmith: protected sample and introspection.", create_default_stage=False
         )
-        protect = authorizers.HttpLambdaAuthorizer(
-            "Authorizer",
-            authorizer,
-            response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
-            identity_source=list(config.authorizer_identity_sources),
-            results_cache_ttl=Duration.seconds(config.authorizer_cache_seconds),
+        protect = authorizer.for_http_api(
+            cache_seconds=config.authorizer_cache_seconds, identity_sources=config.authorizer_identity_sources
         )
         answer = integrations.HttpLambdaIntegration("Sample", sample)
         for path in PROTECTED:
             self.api.add_routes(path=path, methods=[apigateway.HttpMethod.GET], integration=answer, authorizer=protect)
-        (introspect,) = self.api.add_routes(
-            path=INTROSPECT,
-            methods=[apigateway.HttpMethod.POST],
-            integration=integrations.HttpLambdaIntegration("Introspection", introspection),
-        )
-        route = introspect.node.default_child
-        assert isinstance(route, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute
-        acknowledge(
-            route,
-            "APIG4",
-            "Introspection authenticates its callers itself, by secret or token (RFC 7662 section 2.1); an authorizer "
-            "would recognise only some of them.",
-        )
+        route = introspection.add_route(self.api, INTROSPECT)
         self.stage = apigateway.HttpStage(
             self,
             "Stage",

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Aws, Duration, Fn, RemovalPolicy
 from aws_cdk import aws_cognito as cognito
-from claimsmith_cdk.acknowledgement import acknowledge
 from constructs import Construct
 
+from claimsmith_cdk.acknowledgement import acknowledge
 from infra.config import NO_CALLBACK
 
 if TYPE_CHECKING:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Annotations, Duration
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_apigateway as apigateway
+from constructs import Construct
+
 from claimsmith_cdk.access_logs import REST_FORMAT
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.log_group import log_group
-from constructs import Construct
-
 from infra.http_api import BURST, PROTECTED, RATE
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
 
+    from claimsmith_cdk import ClaimsAuthorizer
     from infra.config import Config
 
 STAGE: Final = "live"
@@ -34,13 +35,15 @@ class RestApi(Construct):
         construct_id: str,
         *,
         sample: lambda_.Function,
-        authorizer: lambda_.Function,
+        authorizer: ClaimsAuthorizer,
         config: Config,
     ) -> None:
         super().__init__(scope, construct_id)
         self.api = apigateway.RestApi(
             self,
             "Api",
+            # Its metrics go by its name, so it is one that no other API of the account and Region has.
+            rest_api_name=f"{Stack.of(self).stack_name}-sample",
             description="Claimsmith: protected sample.",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             # The role belongs to the whole account and Region; this sample must not replace that of another stack.
@@ -62,14 +65,7 @@ class RestApi(Construct):
             "A REST API writes access logs only if API Gateway has a role for them in this account and Region "
             "(docs/how-to/deploy.md); without it the deployment fails.",
         )
-        protect = apigateway.TokenAuthorizer(
-            self,
-            "Authorizer",
-            handler=authorizer,
-            # Answers name one method's ARN, and the cache key of a TOKEN authorizer is the token alone: a cached one
-            # would refuse every other method.
-            results_cache_ttl=Duration.seconds(0),
-        )
+        protect = authorizer.for_rest_api(self)
         answer = apigateway.LambdaIntegration(sample, allow_test_invoke=False)
         for path in PROTECTED:
             method = self.api.root.resource_for_path(path).add_method("GET", answer, authorizer=protect)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import Aws, CfnOutput, Stack
-from claimsmith_cdk.alarms import Alarms, AlarmTopic
-from claimsmith_cdk.claim_customizer import ClaimCustomizer
-from claimsmith_cdk.personas import Personas
 
+from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer
 from infra.pool import Pool
 
 if TYPE_CHECKING:
@@ -38,23 +36,23 @@ class StatefulStack(Stack):
             self,
             "Claims",
             user_pool=pool.user_pool,
-            trigger_version=config.trigger_version,
-            on_failure=config.on_failure,
+            props=config.customizer,
             hosting=config.hosting,
         )
         self.alarm_topic = AlarmTopic(self, "AlarmTopic", email=config.alarm_email).topic
-        personas = Personas(
+        personas = AdminPersonas(
             self,
             "Personas",
             table=customizer.table,
             audit_table=customizer.audit_table,
-            user_pool=pool.user_pool,
+            user_pools=[pool.user_pool],
         )
-        alarms = Alarms(self, "Alarms", topic=self.alarm_topic)
-        alarms.watch_trigger(customizer.trigger)
-        alarms.watch_publisher(customizer.publisher, customizer.dead_letters)
-        alarms.watch_table("Table", customizer.table)
-        alarms.watch_table("AuditTable", customizer.audit_table)
+        alarms = ClaimAlarms(self, "Alarms", topic=self.alarm_topic)
+        alarms.watch_customizer(customizer)
+        audit_table, publisher, dead_letters = customizer.audit_table, customizer.publisher, customizer.dead_letters
+        assert audit_table is not None  # noqa: S101 - all of them, where the customizer makes the tables
+        assert publisher is not None  # noqa: S101
+        assert dead_letters is not None  # noqa: S101
         outputs = {
             "UserPoolId": pool.user_pool.user_pool_id,
             "PublicClientId": pool.public_client.user_pool_client_id,
@@ -62,10 +60,10 @@ class StatefulStack(Stack):
             "MachineClientId": pool.machine_client.user_pool_client_id,
             "DomainName": f"{pool.domain.domain_name}.auth.{Aws.REGION}.amazoncognito.com",
             "TableName": customizer.table.table_name,
-            "AuditTableName": customizer.audit_table.table_name,
+            "AuditTableName": audit_table.table_name,
             "TriggerName": customizer.trigger.function_name,
-            "PublisherName": customizer.publisher.function_name,
-            "PublisherDeadLetterUrl": customizer.dead_letters.queue_url,
+            "PublisherName": publisher.function_name,
+            "PublisherDeadLetterUrl": dead_letters.queue_url,
             "AlarmTopicArn": self.alarm_topic.topic_arn,
             "PolicyEditorArn": personas.policy_editor.managed_policy_arn,
             "DirectoryEditorArn": personas.directory_editor.managed_policy_arn,

@@ -11,8 +11,12 @@ from typing import Final
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from claimsmith.environment import deployment
+
 logger: Final = Logger()
 metrics: Final = Metrics(namespace="Claimsmith")
+if (_deployment := deployment()) is not None:
+    metrics.set_default_dimensions(deployment=_deployment)
 
 
 def describe_bug(error: BaseException) -> dict[str, object]:

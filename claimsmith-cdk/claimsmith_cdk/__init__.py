@@ -1,1 +1,30 @@
-"""CDK constructs of Claimsmith: claims for user pools, verification for APIs, alarms and policies for people."""
+"""CDK constructs of Claimsmith: claims for user pools, verification for APIs, alarms and policies for people.
+
+``ClaimCustomizer`` gives user pools the trigger; ``ClaimsAuthorizer`` and ``Introspection`` check tokens;
+``ClaimAlarms`` and ``AdminPersonas`` are for those who run it.
+"""
+
+from claimsmith_cdk.alarms import AlarmTopic, ClaimAlarms
+from claimsmith_cdk.bundling import BundlingError
+from claimsmith_cdk.claim_customizer import ClaimCustomizer, CustomizerProps
+from claimsmith_cdk.claims_authorizer import AuthorizerProps, ClaimsAuthorizer
+from claimsmith_cdk.hosting import Hosting
+from claimsmith_cdk.introspection import Introspection
+from claimsmith_cdk.personas import AdminPersonas
+from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.tokens import AcceptedTokens
+
+__all__ = [
+    "AcceptedTokens",
+    "AdminPersonas",
+    "AlarmTopic",
+    "AuthorizerProps",
+    "BundlingError",
+    "ClaimAlarms",
+    "ClaimCustomizer",
+    "ClaimsAuthorizer",
+    "CustomizerProps",
+    "Hosting",
+    "Introspection",
+    "PropsError",
+]

@@ -15,17 +15,16 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from claimsmith_cdk.metrics import PERIOD
+
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
+    from claimsmith_cdk.claim_customizer import ClaimCustomizer
+    from claimsmith_cdk.verifier import Verifier
 
-PERIOD: Final = Duration.minutes(5)
-
-#: As ``lambdas/telemetry.py`` and the functions' environment (``claimsmith_cdk/function.py``) have it.
-NAMESPACE: Final = "Claimsmith"
-_SERVICE: Final = "service"
 
 # A handler answers within 3.2 s; Cognito waits five.
 _SLOW_MS: Final = 4000
@@ -63,12 +62,38 @@ class AlarmTopic(Construct):
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
 
 
-class Alarms(Construct):
-    """The alarms of a stack."""
+class ClaimAlarms(Construct):
+    """The alarms of a customizer, or of verifiers; one for each."""
 
     def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic) -> None:
         super().__init__(scope, construct_id)
         self._action = actions.SnsAction(topic)
+
+    def watch_customizer(self, customizer: ClaimCustomizer) -> None:
+        """Sign-ins, publishing, the audit and the tables, as far as they are the customizer's."""
+        self._watch_trigger(customizer)
+        if customizer.publisher is not None and customizer.dead_letters is not None:
+            self._watch_publisher(customizer, customizer.publisher, customizer.dead_letters)
+            self.watch_table("Table", customizer.table)
+        if customizer.audit_table is not None:
+            self.watch_table("AuditTable", customizer.audit_table)
+
+    def watch_verifiers(self, *verifiers: Verifier) -> None:
+        """Verifiers of one deployment, each by the name of its construct."""
+        for verifier in verifiers:
+            self._watch_verifier(verifier)
+        for verifier in verifiers[:1]:
+            self.add(
+                "TokensUnknown",
+                "Tokens cannot be checked: the table or the policy cannot be read.",
+                verifier.metric_unknown(),
+                threshold=3,
+            )
+            self.add(
+                "RevocationsUnreadable",
+                "A revocation cannot be read: all tokens of a user, client or tenant are refused.",
+                verifier.metric_unreadable_rows(),
+            )
 
     def add(
         self,
@@ -102,11 +127,12 @@ class Alarms(Construct):
         )
         alarm.add_alarm_action(self._action)
 
-    def watch_trigger(self, trigger: lambda_.IFunction) -> None:
+    def _watch_trigger(self, customizer: ClaimCustomizer) -> None:
         """Sign-ins: errors, throttles, duration, and the trigger's own metrics.
 
         A refusal is an error too, and any suspended user can cause it; so a few raise no alarm.
         """
+        trigger = customizer.trigger
         self.add(
             "TriggerErrors",
             "Several sign-ins in ten minutes are refused or fail.",
@@ -129,42 +155,44 @@ class Alarms(Construct):
         self.add(
             "SignInsFail",
             "Sign-ins fail, and not because of the user: no policy, no table, an unknown event, a bug.",
-            count("pre_token", "Failed"),
+            customizer.metric_failed(),
         )
         self.add(
             "TokensDegraded",
             "Tokens are issued without tenant, roles and managed scopes, because the table cannot be read.",
-            count("pre_token", "Degraded"),
+            customizer.metric_degraded(),
         )
         self.add(
             "RowsUnreadable",
             "A row of a user or tenant cannot be read and is treated as missing.",
-            count("pre_token", "UnreadableRows"),
+            customizer.metric_unreadable_rows(),
         )
 
-    def watch_publisher(self, publisher: lambda_.IFunction, dead_letters: sqs.IQueue) -> None:
+    def _watch_publisher(
+        self, customizer: ClaimCustomizer, publisher: lambda_.IFunction, dead_letters: sqs.IQueue
+    ) -> None:
         """Policy edits and the audit."""
         self.add(
             "PolicyProblems",
             "A policy edit was refused; the last good policy stays in force.",
-            count("publisher", "PolicyProblems"),
+            customizer.metric_policy_problems(),
         )
         self.add(
             "AuditErrors",
             "Changes cannot be audited; they are retried.",
-            count("publisher", "AuditErrors"),
+            customizer.metric_audit_errors(),
             threshold=3,
         )
         self.add(
             "PublisherErrors",
             "Policy edits cannot be published; they are retried.",
-            count("publisher", "PublisherErrors"),
+            customizer.metric_publisher_errors(),
             threshold=3,
         )
         self.add(
             "AuditCut",
             "A row did not fit into its audit row: somebody writes very large rows, and may be hiding something.",
-            count("publisher", "AuditCut"),
+            customizer.metric_audit_cut(),
         )
         self.add(
             "PublisherCrashes",
@@ -203,16 +231,10 @@ class Alarms(Construct):
                 f"{name}{kind}Throttles", f"DynamoDB refuses {kind.lower()}s because there are too many.", throttled
             )
 
-    def watch_verifier(self, name: str, function: lambda_.IFunction, *, raises_refusals: bool = False) -> None:
-        """A function of the verifier.
-
-        Args:
-            name: the beginning of the alarms' names.
-            function: the function.
-            raises_refusals: whether it raises an error for "unauthorized", as a REST API requires; then there is no
-                alarm for its errors, since anybody can cause them, but one for the API's failures.
-        """
-        if not raises_refusals:
+    def _watch_verifier(self, verifier: Verifier) -> None:
+        """Errors and throttles. Where anybody can cause an error, because it says "unauthorized", it is no alarm."""
+        name, function = verifier.node.id, verifier.function
+        if not verifier.raises_refusals:
             self.add(
                 f"{name}Errors",
                 "The function fails: requests are refused although their tokens may be valid.",
@@ -224,35 +246,6 @@ class Alarms(Construct):
             function.metric_throttles(period=PERIOD),
         )
 
-    def watch_unknown(self) -> None:
-        """Tokens that no function of the verifier could check."""
-        self.add(
-            "TokensUnknown",
-            "Tokens cannot be checked: the table or the policy cannot be read.",
-            count("verifier", "Unknown"),
-            threshold=3,
-        )
-
-    def watch_revocations(self) -> None:
-        """Revocation rows that cannot be read: they revoke tokens that may be valid."""
-        self.add(
-            "RevocationsUnreadable",
-            "A revocation cannot be read: all tokens of a user, client or tenant are refused.",
-            count("verifier", "UnreadableRows"),
-        )
-
     def watch_api(self, name: str, failures: cloudwatch.IMetric) -> None:
         """Responses of an API with a status of 500 or more."""
         self.add(name, "The API responds with 500 or more.", failures, threshold=3)
-
-
-def count(service: str, name: str) -> cloudwatch.Metric:
-    """A metric that a function publishes itself.
-
-    Args:
-        service: the folder of its handler below ``lambdas``.
-        name: the metric's name in the handler.
-    """
-    return cloudwatch.Metric(
-        namespace=NAMESPACE, metric_name=name, dimensions_map={_SERVICE: service}, statistic="sum", period=PERIOD
-    )

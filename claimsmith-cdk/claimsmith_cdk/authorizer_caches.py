@@ -40,6 +40,9 @@ _PATH: Final = "$context.path"
 #: The key of a route for any method and path.
 _ANY: Final = "$default"
 
+#: The handler of this project's authorizer. Those of others in the same stack are not judged.
+_HANDLER: Final = "lambdas.verifier.authorizer.handler"
+
 _FUNCTIONS: Final = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 
 
@@ -91,9 +94,17 @@ def problems(templates: Templates) -> Findings:
     for template in (*templates.own, *templates.others):
         for authorizer in caching_authorizers(template):
             behind = [found for found in templates.targets(template, authorizer.uri) if found.type in _FUNCTIONS]
+            if _of_others(behind):
+                continue
             if template in templates.own or any(found.template in templates.own for found in behind):
                 for sentence in dict.fromkeys(_wrong(authorizer, behind, templates)):
                     yield authorizer.resource, sentence
+
+
+def _of_others(behind: list[Resource]) -> bool:
+    """Whether an authorizer certainly calls functions that are not Claimsmith's."""
+    handlers = [found.properties.get("Handler") for found in behind]
+    return bool(handlers) and all(isinstance(handler, str) and handler != _HANDLER for handler in handlers)
 
 
 def _wrong(authorizer: CachingAuthorizer, behind: list[Resource], templates: Templates) -> Iterator[str]:

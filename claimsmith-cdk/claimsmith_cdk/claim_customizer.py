@@ -1,11 +1,11 @@
-"""The customizing part: tables, trigger and publisher, for any user pool of the same app."""
+"""The customizing part: tables, trigger and publisher, for any user pool."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, get_args
 
-from aws_cdk import Aws, CfnElement, Duration, RemovalPolicy, Stack
-from aws_cdk import aws_cognito as cognito
+from aws_cdk import Annotations, CfnElement, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -17,35 +17,74 @@ from claimsmith import table as names
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.grants import publisher_statements, trigger_statements
-from claimsmith_cdk.pool_settings import problems
-from claimsmith_cdk.template_check import check_templates
-from claimsmith_cdk.templates import Resource
+from claimsmith_cdk.hosting import DEFAULT_HOSTING
+from claimsmith_cdk.metrics import deployment_of, own_metric
+from claimsmith_cdk.personas import (
+    auditor_statements,
+    directory_editor_statements,
+    grant,
+    operator_statements,
+    policy_editor_statements,
+    policy_reader_statements,
+)
+from claimsmith_cdk.props import PropsError, check_choice
+from claimsmith_cdk.user_pools import (
+    Attach,
+    TriggerVersion,
+    allow,
+    attach_by_template,
+    attachment_of,
+)
 
 if TYPE_CHECKING:
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_iam as iam
+
     from claimsmith_cdk.hosting import Hosting
-    from claimsmith_cdk.templates import Templates
-
-TriggerVersion = Literal["V2_0", "V3_0"]
-
-_VERSIONS = {"V2_0": cognito.LambdaVersion.V2_0, "V3_0": cognito.LambdaVersion.V3_0}
+    from claimsmith_cdk.user_pools import AnyUserPool
 
 # Cognito waits no longer for an answer.
 _TRIGGER_TIMEOUT = Duration.seconds(5)
 _PUBLISHER_TIMEOUT = Duration.seconds(30)
 
 
-class ClaimCustomizer(Construct):
-    """Customizes the claims of a user pool.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomizerProps:
+    """What the trigger does.
 
-    The pool must be created in this app, on the Essentials or Plus plan; a Lite pool, or one with another pre token
-    generation trigger, fails when the app is synthesised.
+    Attributes:
+        trigger_version: the version of Cognito's event; ``V3_0`` includes client credentials, which is billed.
+        on_failure: the result of a sign-in while the table cannot be read: ``deny``, or ``unenriched``.
+
+    Raises:
+        PropsError: a value is not possible.
+    """
+
+    trigger_version: TriggerVersion = "V2_0"
+    on_failure: variables.OnFailure = "deny"
+
+    def __post_init__(self) -> None:
+        check_choice("trigger_version", self.trigger_version, get_args(TriggerVersion))
+        check_choice("on_failure", self.on_failure, get_args(variables.OnFailure))
+
+
+DEFAULT_PROPS: Final = CustomizerProps()
+
+
+class ClaimCustomizer(Construct):
+    """Customizes the claims of user pools.
+
+    A pool must be on the Essentials or Plus plan. One on Lite, or with another pre token generation trigger, fails when
+    the app is synthesised, if the pool is of this app.
 
     Attributes:
         table: policy, directory and bundles.
-        audit_table: the audit of changes.
+        audit_table: the audit of changes; None if another customizer writes it.
         trigger: the pre token generation function.
-        publisher: the function that reads the table's stream.
-        dead_letters: changes that the publisher could not handle, by their position in the stream.
+        publisher: the function that reads the table's stream; None if another customizer has it.
+        dead_letters: changes that the publisher could not handle, by their position in the stream; None without one.
+        user_pools: the pools, in the order in which they were added.
+        deployment: the dimension ``deployment`` of its metrics.
     """
 
     def __init__(
@@ -53,67 +92,191 @@ class ClaimCustomizer(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        user_pool: cognito.UserPool,
-        trigger_version: TriggerVersion = "V2_0",
-        on_failure: variables.OnFailure = "deny",
-        hosting: Hosting,
+        user_pool: AnyUserPool | None = None,
+        attach: Attach | None = None,
+        table: dynamodb.ITable | None = None,
+        audit_table: dynamodb.ITable | None = None,
+        props: CustomizerProps = DEFAULT_PROPS,
+        hosting: Hosting = DEFAULT_HOSTING,
     ) -> None:
-        _refuse_foreign(user_pool)
-        super().__init__(scope, construct_id)
-        self.table = _table(self, "Table", hosting, stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
-        self.table.add_global_secondary_index(
-            index_name=names.BY_SK,
-            partition_key=_key(names.SK),
-            sort_key=_key(names.PK),
-            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
-        )
-        self.audit_table = _table(self, "AuditTable", hosting)
-        self.trigger = self._trigger(user_pool, trigger_version, on_failure, hosting)
-        self.dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-            removal_policy=_removal_policy(hosting),
-        )
-        acknowledge(self.dead_letters, "SQS3", "It is itself the dead-letter queue, of the publisher's stream.")
-        self.publisher = self._publisher(hosting)
+        """Create tables, trigger and publisher, or what is missing of them.
 
-    def _trigger(
-        self,
-        user_pool: cognito.UserPool,
-        version: TriggerVersion,
-        on_failure: variables.OnFailure,
-        hosting: Hosting,
-    ) -> lambda_.Function:
-        # It must not reference the pool: the pool references it, which would be a cycle. The event has the pool's id.
-        trigger = PythonFunction(
+        Args:
+            scope: where.
+            construct_id: its id.
+            user_pool: the pool; others can follow by ``add_user_pool``.
+            attach: see ``add_user_pool``.
+            table: a table that is there already. Alone, it is that of another customizer, which publishes its policies
+                and writes its audit; this one then only has a trigger.
+            audit_table: with ``table``: both are yours, and this customizer publishes and audits. The table needs a
+                stream of new and old images, and the index ``by_sk``.
+            props: what the trigger does.
+            hosting: what the functions run on, and whether data is kept.
+
+        Raises:
+            PropsError: the arguments contradict each other, or the pool cannot have this trigger.
+        """
+        if audit_table is not None and table is None:
+            raise PropsError("audit_table is not possible without table: give both, or neither.")
+        if table is not None and audit_table is not None and table.table_stream_arn is None:
+            raise PropsError(
+                "table has no stream, so its changes cannot be published: turn on a stream of NEW_AND_OLD_IMAGES, and "
+                "import the table with from_table_attributes(table_stream_arn=...)."
+            )
+        attachment = None if user_pool is None else attachment_of(user_pool, attach)
+        super().__init__(scope, construct_id)
+        self._props, self._hosting = props, hosting
+        self.deployment = deployment_of(self, hosting)
+        self._claim_deployment()
+        self.user_pools: list[AnyUserPool] = []
+        self.table: dynamodb.ITable = table or self._new_table()
+        self.audit_table: dynamodb.ITable | None = audit_table or (
+            None if table is not None else _table(self, "AuditTable", hosting)
+        )
+        # It must not reference a pool: pools reference it, which would be a cycle. The event has the pool's id.
+        self.trigger: lambda_.Function = PythonFunction(
             self,
             "Trigger",
             module="lambdas.pre_token.handler",
             description="Decides the claims in the tokens of the user pool.",
             timeout=_TRIGGER_TIMEOUT,
-            environment={variables.TABLE: self.table.table_name, variables.ON_FAILURE: on_failure},
+            environment={variables.TABLE: self.table.table_name, variables.ON_FAILURE: props.on_failure},
             statements=trigger_statements(self.table),
             hosting=hosting,
         ).function
-        operation = cognito.UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG
-        user_pool.add_trigger(operation, trigger, _VERSIONS[version])
-        permission = user_pool.node.find_child("PreTokenGenerationConfigCognito")
-        assert isinstance(permission, lambda_.CfnPermission)  # noqa: S101 - created by add_trigger
-        permission.source_account = Aws.ACCOUNT_ID
-        pool = _element(user_pool)
-        check_templates(
-            pool.stack,
-            "user-pool",
-            lambda templates: problems(
-                templates, _resource(templates, pool), _resource(templates, _element(trigger)), version
-            ),
-        )
-        return trigger
+        if user_pool is not None:
+            self.add_user_pool(user_pool, attach=attachment)
+        self.dead_letters: sqs.Queue | None = None
+        self.publisher: lambda_.Function | None = None
+        if self.audit_table is not None:
+            self.dead_letters = self._dead_letters()
+            self.publisher = self._publisher(self.audit_table, self.dead_letters)
 
-    def _publisher(self, hosting: Hosting) -> lambda_.Function:
+    def add_user_pool(self, user_pool: AnyUserPool, *, attach: Attach | None = None) -> None:
+        """Customize the claims of a pool too. It may be in another stack.
+
+        Args:
+            user_pool: a pool of this app (``UserPool`` or ``CfnUserPool``), or an imported one.
+            attach: ``template`` sets the trigger in the pool's template, the default for a pool of this app. ``none``
+                only allows the pool to invoke the trigger, the default for an imported pool: it is attached by command,
+                which an output names.
+
+        Raises:
+            PropsError: the pool cannot have this trigger.
+        """
+        attachment = attachment_of(user_pool, attach)
+        if attachment == "template":
+            attach_by_template(user_pool, self.trigger, self._props.trigger_version)
+        else:
+            allow(self, user_pool, self.trigger)
+            self._say_how_to_attach(user_pool)
+        self.user_pools.append(user_pool)
+
+    def _say_how_to_attach(self, user_pool: AnyUserPool) -> None:
+        CfnOutput(
+            self,
+            f"Attach{user_pool.node.addr[-8:]}",
+            value=self.trigger.function_arn,
+            description=f"Not attached yet: the pre token generation trigger for {user_pool.node.path}.",
+        )
+        Annotations.of(self).add_info_v2(
+            "claimsmith:attach",
+            f"{user_pool.node.path} does not call the trigger yet. Attach it (an output that begins with Attach has "
+            "its ARN) once this stack is deployed and a policy is in force.",
+        )
+
+    def _claim_deployment(self) -> None:
+        """Refuse a second customizer with the same name in a stack: each would ring the other's alarms."""
+        marker, stack = f"claimsmith:{self.deployment}", Stack.of(self)
+        if stack.node.try_find_child(marker) is not None:
+            raise PropsError(
+                f"Another ClaimCustomizer of {stack.stack_name} has the deployment {self.deployment!r} too: their "
+                "metrics and alarms would be one. Name this one: hosting=Hosting(deployment=...)."
+            )
+        Construct(stack, marker)
+
+    def grant_read_policy(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow reading the policy, its versions and what is wrong with the draft."""
+        return grant(grantee, policy_reader_statements(self.table))
+
+    def grant_edit_policy(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow what a policy editor may do: edit the draft. Publishing checks it."""
+        return grant(grantee, policy_editor_statements(self.table))
+
+    def grant_edit_directory(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow what a directory editor may do: edit tenants, users and memberships, and find users of the pools."""
+        return grant(grantee, directory_editor_statements(self.table, self.user_pools))
+
+    def grant_audit(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow what an auditor may do: read everything and write nothing."""
+        return grant(grantee, auditor_statements(self.table, self.audit_table, self.user_pools))
+
+    def grant_operate(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow what an operator may do: apply, roll back, revoke, and manage protected resources."""
+        return grant(grantee, operator_statements(self.table, self.user_pools))
+
+    def metric_issued(self) -> cloudwatch.Metric:
+        """Tokens that were issued with claims."""
+        return self._metric("pre_token", "Issued")
+
+    def metric_refused(self) -> cloudwatch.Metric:
+        """Sign-ins that were refused because of the user, tenant or client."""
+        return self._metric("pre_token", "Refused")
+
+    def metric_failed(self) -> cloudwatch.Metric:
+        """Sign-ins that failed, and not because of the user."""
+        return self._metric("pre_token", "Failed")
+
+    def metric_degraded(self) -> cloudwatch.Metric:
+        """Tokens without tenant, roles and managed scopes (``on_failure="unenriched"``)."""
+        return self._metric("pre_token", "Degraded")
+
+    def metric_unreadable_rows(self) -> cloudwatch.Metric:
+        """Rows that a sign-in could not read and treated as missing."""
+        return self._metric("pre_token", "UnreadableRows")
+
+    def metric_policy_problems(self) -> cloudwatch.Metric:
+        """Findings that prevented a policy from being published."""
+        return self._metric("publisher", "PolicyProblems")
+
+    def metric_publisher_errors(self) -> cloudwatch.Metric:
+        """Failures of publishing, which is retried."""
+        return self._metric("publisher", "PublisherErrors")
+
+    def metric_audit_errors(self) -> cloudwatch.Metric:
+        """Failures of the audit, which is retried."""
+        return self._metric("publisher", "AuditErrors")
+
+    def metric_audit_cut(self) -> cloudwatch.Metric:
+        """Changed rows that did not fit into their audit row."""
+        return self._metric("publisher", "AuditCut")
+
+    def _metric(self, service: str, name: str) -> cloudwatch.Metric:
+        return own_metric(name, service=service, deployment=self.deployment)
+
+    def _new_table(self) -> dynamodb.Table:
+        table = _table(self, "Table", self._hosting, stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
+        table.add_global_secondary_index(
+            index_name=names.BY_SK,
+            partition_key=_key(names.SK),
+            sort_key=_key(names.PK),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        return table
+
+    def _dead_letters(self) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+            removal_policy=_removal_policy(self._hosting),
+        )
+        acknowledge(queue, "SQS3", "It is itself the dead-letter queue, of the publisher's stream.")
+        return queue
+
+    def _publisher(self, audit_table: dynamodb.ITable, dead_letters: sqs.Queue) -> lambda_.Function:
         publisher = PythonFunction(
             self,
             "Publisher",
@@ -122,17 +285,19 @@ class ClaimCustomizer(Construct):
             timeout=_PUBLISHER_TIMEOUT,
             environment={
                 variables.TABLE: self.table.table_name,
-                variables.AUDIT_TABLE: self.audit_table.table_name,
+                variables.AUDIT_TABLE: audit_table.table_name,
             },
-            statements=publisher_statements(self.table, self.audit_table),
-            hosting=hosting,
+            statements=publisher_statements(self.table, audit_table),
+            hosting=self._hosting,
         )
-        table = _element(self.table)
-        acknowledge(
-            publisher.policy,
-            f"IAM5[Resource::<{Stack.of(self).get_logical_id(table)}.Arn>/stream/*]",
-            "A stream's ARN ends with the time of its creation. This matches only the streams of one table.",
-        )
+        if isinstance(self.table, dynamodb.Table):  # of this app: the finding of cdk-nag names its logical id
+            element = self.table.node.default_child
+            assert isinstance(element, CfnElement)  # noqa: S101 - the resource of a Table
+            acknowledge(
+                publisher.policy,
+                f"IAM5[Resource::<{Stack.of(self).get_logical_id(element)}.Arn>/stream/*]",
+                "A stream's ARN ends with the time of its creation. This matches only the streams of one table.",
+            )
         mapping = lambda_.EventSourceMapping(
             self,
             "Stream",
@@ -148,42 +313,10 @@ class ClaimCustomizer(Construct):
             # A change that keeps failing blocks later ones, so it is dropped before it expires in the stream.
             retry_attempts=10,
             max_record_age=Duration.hours(6),
-            on_failure=event_sources.SqsDlq(self.dead_letters),
+            on_failure=event_sources.SqsDlq(dead_letters),
         )
         mapping.node.add_dependency(publisher.policy)
         return publisher.function
-
-
-def _refuse_foreign(user_pool: object) -> None:
-    """Refuse a pool that cannot be given a trigger.
-
-    Raises:
-        TypeError: it is imported, or an L1 construct.
-    """
-    if isinstance(user_pool, cognito.UserPool):
-        return
-    if isinstance(user_pool, cognito.CfnUserPool):
-        raise TypeError(
-            "ClaimCustomizer needs a cognito.UserPool, not a CfnUserPool: create the pool as a UserPool (its logical "
-            "id can be kept with node.default_child.override_logical_id), so that its trigger can be set here."
-        )
-    raise TypeError(
-        "ClaimCustomizer needs a cognito.UserPool that is created in this app. CloudFormation cannot change a pool "
-        "that is only imported by its id or ARN: bring it into this app first (cdk import), with unchanged settings."
-    )
-
-
-def _element(construct: Construct) -> CfnElement:
-    """The one resource that a construct creates."""
-    element = construct.node.default_child
-    assert isinstance(element, CfnElement)  # noqa: S101 - a UserPool and a Function have one
-    return element
-
-
-def _resource(templates: Templates, element: CfnElement) -> Resource:
-    """The same resource in the finished templates."""
-    (template,) = [found for found in (*templates.own, *templates.others) if found.stack == element.stack.node.path]
-    return Resource(template, element.stack.resolve(element.logical_id))
 
 
 def _changes_to_publish() -> dict[str, object]:

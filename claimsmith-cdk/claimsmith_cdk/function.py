@@ -9,9 +9,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from claimsmith.environment import DEPLOYMENT
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.bundling import ROOT, build_asset
 from claimsmith_cdk.log_group import log_group
+from claimsmith_cdk.metrics import NAMESPACE, deployment_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +75,8 @@ class PythonFunction(Construct):
             timeout=timeout,
             environment={
                 **environment,
-                "POWERTOOLS_METRICS_NAMESPACE": "Claimsmith",
+                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+                DEPLOYMENT: deployment_of(self, hosting),
                 "POWERTOOLS_SERVICE_NAME": module.split(".")[1],
             },
             log_group=logs,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
+
+from claimsmith_cdk.props import PropsError, check_choice
 
 Arch = Literal["arm64", "x86_64"]
 PythonVersion = Literal["3.11", "3.12", "3.13", "3.14"]
 
-
-class PropsError(ValueError):
-    """A property of a construct that is not possible; the message says what is."""
+_DEPLOYMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class Hosting:
         arch: the processor of the functions, with AWS's name.
         python: the functions' runtime.
         retain: whether tables and logs outlive the stack; tables are then backed up and protected from deletion too.
+        deployment: the name that the functions' metrics carry as their dimension ``deployment``; by default the
+            stack's.
 
     Raises:
         PropsError: a value is not possible.
@@ -29,17 +32,17 @@ class Hosting:
     arch: Arch = "arm64"
     python: PythonVersion = "3.13"
     retain: bool = True
+    deployment: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("arch", self.arch, get_args(Arch))
         check_choice("python", self.python, get_args(PythonVersion))
+        check_choice("retain", self.retain, (True, False))
+        if self.deployment is not None and not _DEPLOYMENT.fullmatch(self.deployment):
+            raise PropsError(
+                f"deployment={self.deployment!r} is not possible; use 1 to 128 letters, digits, '.', '_', '/' and '-'."
+            )
 
 
-def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Refuse a value that is none of several.
-
-    Raises:
-        PropsError: it is none of them.
-    """
-    if value not in allowed:
-        raise PropsError(f"{name}={value!r} is not possible; use {' or '.join(map(repr, allowed))}.")
+#: What a construct uses that is given none.
+DEFAULT_HOSTING: Final = Hosting()

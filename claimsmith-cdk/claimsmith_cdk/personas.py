@@ -7,6 +7,7 @@ batch write of an editor of policy or directory cannot include any other rows.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import aws_iam as iam
@@ -14,14 +15,19 @@ from constructs import Construct
 
 from claimsmith import table as names
 from claimsmith_cdk.grants import by_leading_keys
+from claimsmith_cdk.user_pools import user_pool_arn
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_cognito as cognito
+    from collections.abc import Sequence
+
     from aws_cdk import aws_dynamodb as dynamodb
+
+    from claimsmith_cdk.user_pools import AnyUserPool
 
 _READ: Final = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 _WRITE: Final = ("dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 
+_POLICY: Final = (names.BUNDLE, names.LEASE, names.POLICY, names.PROBLEMS)
 _DIRECTORY: Final = (f"{names.TENANT_PREFIX}*", f"{names.USER_PREFIX}*")
 _REVOKED: Final = f"{names.REVOKED_PREFIX}*"
 _PROTECTED_RESOURCE: Final = f"{names.PROTECTED_RESOURCE_PREFIX}*"
@@ -30,7 +36,7 @@ _PROTECTED_RESOURCE: Final = f"{names.PROTECTED_RESOURCE_PREFIX}*"
 _DIRECTORY_INDEX: Final = (names.TENANT, f"{names.TENANT_PREFIX}*", names.USER)
 
 
-class Personas(Construct):
+class AdminPersonas(Construct):
     """The managed policies.
 
     Attributes:
@@ -46,85 +52,121 @@ class Personas(Construct):
         construct_id: str,
         *,
         table: dynamodb.ITable,
-        audit_table: dynamodb.ITable,
-        user_pool: cognito.IUserPool,
+        audit_table: dynamodb.ITable | None,
+        user_pools: Sequence[AnyUserPool],
     ) -> None:
+        """Create the policies.
+
+        Args:
+            scope: where.
+            construct_id: its id.
+            table: policy and directory.
+            audit_table: the audit of changes; None if these people may not read one.
+            user_pools: where users are looked up.
+        """
         super().__init__(scope, construct_id)
-        self.policy_editor = iam.ManagedPolicy(
-            self,
-            "PolicyEditor",
-            description="Claimsmith: edits the policy.",
-            statements=[
-                _see(table),
-                by_leading_keys("EditPolicy", table, (*_READ, *_WRITE), (names.POLICY,)),
-                by_leading_keys("ReadBundles", table, _READ, (names.BUNDLE, names.LEASE, names.PROBLEMS)),
-            ],
+        self.policy_editor = self._policy(
+            "PolicyEditor", "Claimsmith: edits the policy.", policy_editor_statements(table)
         )
-        self.directory_editor = iam.ManagedPolicy(
-            self,
+        self.directory_editor = self._policy(
             "DirectoryEditor",
-            description="Claimsmith: edits tenants, users and memberships.",
-            statements=[
-                _see(table),
-                by_leading_keys("EditDirectory", table, (*_READ, *_WRITE), _DIRECTORY),
-                by_leading_keys("ReadBundles", table, _READ, (names.BUNDLE,)),
-                by_leading_keys("ListDirectory", table, ("dynamodb:Query",), _DIRECTORY_INDEX, index=names.BY_SK),
-                _find_users(user_pool),
-            ],
+            "Claimsmith: edits tenants, users and memberships.",
+            directory_editor_statements(table, user_pools),
         )
-        self.auditor = iam.ManagedPolicy(
-            self,
+        self.auditor = self._policy(
             "Auditor",
-            description="Claimsmith: reads everything and writes nothing.",
-            statements=[
-                _see(table, audit_table),
-                iam.PolicyStatement(
-                    sid="ReadAll",
-                    actions=[*_READ, "dynamodb:Scan"],
-                    resources=[table.table_arn, f"{table.table_arn}/index/{names.BY_SK}", audit_table.table_arn],
-                ),
-                _find_users(user_pool),
-            ],
+            "Claimsmith: reads everything and writes nothing.",
+            auditor_statements(table, audit_table, user_pools),
         )
-        self.operator = iam.ManagedPolicy(
-            self,
+        self.operator = self._policy(
             "Operator",
-            description="Claimsmith: applies policies, rolls back, revokes, manages protected resources.",
-            statements=[
-                _see(table),
-                by_leading_keys(
-                    "ReadAll",
-                    table,
-                    _READ,
-                    (
-                        *(names.BUNDLE, names.LEASE, names.POLICY, names.PROBLEMS),
-                        *(*_DIRECTORY, _PROTECTED_RESOURCE, _REVOKED),
-                    ),
-                ),
-                by_leading_keys(
-                    "Apply",
-                    table,
-                    ("dynamodb:DeleteItem", "dynamodb:PutItem"),
-                    (names.LEASE, names.POLICY, names.PROBLEMS),
-                ),
-                by_leading_keys("PublishAndRevoke", table, ("dynamodb:PutItem",), (names.BUNDLE, _REVOKED)),
-                by_leading_keys(
-                    "ManageResources",
-                    table,
-                    ("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-                    (_PROTECTED_RESOURCE,),
-                ),
-                # `claimsmith apply` shows first whose tokens change, so it reads everyone.
-                iam.PolicyStatement(sid="ReadEveryone", actions=["dynamodb:Scan"], resources=[table.table_arn]),
-                by_leading_keys("ListTenants", table, ("dynamodb:Query",), (names.TENANT,), index=names.BY_SK),
-                _find_users(user_pool),
-                iam.PolicyStatement(
-                    sid="SignOut",
-                    actions=["cognito-idp:AdminUserGlobalSignOut"],
-                    resources=[user_pool.user_pool_arn],
-                ),
-            ],
+            "Claimsmith: applies policies, rolls back, revokes, manages protected resources.",
+            operator_statements(table, user_pools),
         )
+
+    def _policy(self, construct_id: str, description: str, statements: list[iam.PolicyStatement]) -> iam.ManagedPolicy:
+        return iam.ManagedPolicy(self, construct_id, description=description, statements=statements)
+
+
+def grant(grantee: iam.IGrantable, statements: Sequence[iam.PolicyStatement]) -> iam.Grant:
+    """Give the statements of a persona to any role, user or function."""
+    grants = [
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=statement.actions,
+            resource_arns=statement.resources,
+            conditions=statement.conditions,
+        )
+        for statement in statements
+    ]
+    return reduce(lambda one, other: one.combine(other), grants)
+
+
+def policy_reader_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
+    """Reads the policy, its versions and what is wrong with the draft."""
+    return [_see(table), by_leading_keys("ReadPolicy", table, _READ, _POLICY)]
+
+
+def policy_editor_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
+    """Edits the draft, and reads what becomes of it."""
+    return [
+        _see(table),
+        by_leading_keys("EditPolicy", table, (*_READ, *_WRITE), (names.POLICY,)),
+        by_leading_keys("ReadBundles", table, _READ, (names.BUNDLE, names.LEASE, names.PROBLEMS)),
+    ]
+
+
+def directory_editor_statements(table: dynamodb.ITable, user_pools: Sequence[AnyUserPool]) -> list[iam.PolicyStatement]:
+    """Edits tenants, users and memberships."""
+    return [
+        _see(table),
+        by_leading_keys("EditDirectory", table, (*_READ, *_WRITE), _DIRECTORY),
+        by_leading_keys("ReadBundles", table, _READ, (names.BUNDLE,)),
+        by_leading_keys("ListDirectory", table, ("dynamodb:Query",), _DIRECTORY_INDEX, index=names.BY_SK),
+        *_find_users(user_pools),
+    ]
+
+
+def auditor_statements(
+    table: dynamodb.ITable, audit_table: dynamodb.ITable | None, user_pools: Sequence[AnyUserPool]
+) -> list[iam.PolicyStatement]:
+    """Reads everything and writes nothing."""
+    audit = [] if audit_table is None else [audit_table]
+    return [
+        _see(table, *audit),
+        iam.PolicyStatement(
+            sid="ReadAll",
+            actions=[*_READ, "dynamodb:Scan"],
+            resources=[table.table_arn, f"{table.table_arn}/index/{names.BY_SK}", *(one.table_arn for one in audit)],
+        ),
+        *_find_users(user_pools),
+    ]
+
+
+def operator_statements(table: dynamodb.ITable, user_pools: Sequence[AnyUserPool]) -> list[iam.PolicyStatement]:
+    """Applies policies, rolls back, revokes, and manages protected resources."""
+    return [
+        _see(table),
+        by_leading_keys("ReadAll", table, _READ, (*_POLICY, *_DIRECTORY, _PROTECTED_RESOURCE, _REVOKED)),
+        by_leading_keys(
+            "Apply",
+            table,
+            ("dynamodb:DeleteItem", "dynamodb:PutItem"),
+            (names.LEASE, names.POLICY, names.PROBLEMS),
+        ),
+        by_leading_keys("PublishAndRevoke", table, ("dynamodb:PutItem",), (names.BUNDLE, _REVOKED)),
+        by_leading_keys(
+            "ManageResources",
+            table,
+            ("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+            (_PROTECTED_RESOURCE,),
+        ),
+        # `claimsmith apply` shows first whose tokens change, so it reads everyone.
+        iam.PolicyStatement(sid="ReadEveryone", actions=["dynamodb:Scan"], resources=[table.table_arn]),
+        by_leading_keys("ListTenants", table, ("dynamodb:Query",), (names.TENANT,), index=names.BY_SK),
+        *_find_users(user_pools),
+        *_of_pools("SignOut", ["cognito-idp:AdminUserGlobalSignOut"], user_pools),
+    ]
 
 
 def _see(*tables: dynamodb.ITable) -> iam.PolicyStatement:
@@ -134,16 +176,19 @@ def _see(*tables: dynamodb.ITable) -> iam.PolicyStatement:
     )
 
 
-def _find_users(user_pool: cognito.IUserPool) -> iam.PolicyStatement:
+def _find_users(user_pools: Sequence[AnyUserPool]) -> list[iam.PolicyStatement]:
     """Find the subject of a username or e-mail address, the key of rows, and the groups that count for roles."""
-    return iam.PolicyStatement(
-        sid="FindUsers",
-        actions=[
-            "cognito-idp:AdminGetUser",
-            "cognito-idp:AdminListGroupsForUser",
-            "cognito-idp:ListGroups",
-            "cognito-idp:ListUsers",
-            "cognito-idp:ListUsersInGroup",
-        ],
-        resources=[user_pool.user_pool_arn],
-    )
+    actions = [
+        "cognito-idp:AdminGetUser",
+        "cognito-idp:AdminListGroupsForUser",
+        "cognito-idp:ListGroups",
+        "cognito-idp:ListUsers",
+        "cognito-idp:ListUsersInGroup",
+    ]
+    return _of_pools("FindUsers", actions, user_pools)
+
+
+def _of_pools(sid: str, actions: list[str], user_pools: Sequence[AnyUserPool]) -> list[iam.PolicyStatement]:
+    """Actions on the pools; none where there is no pool, since a statement needs a resource."""
+    arns = [user_pool_arn(pool) for pool in user_pools]
+    return [iam.PolicyStatement(sid=sid, actions=actions, resources=arns)] if arns else []

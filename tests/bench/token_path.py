@@ -29,12 +29,11 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from claimsmith_cdk.bundling import build_asset, find_interpreter
-
 from claimsmith.engine.codec import encode
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.store.attributes import encode_row
+from claimsmith_cdk.bundling import build_asset, find_interpreter
 from infra.config import Config
 from tests.events import CLIENT, SUB, event
 from tests.policies import membership_row, policy_rows, tenant_row, user_row

@@ -40,14 +40,13 @@ from joserfc.jwk import KeySet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from claimsmith_cdk.bundling import build_asset
-
 from claimsmith.engine.codec import encode
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.store.attributes import encode_row
 from claimsmith.verifier import ANY, KeySource, Verifier, verify_jws
 from claimsmith.verifier.jws import split_token
+from claimsmith_cdk.bundling import build_asset
 from tests.policies import policy_rows
 from tests.unit.verifier.minting import CLIENT, ISSUER, KID, POOL, Pool, access_claims
 

@@ -4,8 +4,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from claimsmith_cdk.closure import first_party_files
 
+from claimsmith_cdk.closure import first_party_files
 from infra.config import Config
 from tests.infra.template import ROOT, synthesise
 
@@ -168,6 +168,14 @@ def test_custom_metrics_are_those_of_the_functions(production: Template, verifie
         assert service in services
         sources = "".join(file.read_text(encoding="utf-8") for file in _functions_of(service))
         assert f'"{metric}"' in sources, f"{service} does not count {metric}"
+
+
+def test_alarms_look_at_the_metrics_of_their_own_deployment(production: Template, verifier: Template) -> None:
+    for template, stack in ((production, "Claimsmith"), (verifier, "ClaimsmithVerifier")):
+        for function in template.of_type("Lambda::Function").values():
+            assert function["Properties"]["Environment"]["Variables"]["CLAIMSMITH_DEPLOYMENT"] == stack
+        own = [alarm for alarm in _alarms(template).values() if alarm["Namespace"] == "Claimsmith"]
+        assert {_dimensions(alarm)["deployment"] for alarm in own} == {stack}
 
 
 def test_nobody_but_cloudwatch_of_this_account_publishes_and_only_encrypted(production: Template) -> None:

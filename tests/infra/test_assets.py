@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
-from claimsmith_cdk.bundling import FIRST_PARTY, Asset, build_asset
 
+from claimsmith_cdk.bundling import FIRST_PARTY, Asset, build_asset
 from infra.config import Config
 from tests.infra.template import ROOT
 

@@ -10,9 +10,9 @@ from aws_cdk import CfnParameter, CfnResource, NestedStack, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_lambda as lambda_
+
 from claimsmith_cdk.authorizer_caches import check_authorizer_caches, problems
 from claimsmith_cdk.templates import Template, Templates
-
 from tests.infra.template import cdk_app
 
 pytestmark = pytest.mark.xdist_group("cdk")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from claimsmith_cdk.bundling import BundlingError, build_asset, find_interpreter, find_uv
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -7,14 +7,14 @@ import boto3
 import pytest
 from aws_cdk import Stack
 from aws_cdk import aws_cognito as cognito
+from moto import mock_aws
+
+from claimsmith.table import POLICY, STREAM_PREFIXES, create_table
 from claimsmith_cdk.claim_customizer import ClaimCustomizer
 from claimsmith_cdk.hosting import Hosting
 from claimsmith_cdk.pool_settings import LITE_REFUSAL, problems
 from claimsmith_cdk.templates import Resource, Templates
 from claimsmith_cdk.templates import Template as Finished
-from moto import mock_aws
-
-from claimsmith.table import POLICY, STREAM_PREFIXES, create_table
 from tests.infra.template import Template, cdk_app
 
 if TYPE_CHECKING:
@@ -242,11 +242,3 @@ def test_a_pool_whose_settings_exclude_this_trigger_is_refused(properties: dict[
     found = [sentence for _, sentence in problems(Templates([template]), *resources, "V2_0")]
     assert len(found) == bool(said), found
     assert said in " ".join(found)
-
-
-def test_a_pool_that_cannot_get_a_trigger_is_refused_with_the_remedy() -> None:
-    stack = Stack(cdk_app({}), "Own")
-    imported = cognito.UserPool.from_user_pool_id(stack, "Imported", "eu-central-1_EXAMPLE")
-    for pool, said in ((imported, "cdk import"), (cognito.CfnUserPool(stack, "Raw"), "create the pool as a UserPool")):
-        with pytest.raises(TypeError, match=said):
-            ClaimCustomizer(stack, "Claims", user_pool=pool, hosting=Hosting())  # type: ignore[arg-type]

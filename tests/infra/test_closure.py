@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from claimsmith_cdk.closure import first_party_files
 
 if TYPE_CHECKING:

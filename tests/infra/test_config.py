@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from claimsmith_cdk.pool_settings import LITE_REFUSAL
 
+from claimsmith_cdk.pool_settings import LITE_REFUSAL
 from infra.config import NO_CALLBACK, Config, ContextError
 
 SAFE_SOURCES = "$request.header.Authorization,$context.routeKey,$context.path"

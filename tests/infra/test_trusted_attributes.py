@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import aws_cognito as cognito
-from claimsmith_cdk.trusted_attributes import problems
 
+from claimsmith_cdk.trusted_attributes import problems
 from infra.config import Config, ContextError
 from infra.stateful_stack import StatefulStack
 from tests.infra.template import cdk_app

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from aws_cdk import CfnResource
+
 from claimsmith_cdk.templates import Template as Finished
 from claimsmith_cdk.templates import Templates
 from claimsmith_cdk.verifier_settings import problems
-
 from infra.config import Config
 from infra.http_api import BURST, INTROSPECT_BURST, INTROSPECT_RATE, PROTECTED, RATE
 from infra.stateful_stack import StatefulStack
@@ -111,7 +111,7 @@ def test_only_tokens_of_this_pool_and_its_clients_are_good(
 
 
 def test_functions_have_only_the_documented_variables(verifier: Template) -> None:
-    common = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
+    common = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "CLAIMSMITH_DEPLOYMENT"}
     checks = {*common, "CLAIMSMITH_TABLE", "CLAIMSMITH_ISSUERS", "CLAIMSMITH_CLIENT_IDS"}
     assert set(_environment(verifier, "Sample")) == common
     assert set(_environment(verifier, "Introspection")) == checks

@@ -1,0 +1,217 @@
+"""The authorizer of APIs: for an HTTP API, a REST API or a WebSocket API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_apigateway as rest
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+
+from claimsmith import environment as variables
+from claimsmith_cdk.authorizer_caches import check_authorizer_caches
+from claimsmith_cdk.grants import authorizer_statements
+from claimsmith_cdk.hosting import DEFAULT_HOSTING
+from claimsmith_cdk.props import PropsError, check_choice, check_seconds
+from claimsmith_cdk.verifier import Verifier, check_once, check_shared_seconds, shared_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_dynamodb as dynamodb
+    from constructs import Construct
+
+    from claimsmith_cdk.hosting import Hosting
+    from claimsmith_cdk.tokens import AcceptedTokens
+
+Api = Literal["http", "rest", "websocket"]
+
+_TIMEOUT: Final = Duration.seconds(5)
+
+#: What an HTTP API requires in a request before it calls the authorizer; also its cache key.
+IDENTITY_SOURCES: Final = ("$request.header.Authorization",)
+#: A handshake may have the token in a header or, from a browser, in the query.
+_WEBSOCKET_SOURCES: Final = ("route.request.header.Authorization",)
+
+#: The longest time for which an answer may be cached: the delay of a revocation.
+MAX_CACHE_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizerProps:
+    """How an authorizer looks up revocations.
+
+    Attributes:
+        revocation: ``strict``: for every token; ``cached``: it keeps what it found; ``off``: not at all.
+        revocation_cache_seconds: how long it keeps it, with ``cached``: the delay of a revocation. 1 to 300.
+        revocation_shared_seconds: how long it remembers the rows of clients and tenants, with ``strict``. 0 to 60.
+        revocation_on_failure: the result for a token while revocations cannot be read.
+
+    Raises:
+        PropsError: a value is not possible.
+    """
+
+    revocation: variables.RevocationMode = "strict"
+    revocation_cache_seconds: int = variables.DEFAULT_REVOCATION_CACHE_SECONDS
+    revocation_shared_seconds: int = variables.DEFAULT_REVOCATION_SHARED_SECONDS
+    revocation_on_failure: variables.RevocationOnFailure = "deny"
+
+    def __post_init__(self) -> None:
+        check_choice("revocation", self.revocation, get_args(variables.RevocationMode))
+        check_choice("revocation_on_failure", self.revocation_on_failure, get_args(variables.RevocationOnFailure))
+        check_seconds(
+            "revocation_cache_seconds",
+            self.revocation_cache_seconds,
+            least=1,
+            most=variables.MAX_REVOCATION_CACHE_SECONDS,
+        )
+        check_shared_seconds(self.revocation_shared_seconds)
+
+    def environment(self) -> dict[str, str]:
+        """The variables of the function; defaults are left out."""
+        if self.revocation == "strict":
+            found = shared_seconds(self.revocation_shared_seconds)
+        else:
+            found = {variables.REVOCATION: self.revocation}
+        if self.revocation == "cached":
+            found[variables.REVOCATION_CACHE_SECONDS] = str(self.revocation_cache_seconds)
+        if self.revocation != "off" and self.revocation_on_failure != "deny":
+            found[variables.REVOCATION_ON_FAILURE] = self.revocation_on_failure
+        return found
+
+
+DEFAULT_PROPS: Final = AuthorizerProps()
+
+
+class ClaimsAuthorizer(Verifier):
+    """Allows requests whose token is sufficient for their route.
+
+    The form of its answers is set once, so it serves APIs of one kind; several APIs of that kind may share it.
+
+    Attributes:
+        api: the kind of API that it serves.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        api: Api,
+        table: dynamodb.ITable,
+        tokens: AcceptedTokens,
+        props: AuthorizerProps = DEFAULT_PROPS,
+        hosting: Hosting = DEFAULT_HOSTING,
+    ) -> None:
+        """Create the function.
+
+        Args:
+            scope: where.
+            construct_id: its id, with which the names of its alarms begin.
+            api: the kind of API that it serves.
+            table: the customizer's table: policy in force and revocations.
+            tokens: which tokens it accepts.
+            props: how it looks up revocations.
+            hosting: what it runs on.
+
+        Raises:
+            PropsError: a value is not possible.
+        """
+        check_choice("api", api, get_args(Api))
+        response: variables.AuthorizerResponse = "simple" if api == "http" else "iam"
+        super().__init__(
+            scope,
+            construct_id,
+            module="lambdas.verifier.authorizer",
+            description="Allows requests whose token is sufficient for their route.",
+            timeout=_TIMEOUT,
+            environment={
+                variables.TABLE: table.table_name,
+                **tokens.environment(),
+                variables.AUTHORIZER_RESPONSE: response,
+                **props.environment(),
+            },
+            statements=authorizer_statements(table),
+            hosting=hosting,
+        )
+        self.api: Api = api
+        self.raises_refusals = api != "http"
+        check_once(Stack.of(self), "authorizer-caches", check_authorizer_caches)
+
+    def for_http_api(
+        self, *, cache_seconds: int = 0, identity_sources: Sequence[str] = IDENTITY_SOURCES
+    ) -> authorizers.HttpLambdaAuthorizer:
+        """The authorizer of routes of an HTTP API.
+
+        Args:
+            cache_seconds: how long API Gateway keeps an answer, up to 300: the delay of a revocation. 0 for not at all.
+            identity_sources: the cache key. With a cache it must have the route and the place of the tenant, too; synth
+                checks it.
+
+        Raises:
+            PropsError: it serves another kind of API, or cannot be cached so long.
+        """
+        self._refuse_other("http")
+        check_seconds("cache_seconds", cache_seconds, least=0, most=MAX_CACHE_SECONDS)
+        return authorizers.HttpLambdaAuthorizer(
+            "Authorizer",
+            self.function,
+            response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
+            identity_source=list(identity_sources),
+            results_cache_ttl=Duration.seconds(cache_seconds),
+        )
+
+    def for_rest_api(self, scope: Construct, construct_id: str = "Authorizer") -> rest.TokenAuthorizer:
+        """The authorizer of methods of a REST API.
+
+        Args:
+            scope: where; a new one for each API.
+            construct_id: its id.
+
+        Raises:
+            PropsError: it serves another kind of API.
+        """
+        self._refuse_other("rest")
+        return rest.TokenAuthorizer(
+            scope,
+            construct_id,
+            handler=self.function,
+            # Answers name one method's ARN, and the cache key of a TOKEN authorizer is the token alone: a cached one
+            # would refuse every other method.
+            results_cache_ttl=Duration.seconds(0),
+        )
+
+    def for_websocket_api(
+        self, *, identity_sources: Sequence[str] = _WEBSOCKET_SOURCES
+    ) -> authorizers.WebSocketLambdaAuthorizer:
+        """The authorizer of the ``$connect`` route of a WebSocket API.
+
+        Args:
+            identity_sources: what a handshake must have; ``route.request.querystring.access_token`` for browsers,
+                which cannot set a header.
+
+        Raises:
+            PropsError: it serves another kind of API.
+        """
+        self._refuse_other("websocket")
+        return authorizers.WebSocketLambdaAuthorizer(
+            "Authorizer", self.function, identity_source=list(identity_sources)
+        )
+
+    def metric_allowed(self) -> cloudwatch.Metric:
+        """Requests that were allowed."""
+        return self.metric("Allowed")
+
+    def metric_forbidden(self) -> cloudwatch.Metric:
+        """Requests whose token is valid and not sufficient (403)."""
+        return self.metric("Forbidden")
+
+    def metric_unauthorized(self) -> cloudwatch.Metric:
+        """Requests without a valid token (401)."""
+        return self.metric("Unauthorized")
+
+    def _refuse_other(self, api: Api) -> None:
+        if api != self.api:
+            raise PropsError(f"{self.node.path} answers {self.api} APIs: create another ClaimsAuthorizer(api={api!r}).")

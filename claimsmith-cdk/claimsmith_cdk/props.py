@@ -1,0 +1,29 @@
+"""What constructs refuse in their constructors."""
+
+from __future__ import annotations
+
+
+class PropsError(ValueError):
+    """A property of a construct that is not possible; the message says what is."""
+
+
+def check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    """Refuse a value that is none of several.
+
+    Raises:
+        PropsError: it is none of them.
+    """
+    if value not in allowed:
+        raise PropsError(f"{name}={value!r} is not possible; use {' or '.join(map(repr, allowed))}.")
+
+
+def check_seconds(name: str, value: object, *, least: int, most: int) -> None:
+    """Refuse what is not a whole number of seconds in a range.
+
+    Raises:
+        PropsError: it is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise PropsError(
+            f"{name}={value!r} is not possible; use {least} to {most}. A revoked token still works for that time."
+        )

@@ -1,0 +1,77 @@
+"""Which tokens a verifier accepts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aws_cdk import Aws
+from aws_cdk import aws_cognito as cognito
+
+from claimsmith import environment as variables
+from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.user_pools import user_pool_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from claimsmith_cdk.user_pools import AnyUserPool
+
+#: RFC 8707 section 2: absolute, without a fragment.
+_RESOURCE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#,*]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedTokens:
+    """Which tokens a verifier accepts.
+
+    Attributes:
+        user_pools: pools whose tokens are accepted, in their own Regions.
+        issuers: further issuers, each alone or as ``issuer=address of its keys``.
+        clients: app clients of the pools.
+        client_ids: ids of further app clients.
+        audience: resources that access tokens may be bound to (``aud``), unless route or caller names others. Without
+            any, only tokens that are bound to nothing are accepted.
+
+    Raises:
+        PropsError: no issuer is named, no client, or a resource is no absolute address without a fragment.
+    """
+
+    user_pools: Sequence[AnyUserPool] = ()
+    issuers: Sequence[str] = ()
+    clients: Sequence[cognito.IUserPoolClient] = ()
+    client_ids: Sequence[str] = ()
+    audience: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("issuers", "client_ids", "audience"):
+            if isinstance(getattr(self, name), str):
+                raise PropsError(f"{name} is one text; give a list or a tuple of them.")
+        if not self.user_pools and not self.issuers:
+            raise PropsError("No token could be accepted: name user_pools, issuers, or both.")
+        if not self.clients and not self.client_ids:
+            raise PropsError("No token could be accepted: name clients, client_ids, or both.")
+        for resource in self.audience:
+            if not _RESOURCE.fullmatch(resource):
+                raise PropsError(
+                    f"audience: {resource!r} is not possible; use absolute addresses without a fragment or a comma."
+                )
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a function that verifies tokens."""
+        found = {
+            variables.ISSUERS: ",".join([*map(_issuer, self.user_pools), *self.issuers]),
+            variables.CLIENT_IDS: ",".join(
+                [*(client.user_pool_client_id for client in self.clients), *self.client_ids]
+            ),
+        }
+        if self.audience:
+            found[variables.AUDIENCE] = ",".join(self.audience)
+        return found
+
+
+def _issuer(pool: AnyUserPool) -> str:
+    """The pool's ORIGINAL issuer."""
+    region = Aws.REGION if isinstance(pool, cognito.CfnUserPool) else pool.env.region
+    return f"https://cognito-idp.{region}.{Aws.URL_SUFFIX}/{user_pool_id(pool)}"

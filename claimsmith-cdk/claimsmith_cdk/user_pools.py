@@ -1,0 +1,131 @@
+"""Gives user pools their pre token generation trigger: pools of this app, L1 resources, and pools that are imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from aws_cdk import Aws, CfnElement, Stack
+from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_lambda as lambda_
+
+from claimsmith_cdk.pool_settings import problems
+from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.template_check import check_templates
+from claimsmith_cdk.templates import Resource
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from claimsmith_cdk.templates import Templates
+
+#: A user pool, however it came into the app.
+AnyUserPool: TypeAlias = cognito.IUserPool | cognito.CfnUserPool
+
+TriggerVersion = Literal["V2_0", "V3_0"]
+
+#: How a pool gets its trigger: by its own template, or not at all here.
+Attach = Literal["template", "none"]
+
+_VERSIONS = {"V2_0": cognito.LambdaVersion.V2_0, "V3_0": cognito.LambdaVersion.V3_0}
+_PERMISSION = "ClaimsmithInvoke"
+
+
+def user_pool_id(pool: AnyUserPool) -> str:
+    """The id of a pool."""
+    return pool.attr_user_pool_id if isinstance(pool, cognito.CfnUserPool) else pool.user_pool_id
+
+
+def user_pool_arn(pool: AnyUserPool) -> str:
+    """The ARN of a pool."""
+    return pool.attr_arn if isinstance(pool, cognito.CfnUserPool) else pool.user_pool_arn
+
+
+def attachment_of(pool: AnyUserPool, attach: Attach | None) -> Attach:
+    """How a pool gets its trigger, by default by its template where it has one in this app.
+
+    Raises:
+        PropsError: it is no pool, or an imported one has no template here.
+    """
+    if isinstance(pool, cognito.UserPool | cognito.CfnUserPool):
+        return attach or "template"
+    if not hasattr(pool, "user_pool_arn"):
+        raise PropsError(f"{pool!r} is no user pool; use a cognito.UserPool, CfnUserPool, or an imported one.")
+    if attach == "template":
+        raise PropsError(
+            "attach='template' is not possible for an imported user pool: its template is not in this app, and "
+            "CloudFormation changes only what it created. Leave attach out, and attach the trigger by command."
+        )
+    return "none"
+
+
+def attach_by_template(pool: AnyUserPool, trigger: lambda_.Function, version: TriggerVersion) -> None:
+    """Set the trigger in the template of a pool of this app, and check the finished template.
+
+    It must not make the trigger refer to the pool: the pool refers to it, which would be a cycle.
+
+    Raises:
+        PropsError: the pool has another pre token generation trigger.
+    """
+    if isinstance(pool, cognito.UserPool):
+        pool.add_trigger(cognito.UserPoolOperation.PRE_TOKEN_GENERATION_CONFIG, trigger, _VERSIONS[version])
+        permission = pool.node.find_child("PreTokenGenerationConfigCognito")
+        assert isinstance(permission, lambda_.CfnPermission)  # noqa: S101 - created by add_trigger
+        permission.source_account = Aws.ACCOUNT_ID
+    else:
+        resource = cast("cognito.CfnUserPool", pool)
+        _refuse_other_trigger(resource, trigger)
+        # An override, because it leaves the other triggers as they are.
+        resource.add_property_override(
+            "LambdaConfig.PreTokenGenerationConfig", {"LambdaArn": trigger.function_arn, "LambdaVersion": version}
+        )
+        allow(resource, resource, trigger)
+    element = _element(cast("Construct", pool))
+    check_templates(
+        element.stack,
+        "user-pool",
+        lambda templates: problems(
+            templates, _resource(templates, element), _resource(templates, _element(trigger)), version
+        ),
+    )
+
+
+def allow(scope: Construct, pool: AnyUserPool, trigger: lambda_.Function) -> None:
+    """Allow one pool of this account to invoke the trigger."""
+    lambda_.CfnPermission(
+        scope,
+        _PERMISSION if scope is pool else f"{_PERMISSION}{pool.node.addr[-8:]}",
+        action="lambda:InvokeFunction",
+        function_name=trigger.function_arn,
+        principal="cognito-idp.amazonaws.com",
+        source_account=Aws.ACCOUNT_ID,
+        source_arn=user_pool_arn(pool),
+    )
+
+
+def _refuse_other_trigger(pool: cognito.CfnUserPool, trigger: lambda_.Function) -> None:
+    settings: dict[str, Any] = Stack.of(pool).resolve(pool.lambda_config) or {}
+    ours = Stack.of(pool).resolve(trigger.function_arn)
+    configured = settings.get("preTokenGenerationConfig")
+    if configured and configured.get("lambdaArn") != ours:
+        raise PropsError(
+            f"{pool.node.path} has a pre token generation trigger already: preTokenGenerationConfig of its "
+            "lambda_config. A pool has one; remove it, or give the pool no ClaimCustomizer."
+        )
+    if settings.get("preTokenGeneration") not in (None, ours):
+        raise PropsError(
+            f"{pool.node.path} has a pre token generation trigger of version V1_0 already: preTokenGeneration of its "
+            "lambda_config. Cognito accepts one of each version only as the same function; remove it."
+        )
+
+
+def _element(construct: Construct) -> CfnElement:
+    """The one resource that a construct creates, or is."""
+    element = construct if isinstance(construct, CfnElement) else construct.node.default_child
+    assert isinstance(element, CfnElement)  # noqa: S101 - a UserPool and a Function have one
+    return element
+
+
+def _resource(templates: Templates, element: CfnElement) -> Resource:
+    """The same resource in the finished templates."""
+    (template,) = [found for found in (*templates.own, *templates.others) if found.stack == element.stack.node.path]
+    return Resource(template, element.stack.resolve(element.logical_id))

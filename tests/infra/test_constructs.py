@@ -1,0 +1,300 @@
+"""The constructs in stacks that are not this app's: whatever pool, table and API there is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import App, Duration, Stack
+from aws_cdk import aws_apigateway as rest
+from aws_cdk import aws_apigatewayv2 as http
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+
+from claimsmith_cdk import (
+    AcceptedTokens,
+    AdminPersonas,
+    AuthorizerProps,
+    ClaimAlarms,
+    ClaimCustomizer,
+    ClaimsAuthorizer,
+    CustomizerProps,
+    Hosting,
+    Introspection,
+    PropsError,
+)
+from tests.infra.permissions import listed
+from tests.infra.template import Template, cdk_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.xdist_group("cdk")
+
+POOL_ID = "eu-central-1_EXAMPLE"
+OTHER = "arn:aws:lambda:eu-central-1:123456789012:function:other"
+Triggers = cognito.CfnUserPool.LambdaConfigProperty
+TOKENS = AcceptedTokens(issuers=[f"https://cognito-idp.eu-central-1.amazonaws.com/{POOL_ID}"], client_ids=["1example2"])
+
+
+@pytest.fixture
+def stack() -> Stack:
+    return Stack(cdk_app({}), "Own")
+
+
+def synthesised(stack: Stack) -> Template:
+    app = stack.node.root
+    assert isinstance(app, App)
+    return Template(app.synth().get_stack_by_name(stack.stack_name).template)
+
+
+# Pools.
+
+
+def test_an_imported_pool_may_invoke_the_trigger_and_an_output_says_how_to_attach_it(stack: Stack) -> None:
+    pool = cognito.UserPool.from_user_pool_id(stack, "Pool", POOL_ID)
+    ClaimCustomizer(stack, "Claims", user_pool=pool)
+    template = synthesised(stack)
+    assert not template.of_type("Cognito::UserPool")
+    permission = template.properties("Lambda::Permission")
+    assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert permission["SourceArn"]["Fn::Join"][1][-1] == f":userpool/{POOL_ID}"
+    (output,) = template.document["Outputs"].values()
+    assert output["Value"] == {"Fn::GetAtt": [template.named("Lambda::Function", "Trigger")[0], "Arn"]}
+
+
+def test_a_pool_of_this_app_need_not_be_attached_at_first(stack: Stack) -> None:
+    ClaimCustomizer(stack, "Claims", user_pool=cognito.UserPool(stack, "Pool"), attach="none")
+    template = synthesised(stack)
+    assert "LambdaConfig" not in template.properties("Cognito::UserPool")
+    assert template.of_type("Lambda::Permission")
+
+
+def test_an_l1_pool_keeps_its_other_triggers(stack: Stack) -> None:
+    pool = cognito.CfnUserPool(stack, "Pool", lambda_config=Triggers(pre_sign_up=OTHER))
+    ClaimCustomizer(stack, "Claims", user_pool=pool)
+    template = synthesised(stack)
+    arn = {"Fn::GetAtt": [template.named("Lambda::Function", "Trigger")[0], "Arn"]}
+    assert template.properties("Cognito::UserPool")["LambdaConfig"] == {
+        "PreSignUp": OTHER,
+        "PreTokenGenerationConfig": {"LambdaArn": arn, "LambdaVersion": "V2_0"},
+    }
+    assert template.properties("Lambda::Permission")["SourceArn"] == {"Fn::GetAtt": ["Pool", "Arn"]}
+
+
+@pytest.mark.parametrize(
+    ("triggers", "said"),
+    [
+        (Triggers(pre_token_generation=OTHER), "of version V1_0 already"),
+        (
+            Triggers(
+                pre_token_generation_config=cognito.CfnUserPool.PreTokenGenerationConfigProperty(
+                    lambda_arn=OTHER, lambda_version="V2_0"
+                )
+            ),
+            "has a pre token generation trigger already",
+        ),
+    ],
+)
+def test_an_l1_pool_with_another_pre_token_generation_trigger_is_refused(
+    stack: Stack, triggers: cognito.CfnUserPool.LambdaConfigProperty, said: str
+) -> None:
+    pool = cognito.CfnUserPool(stack, "Pool", lambda_config=triggers)
+    with pytest.raises(PropsError, match=said):
+        ClaimCustomizer(stack, "Claims", user_pool=pool)
+
+
+def test_pools_of_several_stacks_share_one_table_and_one_trigger() -> None:
+    app = cdk_app({})
+    pools, claims = Stack(app, "Pools"), Stack(app, "Claims")
+    customizer = ClaimCustomizer(claims, "Claims", user_pool=cognito.UserPool(pools, "One"))
+    customizer.add_user_pool(cognito.CfnUserPool(pools, "Two"))
+    assembly = app.synth()
+    assert len(Template(assembly.get_stack_by_name("Claims").template).of_type("Lambda::Function")) == 2
+    needed = {one: [other.id for other in assembly.get_stack_by_name(one).dependencies] for one in ("Pools", "Claims")}
+    assert "Claims" in needed["Pools"]
+    assert "Pools" not in needed["Claims"]
+
+
+def test_a_customizer_with_the_table_of_another_only_has_a_trigger() -> None:
+    app = cdk_app({})
+    first = ClaimCustomizer(Stack(app, "First"), "Claims")
+    stack = Stack(app, "Second")
+    second = ClaimCustomizer(stack, "Claims", user_pool=cognito.UserPool(stack, "Pool"), table=first.table)
+    ClaimAlarms(stack, "Alarms", topic=sns.Topic(stack, "Topic")).watch_customizer(second)
+    assert (second.publisher, second.audit_table, second.dead_letters) == (None, None, None)
+    template = synthesised(stack)
+    assert not template.of_type("DynamoDB::Table")
+    assert len(template.of_type("Lambda::Function")) == 1
+    assert "PublisherErrors" not in json.dumps(template.of_type("CloudWatch::Alarm"))
+
+
+def test_tables_of_ones_own_are_published_and_audited(stack: Stack) -> None:
+    arns = {name: f"arn:aws:dynamodb:eu-central-1:123456789012:table/{name}" for name in ("Rows", "Audit")}
+    table = dynamodb.Table.from_table_attributes(
+        stack, "Rows", table_arn=arns["Rows"], table_stream_arn=f"{arns['Rows']}/stream/2026"
+    )
+    audit = dynamodb.Table.from_table_arn(stack, "Audit", arns["Audit"])
+    ClaimCustomizer(stack, "Claims", table=table, audit_table=audit)
+    template = synthesised(stack)
+    assert not template.of_type("DynamoDB::Table")
+    assert template.properties("Lambda::EventSourceMapping")["EventSourceArn"] == f"{arns['Rows']}/stream/2026"
+    with pytest.raises(PropsError, match="table has no stream"):
+        ClaimCustomizer(stack, "Two", table=audit, audit_table=audit)
+
+
+# What is refused, with a sentence.
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda _: Hosting(python="9.9"), r"python='9.9' is not possible; use '3.11'"),  # type: ignore[arg-type]
+        (lambda _: Hosting(deployment="a b"), "deployment='a b' is not possible"),
+        (lambda _: CustomizerProps(trigger_version="V1_0"), "trigger_version='V1_0'"),  # type: ignore[arg-type]
+        (lambda _: AuthorizerProps(revocation_cache_seconds=301), "use 1 to 300"),
+        (lambda _: AcceptedTokens(client_ids=["1"]), "name user_pools, issuers"),
+        (lambda _: AcceptedTokens(issuers=["https://a.example"], client_ids="1"), "client_ids is one text"),
+        (
+            lambda _: AcceptedTokens(issuers=["https://a.example"], client_ids=["1"], audience=["a"]),
+            "audience: 'a' is not possible",
+        ),
+        (lambda stack: ClaimCustomizer(stack, "C", user_pool=[]), "is no user pool"),
+        (lambda stack: ClaimCustomizer(stack, "C", audit_table=_table(stack)), "audit_table is not possible without"),
+        (
+            lambda stack: ClaimCustomizer(
+                stack, "C", user_pool=cognito.UserPool.from_user_pool_id(stack, "P", POOL_ID), attach="template"
+            ),
+            "its template is not in this app",
+        ),
+        (lambda stack: [ClaimCustomizer(stack, name) for name in ("One", "Two")], "has the deployment 'Own' too"),
+        (lambda stack: _authorizer(stack, "http").for_rest_api(stack), r"create another ClaimsAuthorizer\(api='rest'"),
+        (lambda stack: _authorizer(stack, "http").for_http_api(cache_seconds=301), "cache_seconds=301"),
+        (lambda stack: _authorizer(stack, "soap"), "api='soap' is not possible"),
+    ],
+)
+def test_what_is_not_possible_is_refused_with_a_sentence(
+    stack: Stack, wrong: Callable[[Stack], object], said: str
+) -> None:
+    with pytest.raises(PropsError, match=said):
+        wrong(stack)
+
+
+def _table(stack: Stack) -> dynamodb.ITable:
+    return dynamodb.Table.from_table_name(stack, "Table", "Rows")
+
+
+def _authorizer(stack: Stack, api: Any) -> ClaimsAuthorizer:  # noqa: ANN401 - a wrong one, too
+    return ClaimsAuthorizer(stack, "Authorizer", api=api, table=_table(stack), tokens=TOKENS)
+
+
+# Verifiers.
+
+
+def test_each_kind_of_api_gets_an_authorizer_of_its_form(stack: Stack) -> None:
+    table = _table(stack)
+    forms = {}
+    for api in ("http", "rest", "websocket"):
+        forms[api] = ClaimsAuthorizer(stack, api, api=api, table=table, tokens=TOKENS)
+    backend = lambda_.Function.from_function_arn(stack, "Backend", OTHER)
+    sockets = http.WebSocketApi(stack, "Sockets")
+    sockets.add_route(
+        "$connect",
+        integration=integrations.WebSocketLambdaIntegration("Connect", backend),
+        authorizer=forms["websocket"].for_websocket_api(),
+    )
+    resource = rest.RestApi(stack, "Rest", cloud_watch_role=False).root
+    resource.add_method("GET", rest.LambdaIntegration(backend), authorizer=forms["rest"].for_rest_api(stack, "Protect"))
+    web = http.HttpApi(stack, "Web")
+    web.add_routes(
+        path="/",
+        integration=integrations.HttpLambdaIntegration("Index", backend),
+        authorizer=forms["http"].for_http_api(),
+    )
+    Introspection(stack, "Introspection", table=table, tokens=TOKENS).add_route(web)
+    template = synthesised(stack)
+    variables = {
+        api: template.properties("Lambda::Function", f"{api}Function")["Environment"]["Variables"] for api in forms
+    }
+    assert {api: found["CLAIMSMITH_AUTHORIZER_RESPONSE"] for api, found in variables.items()} == {
+        "http": "simple",
+        "rest": "iam",
+        "websocket": "iam",
+    }
+    assert template.properties("ApiGatewayV2::Authorizer", "Sockets")["IdentitySource"] == [
+        "route.request.header.Authorization"
+    ]
+    assert template.properties("ApiGateway::Authorizer")["AuthorizerResultTtlInSeconds"] == 0
+
+
+def test_tokens_of_several_pools_and_clients_are_accepted(stack: Stack) -> None:
+    here = cognito.UserPool(stack, "Here")
+    there = cognito.UserPool.from_user_pool_arn(stack, "There", "arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_B")
+    raw = cognito.CfnUserPool(stack, "Raw")
+    client = here.add_client("Client")
+    tokens = AcceptedTokens(user_pools=[here, there, raw], clients=[client], client_ids=["1example2"])
+    found = stack.resolve(tokens.environment())
+    issuers = json.dumps(found["CLAIMSMITH_ISSUERS"])
+    assert ".us-east-1." in issuers
+    assert "/us-east-1_B," in issuers
+    for pool in (here.node.default_child, raw):
+        assert stack.get_logical_id(pool) in issuers  # type: ignore[arg-type]  # the resource of a UserPool
+    assert "1example2" in json.dumps(found["CLAIMSMITH_CLIENT_IDS"])
+
+
+def test_the_cache_of_an_authorizer_of_others_in_the_same_stack_is_not_judged(stack: Stack) -> None:
+    _authorizer(stack, "http")
+    other = lambda_.Function(
+        stack,
+        "Other",
+        code=lambda_.Code.from_inline("pass"),
+        handler="index.handler",
+        runtime=lambda_.Runtime.PYTHON_3_13,
+    )
+    web = http.HttpApi(stack, "Web")
+    web.add_routes(
+        path="/{any}",
+        integration=integrations.HttpLambdaIntegration("Index", other),
+        authorizer=authorizers.HttpLambdaAuthorizer("Theirs", other, results_cache_ttl=Duration.minutes(5)),
+    )
+    assert synthesised(stack).properties("ApiGatewayV2::Authorizer")["AuthorizerResultTtlInSeconds"] == 300
+
+
+# People.
+
+
+def test_what_is_granted_to_a_role_is_what_the_managed_policy_has(stack: Stack) -> None:
+    pool = cognito.UserPool.from_user_pool_id(stack, "Pool", POOL_ID)
+    customizer = ClaimCustomizer(stack, "Claims", user_pool=pool)
+    AdminPersonas(
+        stack, "People", table=customizer.table, audit_table=customizer.audit_table, user_pools=customizer.user_pools
+    )
+    grants = {
+        "PolicyEditor": customizer.grant_edit_policy,
+        "DirectoryEditor": customizer.grant_edit_directory,
+        "Auditor": customizer.grant_audit,
+        "Operator": customizer.grant_operate,
+    }
+    for persona, grant in grants.items():
+        grant(iam.Role(stack, f"{persona}Role", assumed_by=iam.AccountRootPrincipal()))
+    customizer.grant_read_policy(iam.Role(stack, "ReaderRole", assumed_by=iam.AccountRootPrincipal()))
+    template = synthesised(stack)
+
+    def permissions(kind: str, name: str) -> set[tuple[str, ...]]:
+        """Each action on each resource, however the CDK groups them."""
+        return {
+            (action, *(json.dumps(part) for part in (resource, statement.get("Condition"))))
+            for statement in template.properties(kind, name)["PolicyDocument"]["Statement"]
+            for action in listed(statement["Action"])
+            for resource in listed(statement["Resource"])
+        }
+
+    for persona in grants:
+        assert permissions("IAM::Policy", f"{persona}RoleDefault") == permissions("IAM::ManagedPolicy", persona)
+    assert "dynamodb:PutItem" not in {action for action, *_ in permissions("IAM::Policy", "ReaderRoleDefault")}
