@@ -77,6 +77,9 @@ recording: install  ## record the demonstration again for the README; after make
 release: install .local/release/installed  ## make a release: version, changelog, wheel, bill of materials (VERSION=1.2.3)
 	@$(BIN)/python scripts/release.py "$(VERSION)"
 
+wheels: install  ## build the wheels of both packages into dist, the functions' assets in one of them
+	@$(BIN)/python scripts/wheels.py
+
 fmt: install  ## repair style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -120,5 +123,5 @@ node_modules/installed: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-.PHONY: check docs recording release help install demo demo-stop test test-deployed test-busy bench lint fmt synth lock
+.PHONY: check docs recording release wheels help install demo demo-stop test test-deployed test-busy bench lint fmt synth lock
 .DELETE_ON_ERROR:

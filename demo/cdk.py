@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _OUTPUTS: Final = "outputs.json"
 _TOOLKIT_STACK: Final = "CDKToolkit"
-_ASSET_BUCKET: Final = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+ASSET_BUCKET: Final = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 _DONE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _SECONDS: Final = 600
 _KEPT_LINES: Final = 40
@@ -80,7 +80,7 @@ class Cdk:
             empty = self._folder / "empty"
             empty.mkdir(parents=True, exist_ok=True)
             self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], empty)
-        aws.client("s3", self._endpoint).delete_bucket_policy(Bucket=_ASSET_BUCKET)
+        aws.client("s3", self._endpoint).delete_bucket_policy(Bucket=ASSET_BUCKET)
         return made
 
     def deploy(self, python: str, context: Mapping[str, str] | None = None) -> dict[str, str]:

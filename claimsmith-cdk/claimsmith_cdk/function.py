@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Duration, Stack
@@ -11,7 +12,7 @@ from constructs import Construct
 
 from claimsmith.environment import DEPLOYMENT
 from claimsmith_cdk.acknowledgement import acknowledge
-from claimsmith_cdk.bundling import ROOT, build_asset
+from claimsmith_cdk.assets import function_asset
 from claimsmith_cdk.log_group import log_group
 from claimsmith_cdk.metrics import NAMESPACE, deployment_of
 
@@ -92,8 +93,8 @@ class PythonFunction(Construct):
 
     def _code(self, module: str, hosting: Hosting) -> lambda_.Code:
         if not Stack.of(self).bundling_required:  # `cdk ls` and `cdk destroy` need no code
-            return lambda_.Code.from_asset(str(ROOT / "lambdas"), exclude=["**"])
-        asset = build_asset(module, arch=hosting.arch, python=hosting.python)
+            return lambda_.Code.from_asset(str(Path(__file__).parent), exclude=["**"])
+        asset = function_asset(module, arch=hosting.arch, python=hosting.python)
         if not asset.bytecode:
             Annotations.of(self).add_warning_v2(
                 "claimsmith:no-bytecode",

@@ -113,6 +113,14 @@ class Person:
         return self.stack.pool.verified(tokens.access), self.stack.pool.verified(tokens.id)
 
 
+def never_time_out(endpoint: str) -> None:
+    """The emulator ends a function at its time-out. How long one takes here is the machine's business."""
+    functions: Any = aws.client("lambda", endpoint)
+    for page in functions.get_paginator("list_functions").paginate():
+        for function in page["Functions"]:
+            functions.update_function_configuration(FunctionName=function["FunctionName"], Timeout=600)
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("local-stack")
@@ -128,11 +136,7 @@ def running(folder: Path) -> Iterator[Emulator]:
 def deployed(running: Emulator, folder: Path) -> LocalStack:
     """The app as it is right after `cdk deploy`: without a policy."""
     deployed = InProcess.deploy(running, folder, print)
-    # The emulator ends a function at its time-out. How long one takes here is the machine's business.
-    functions: Any = aws.client("lambda", running.endpoint)
-    for page in functions.get_paginator("list_functions").paginate():
-        for function in page["Functions"]:
-            functions.update_function_configuration(FunctionName=function["FunctionName"], Timeout=600)
+    never_time_out(running.endpoint)
     return deployed
 
 

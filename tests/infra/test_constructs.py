@@ -165,7 +165,7 @@ def test_tables_of_ones_own_are_published_and_audited(stack: Stack) -> None:
             lambda _: AcceptedTokens(issuers=["https://a.example"], client_ids=["1"], audience=["a"]),
             "audience: 'a' is not possible",
         ),
-        (lambda stack: ClaimCustomizer(stack, "C", user_pool=[]), "is no user pool"),
+        (lambda stack: ClaimCustomizer(stack, "C", user_pool=[]), "is no user pool"),  # type: ignore[arg-type]
         (lambda stack: ClaimCustomizer(stack, "C", audit_table=_table(stack)), "audit_table is not possible without"),
         (
             lambda stack: ClaimCustomizer(
