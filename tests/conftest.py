@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import hypothesis
 import pytest
+import typer.main
 from botocore import session
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 
 from claimsmith.store.dynamodb import PATIENT, Table, connect
 from claimsmith.table import create_table
@@ -24,14 +27,18 @@ if TYPE_CHECKING:
 #: botocore clients have no type.
 Client: TypeAlias = Any
 
+#: The tables of moto's DynamoDB, by name.
+Tables: TypeAlias = dict[str, Any]
+
 TABLE = "claimsmith"
 AUDIT_TABLE = "claimsmith-audit"
 REGION = "eu-central-1"
+ACCOUNT = "123456789012"  # moto's
 
 # How long an example takes, or takes to be made up, says nothing on a shared machine.
 _EVERY: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("dev", max_examples=40, **_EVERY)
-hypothesis.settings.register_profile("ci", max_examples=60, derandomize=True, print_blob=True, **_EVERY)
+hypothesis.settings.register_profile("ci", max_examples=40, derandomize=True, print_blob=True, **_EVERY)
 # On a second Python (`make test-deployed`), once the first has looked for counterexamples: does it run there too?
 hypothesis.settings.register_profile("again", max_examples=15, derandomize=True, print_blob=True, **_EVERY)
 # For a long look by hand: pytest --hypothesis-profile=thorough tests/property
@@ -80,10 +87,25 @@ def aws_environment() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def service_models_read_once() -> Iterator[None]:
-    """Each new client reads botocore's files again, which takes half the time of a command here."""
+def made_once() -> Iterator[None]:
+    """What a command makes anew, where each is a process of its own, and what takes most of its time here.
+
+    These are botocore's files, botocore's session, as long as the environment stays the same, and the parser.
+    """
+    make = session.get_session
+
+    @cache
+    def session_of(*_environment: tuple[str, str]) -> session.Session:
+        return make()
+
+    def get_session(env_vars: None = None) -> session.Session:
+        assert env_vars is None
+        return session_of(*sorted((name, value) for name, value in os.environ.items() if "AWS" in name))
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "create_loader", cache(session.create_loader))
+        patch.setattr(session, "get_session", get_session)
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         yield
 
 
@@ -114,12 +136,30 @@ def client(aws_environment: dict[str, str]) -> Client:
     return connect(PATIENT)
 
 
-@pytest.fixture
-def dynamodb(client: Client) -> Iterator[Client]:
-    """A botocore client of an in-memory DynamoDB with both tables."""
+@pytest.fixture(scope="session")
+def empty_tables(client: Client) -> Tables:
+    """Both tables, made once, because each request takes milliseconds; only for ``restore``."""
     with mock_aws():
         create_table(client, TABLE)
         create_table(client, AUDIT_TABLE, stream=False)
+        return saved()
+
+
+def saved() -> Tables:
+    """The tables of the in-memory DynamoDB as they are now."""
+    return deepcopy(dynamodb_backends[ACCOUNT][REGION].tables)
+
+
+def restore(tables: Tables) -> None:
+    """Have the in-memory DynamoDB hold these tables, as they were when they were saved."""
+    dynamodb_backends[ACCOUNT][REGION].tables = deepcopy(tables)
+
+
+@pytest.fixture
+def dynamodb(client: Client, empty_tables: Tables) -> Iterator[Client]:
+    """A botocore client of an in-memory DynamoDB with both tables."""
+    with mock_aws():
+        restore(empty_tables)
         yield client
 
 

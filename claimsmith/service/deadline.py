@@ -8,8 +8,9 @@ time; the number of threads is limited, and a thread that has finished serves th
 from __future__ import annotations
 
 import threading
+import weakref
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from claimsmith.errors import ClaimsmithError, Code
 
@@ -96,14 +97,18 @@ class PendingCall(Generic[T]):
         self._done.release()
 
 
+#: The calls for one worker; None: there will be no more.
+_Inbox: TypeAlias = "SimpleQueue[PendingCall[Any] | None]"
+
+
 class DeadlineExecutor:
-    """Runs calls in threads, at most ``limit`` at once."""
+    """Runs calls in threads, at most ``limit`` at once; they end with it."""
 
     def __init__(self, limit: int = 16) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._workers = 0
-        self._idle: list[SimpleQueue[PendingCall[Any]]] = []
+        self._idle: list[_Inbox] = []
 
     def submit(self, function: Callable[[], T]) -> PendingCall[T]:
         """Start a call.
@@ -115,26 +120,41 @@ class DeadlineExecutor:
         self._idle_inbox().put(call)
         return call
 
-    def _idle_inbox(self) -> SimpleQueue[PendingCall[Any]]:
+    def __del__(self) -> None:
+        for inbox in self._idle:
+            inbox.put(None)
+
+    def _idle_inbox(self) -> _Inbox:
         """The inbox of an idle worker; of a new one if none is idle."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
             if self._workers >= self._limit:
                 raise DeadlineError("Too many earlier calls are still running.")
-            inbox: SimpleQueue[PendingCall[Any]] = SimpleQueue()
+            inbox: _Inbox = SimpleQueue()
             # A daemon: a stuck thread must not keep the process from exiting.
-            threading.Thread(target=self._work, args=(inbox,), name=THREAD_NAME, daemon=True).start()
+            arguments = (inbox, weakref.ref(self))
+            threading.Thread(target=_work, args=arguments, name=THREAD_NAME, daemon=True).start()
             self._workers += 1
         return inbox
 
-    def _work(self, inbox: SimpleQueue[PendingCall[Any]]) -> None:
-        while True:
-            call = inbox.get()
-            _running.call = call
-            call.run()
-            del _running.call
-            with self._lock:
-                self._idle.append(inbox)
+    def rest(self, inbox: _Inbox) -> None:
+        """The worker with this inbox is idle."""
+        with self._lock:
+            self._idle.append(inbox)
+
+
+def _work(inbox: _Inbox, executor: Callable[[], DeadlineExecutor | None]) -> None:
+    """Make the calls that arrive, until the executor is no longer there."""
+    while (call := inbox.get()) is not None:
+        _running.call = call
+        call.run()
+        del _running.call
+        employer = executor()
+        if employer is None:
             call.finish()
-            del call  # its result need not live until the next call
+            return
+        employer.rest(inbox)
+        del employer  # it lives no longer because of an idle worker
+        call.finish()
+        del call  # its result need not live until the next call

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from moto import mock_aws
 
 from claimsmith.cli.main import main
 from claimsmith.service.audit import Change, record
 from claimsmith.store.attributes import encode_row
 from claimsmith.table import PK, SK
-from tests.conftest import TABLE
+from tests.conftest import TABLE, restore, saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from claimsmith.store.dynamodb import Table
+    from tests.conftest import Client, Tables
 
 POLICY = """\
 settings: {privileged_scopes: [admin/*]}
@@ -69,11 +71,28 @@ def policy_file(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def applied_tables(empty_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """Tables with a published policy and a tenant."""
+    file = tmp_path_factory.mktemp("applied") / "policy.yaml"
+    file.write_text(POLICY)
+    with mock_aws():
+        restore(empty_tables)
+        for arguments in (
+            ("apply", str(file), "--var", "WEB=web1"),
+            ("tenants", "add", "acme", "--name", "Acme", "--plan", "pro"),
+        ):
+            with pytest.raises(SystemExit) as ended:
+                main(["--table", TABLE, *arguments])
+            assert ended.value.code == 0
+        return saved()
+
+
 @pytest.fixture
-def applied(claimsmith: Callable[..., Ran], policy_file: Path) -> None:
+def applied(dynamodb: Client, applied_tables: Tables) -> None:
     """A published policy and a tenant."""
-    assert claimsmith("apply", str(policy_file), "--var", "WEB=web1").code == 0
-    assert claimsmith("tenants", "add", "acme", "--name", "Acme", "--plan", "pro").code == 0
+    assert dynamodb
+    restore(applied_tables)
 
 
 @pytest.fixture

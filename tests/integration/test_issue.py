@@ -18,6 +18,7 @@ from tests import events
 from tests.conftest import TABLE
 from tests.events import CLIENT, SIGN_IN, SUB, event
 from tests.integration.clients import Watched
+from tests.integration.memory_dynamodb import MemoryDynamoDB
 from tests.policies import NOW, membership_row, policy_rows, tenant_row, user_row
 from tests.property import referee
 
@@ -46,6 +47,12 @@ def seed(rows: Table, **sections: Any) -> None:  # noqa: ANN401 - passed on to p
     apply(rows, from_rows(policy_rows(**{**SECTIONS, **sections})), by="test")
     rows.put(tenant_row("acme", name="Acme"))
     rows.put(membership_row(SUB, "acme", roles=["editor"]))
+
+
+@pytest.fixture
+def dynamodb() -> MemoryDynamoDB:
+    """These tests send many requests. ``test_publish_processes`` compares its answers to these with moto's."""
+    return MemoryDynamoDB()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from claimsmith.store.dynamodb import Table
 from claimsmith.table import version_sk
 from tests.conftest import TABLE
 from tests.integration.clients import KilledError, Watched, dying
-from tests.integration.memory_dynamodb import holding
+from tests.integration.memory_dynamodb import MemoryDynamoDB, holding
 from tests.policies import NOW, policy_rows
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
     from claimsmith.engine.bundle import Bundle
     from tests.conftest import Client
+
+
+@pytest.fixture
+def dynamodb() -> MemoryDynamoDB:
+    """These tests send many requests. ``test_publish_processes`` compares its answers to these with moto's."""
+    return MemoryDynamoDB()
 
 
 def clock() -> float:

@@ -23,6 +23,7 @@ from tests import events
 from tests.conftest import TABLE
 from tests.events import CLIENT, event
 from tests.integration.clients import Watched
+from tests.integration.memory_dynamodb import MemoryDynamoDB
 from tests.policies import NOW, membership_row, policy_rows, tenant_row
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def apply_policy(rows: Table, *scopes: str, **settings: Any) -> None:  # noqa: A
     sections: dict[str, Any] = {"settings": settings, "roles": {"editor": {"scopes": list(scopes)}}}
     sections["clients"] = {CLIENT: {"roles": ["editor"]}}
     apply(rows, from_rows(policy_rows(**sections)), by="test", clock=lambda: NOW)
+
+
+@pytest.fixture
+def dynamodb() -> MemoryDynamoDB:
+    """These tests send many requests. ``test_publish_processes`` compares its answers to these with moto's."""
+    return MemoryDynamoDB()
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from claimsmith.store.dynamodb import Table
 from claimsmith.testing import CognitoKit
 from tests.conftest import TABLE
 from tests.integration.clients import Watched
+from tests.integration.memory_dynamodb import MemoryDynamoDB
 from tests.integration.test_authorizer_handler import ROUTES, http
 from tests.integration.test_introspection_handler import question
 from tests.policies import membership_row, policy_rows, tenant_row
@@ -61,6 +62,12 @@ class World:
         asked = question(token, self.secret)
         members: dict[str, Any] = json.loads((checks or self.checks()).introspect(asked).response["body"])
         return members
+
+
+@pytest.fixture
+def dynamodb() -> MemoryDynamoDB:
+    """These tests send many requests. ``test_publish_processes`` compares its answers to these with moto's."""
+    return MemoryDynamoDB()
 
 
 @pytest.fixture

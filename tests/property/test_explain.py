@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from tests.property.test_preview_equals_issued import Situation as Stored
 
 IN_CI = os.environ.get("CI") == "true"
-EXAMPLES = 300 if IN_CI else 60
+EXAMPLES = 150 if IN_CI else 60
 
 #: What is missed, or not.
 TARGETS = [

@@ -127,7 +127,7 @@ def is_met(reached: Reached) -> bool:
     return reached.row.scope == OWN and (not kind or named == TENANT)
 
 
-@settings(max_examples=800)
+@settings(max_examples=300)
 @given(EXCHANGES)
 def test_every_request_that_reaches_a_handler_has_met_its_row(drawn: tuple[list[Row], Sent]) -> None:
     behind, sent = drawn

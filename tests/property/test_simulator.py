@@ -15,20 +15,25 @@ from claimsmith.policy import load
 from claimsmith.service.issue import Issuer
 from claimsmith.service.publish import apply
 from claimsmith.simulator.pool import PolicyPool
+from claimsmith.store.dynamodb import Table
 from tests.events import CLIENT, SUB
+from tests.integration.memory_dynamodb import MemoryDynamoDB
 from tests.policies import NOW
 from tests.property.strategies import ROLES, TENANTS, directories, some
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from claimsmith.store.dynamodb import Table
-
 POLICY = f"""\
 settings: {{cache_seconds: 0}}
 roles: {{{", ".join(f"{role}: {{scopes: [{role}/all], claims: {{{role}: true}}}}" for role in ROLES)}}}
 clients: {{{CLIENT}: {{name: web}}}}
 """
+
+
+@pytest.fixture
+def rows() -> Table:
+    return Table(MemoryDynamoDB(), "claimsmith")
 
 
 @pytest.fixture

@@ -55,6 +55,19 @@ def test_a_failing_call_frees_its_thread() -> None:
             executor.submit(lambda: 1 // 0).result(5)
 
 
+def test_the_threads_of_an_executor_end_with_it() -> None:
+    executor = DeadlineExecutor()
+    idle = executor.submit(threading.current_thread).result(5)
+    event = threading.Event()
+    busy, stuck = (DeadlineExecutor().submit(call) for call in (threading.current_thread, event.wait))
+    del executor
+    event.set()
+    for thread in (idle, busy.result(5)):
+        thread.join(60)
+        assert not thread.is_alive()
+    assert stuck.result(5) is True
+
+
 def test_a_stuck_call_does_not_keep_the_process_alive() -> None:
     never = threading.Event()
     DeadlineExecutor().submit(never.wait)
