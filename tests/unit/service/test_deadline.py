@@ -59,13 +59,12 @@ def test_the_threads_of_an_executor_end_with_it() -> None:
     executor = DeadlineExecutor()
     idle = executor.submit(threading.current_thread).result(5)
     event = threading.Event()
-    busy, stuck = (DeadlineExecutor().submit(call) for call in (threading.current_thread, event.wait))
+    busy = DeadlineExecutor().submit(lambda: (threading.current_thread(), event.wait())[0])
     del executor
     event.set()
     for thread in (idle, busy.result(5)):
         thread.join(60)
         assert not thread.is_alive()
-    assert stuck.result(5) is True
 
 
 def test_a_stuck_call_does_not_keep_the_process_alive() -> None:
