@@ -6,7 +6,7 @@ Milliseconds depend on the machine, so everything is a ratio to something measur
 fresh processes take turns, and so do calls. A cold start runs the asset as a deployment builds it, alone (``-I -S``),
 against ``boto3.client("dynamodb")`` from this environment; both are timed from their first line on, so that starting
 Python counts for neither. Both are measured on the Python that runs this and, where it is here, on the one that the
-functions are deployed on. DynamoDB is a server here that answers at once with what was prepared.
+functions are deployed on. DynamoDB is a server here that answers at once, over plain http, with what was prepared.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ import time; started, used = time.perf_counter(), time.process_time()
 import sys; sys.path.insert(0, sys.argv[1])
 import boto3
 boto3.client("dynamodb")
-print(time.perf_counter() - started, time.process_time() - used, flush=True)
+took = time.perf_counter() - started, time.process_time() - used
+print(*took, next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), flush=True)
 import os; os._exit(0)
 """
 
@@ -79,7 +80,9 @@ event = json.loads(sys.argv[2]); called = time.perf_counter()
 answer = handler(event, None)
 ended = time.perf_counter()
 assert "tenant_id" in str(answer["response"]), answer
-print(loaded - started + ended - called, time.process_time() - used, flush=True)
+assert "botocore.session" not in sys.modules, "the plain client is measured"
+took = loaded - started + ended - called, time.process_time() - used
+print(*took, next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")), flush=True)
 import os; os._exit(0)
 """
 
@@ -203,13 +206,13 @@ def runtimes() -> list[Runtime]:
 def cold(measured: list[Runtime], environment: Mapping[str, str], rounds: int) -> list[dict[str, float]]:
     """The runtimes take turns. boto3, which is all Python, is that of this environment for each of them."""
     packages = sysconfig.get_path("purelib")
-    boto3: list[list[tuple[float, float]]] = [[] for _ in measured]
-    trigger: list[list[tuple[float, float]]] = [[] for _ in measured]
+    boto3: list[list[tuple[float, ...]]] = [[] for _ in measured]
+    trigger: list[list[tuple[float, ...]]] = [[] for _ in measured]
     for number in range(rounds + 1):
         for index, runtime in enumerate(measured):
             taken = (
-                _seconds(runtime.run(_COLD_BOTO3, environment, packages)),
-                _seconds(runtime.run(_COLD_TRIGGER, environment, str(runtime.asset), json.dumps(EVENT))),
+                _figures(runtime.run(_COLD_BOTO3, environment, packages)),
+                _figures(runtime.run(_COLD_TRIGGER, environment, str(runtime.asset), json.dumps(EVENT))),
             )
             # The first round only fills the file system's cache, with bytecode too.
             if number:
@@ -217,21 +220,26 @@ def cold(measured: list[Runtime], environment: Mapping[str, str], rounds: int) -
                 trigger[index].append(taken[1])
     starts = []
     for runs in zip(boto3, trigger, strict=True):
-        (boto3_wall, boto3_cpu), (wall, cpu) = (map(median, zip(*each, strict=True)) for each in runs)
+        (boto3_wall, boto3_cpu, boto3_kb), (wall, cpu, kb) = (map(median, zip(*each, strict=True)) for each in runs)
+        # The least processor time: whatever else runs on the machine can only add to it.
+        least, boto3_least = (min(taken[1] for taken in each) for each in reversed(runs))
         starts.append(
             {
                 "boto3_client_ms": boto3_wall * 1e3,
                 "trigger_first_answer_ms": wall * 1e3,
                 "ratio": wall / boto3_wall,
                 "ratio_of_processor_time": cpu / boto3_cpu,
+                "ratio_of_least_processor_time": least / boto3_least,
+                "peak_memory_mb": kb / 1024,
+                "ratio_of_peak_memory": kb / boto3_kb,
             }
         )
     return starts
 
 
-def _seconds(printed: str) -> tuple[float, float]:
-    wall, cpu = map(float, printed.split())
-    return wall, cpu
+def _figures(printed: str) -> tuple[float, ...]:
+    """Seconds, seconds of processor time, and the most memory in kB."""
+    return tuple(map(float, printed.split()))
 
 
 def warm(runtime: Runtime, environment: Mapping[str, str]) -> dict[str, float]:
@@ -240,11 +248,16 @@ def warm(runtime: Runtime, environment: Mapping[str, str]) -> dict[str, float]:
     return {
         "handler_cpu_us": handler * 1e6,
         "query_cpu_us": query * 1e6,
-        "ratio_around_the_query": (handler - query) / query,
+        "ratio_of_a_botocore_query": handler / query,
     }
 
 
-BUDGETS = {"ratio": "<= 0.80", "ratio_around_the_query": "<= 0.35"}
+BUDGETS = {
+    "ratio": "<= 0.40",
+    "ratio_of_least_processor_time": "<= 0.40",
+    "ratio_of_peak_memory": "<= 0.80",
+    "ratio_of_a_botocore_query": "<= 0.70",
+}
 
 
 def main(rounds: int) -> None:
