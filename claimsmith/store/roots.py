@@ -1,7 +1,7 @@
 """The certificate authorities of Amazon Trust Services, which vouch for DynamoDB.
 
 Amazon asks whoever keeps a list of authorities to keep these five (https://www.amazontrust.com/repository/). They are
-in botocore's list too, which takes six times as long to read; a test compares.
+in botocore's list too, which takes many times as long to read; a test compares.
 """
 
 from __future__ import annotations
