@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
-from claimsmith.cognito.identifiers import check_client_id, check_issuer
+from claimsmith.cognito.identifiers import check_client_id, check_issuer, is_pool_id
 from claimsmith.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ USER_POOL_ID: Final = "CLAIMSMITH_USER_POOL_ID"
 DYNAMODB_CLIENT: Final = "CLAIMSMITH_DYNAMODB_CLIENT"
 DEPLOYMENT: Final = "CLAIMSMITH_DEPLOYMENT"
 
-OnFailure = Literal["deny", "unenriched"]
+OnFailure = Literal["deny", "unenriched", "unchanged"]
 AuthorizerResponse = Literal["simple", "iam"]
 RevocationMode = Literal["strict", "cached", "off"]
 RevocationOnFailure = Literal["deny", "allow"]
@@ -171,7 +171,12 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
 class TriggerEnvironment(NamedTuple):
-    """The settings of the pre token generation trigger."""
+    """The settings of the pre token generation trigger.
+
+    Attributes:
+        on_failure: if the table cannot be read: ``deny`` refuses the sign-in; ``unenriched`` issues a marked token
+            without tenant, roles, groups and managed scopes; ``unchanged`` leaves Cognito's own tokens as they are.
+    """
 
     table: str
     on_failure: OnFailure
@@ -185,7 +190,7 @@ class TriggerEnvironment(NamedTuple):
         """
         return cls(
             table=required(TABLE, environ),
-            on_failure=cast("OnFailure", _one_of(ON_FAILURE, ("deny", "unenriched"), environ)),
+            on_failure=cast("OnFailure", _one_of(ON_FAILURE, ("deny", "unenriched", "unchanged"), environ)),
         )
 
 
@@ -210,6 +215,8 @@ class VerifierEnvironment(NamedTuple):
 
     Attributes:
         issuers: each allow-listed issuer, with the URL of its key set if that is not the issuer's default.
+        client_ids: app clients that are accepted beside those of the policy, each with the id of its user pool if the
+            entry has one.
         authorizer_cached_by: the identity sources by which API Gateway caches the authorizer's responses; empty if it
             does not cache them.
         audience: the resources that access tokens may be bound to, unless the route or the caller names others; if
@@ -222,7 +229,7 @@ class VerifierEnvironment(NamedTuple):
 
     table: str
     issuers: tuple[tuple[str, str | None], ...]
-    client_ids: tuple[str, ...]
+    client_ids: tuple[tuple[str, str | None], ...]
     authorizer_response: AuthorizerResponse
     authorizer_cached_by: tuple[str, ...] = ()
     audience: tuple[str, ...] = ()
@@ -233,9 +240,10 @@ class VerifierEnvironment(NamedTuple):
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> VerifierEnvironment:
-        """Read the settings: ``CLAIMSMITH_ISSUERS`` is ``issuer[=jwks_uri],…``, ``CLAIMSMITH_CLIENT_IDS`` is ``id,…``.
+        """Read the settings.
 
-        ``CLAIMSMITH_AUDIENCE`` is ``resource,…`` and optional.
+        ``CLAIMSMITH_ISSUERS`` is ``issuer[=jwks_uri],…``. ``CLAIMSMITH_CLIENT_IDS`` is ``id[@user_pool_id],…`` and
+        optional, as is ``CLAIMSMITH_AUDIENCE``: ``resource,…``.
 
         Raises:
             ConfigurationError: a variable is missing or has a value that is not allowed.
@@ -243,7 +251,7 @@ class VerifierEnvironment(NamedTuple):
         return cls(
             table=required(TABLE, environ),
             issuers=parse_issuers(_required_entries(ISSUERS, environ)),
-            client_ids=parse_client_ids(_required_entries(CLIENT_IDS, environ)),
+            client_ids=parse_client_ids(_entries(_value(CLIENT_IDS, environ))),
             authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
             authorizer_cached_by=_entries(_value(AUTHORIZER_CACHED_BY, environ)),
             audience=_entries(_value(AUDIENCE, environ)),
@@ -274,16 +282,22 @@ def parse_issuers(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
     return tuple(issuers)
 
 
-def parse_client_ids(entries: Iterable[str]) -> tuple[str, ...]:
-    """The app clients in the entries of ``CLAIMSMITH_CLIENT_IDS``.
+def parse_client_ids(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+    """The app clients in the entries of ``CLAIMSMITH_CLIENT_IDS``, each with its user pool if the entry has one.
 
     Raises:
-        ConfigurationError: an entry cannot be the id of an app client.
+        ConfigurationError: an entry cannot be the id of an app client, or what follows its ``@`` that of a user pool.
     """
-    client_ids = tuple(entries)
-    for client_id in client_ids:
+    clients = []
+    for entry in entries:
+        client_id, paired, pool_id = entry.partition("@")
         _check(CLIENT_IDS, check_client_id, client_id)
-    return client_ids
+        if paired and not is_pool_id(pool_id):
+            raise ConfigurationError(
+                f"{CLIENT_IDS}: write a client as ID, or as ID@POOL_ID with the id of its user pool."
+            )
+        clients.append((client_id, pool_id or None))
+    return tuple(clients)
 
 
 def _check(name: str, check: Callable[[str], None], value: str) -> None:

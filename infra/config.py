@@ -71,6 +71,7 @@ class Config:
         rest_api: whether the verifier's sample is also deployed as a REST API.
         authorizer_cache_seconds: how long an HTTP API may cache an answer of the authorizer; 0 for no caching.
         authorizer_identity_sources: the cache key of an HTTP API.
+        client_ids: app clients that verifiers accept beside those of the policy: ``ID`` or ``ID@POOL_ID``.
         audience: the resources that access tokens may be bound to, unless route or caller names others.
         revocation: whether the authorizers look up revocations for every token, cache them, or do not look them up.
         revocation_cache_seconds: how long they cache them, with ``cached``: the delay of a revocation.
@@ -93,6 +94,7 @@ class Config:
     rest_api: bool = False
     authorizer_cache_seconds: int = 0
     authorizer_identity_sources: tuple[str, ...] = IDENTITY_SOURCES
+    client_ids: tuple[str, ...] = ()
     audience: tuple[str, ...] = ()
     revocation: RevocationMode = "strict"
     revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
@@ -154,6 +156,7 @@ class Config:
             rest_api=_one_of(context, "rest_api", get_args(Switch), "false") == "true",
             authorizer_cache_seconds=(seconds := _cache_seconds(context)),
             authorizer_identity_sources=_identity_sources(context, seconds),
+            client_ids=_listed(context, "client_ids", "1example23456789,…"),
             audience=_audience(context),
             revocation=cast("RevocationMode", _one_of(context, "revocation", get_args(RevocationMode), "strict")),
             revocation_cache_seconds=_revocation_cache_seconds(context),

@@ -88,10 +88,10 @@ class VerifierStack(Stack):
 
 
 def _tokens(stateful: StatefulStack, config: Config) -> AcceptedTokens:
-    """Those of the app's pool; for a local stack, with the address of its keys."""
-    pool, clients = stateful.pool.user_pool, stateful.pool.clients
+    """Those of the app's pool and the policy's clients; for a local stack, with the address of its keys."""
+    pool, listed = stateful.pool.user_pool, config.client_ids
     if config.jwks_endpoint is None:
-        return AcceptedTokens(user_pools=[pool], clients=clients, audience=config.audience)
+        return AcceptedTokens(user_pools=[pool], client_ids=listed, audience=config.audience)
     issuer = f"https://cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{pool.user_pool_id}"
     keys = f"{config.jwks_endpoint}/{pool.user_pool_id}/.well-known/jwks.json"
-    return AcceptedTokens(issuers=[f"{issuer}={keys}"], clients=clients, audience=config.audience)
+    return AcceptedTokens(issuers=[f"{issuer}={keys}"], client_ids=listed, audience=config.audience)

@@ -29,13 +29,13 @@ class AcceptedTokens:
     Attributes:
         user_pools: pools whose tokens are accepted, in their own Regions.
         issuers: further issuers, each alone or as ``issuer=address of its keys``.
-        clients: app clients of the pools.
-        client_ids: ids of further app clients.
+        clients: app clients of the pools that are accepted without a row in the policy; those with a row always are.
+        client_ids: ids of further such clients, each alone or as ``id@id of its user pool``.
         audience: resources that access tokens may be bound to (``aud``), unless route or caller names others. Without
             any, only tokens that are bound to nothing are accepted.
 
     Raises:
-        PropsError: no issuer is named, no client, or a resource is no absolute address without a fragment.
+        PropsError: no issuer is named, or a resource is no absolute address without a fragment.
     """
 
     user_pools: Sequence[AnyUserPool] = ()
@@ -50,8 +50,6 @@ class AcceptedTokens:
                 raise PropsError(f"{name} is one text; give a list or a tuple of them.")
         if not self.user_pools and not self.issuers:
             raise PropsError("No token could be accepted: name user_pools, issuers, or both.")
-        if not self.clients and not self.client_ids:
-            raise PropsError("No token could be accepted: name clients, client_ids, or both.")
         for resource in self.audience:
             if not _RESOURCE.fullmatch(resource):
                 raise PropsError(
@@ -60,12 +58,10 @@ class AcceptedTokens:
 
     def environment(self) -> dict[str, str]:
         """The variables of a function that verifies tokens."""
-        found = {
-            variables.ISSUERS: ",".join([*map(_issuer, self.user_pools), *self.issuers]),
-            variables.CLIENT_IDS: ",".join(
-                [*(client.user_pool_client_id for client in self.clients), *self.client_ids]
-            ),
-        }
+        found = {variables.ISSUERS: ",".join([*map(_issuer, self.user_pools), *self.issuers])}
+        clients = [*(client.user_pool_client_id for client in self.clients), *self.client_ids]
+        if clients:
+            found[variables.CLIENT_IDS] = ",".join(clients)
         if self.audience:
             found[variables.AUDIENCE] = ",".join(self.audience)
         return found

@@ -57,7 +57,9 @@ def _refused_issuer(entry: str) -> str:
 
 
 def _refused_client_id(entry: str) -> str:
-    return _refusal(parse_client_ids, entry.replace(_UNKNOWN, _CLIENT_ID))
+    client_id, paired, pool_id = entry.partition("@")
+    known = client_id.replace(_UNKNOWN, _CLIENT_ID) + paired + pool_id.replace(_UNKNOWN, _POOL_ID)
+    return _refusal(parse_client_ids, known)
 
 
 def _refusal(read: Callable[[list[str]], object], entry: str) -> str:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from claimsmith.cli import completion, panels, requests
-from claimsmith.cli.preview import as_of_data, refused, show_as_of, show_outcome, show_problems
+from claimsmith.cli.preview import as_of_data, refused, show_as_of, show_outcome, show_problems, show_shadow
 from claimsmith.cli.requests import Options, asked
 from claimsmith.engine.explanation import Target
 from claimsmith.service.compare import item_differences
 from claimsmith.service.explain import Explanation, explain, read_situation
+from claimsmith.service.rollout import is_in_shadow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,10 +83,13 @@ def explain_command(  # noqa: PLR0913 - the options of a request
     request = asked(session, options)
     result = _explained(request, targets)
     other = None if compare is None else _explained(replace(request, version=compare), targets)
+    in_shadow = is_in_shadow(request.rows, request.request)
     if session.as_json:
-        session.out.print_json(json.dumps({**_data(result, other), **as_of_data(request.past)}))
+        answer = {**_data(result, other), "in_shadow": in_shadow, **as_of_data(request.past)}
+        session.out.print_json(json.dumps(answer))
     else:
         show_as_of(session, request.past)
+        show_shadow(session, in_shadow=in_shadow)
         _show(session, result)
         if other is not None:
             _show_differences(session, result, other)

@@ -21,6 +21,7 @@ from claimsmith.cli import (
     policy_tests,
     preview,
     replay,
+    rollout,
     tenants,
     users,
     verifier,
@@ -103,6 +104,7 @@ policy.register(app)
 plan.register(app)
 policy_tests.register(app)
 versions.register(app)
+rollout.register(app)
 preview.register(app)
 explain.register(app)
 who.register(app)

@@ -14,12 +14,14 @@ from claimsmith.cli import panels, plan_shown
 from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.policy import Variables, variables
 from claimsmith.cli.progress import progress
+from claimsmith.cli.rollout import notes
 from claimsmith.cli.session import Session
 from claimsmith.cli.terminal import say
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.service.draft import TooLargeError, read_draft
 from claimsmith.service.plan import Plan, plan
 from claimsmith.service.publish import Result, apply
+from claimsmith.service.rollout import rollout_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -178,7 +180,7 @@ def apply_command(  # noqa: PLR0913 - the options of the command
         )
     session.answer(
         {"result": outcome.result, "policy_version": outcome.version},
-        _MESSAGES[outcome.result].format(version=outcome.version),
+        "\n".join([_MESSAGES[outcome.result].format(version=outcome.version), *notes(rollout_of(session.rows))]),
     )
     if outcome.result is Result.WAITING:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 
+from claimsmith.cli import rollout
 from claimsmith.cli.shown import SIGNS, difference_text
 from claimsmith.engine.ways import ANY_OTHER_CLIENT
 from claimsmith.errors import Code
@@ -35,6 +36,7 @@ def data(plan: Plan, failed: list[str]) -> dict[str, Any]:
     return {
         "from": plan.before,
         "staged": plan.staged,
+        "rollout": rollout.data(plan.rollout),
         "digest": plan.digest,
         "changes": plan.changes,
         "differences": [each._asdict() for each in plan.differences],
@@ -131,6 +133,7 @@ def notes(plan: Plan) -> Iterator[str]:
         yield f"Sampled: the figures are those of the first {plan.sample:,} users of the table, not of all."
     if plan.staged is not None:
         yield f"Version {plan.staged} is staged; publishing ends that, so its subjects are compared with it."
+    yield from rollout.plain_notes(plan.rollout)
     if plan.unreadable:
         yield f"Of {_count(plan.unreadable, 'row')} that cannot be read, nothing is known at a sign-in either."
     if plan.strangers:

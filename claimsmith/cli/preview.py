@@ -17,6 +17,7 @@ from claimsmith.engine.decide import Refusal
 from claimsmith.errors import Code
 from claimsmith.service.compare import claim_differences
 from claimsmith.service.preview import Preview, preview
+from claimsmith.service.rollout import is_in_shadow
 from claimsmith.service.times import iso
 
 if TYPE_CHECKING:
@@ -69,10 +70,13 @@ def preview_command(  # noqa: PLR0913 - the options of a request
     request = asked(session, options)
     result = _previewed(request)
     other = None if compare is None else _previewed(replace(request, version=compare))
+    in_shadow = is_in_shadow(request.rows, request.request)
     if session.as_json:
-        session.out.print_json(json.dumps({**_data(result, other), **as_of_data(request.past)}))
+        answer = {**_data(result, other), "in_shadow": in_shadow, **as_of_data(request.past)}
+        session.out.print_json(json.dumps(answer))
     else:
         show_as_of(session, request.past)
+        show_shadow(session, in_shadow=in_shadow)
         _show(session, result)
         if other is not None:
             _show_differences(session, result, other)
@@ -147,6 +151,13 @@ def show_as_of(session: Session, past: AsOf | None) -> None:
     for gap in gaps:
         text = f"  not known: {gap.row}: {gap.why}" if gap.row else f"  not known: {gap.why}"
         session.out.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_shadow(session: Session, *, in_shadow: bool) -> None:
+    """Print that the policy does not reach the subject, if it does not."""
+    if in_shadow:
+        text = "[yellow]In shadow[/yellow]: this token is not issued; Cognito's own is. See claimsmith rollout."
+        session.out.print(text, highlight=False, soft_wrap=True)
 
 
 def show_outcome(session: Session, outcome: object, version: int) -> None:

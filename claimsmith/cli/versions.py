@@ -9,7 +9,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from claimsmith.cli import completion, panels, shown
+from claimsmith.cli import completion, panels, rollout, shown
+from claimsmith.cli.rollout import notes
 from claimsmith.cli.session import Session
 from claimsmith.cli.terminal import columns
 from claimsmith.engine.staging import MAX_VERSION
@@ -17,6 +18,7 @@ from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.service import versions as service
 from claimsmith.service.difference import difference
 from claimsmith.service.publish import Outcome, Result
+from claimsmith.service.rollout import rollout_of
 
 if TYPE_CHECKING:
     from claimsmith.engine.staging import Staging
@@ -203,7 +205,9 @@ def release(context: typer.Context) -> None:
 def _answer(session: Session, outcome: Outcome, refused: str, *, before: str = "") -> None:
     if outcome.result is Result.REFUSED:
         raise PolicyError(outcome.findings[0].code, refused, outcome.findings)
-    text = before + _MESSAGES[outcome.result].format(version=outcome.version)
+    text = "\n".join(
+        [before + _MESSAGES[outcome.result].format(version=outcome.version), *notes(rollout_of(session.rows))]
+    )
     session.answer({"result": outcome.result, "policy_version": outcome.version}, text)
     if outcome.result in (Result.WAITING, Result.HELD):
         raise typer.Exit(1)
@@ -243,6 +247,7 @@ def _status_lines(standing: PublishingStatus) -> list[str]:
         if pointer.problem is not None:
             text = f"The staging cannot be read: {pointer.problem.attribute} {pointer.problem.why}."
             lines.append(f"[red]{escape(text)}[/red]")
+        lines += notes(pointer.rollout)
         if pointer.hold:
             lines.append("[yellow]Publishing is on hold[/yellow] since a rollback; run claimsmith resume to end it.")
     if standing.manual and not (pointer is not None and pointer.hold):
@@ -268,6 +273,7 @@ def _standing_data(standing: PublishingStatus) -> dict[str, Any]:
         "in_force": pointer.version if pointer else None,
         "staged": _staged_data(pointer.staging) if pointer else None,
         "staging_problem": pointer.problem._asdict() if pointer and pointer.problem else None,
+        "rollout": rollout.data(pointer.rollout) if pointer else None,
         "hold": pointer.hold if pointer else False,
         "manual": standing.manual,
         "updated_by": pointer.updated_by if pointer else None,

@@ -11,8 +11,10 @@ import typer
 from claimsmith.cli import completion, panels, requests
 from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.progress import progress
+from claimsmith.cli.rollout import plain_notes
 from claimsmith.cli.terminal import one_line, say
 from claimsmith.engine.holding import Question
+from claimsmith.service.rollout import rollout_of
 from claimsmith.service.who import ANY_OTHER, Search
 
 if TYPE_CHECKING:
@@ -139,6 +141,8 @@ def _list(
         say(counts.summary(after is not None).removesuffix("\n"))
     for note in search.notes:
         say(f"Note: {note}.", err=True)
+    for note in plain_notes(rollout_of(session.rows)):
+        say(f"Note: {note}", err=True)
     if more:
         say(f"Stopped at {_count(counts.lines, 'line')}; there is more.", err=True)
         _go_on(search.cursor)

@@ -132,6 +132,25 @@ def parse(event: object) -> Request:
     )
 
 
+def subject(event: object) -> tuple[str | None, str]:
+    """Whom an event is about, and the user pool, as far as they can be read: of an event that ``parse`` refuses, too.
+
+    Returns:
+        The user's ``sub``, or the app client id of a machine; None if the event does not say. The pool's id; empty if
+        the event does not say.
+    """
+    root = event if isinstance(event, Mapping) else {}
+    pool = _first(root.get("userPoolId")) or ""
+    if root.get("triggerSource") == MACHINE_SOURCE:
+        where: tuple[str, ...] = ("callerContext", "clientId")
+    else:
+        where = ("request", "userAttributes", "sub")
+    found: object = root
+    for name in where:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, str) else None, pool
+
+
 def _first(value: object) -> str | None:
     """The preferred role: text or null in real events, a list in the page's samples; nothing is decided by it."""
     if isinstance(value, list) and value:

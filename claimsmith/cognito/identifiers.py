@@ -74,6 +74,16 @@ def pool_issuers(issuer: str) -> tuple[str, str] | None:
     )
 
 
+def is_pool_id(text: str) -> bool:
+    """Whether this can be the id of a user pool."""
+    return re.fullmatch(r"[a-z0-9-]+_[A-Za-z0-9]+", text) is not None
+
+
+def pool_of(issuer: str) -> str:
+    """The id of the user pool of an issuer; of an issuer that is none, what follows its last slash."""
+    return issuer.rpartition("/")[2]
+
+
 def is_of_another_region(issuer: str) -> bool:
     """Whether a pool's issuer names another region than the pool's id: right for a replica only."""
     found = re.fullmatch(_ISSUER, issuer)

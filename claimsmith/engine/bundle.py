@@ -109,6 +109,7 @@ class Client(NamedTuple):
 
     Attributes:
         scopes_allowed: the ceiling; None is no limit, empty is nothing.
+        user_pool: the id of the pool that it belongs to; None if the policy does not say. For verifiers.
     """
 
     name: str | None = None
@@ -119,6 +120,7 @@ class Client(NamedTuple):
     scope_mode: ScopeMode | None = None
     audience: bool = False
     claims: Claims = NO_CLAIMS
+    user_pool: str | None = None
 
 
 class Rule(NamedTuple):

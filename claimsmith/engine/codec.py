@@ -202,6 +202,7 @@ class _Reader:
             scope_mode=client.get("scope_mode"),
             audience=client.get("audience", False),
             claims=self.claims(row, client),
+            user_pool=client.get("user_pool"),
         )
 
     def rule(self, rule: Mapping[str, Any], when: Test | None) -> Rule:

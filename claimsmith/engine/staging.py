@@ -40,7 +40,19 @@ class Staging(NamedTuple):
 
     def serves(self, subject: str) -> bool:
         """Whether this subject's tokens are made by the candidate."""
-        return subject in self.subjects or bucket(subject) < self.percent
+        return is_served(subject, self.percent, self.subjects)
+
+
+class Wrong(NamedTuple):
+    """An attribute that cannot be read, and why."""
+
+    attribute: str
+    why: str
+
+
+def is_served(subject: str, percent: int, subjects: frozenset[str]) -> bool:
+    """Whether a subject is among these, or in this percentage of all."""
+    return subject in subjects or bucket(subject) < percent
 
 
 def bucket(subject: str) -> int:
@@ -61,20 +73,27 @@ def read_staging(row: Mapping[str, Any]) -> Staging | Problem | None:
     given = {name: row[name] for name in _ATTRIBUTES if name in row}
     if not given:
         return None
-    candidate, percent = given.get("candidate"), given.get("percent", 0)
-    subjects = given.get("subjects", [])
+    candidate = given.get("candidate")
     if not _is_number(candidate, 1, MAX_VERSION):
-        return _problem("candidate", "is not the number of a version")
+        return _problem(Wrong("candidate", "is not the number of a version"))
+    share = read_share(given)
+    return _problem(share) if isinstance(share, Wrong) else Staging(candidate, *share)
+
+
+def read_share(given: Mapping[str, Any]) -> tuple[int, frozenset[str]] | Wrong:
+    """``percent`` and ``subjects``: a part of all subjects."""
+    percent, subjects = given.get("percent", 0), given.get("subjects", [])
     if not _is_number(percent, 0, _ALL):
-        return _problem("percent", "is not a whole number from 0 to 100")
+        return Wrong("percent", "is not a whole number from 0 to 100")
     if not isinstance(subjects, list | frozenset) or not all(isinstance(subject, str) for subject in subjects):
-        return _problem("subjects", "is not a list of strings")
-    return Staging(candidate, percent, frozenset(subjects))
+        return Wrong("subjects", "is not a list of strings")
+    return percent, frozenset(subjects)
 
 
 def _is_number(value: object, least: int, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-def _problem(attribute: str, why: str) -> Problem:
-    return Problem(f"{table.BUNDLE} {table.CURRENT}", attribute, f"{why}; nobody is served by a staged version")
+def _problem(wrong: Wrong) -> Problem:
+    row = f"{table.BUNDLE} {table.CURRENT}"
+    return Problem(row, wrong.attribute, f"{wrong.why}; nobody is served by a staged version")

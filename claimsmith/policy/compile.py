@@ -72,7 +72,7 @@ def _client(client: Client) -> dict[str, Any]:
         compiled["scopes_allowed"] = _sorted(client.scopes_allowed)
     if client.audience:
         compiled["audience"] = True
-    for name in ("name", "tenant", "scope_mode"):
+    for name in ("name", "tenant", "scope_mode", "user_pool"):
         if (value := getattr(client, name)) is not None:
             compiled[name] = value
     for name in ("roles", "suppress_scopes"):

@@ -188,6 +188,9 @@ class Client(ClaimsRow):
     suppress_scopes: Names = Field(default_factory=list, description="Scopes to remove from its tokens.")
     scope_mode: ScopeMode | None = Field(default=None, description="Overrides scope_mode of the settings.")
     audience: bool = Field(default=False, description="Whether access tokens get the client id as aud.")
+    user_pool: Text = Field(
+        default=None, description="The id of its user pool; verifiers accept its tokens from this pool only."
+    )
 
 
 class Rule(ClaimsRow):

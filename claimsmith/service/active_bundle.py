@@ -62,12 +62,18 @@ class ActiveBundle:
         self._rows = rows
         self._monotonic = monotonic
         self._read: _Read | None = None
+        self._pointer: Pointer | None = None
         self._candidate: _Candidate | None = None
 
     @property
     def cached(self) -> Bundle | None:
         """The active bundle as it was last read, whatever its age."""
         return self._read.bundle if self._read is not None else None
+
+    @property
+    def pointer(self) -> Pointer | None:
+        """The pointer as it was last read, whatever its age, even if the bundle that it names cannot be read."""
+        return self._pointer
 
     @property
     def version_claims(self) -> tuple[str, ...] | None:
@@ -148,6 +154,7 @@ class ActiveBundle:
         pointer = bundles.pointer(self._rows)
         if pointer is None:
             raise BundleError("No policy has been published.", Code.NO_BUNDLE)
+        self._pointer = pointer
         bundle = self._cached(pointer)
         if bundle is None:
             staging = pointer.staging
@@ -207,8 +214,7 @@ def _candidate_for(pointer: Pointer, subject: str) -> int | None:
 
 
 def _serving_active(last: _Read) -> Serving:
-    problem = last.pointer.problem
-    return Serving(last.bundle, () if problem is None else (problem,))
+    return Serving(last.bundle, last.pointer.problems)
 
 
 def _serving_staged(last: _Read, candidate: _Candidate) -> Serving:

@@ -1,7 +1,7 @@
 """Checks tokens for the authorizer and for introspection, against the table and the policy in force.
 
-The policy defines what each route requires; the policy version that issued a token determines the names of its tenant
-and roles claims.
+The policy defines what each route requires and which app clients are accepted; the policy version that issued a token
+determines the names of its tenant and roles claims.
 
 Every response has a deadline, for the same reason as a sign-in (``service.deadline``): a function that Lambda times out
 reports no code. Reads that a response can do without (``CLAIMSMITH_REVOCATION_ON_FAILURE``) have an earlier deadline.
@@ -10,11 +10,12 @@ reports no code. Reads that a response can do without (``CLAIMSMITH_REVOCATION_O
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from claimsmith.environment import AUDIENCE
 from claimsmith.errors import StoreError
 from claimsmith.service.active_bundle import ActiveBundle
+from claimsmith.service.clients import accepted_clients, any_client
 from claimsmith.service.deadline import DeadlineError, DeadlineExecutor
 from claimsmith.service.grants import StoredGrants
 from claimsmith.service.token_names import TokenNames
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from claimsmith.errors import ClaimsmithError
     from claimsmith.store.reads import ReadableTable
     from claimsmith.verifier import Revocations, authorizer, introspection
-    from claimsmith.verifier.checks import Unchecked
+    from claimsmith.verifier.checks import ClientIds, Unchecked
 
 T = TypeVar("T")
 
@@ -66,6 +67,14 @@ class Reports:
 _NO_REPORTS: Final = Reports()
 
 
+class _Checks(NamedTuple):
+    """The checks under one policy."""
+
+    bundle: Bundle
+    authorizer: Authorizer
+    introspection: Introspection
+
+
 class TokenChecks:
     """Handles authorizer and introspection events. Thread-safe, for up to sixteen events at once.
 
@@ -92,6 +101,7 @@ class TokenChecks:
         self._active = ActiveBundle(rows)
         self._grants = StoredGrants(rows, self._active)
         self._names = TokenNames(rows, self._active)
+        self._last: _Checks | None = None
 
     def authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         """Handle an API Gateway authorizer event.
@@ -111,22 +121,39 @@ class TokenChecks:
         return self._executor.submit(lambda: self._introspect(event)).result(ANSWER_SECONDS)
 
     def _authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
-        bundle = self._bundle()
-        settings = self._environment
-        verifier = self._verifier(bundle, settings.client_ids, self._revocations)
-        routes = tuple(bundle.routes.values())
-        return Authorizer(
-            verifier, lambda: routes, response=settings.authorizer_response, cached_by=settings.authorizer_cached_by
-        ).authorize(event)
+        return self._checks(self._bundle()).authorizer.authorize(event)
 
     def _introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
-        bundle = self._active.get()
-        tokens = self._verifier(bundle, self._environment.client_ids, ANY)
-        # Any client of the pool may call; its row decides.
-        callers = self._verifier(bundle, ANY, self._revocations)
-        return Introspection(
-            tokens, callers, self._resources, revocations=self._revocations, grants=self._grants
-        ).answer(event)
+        return self._checks(self._active.get()).introspection.answer(event)
+
+    def _checks(self, bundle: Bundle) -> _Checks:
+        """The checks under this policy; the last ones are cached, because a policy may have many clients."""
+        checks = self._last
+        if checks is None or checks.bundle is not bundle:
+            self._last = checks = self._made(bundle)
+        return checks
+
+    def _made(self, bundle: Bundle) -> _Checks:
+        settings = self._environment
+        routes = tuple(bundle.routes.values())
+        clients = accepted_clients(bundle, settings.client_ids, (issuer for issuer, _ in settings.issuers))
+        return _Checks(
+            bundle,
+            Authorizer(
+                self._verifier(bundle, clients, self._revocations),
+                lambda: routes,
+                response=settings.authorizer_response,
+                cached_by=settings.authorizer_cached_by,
+            ),
+            Introspection(
+                self._verifier(bundle, clients, ANY),
+                # Any client of a pool may call; its row decides.
+                self._verifier(bundle, any_client(clients), self._revocations),
+                self._resources,
+                revocations=self._revocations,
+                grants=self._grants,
+            ),
+        )
 
     def _bundle(self) -> Bundle:
         """The active policy; the last known one if the table is unavailable and the environment allows that.
@@ -146,10 +173,7 @@ class TokenChecks:
             self._reports.unchecked(error)
             return cached
 
-    def _verifier(
-        self, bundle: Bundle, client_ids: tuple[str, ...] | Unchecked, revocations: Revocations | Unchecked
-    ) -> Verifier:
-        """A verifier for one request; it is little more than its key source, so there is nothing worth caching."""
+    def _verifier(self, bundle: Bundle, client_ids: ClientIds, revocations: Revocations | Unchecked) -> Verifier:
         return Verifier(
             issuers=self._keys,
             client_ids=client_ids,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from claimsmith.cognito.identifiers import pool_of
 from claimsmith.engine.facts import MACHINE, Facts, Tenant, read_tenant
 from claimsmith.service.users import tenants_of, user_facts
 from claimsmith.store import directory
-from claimsmith.verifier.freshness import freshness, request_of
+from claimsmith.verifier.freshness import freshness, is_plain, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +36,10 @@ class StoredGrants:
         self._active = active
         self._clock = clock
 
-    def of(self, claims: Claims) -> tuple[Bundle, Facts]:
+    def of(self, claims: Claims) -> tuple[Bundle, Facts] | None:
         """The bundle that serves the token's subject, staged or active, and the facts.
+
+        None if the token is Cognito's own and the policy does not reach its subject.
 
         Raises:
             BundleError: there is no usable bundle.
@@ -44,6 +47,8 @@ class StoredGrants:
         """
         began = self._active.now()
         bundle = self._active.serve(claims.sub).bundle
+        if self._is_in_shadow(claims):
+            return None
         now = int(self._clock())
         machine = claims.username is None and claims.sub == claims.client_id
         user = MACHINE if machine else user_facts(self._rows, claims.sub, now)
@@ -51,10 +56,17 @@ class StoredGrants:
         if claims.policy_version == bundle.version or not freshness(bundle, facts, claims).stale:
             return bundle, facts
         newest = self._active.serve(claims.sub, since=began).bundle
+        if self._is_in_shadow(claims):
+            return None
         if newest is not bundle:
             # The newer bundle may pin the client to another tenant.
             facts = self._facts(newest, user, claims, now)
         return newest, facts
+
+    def _is_in_shadow(self, claims: Claims) -> bool:
+        pointer = self._active.pointer
+        rollout = None if pointer is None else pointer.rollout
+        return rollout is not None and is_plain(claims) and not rollout.reaches(claims.sub, pool_of(claims.issuer))
 
     def _facts(self, bundle: Bundle, user: UserFacts, claims: Claims, now: int) -> Facts:
         """The facts with the token's tenant; without one, with the tenants from which a new token's would be chosen."""

@@ -51,6 +51,20 @@ class Issued(NamedTuple):
     degraded: Code | None = None
 
 
+class Untouched(NamedTuple):
+    """An event that is answered as it came, as if there were no trigger.
+
+    Attributes:
+        event: as it came, for Cognito.
+        outcome: what would have happened: the tokens, or the error that would have been raised.
+        in_shadow: the policy does not reach the subject yet; False if it may, but could not be read.
+    """
+
+    event: Any
+    outcome: Issued | Exception
+    in_shadow: bool
+
+
 class Issuer:
     """Decides tokens from a table. Thread-safe; caches bundles and tenants, never users."""
 
@@ -68,7 +82,7 @@ class Issuer:
 
         Args:
             rows: the table.
-            on_failure: what to do if the facts cannot be read: ``deny`` refuses; ``unenriched`` issues a marked token.
+            on_failure: what to do if the facts cannot be read (``TriggerEnvironment``).
             clock: epoch seconds.
             monotonic: seconds that never go back; measures the age of cached values.
             read_seconds: limit for all reads of one sign-in.
@@ -105,8 +119,36 @@ class Issuer:
 
         return wait
 
+    def answer(self, event: object) -> Issued | Untouched:
+        """Handle one event, as far as the policy reaches its subject.
+
+        Of a subject that it does not reach yet, tokens stay as they are, whatever happens, even a bug.
+
+        Args:
+            event: the event as Lambda passes it.
+
+        Raises:
+            SignInRefusedError: no token; the text is safe for the user.
+            Exception: a bug.
+        """
+        try:
+            outcome: Issued | Exception = self.issue(event)
+        except Exception as error:  # noqa: BLE001 - raised again where it may be
+            outcome = error
+        pointer = self._active.pointer
+        rollout = pointer.rollout if pointer is not None else None
+        if rollout is not None and not rollout.reaches(*cognito_event.subject(event)):
+            return Untouched(event, outcome, in_shadow=True)
+        if isinstance(outcome, Issued):
+            return outcome
+        # A process that has never read the pointer does not know whom the policy reaches, so nothing may refuse.
+        unread = isinstance(outcome, UnreadError) or pointer is None
+        if self._on_failure == "unchanged" and unread:
+            return Untouched(event, outcome, in_shadow=False)
+        raise outcome
+
     def issue(self, event: object) -> Issued:
-        """Handle one event.
+        """Handle one event by the policy, as if it reached everybody.
 
         Args:
             event: the event as Lambda passes it.
@@ -120,8 +162,8 @@ class Issuer:
             bundle, facts = self._executor.submit(lambda: self.read(request)).result(self._read_seconds)
         except (StoreError, BundleError, DeadlineError) as error:
             failure = Code.STORE_UNAVAILABLE if isinstance(error, StoreError) else error.code
-            if self._on_failure == "deny":
-                raise SignInRefusedError(failure) from error
+            if self._on_failure != "unenriched":
+                raise UnreadError(failure) from error
             cached = self._active.cached
             version = cached.version if cached else None
             decision: Decision | Refusal = degraded(cached, request, failure)
@@ -189,6 +231,10 @@ class Issuer:
                 if len(self._tenants) >= _MAX_CACHED_TENANTS:
                     self._tenants.clear()
                 self._tenants[tenant.id] = (tenant, read_at)
+
+
+class UnreadError(SignInRefusedError):
+    """The policy or the facts could not be read."""
 
 
 class RefusedError(SignInRefusedError):

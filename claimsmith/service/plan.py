@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.facts import Facts
+    from claimsmith.engine.rollout import Rollout
     from claimsmith.engine.ways import Ways
     from claimsmith.policy import Draft
     from claimsmith.service.everyone import Person
@@ -131,6 +132,7 @@ class Plan:
         unreadable: rows that cannot be read.
         strangers: users with rows who are not in the pool.
         unknown: what could not be taken into account, in words.
+        rollout: how far policies are rolled out, which publishing does not change; None if they reach everybody.
     """
 
     before: int | None
@@ -151,6 +153,7 @@ class Plan:
     unreadable: int = 0
     strangers: int = 0
     unknown: list[str] = field(default_factory=list)
+    rollout: Rollout | None = None
 
     @property
     def changes(self) -> bool:
@@ -224,6 +227,7 @@ def plan(
         staging.candidate if staging else None,
         digest,
         list(differences(_of_rows(in_force), _of_rows(document))),
+        rollout=pointer.rollout if pointer is not None else None,
     )
     if not _may_differ(old, document):
         return result

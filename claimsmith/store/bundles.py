@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
 from claimsmith.engine.codec import BundleError, decode
 from claimsmith.engine.facts import Problem
+from claimsmith.engine.rollout import ROLLOUT, Rollout, read_rollout
 from claimsmith.engine.staging import MAX_VERSION, Staging, read_staging
 from claimsmith.errors import Code, OperationError
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 _MAX_REVISION: Final = 9_999_999_999
+
+#: Moves of the pointer that are looked at for changes of the rollout.
+_LOOKED_BACK: Final = 3_000
 
 _VERSION_SK: Final = re.compile(rf"{re.escape(table.VERSION)}([0-9]{{8}})")
 
@@ -38,6 +43,8 @@ class Pointer(NamedTuple):
         updated_by: who moved the pointer last, if the row says so; likewise ``updated_at``, in epoch seconds.
         version_claims: the claims in which tokens carry their version, if the names of ``tenant_id`` or ``roles``
             differ between versions; empty if they do not; None if an earlier release wrote the row.
+        rollout: how far the policy is rolled out; None if it reaches everybody.
+        stored_rollout: that attribute as it is in the row, which every move keeps, even if it cannot be read.
     """
 
     version: int
@@ -49,6 +56,14 @@ class Pointer(NamedTuple):
     updated_by: str | None = None
     updated_at: int | None = None
     version_claims: tuple[str, ...] | None = None
+    rollout: Rollout | None = None
+    stored_rollout: Any = None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What of the row cannot be read."""
+        found = (self.problem, self.rollout.problem if self.rollout is not None else None)
+        return tuple(problem for problem in found if problem is not None)
 
 
 class Version(NamedTuple):
@@ -70,7 +85,7 @@ def pointer(rows: ReadableTable) -> Pointer | None:
     """The pointer; None before the first version is published.
 
     Raises:
-        BundleError: the row cannot be read. An unreadable staging is not an error; see ``Pointer.problem``.
+        BundleError: the row cannot be read. An unreadable staging or rollout is not an error; see ``Pointer.problems``.
         StoreError: DynamoDB is unavailable.
     """
     row = rows.get(table.BUNDLE, table.CURRENT)
@@ -91,6 +106,8 @@ def pointer(rows: ReadableTable) -> Pointer | None:
         _text(row, "updated_by"),
         _seconds(row, "updated_at"),
         _texts(row, "version_claims"),
+        read_rollout(row),
+        row.get(ROLLOUT),
     )
 
 
@@ -234,7 +251,7 @@ def move(
     staging: Staging | None = None,
     version_claims: tuple[str, ...] | None = None,
 ) -> Pointer:
-    """Move the pointer, provided that nobody has moved it since ``last`` was read.
+    """Move the pointer, provided that nobody has moved it since ``last`` was read. The rollout stays as it is.
 
     Args:
         rows: the table.
@@ -249,13 +266,44 @@ def move(
     Raises:
         ConditionError: somebody else has moved it.
     """
+    base = last if last is not None else Pointer(version.number, version.digest, 0, hold)
+    moved = base._replace(
+        version=version.number,
+        digest=version.digest,
+        hold=hold,
+        staging=staging,
+        problem=None,
+        updated_by=by,
+        updated_at=at,
+        version_claims=base.version_claims if version_claims is None else version_claims,
+    )
+    return _put(rows, moved, last)
+
+
+def roll_out(rows: Table, rollout: Rollout | None, last: Pointer, *, by: str, at: int) -> Pointer:
+    """Change how far the policy is rolled out, and nothing else, under the condition of ``move``.
+
+    Args:
+        rows: the table.
+        rollout: None for everybody.
+        last: the pointer as it was read.
+        by: who changes it.
+        at: epoch seconds.
+
+    Raises:
+        ConditionError: somebody else has moved the pointer.
+    """
+    stored = None if rollout is None else rollout.row()
+    moved = last._replace(rollout=rollout, stored_rollout=stored, updated_by=by, updated_at=at)
+    return _put(rows, moved, last)
+
+
+def _put(rows: Table, moved: Pointer, last: Pointer | None) -> Pointer:
+    """Write the pointer, with the next revision, if it is still the last one."""
     if last is not None:
         # Before it is replaced, so that a process that is killed in between loses nothing; what it was never changes.
         rows.put(_pointer_row(table.past_sk(last.revision), last))
-    revision = last.revision + 1 if last else 1
-    if version_claims is None and last is not None:
-        version_claims = last.version_claims
-    moved = Pointer(version.number, version.digest, revision, hold, staging, None, by, at, version_claims)
+    moved = moved._replace(revision=moved.revision + 1)
     rows.put(
         _pointer_row(table.CURRENT, moved),
         condition="revision = :revision" if last else "attribute_not_exists(pk)",
@@ -280,7 +328,34 @@ def _pointer_row(sk: str, pointer: Pointer) -> dict[str, Any]:
         row |= {"candidate": staging.candidate, "percent": staging.percent, "subjects": sorted(staging.subjects)}
     if pointer.version_claims is not None:
         row["version_claims"] = list(pointer.version_claims)
+    if pointer.stored_rollout is not None:
+        row[ROLLOUT] = pointer.stored_rollout
     return row
+
+
+class RolloutChange(NamedTuple):
+    """The rollout as somebody set it; None for everybody."""
+
+    rollout: Rollout | None
+    by: str | None
+    at: int | None
+
+
+def rollout_changes(rows: Table, *, limit: int) -> list[RolloutChange]:
+    """The latest changes of the rollout, newest first, as far as the last ``_LOOKED_BACK`` moves show them.
+
+    Raises:
+        StoreError: DynamoDB is unavailable.
+    """
+    found: list[RolloutChange] = []
+    later: Row | None = None
+    for row in islice(_pointer_rows(rows), _LOOKED_BACK):
+        if later is not None and later.get(ROLLOUT) != row.get(ROLLOUT):
+            found.append(RolloutChange(read_rollout(later), _text(later, "updated_by"), _seconds(later, "updated_at")))
+        if len(found) == limit:
+            break
+        later = row
+    return found
 
 
 class PastPointer(NamedTuple):

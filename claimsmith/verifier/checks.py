@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 from claimsmith.cognito.identifiers import check_client_id
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.claims import CLAIM_NAMES
+from claimsmith.verifier.issuers import equivalents
 
 if TYPE_CHECKING:
     from claimsmith.verifier.claims import Claims
@@ -35,6 +36,9 @@ ANY: Final = Unchecked.ANY
 
 #: Several names. Not a plain string, which would be a collection of its letters.
 Names: TypeAlias = "list[str] | tuple[str, ...] | set[str] | frozenset[str]"
+
+#: App clients: the same of every issuer, or those of each issuer, which then stand for no other.
+ClientIds: TypeAlias = "Names | Unchecked | Mapping[str, Names | Unchecked]"
 
 TokenUse: TypeAlias = Literal["access", "id"]
 
@@ -61,6 +65,18 @@ def names(value: object, argument: str) -> frozenset[str] | Unchecked:
     if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in value):
         raise ConfigurationError(f"{argument} must be several names, or ANY.")
     return frozenset(value)
+
+
+def _client_names(value: object) -> frozenset[str] | Unchecked:
+    """App clients as a set, or ``ANY`` unchanged.
+
+    Raises:
+        ConfigurationError: it is neither, or one can be no app client.
+    """
+    given = names(value, "client_ids")
+    for client_id in () if given is ANY else given:
+        check_client_id(client_id)
+    return given
 
 
 def resources(value: object, argument: str) -> frozenset[str] | Unchecked:
@@ -160,28 +176,32 @@ def _is_list_of_strings(value: object) -> bool:
 class ClaimChecks:
     """The checks that apply to every token."""
 
-    __slots__ = ("_client_ids", "_leeway", "_token_uses")
+    __slots__ = ("_by_issuer", "_client_ids", "_leeway", "_token_uses")
 
     def __init__(
         self,
         *,
-        client_ids: Names | Unchecked,
+        client_ids: ClientIds,
         token_use: TokenUse | Unchecked,
         leeway: float,
     ) -> None:
         """Choose the checks.
 
         Args:
-            client_ids: the app clients whose tokens are accepted.
+            client_ids: the app clients whose tokens are accepted; by issuer, if an issuer has clients of its own.
             token_use: the kind of token that is accepted.
             leeway: seconds by which the issuer's clock may be ahead of this one's, ``MAX_LEEWAY`` at most.
 
         Raises:
             ConfigurationError: an argument is invalid.
         """
-        self._client_ids = names(client_ids, "client_ids")
-        for client_id in () if self._client_ids is ANY else self._client_ids:
-            check_client_id(client_id)
+        self._client_ids: frozenset[str] | Unchecked = frozenset()
+        self._by_issuer: dict[str, frozenset[str] | Unchecked] | None = None
+        if isinstance(client_ids, Mapping):
+            by_issuer = {issuer: _client_names(given) for issuer, given in client_ids.items()}
+            self._by_issuer = {name: by_issuer[issuer] for issuer in by_issuer for name in equivalents(issuer)}
+        else:
+            self._client_ids = _client_names(client_ids)
         if token_use not in ("access", "id", ANY):
             raise ConfigurationError("token_use must be 'access', 'id', or ANY.")
         self._token_uses: tuple[object, ...] = ("access", "id") if token_use is ANY else (token_use,)
@@ -213,7 +233,8 @@ class ClaimChecks:
             raise _refused(Code.WRONG_TOKEN_USE)
         # An ID token is meant for its client, an access token was given to it; Cognito's aud is a single string.
         client = get("aud" if use == "id" else "client_id")
-        if type(client) is not str or (self._client_ids is not ANY and client not in self._client_ids):
+        accepted = self._client_ids if self._by_issuer is None else self._by_issuer.get(claims["iss"], frozenset())
+        if type(client) is not str or (accepted is not ANY and client not in accepted):
             raise _refused(Code.WRONG_CLIENT)
 
     def _well_formed(self, claims: Mapping[str, Any]) -> bool:  # noqa: C901, PLR0911 - flat: the cost is in the calls

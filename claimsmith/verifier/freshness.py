@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, Request
+from claimsmith.cognito.identifiers import pool_of
 from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine import claims as engine_claims
@@ -47,7 +48,7 @@ _NONE: Final[frozenset[str]] = frozenset()
 class Grants(Protocol):
     """The store of the policy and the directory."""
 
-    def of(self, claims: Claims, /) -> tuple[Bundle, Facts]:
+    def of(self, claims: Claims, /) -> tuple[Bundle, Facts] | None:
         """The bundle for the token's subject, and the current facts.
 
         Args:
@@ -55,7 +56,8 @@ class Grants(Protocol):
 
         Returns:
             The facts have the user's rows (of a machine ``MACHINE``), and the rows of the tenants that
-            ``tenancy.tenants_to_load`` names for ``request_of`` the token.
+            ``tenancy.tenants_to_load`` names for ``request_of`` the token. None if the policy neither made this token
+            nor would make a new one: then that would be the same.
 
         Raises:
             ClaimsmithError: a row or the bundle cannot be read.
@@ -105,6 +107,12 @@ def freshness(bundle: Bundle, facts: Facts, claims: Claims) -> Freshness:
     return token.unfilled(stale=comparison.loses(frozenset(bundle.roles), given))
 
 
+def is_plain(claims: Claims) -> bool:
+    """Whether an access token has nothing that only a policy puts into it."""
+    marked = claims.policy_version is not None or claims.tenant_id is not None or bool(claims.roles)
+    return not marked and DEGRADED_CLAIM not in claims and SHED_CLAIM not in claims
+
+
 def _compare(bundle: Bundle, facts: Facts, token: _Token, request: Request) -> Freshness:
     """Compare a token with what this request, of the same subject and client, would get."""
     choice = tenancy.choose(bundle, facts.user, facts.tenants, request)
@@ -148,7 +156,7 @@ class _Token:
             groups=claims.groups,
             scopes=claims.scopes,
             metadata={} if self.tenant_id is None else {TENANT_HINT: self.tenant_id},
-            pool_id=claims.issuer.rpartition("/")[2],
+            pool_id=pool_of(claims.issuer),
         )
 
     def unfilled(self, *, stale: bool) -> Freshness:

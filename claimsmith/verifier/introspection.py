@@ -16,14 +16,14 @@ from claimsmith.errors import ClaimsmithError, Code, VerificationError
 from claimsmith.verifier.callers import UNKNOWN, Callers, RefusedError, malformed
 from claimsmith.verifier.checks import ANY
 from claimsmith.verifier.encoding import base64
-from claimsmith.verifier.freshness import freshness
+from claimsmith.verifier.freshness import Freshness, freshness
 from claimsmith.verifier.revocation import check_revocation
 
 if TYPE_CHECKING:
     from claimsmith.verifier.callers import Caller, ProtectedResources
     from claimsmith.verifier.checks import Unchecked
     from claimsmith.verifier.claims import Claims
-    from claimsmith.verifier.freshness import Freshness, Grants
+    from claimsmith.verifier.freshness import Grants
     from claimsmith.verifier.revocation import Revocations
     from claimsmith.verifier.verifier import Verifier
 
@@ -108,7 +108,7 @@ class Introspection:
             caller.check(claims, self._audience)
             if self._revocations is not ANY:
                 check_revocation(claims, self._revocations)
-            now = None if self._grants is ANY else freshness(*self._grants.of(claims), claims)
+            now = None if self._grants is ANY else _freshness(self._grants, claims)
         except RefusedError as refused:
             response = _response(refused.status, {"error": refused.error}, refused.headers)
             code, caller = refused.code, refused.caller or caller
@@ -120,6 +120,11 @@ class Introspection:
         else:
             response = _response(200, _active(claims, now))
         return _answer(response, code, caller)
+
+
+def _freshness(grants: Grants, claims: Claims) -> Freshness:
+    granted = grants.of(claims)
+    return Freshness(stale=False, roles=claims.roles) if granted is None else freshness(*granted, claims)
 
 
 def _answer(response: dict[str, Any], code: Code | None, caller: Caller | None) -> Answer:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, TypeAlias
 
-    from claimsmith.verifier.checks import Names, TokenUse, Unchecked
+    from claimsmith.verifier.checks import ClientIds, Names, TokenUse, Unchecked
     from claimsmith.verifier.issuers import Issuers
     from claimsmith.verifier.revocation import Revocations
 
@@ -41,7 +41,7 @@ class Verifier:
         self,
         *,
         issuers: Issuers | KeySource,
-        client_ids: Names | Unchecked,
+        client_ids: ClientIds,
         token_use: TokenUse | Unchecked,
         revocations: Revocations | Unchecked,
         audience: Names | Unchecked = (),
@@ -55,7 +55,8 @@ class Verifier:
         Args:
             issuers: the allow-list, or a source of keys, which several verifiers may share. Not ``ANY``: without an
                 issuer there are no keys.
-            client_ids: the app clients whose tokens are accepted, or ``ANY``.
+            client_ids: the app clients whose tokens are accepted, or ``ANY``. With several issuers, better a map from
+                each issuer to its clients: then a token of one issuer is never accepted for a client of another.
             token_use: ``access`` or ``id``, or ``ANY`` for both.
             revocations: the store of revocations, or ``ANY`` to accept revoked tokens until they expire.
             audience: the resources that this verifier serves, as in ``aud`` (RFC 8707), or ``ANY``. An access token

@@ -1,6 +1,7 @@
 """The pre token generation trigger: ``lambdas.pre_token.handler.handler``.
 
-A refusal raises an error, whose text Cognito shows to the user. The function never fails with any other error.
+A refusal raises an error, whose text Cognito shows to the user. The function never fails with any other error. What the
+policy does not reach yet (``engine.rollout``) is answered as it came, whatever happens.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import gc
 # Garbage collection during imports finds nothing and takes a tenth of a cold start.
 gc.disable()
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from claimsmith.cognito.effect import effect
 from claimsmith.environment import TriggerEnvironment
 from claimsmith.errors import Code, EventError, SignInRefusedError
-from claimsmith.service.issue import WARM_SECONDS, Issuer, RefusedError
+from claimsmith.service.issue import WARM_SECONDS, Issued, Issuer, RefusedError, Untouched
 from lambdas.rows import open_table
 
 _environment: Final = TriggerEnvironment.read()
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from claimsmith.engine.facts import Problem
-    from claimsmith.service.issue import Issued
 
 if _opened.why is not None:
     logger.info("botocore reads the table", extra={"why": _opened.why})
@@ -49,6 +51,9 @@ _FAILURES: Final = frozenset(
     }
 )
 
+#: Names of one kind that a line of the log has at most.
+_LOGGED: Final = 50
+
 gc.freeze()
 gc.enable()
 
@@ -60,8 +65,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         SignInRefusedError: no token; the text ends with a code from ``docs/reference/codes.md``.
     """
     try:
-        issued = _issuer.issue(event)
-        _log_issued(issued)
+        issued = _issuer.answer(event)
+        if isinstance(issued, Untouched):
+            with suppress(Exception):  # a report that fails must not refuse a sign-in
+                _log_untouched(issued)
+        else:
+            _log_issued(issued)
     except SignInRefusedError as refused:
         _log_refused(refused)
         raise
@@ -70,8 +79,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         count("Failed")
         raise SignInRefusedError(Code.INTERNAL) from None
     finally:
-        metrics.flush_metrics()
-    return issued.event
+        with suppress(Exception):
+            metrics.flush_metrics()
+    answer: dict[str, Any] = issued.event
+    return answer
 
 
 def _log_issued(issued: Issued) -> None:
@@ -91,7 +102,52 @@ def _log_issued(issued: Issued) -> None:
     _log_problems(issued.decision.problems)
 
 
+def _log_untouched(untouched: Untouched) -> None:
+    """Log what would have happened, by name, in one line."""
+    outcome = untouched.outcome
+    if untouched.in_shadow:
+        count("Shadowed")
+    if isinstance(outcome, Issued):
+        _log_shadow(outcome)
+    elif isinstance(outcome, RefusedError):
+        logger.warning("sign-in left as it is; the policy would refuse it", extra=_refusal(outcome))
+        count("ShadowRefused")
+        _log_problems(outcome.refusal.problems)
+    else:
+        fields = _refusal(outcome) if isinstance(outcome, SignInRefusedError) else describe_bug(outcome)
+        logger.error("sign-in left as it is; there is no decision", extra={"code": Code.INTERNAL, **fields})
+        count("ShadowFailed" if untouched.in_shadow else "Degraded")
+
+
+def _log_shadow(issued: Issued) -> None:
+    would = effect(issued.request, issued.decision.changes)
+    found = {name: names for name, names in would._asdict().items() if names}
+    fields = {
+        "source": issued.request.source,
+        "client_id": issued.request.client_id,
+        "policy_version": issued.version,
+        "would": {name: names[:_LOGGED] for name, names in found.items()},
+        "would_count": {name: len(names) for name, names in found.items()},
+    }
+    if issued.degraded is None:
+        logger.info("sign-in left as it is", extra=fields)
+        count("ShadowChanged", int(bool(found)))
+        count("ShadowTakesAway", int(would.takes_away))
+    else:
+        logger.error("sign-in left as it is; there is no decision", extra={**fields, "code": issued.degraded})
+        count("ShadowFailed")
+    _log_problems(issued.decision.problems)
+
+
 def _log_refused(refused: SignInRefusedError) -> None:
+    logger.warning("sign-in refused", extra=_refusal(refused))
+    if isinstance(refused, RefusedError):
+        _log_problems(refused.refusal.problems)
+    count("Failed" if refused.code in _FAILURES else "Refused")
+
+
+def _refusal(refused: SignInRefusedError) -> dict[str, Any]:
+    """The log fields for a refusal."""
     fields: dict[str, Any] = {"code": refused.code}
     if isinstance(refused, RefusedError):
         fields |= {
@@ -102,13 +158,11 @@ def _log_refused(refused: SignInRefusedError) -> None:
                 f"{reason.source}: {reason.detail}" for reason in refused.refusal.reasons if reason.outcome == "refused"
             ],
         }
-        _log_problems(refused.refusal.problems)
     elif isinstance(refused, EventError):
         fields["where"] = refused.detail
     else:
         fields["cause"] = type(refused.__cause__).__name__
-    logger.warning("sign-in refused", extra=fields)
-    count("Failed" if refused.code in _FAILURES else "Refused")
+    return fields
 
 
 def _log_problems(problems: Iterable[Problem]) -> None:

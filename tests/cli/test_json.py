@@ -60,6 +60,8 @@ promote 1
 rollback 1
 resume
 release
+rollout
+rollout 10 --yes
 revoke user alice
 resources add orders-api --client web --tenant acme
 resources rotate orders-api

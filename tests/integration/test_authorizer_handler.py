@@ -170,6 +170,26 @@ def test_an_audience_that_no_token_can_have_keeps_the_function_from_starting(sta
         stage.checks(AUDIENCE=audience)
 
 
+def test_the_clients_of_the_policy_in_force_are_accepted(stage: Stage) -> None:
+    def publish(clients: dict[str, Any]) -> None:
+        policy = policy_rows(
+            settings={"cache_seconds": 0}, roles={"viewer": {"scopes": ["orders/read"]}}, clients=clients
+        )
+        apply(stage.rows, from_rows([*policy, *ROUTES]), by="test")
+
+    token, pool_id = stage.sign_in().access_token, stage.kit.issuer.rpartition("/")[2]
+    checks = stage.checks(CLIENT_IDS="")
+    assert outcome(checks, token) == Code.WRONG_CLIENT
+    for clients, code in (
+        ({"web": {}}, None),
+        ({"web": {"user_pool": "eu-west-1_Other"}}, Code.WRONG_CLIENT),
+        ({"web": {"user_pool": pool_id}}, None),
+        ({"other": {}}, Code.WRONG_CLIENT),
+    ):
+        publish(clients)
+        assert outcome(checks, token) == code
+
+
 def outcome(checks: TokenChecks, token: str, path: str = "/orders") -> Code | None:
     """What becomes of a request, the same for both kinds of API; None where it passes."""
     simple = checks.authorize(http(path, token))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from claimsmith.engine.rollout import Rollout
 from claimsmith.environment import VerifierEnvironment
 from claimsmith.errors import Code
 from claimsmith.policy import from_rows
@@ -19,6 +20,7 @@ from claimsmith.service.check import ANSWER_SECONDS, TokenChecks
 from claimsmith.service.issue import Issuer
 from claimsmith.service.publish import apply
 from claimsmith.service.resources import Resources
+from claimsmith.service.rollout import current, roll_out
 from claimsmith.service.versions import rollback
 from claimsmith.store.dynamodb import Table, connect
 from claimsmith.store.resources import StoredResources
@@ -27,7 +29,7 @@ from tests.conftest import TABLE
 from tests.integration.clients import Watched
 from tests.integration.dynamodb_server import LoopbackDynamoDB
 from tests.integration.function import Ran, run
-from tests.policies import NOW, membership_row, policy_rows, tenant_row
+from tests.policies import NOW, membership_row, policy_rows, tenant_row, user_row
 from tests.unit.verifier.test_introspection_events import EVENTS
 from tests.waits import UNHURRIED
 
@@ -212,6 +214,20 @@ def test_a_token_of_a_version_newer_than_the_one_remembered_is_fresh(
     assert introspect(checks, stage, issued_now(stage))["stale"] is False
     publish(stage, settings, "boss", "editor")
     assert introspect(checks, stage, issued_now(stage))["stale"] is False
+
+
+def test_a_plain_token_is_fresh_until_the_policy_reaches_its_subject(stage: Stage, dynamodb: Client) -> None:
+    publish(stage, {"cache_seconds": 0}, "viewer")
+    stage.rows.put(membership_row(stage.sub, "acme", roles=[]))
+    checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read(stage.environment))
+    made = issued_now(stage)
+    stage.kit.trigger = None
+    plain = stage.sign_in().access_token
+    stage.rows.put(user_row(stage.sub, status="suspended"))
+    for rollout, stale in ((Rollout(), False), (Rollout(subjects=frozenset({stage.sub})), True), (None, True)):
+        roll_out(stage.rows, rollout, seen=current(stage.rows), by="test")
+        assert introspect(checks, stage, plain)["stale"] is stale
+        assert introspect(checks, stage, made)["stale"] is True, "a token that the policy made is judged by it"
 
 
 def test_a_token_of_a_version_that_is_in_force_again_is_fresh(stage: Stage, dynamodb: Client) -> None:

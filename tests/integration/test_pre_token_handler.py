@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claimsmith.engine.rollout import Rollout
 from claimsmith.policy import from_rows
 from claimsmith.service.issue import READ_SECONDS
 from claimsmith.service.publish import apply
+from claimsmith.service.rollout import current, roll_out
 from tests import events
 from tests.conftest import TABLE
 from tests.events import SIGN_IN, SUB, event
@@ -163,6 +165,40 @@ def test_a_deployment_may_choose_a_marked_token_over_a_refusal(
     assert referee.scopes_issued(sent, response) == {"openid"}
     check_log(ran)
     assert ran.metrics()["Degraded"] == 1
+
+
+def check_untouched(ran: Ran, given: list[object]) -> None:
+    assert [answer.get("answer", answer) for answer in ran.answers] == given
+    check_log(ran)
+
+
+def test_in_shadow_every_event_is_answered_as_it_came_and_the_log_says_what_would_change(
+    environment: dict[str, str], rows: Table
+) -> None:
+    roll_out(rows, Rollout(), seen=current(rows), by="test")
+    given = [asked(), asked(sub="suspended"), asked(sub="broken"), event(events.MACHINE), *HOSTILE]
+    ran = run(MODULE, given, environment)
+    check_untouched(ran, given)
+    counted = ran.metrics()
+    assert (counted["Shadowed"], counted["ShadowRefused"]) == (len(given), 4), (
+        "two of the hostile ones ask for a tenant"
+    )
+    assert counted["ShadowRefused"] + counted["ShadowFailed"] + 2 == len(given)
+    assert (counted["ShadowChanged"], counted["ShadowTakesAway"]) == (2, 1)
+    assert not {"Issued", "Refused", "Failed", "Degraded"} & counted.keys()
+    would = next(entry for entry in ran.entries() if entry.get("message") == "sign-in left as it is")
+    assert would["would"]["access_added"] == ["note", "policy_version", "roles", "tenant_id"]
+    assert would["would_count"]["access_added"] == 4
+
+
+def test_a_process_that_has_never_read_the_table_leaves_every_sign_in_as_it_is_if_told_so(
+    server: LoopbackDynamoDB, environment: dict[str, str]
+) -> None:
+    server.mode = "500"
+    given = [asked(), event(events.MACHINE), *HOSTILE]
+    ran = run(MODULE, given, environment | {"CLAIMSMITH_ON_FAILURE": "unchanged"})
+    check_untouched(ran, given)
+    assert ran.metrics() == {"Degraded": len(given)}
 
 
 def test_an_endpoint_that_refuses_every_request_is_a_store_that_does_not_answer(

@@ -192,8 +192,9 @@ def test_a_token_of_such_a_user_is_stale_for_no_new_one_would_be_given(seeded: C
     endless = Endless(seeded)
     table = Table(endless, TABLE)
     claims = Claims({"iss": ISSUER, "sub": SUB, "username": SUB, "client_id": CLIENT, "token_use": "access"})
-    bundle, facts = StoredGrants(table, ActiveBundle(table), clock=lambda: NOW).of(claims)
-    assert freshness(bundle, facts, claims).stale
+    granted = StoredGrants(table, ActiveBundle(table), clock=lambda: NOW).of(claims)
+    assert granted is not None
+    assert freshness(*granted, claims).stale
     assert endless.queries == USER_PAGES
 
 

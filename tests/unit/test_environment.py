@@ -19,8 +19,8 @@ ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_aBcDeFgHi"
 
 def test_a_failure_denies_unless_the_deployment_chooses_otherwise() -> None:
     assert TriggerEnvironment.read({"CLAIMSMITH_TABLE": "t"}).on_failure == "deny"
-    chosen = TriggerEnvironment.read({"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ON_FAILURE": "unenriched"})
-    assert chosen.on_failure == "unenriched"
+    for value in ("unenriched", "unchanged"):
+        assert TriggerEnvironment.read({"CLAIMSMITH_TABLE": "t", "CLAIMSMITH_ON_FAILURE": value}).on_failure == value
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_a_verifier_reads_issuers_with_and_without_a_key_address() -> None:
         {
             "CLAIMSMITH_TABLE": "t",
             "CLAIMSMITH_ISSUERS": f"{ISSUER}, {ISSUER}2=http://127.0.0.1:4566/jwks.json",
-            "CLAIMSMITH_CLIENT_IDS": "a, b",
+            "CLAIMSMITH_CLIENT_IDS": "a, b@eu-central-1_B",
         }
     )
     assert settings.issuers == ((ISSUER, None), (f"{ISSUER}2", "http://127.0.0.1:4566/jwks.json"))
-    assert settings.client_ids == ("a", "b")
+    assert settings.client_ids == (("a", None), ("b", "eu-central-1_B"))
     assert settings.authorizer_response == "simple"
     assert settings.audience == ()
 

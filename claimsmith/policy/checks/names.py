@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from claimsmith.cognito.identifiers import is_pool_id
 from claimsmith.cognito.limits import CLIENT_ID
 from claimsmith.engine.language import NAME
 from claimsmith.engine.language.paths import ATTRIBUTES
@@ -53,6 +54,12 @@ def _named(policy: Policy) -> Iterator[Finding]:
         if client.tenant is not None and not NAME.fullmatch(client.tenant):
             entry = policy.entries["clients"][name]
             yield found(Code.INVALID_NAME, entry, ("tenant",), f"a tenant id must match {NAME.pattern}")
+        if client.user_pool is not None and not is_pool_id(client.user_pool):
+            entry, message = (
+                policy.entries["clients"][name],
+                "this is not the id of a user pool, as eu-central-1_EXAMPLE",
+            )
+            yield found(Code.INVALID_NAME, entry, ("user_pool",), message)
     for name, rule in policy.rules.items():
         for attribute, groups in (("add_groups", rule.add_groups), ("suppress_groups", rule.suppress_groups)):
             for index, group in enumerate(groups):

@@ -33,6 +33,9 @@ WARNINGS: Final = frozenset(
         Code.ALARM_RAISED,
         Code.UNKNOWN_ROLE_IN_DIRECTORY,
         Code.UNKNOWN_TENANT_IN_DIRECTORY,
+        Code.ROLLOUT_UNFINISHED,
+        Code.UNCHANGED_ON_FAILURE,
+        Code.ROLLOUT_NOT_HELD,
     }
 )
 

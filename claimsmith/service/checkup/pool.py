@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.identifiers import pool_issuers
-from claimsmith.environment import ISSUERS, parse_issuers
+from claimsmith.environment import CLIENT_IDS, ISSUERS, parse_issuers
 from claimsmith.errors import Code, ConfigurationError
 from claimsmith.service.checkup.finding import Finding
 from claimsmith.service.checkup.functions import table_of
@@ -165,10 +165,19 @@ def trusted_attributes(pool: UserPool, clients: Sequence[AppClient], trusted: Co
         )
 
 
-def clients(in_pool: Sequence[AppClient], bundle: Bundle) -> Iterator[Finding]:
-    """The pool and the policy should know the same clients."""
+def clients(pool_id: str, in_pool: Sequence[AppClient], bundle: Bundle) -> Iterator[Finding]:
+    """The pool and the policy should know the same clients; the policy may also have clients of other pools."""
     for client in in_pool:
-        if client.id not in bundle.clients:
+        row = bundle.clients.get(client.id)
+        if row is not None and row.user_pool not in (None, pool_id):
+            yield Finding(
+                Code.CLIENT_OF_ANOTHER_POOL,
+                f"POLICY CLIENT#{client.id}",
+                f"The row says that this client is of {row.user_pool}, but it is of {pool_id}, so verifiers refuse its "
+                "tokens.",
+                f"Set user_pool to {pool_id}, or leave it out.",
+            )
+        if row is None:
             means = (
                 "its machine tokens get no managed scope under V3_0"
                 if client.machine
@@ -177,16 +186,19 @@ def clients(in_pool: Sequence[AppClient], bundle: Bundle) -> Iterator[Finding]:
             yield Finding(
                 Code.CLIENT_WITHOUT_ROW,
                 _named(client),
-                f"The policy has no row for this client of the pool: {means}.",
+                f"The policy has no row for this client of the pool: {means}, and verifiers refuse its tokens unless "
+                f"{CLIENT_IDS} lists it.",
                 f"Add {client.id} to the policy's clients.",
             )
     known = {client.id for client in in_pool}
     for client_id in sorted(bundle.clients.keys() - known):
+        if bundle.clients[client_id].user_pool not in (None, pool_id):
+            continue
         yield Finding(
             Code.ROW_WITHOUT_CLIENT,
             f"POLICY CLIENT#{client_id}",
             "The pool has no client with this id: the row has no effect.",
-            "Correct the id, or remove the client from the policy.",
+            "Correct the id, remove the client from the policy, or set its user_pool if it is of another pool.",
         )
 
 
@@ -205,25 +217,33 @@ def scopes(of_pool: Collection[str], bundle: Bundle) -> Iterator[Finding]:
 
 
 def issuers(pool: UserPool, functions: Sequence[Function]) -> Iterator[Finding]:
-    """Every verifier that uses the table should accept the pool's issuer; both of its forms are accepted."""
+    """A verifier that uses the table should accept the pool's issuer, in either form; others may be for other pools."""
+    others: list[Finding] = []
+    accepted = False
     for function in functions:
         written = function.variables.get(ISSUERS)
         if written is None:
             continue
         try:
-            accepted = parse_issuers(entry for entry in written.split(",") if entry.strip())
+            listed = parse_issuers(entry for entry in written.split(",") if entry.strip())
         except ConfigurationError as error:
-            why = error.message
+            yield _refuses(function, error.message)
+            continue
+        if any(_is_of(issuer, pool.id) for issuer, _ in listed):
+            accepted = True
         else:
-            if any(_is_of(issuer, pool.id) for issuer, _ in accepted):
-                continue
-            why = "It accepts other issuers only."
-        yield Finding(
-            Code.ISSUER_NOT_ACCEPTED,
-            function.name,
-            f"This verifier refuses every token of the pool. {why}",
-            f"Set {ISSUERS} to the pool's issuer, and deploy the verifier again.",
-        )
+            others.append(_refuses(function, "It accepts other issuers only."))
+    if not accepted:
+        yield from others
+
+
+def _refuses(function: Function, why: str) -> Finding:
+    return Finding(
+        Code.ISSUER_NOT_ACCEPTED,
+        function.name,
+        f"This verifier refuses every token of the pool. {why}",
+        f"Add the pool's issuer to {ISSUERS}, and deploy the verifier again.",
+    )
 
 
 def _is_of(issuer: str, pool_id: str) -> bool:

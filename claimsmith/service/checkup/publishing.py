@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table as names
+from claimsmith.environment import ON_FAILURE
 from claimsmith.errors import Code
 from claimsmith.service.checkup.finding import Finding
 from claimsmith.service.checkup.functions import table_of
@@ -71,6 +72,66 @@ def in_force(pointer: Pointer | None, unreadable: Mapping[int, str]) -> Iterator
             pointer.problem.row,
             f"The staging cannot be read: {pointer.problem.attribute} {pointer.problem.why}. It serves nobody.",
             "End the staging: claimsmith stage N --percent 0.",
+        )
+
+
+def rollout(pointer: Pointer | None, now: int) -> Iterator[Finding]:
+    """The policy should reach everybody, some day.
+
+    Args:
+        pointer: None before the first version is published.
+        now: epoch seconds.
+    """
+    rollout = pointer.rollout if pointer is not None else None
+    if rollout is None:
+        return
+    row = f"{names.BUNDLE} {names.CURRENT}"
+    if rollout.problem is not None:
+        yield Finding(
+            Code.ROW_UNREADABLE,
+            row,
+            f"The rollout cannot be read: {rollout.problem.attribute} {rollout.problem.why}.",
+            "Set it again: claimsmith rollout shadow, a percentage, or all.",
+        )
+        return
+    named = f" and {len(rollout.subjects):,} by name" if rollout.subjects else ""
+    where = f" of {', '.join(sorted(rollout.pools))}" if rollout.pools else ""
+    days = "" if rollout.changed_at is None else f" for {max(now - rollout.changed_at, 0) // 86_400:,} days"
+    who = "" if rollout.changed_by is None else f", set by {rollout.changed_by}"
+    yield Finding(
+        Code.ROLLOUT_UNFINISHED,
+        row,
+        f"The policy has reached {rollout.percent} % of the subjects{where}{named}{days}{who}; all others get "
+        "Cognito's own tokens.",
+        "Widen the rollout when its figures are right: claimsmith rollout PERCENT, then claimsmith rollout all.",
+    )
+
+
+def on_failure(pointer: Pointer | None, trigger: Function) -> Iterator[Finding]:
+    """What the trigger does without the table should suit how far the policy reaches.
+
+    Args:
+        pointer: None before the first version is published.
+        trigger: the pool's trigger.
+    """
+    if ON_FAILURE not in trigger.variables or pointer is None:
+        return
+    unchanged = trigger.variables[ON_FAILURE] == "unchanged"
+    if pointer.rollout is not None and not unchanged:
+        yield Finding(
+            Code.ROLLOUT_NOT_HELD,
+            trigger.name,
+            "The policy does not reach everybody, but a new process of the trigger that cannot read the table does not "
+            f"know that, and {'refuses' if trigger.variables[ON_FAILURE] == 'deny' else 'degrades'} every sign-in.",
+            f"Set {ON_FAILURE} to unchanged (on_failure) until the policy reaches everybody.",
+        )
+    if pointer.rollout is None and unchanged:
+        yield Finding(
+            Code.UNCHANGED_ON_FAILURE,
+            trigger.name,
+            "The policy reaches everybody, but while the table cannot be read, tokens are Cognito's own: with every "
+            "scope that the client may request, and without a mark.",
+            f"Set {ON_FAILURE} to deny or unenriched (on_failure).",
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from claimsmith.engine.facts import Problem
+from claimsmith.engine.rollout import Rollout, read_rollout
 from claimsmith.engine.staging import Staging
 from claimsmith.errors import Code
 from claimsmith.policy import Finding as LintFinding
@@ -50,6 +51,7 @@ SETTINGS: Final = TableSettings(
     protected=True,
 )
 
+SHADOW: Final = Rollout(subjects=frozenset({"alice"}), changed_by="cli:bob", changed_at=NOW - 86_400)
 POINTER: Final = Pointer(3, "digest", 9, hold=False)
 IN_FORCE: Final = Draft("digest")
 READER: Final = StreamReader("arn:publisher", "Enabled", "OK", "arn:aws:sqs:eu-central-1:1:queue")
@@ -83,6 +85,10 @@ def draft_of(draft: Draft = IN_FORCE, **other: Any) -> Iterable[Finding]:  # noq
 
 def rows_of(*users: dict[str, Any], tenants: tuple[dict[str, Any], ...] = (tenant_row("acme"),)) -> Iterable[Finding]:
     return directory.rows(tenants, users, POLICY, NOW)
+
+
+def trigger_of(on_failure: str) -> Function:
+    return replace(TRIGGER, variables={"CLAIMSMITH_ON_FAILURE": on_failure})
 
 
 REFUSED: Final = LintFinding(Code.UNKNOWN_ROLE, "POLICY ROLE#viewer", "inherits", "there is no role admin")
@@ -144,15 +150,23 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
     ),
     (
         Code.CLIENT_WITHOUT_ROW,
-        pool.clients([WEB, MACHINE, AppClient("new1")], POLICY),
-        pool.clients([WEB, MACHINE], POLICY),
+        pool.clients(POOL.id, [WEB, MACHINE, AppClient("new1")], POLICY),
+        pool.clients(POOL.id, [WEB, MACHINE], POLICY),
     ),
-    (Code.ROW_WITHOUT_CLIENT, pool.clients([WEB], POLICY), pool.clients([WEB, MACHINE], POLICY)),
+    (Code.ROW_WITHOUT_CLIENT, pool.clients(POOL.id, [WEB], POLICY), pool.clients(POOL.id, [WEB, MACHINE], POLICY)),
+    (
+        Code.CLIENT_OF_ANOTHER_POOL,
+        pool.clients(POOL.id, [WEB], bundle(clients={"web1": {"user_pool": "eu-central-1_OTHER"}})),
+        pool.clients(
+            POOL.id, [WEB], bundle(clients={"web1": {"user_pool": POOL.id}, "x": {"user_pool": "eu-west-1_O"}})
+        ),
+    ),
     (Code.SCOPE_WITHOUT_RESOURCE_SERVER, pool.scopes(["orders/write"], POLICY), pool.scopes(["orders/read"], POLICY)),
     (
         Code.ISSUER_NOT_ACCEPTED,
         pool.issuers(POOL, [verifier(ISSUER.replace("EXAMPLE", "OTHER"))]),
-        pool.issuers(POOL, [verifier(f"https://example.com,{ISSUER}"), verifier(UPDATED), TRIGGER]),
+        # The verifier of another pool that uses the same table.
+        pool.issuers(POOL, [verifier(UPDATED), TRIGGER, verifier(ISSUER.replace("EXAMPLE", "OTHER"))]),
     ),
     (
         Code.ISSUER_NOT_ACCEPTED,
@@ -187,6 +201,23 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
         Code.ROW_UNREADABLE,
         publishing.in_force(POINTER._replace(problem=Problem("BUNDLE CURRENT", "percent", "is not a number")), {}),
         (),
+    ),
+    (Code.ROLLOUT_UNFINISHED, publishing.rollout(POINTER._replace(rollout=Rollout(10)), NOW), ()),
+    (
+        Code.ROLLOUT_UNFINISHED,
+        publishing.rollout(POINTER._replace(rollout=SHADOW), NOW),
+        publishing.rollout(POINTER, NOW),
+    ),
+    (Code.ROW_UNREADABLE, publishing.rollout(POINTER._replace(rollout=read_rollout({"rollout": "10"})), NOW), ()),
+    (
+        Code.ROLLOUT_NOT_HELD,
+        publishing.on_failure(POINTER._replace(rollout=SHADOW), trigger_of("deny")),
+        publishing.on_failure(POINTER._replace(rollout=SHADOW), trigger_of("unchanged")),
+    ),
+    (
+        Code.UNCHANGED_ON_FAILURE,
+        publishing.on_failure(POINTER, trigger_of("unchanged")),
+        publishing.on_failure(POINTER, trigger_of("unenriched")),
     ),
     (Code.DRAFT_NOT_IN_FORCE, draft_of(Draft("other")), draft_of()),
     (
