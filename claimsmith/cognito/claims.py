@@ -146,6 +146,8 @@ def is_of_aws(name: str) -> bool:
 
 def refused_name(token: Token, name: str) -> str | None:
     """Why no trigger may set a claim of this name, or None where it may."""
+    if name and name.isascii() and ":" not in name and name not in TABLE:
+        return None  # most are
     if not name or not _is_text(name):
         return _NO_NAME
     found = row(name)
@@ -232,7 +234,7 @@ def _accepted(value: object, depth: int) -> Any:  # noqa: ANN401 - a JSON value
 
 def _array(values: Collection[Any], depth: int) -> list[Any]:
     kinds = set(map(type, values))
-    if kinds <= _PLAIN and (str not in kinds or all(_is_text(item) for item in values if type(item) is str)):
+    if kinds <= _PLAIN and _is_text("".join([item for item in values if type(item) is str])):
         array = list(values)
     elif any(issubclass(kind, dict | list | tuple | set | frozenset) for kind in kinds):
         raise UnacceptableError("an array holds only strings, numbers and booleans")

@@ -98,7 +98,8 @@ class _TooLong:
             reasons.append(Reason("token", self.token, "kept", SETTINGS_ROW, why, self.token))
         shed = names[:count]
         for name in sorted(shed):
-            row, why = self.resolved.rows.get(name, "request"), "the token would be longer than token_budget"
+            given = self.resolved.reasons_for.get(name)
+            row, why = given.source if given else "request", "the token would be longer than token_budget"
             reasons.append(new(Reason, ("claim", name, "shed", row, why, self.token)))
         return self.without(shed), tuple(reasons)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine.language import is_unmanaged
+from claimsmith.engine.reasons import Reason, new
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,14 +36,15 @@ class Part(NamedTuple):
     Attributes:
         row: its key, as reasons name it.
         literals: values that Cognito takes under their names.
-        rows: the row, by the names of these.
-        others: expressions, which each decision evaluates, and values that are withheld.
+        reasons: why a token has these, by name.
+        others: expressions, which each decision evaluates, and values that are withheld; each with the reason for the
+            claim that the former may become.
     """
 
     row: str = ""
     literals: Mapping[str, Any] = _NOTHING
-    rows: Mapping[str, str] = _NOTHING
-    others: tuple[tuple[str, Expression | Withheld], ...] = ()
+    reasons: Mapping[str, Reason] = _NOTHING
+    others: tuple[tuple[str, Expression | Withheld, Reason], ...] = ()
 
 
 class Claims(NamedTuple):
@@ -58,13 +61,13 @@ class Grant(NamedTuple):
     """A scope that a row grants.
 
     Attributes:
-        row: its key, as reasons name it.
-        why_not: why no token has the scope for all that; None where it may.
+        reason: why a token has the scope; or why none has, for all that.
+        possible: whether one may have it.
     """
 
     scope: str
-    row: str
-    why_not: str | None
+    reason: Reason
+    possible: bool
 
 
 def granted_by(row: str, scopes: Iterable[str], unmanaged: frozenset[str]) -> tuple[Grant, ...]:
@@ -75,13 +78,17 @@ def granted_by(row: str, scopes: Iterable[str], unmanaged: frozenset[str]) -> tu
         scopes: those it names.
         unmanaged: ``settings.unmanaged_scopes``.
     """
-    return tuple([Grant(scope, row, _why_not(scope, unmanaged)) for scope in scopes])
+    return tuple([_grant(scope, row, unmanaged) for scope in scopes])
 
 
-def _why_not(scope: str, unmanaged: frozenset[str]) -> str | None:
+def _grant(scope: str, row: str, unmanaged: frozenset[str]) -> Grant:
+    why = ""
     if not SCOPE.fullmatch(scope):
-        return "Cognito does not take these characters"
-    return "the policy does not manage it" if is_unmanaged(scope, unmanaged) else None
+        why = "Cognito does not take these characters"
+    elif is_unmanaged(scope, unmanaged):
+        why = "the policy does not manage it"
+    outcome = "dropped" if why else "granted"
+    return Grant(scope, new(Reason, ("scope", scope, outcome, row, why, TOKENS[0])), not why)
 
 
 class Role(NamedTuple):
@@ -196,4 +203,4 @@ class Bundle(NamedTuple):
     def scopes(self) -> frozenset[str]:
         """The catalogue: what a role or a rule can grant, that the policy manages and Cognito takes."""
         rows: tuple[Role | Rule, ...] = (*self.roles.values(), *self.rules)
-        return frozenset(grant.scope for row in rows for grant in row.grants if grant.why_not is None)
+        return frozenset(grant.scope for row in rows for grant in row.grants if grant.possible)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from claimsmith.cognito.claims import TOKENS, UnacceptableError, accepted, checked_by, refused_suppression
+from claimsmith.cognito.claims import (
+    TOKENS,
+    UnacceptableError,
+    accepted,
+    checked_by,
+    refused_name,
+    refused_suppression,
+)
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_CLAIMSMITH
-from claimsmith.engine.bundle import Withheld
+from claimsmith.engine.bundle import NO_CLAIMS, Withheld
 from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
@@ -21,7 +27,6 @@ if TYPE_CHECKING:
     from claimsmith.engine.built_in import Value
     from claimsmith.engine.bundle import Bundle, Part, Rule
     from claimsmith.engine.language.paths import EvaluationContext
-    from claimsmith.engine.language.values import Expression
     from claimsmith.engine.roles import Roles
     from claimsmith.engine.subject import Subject
 
@@ -31,13 +36,13 @@ class TokenClaims(NamedTuple):
 
     Attributes:
         claims: those to set, sorted by name.
-        rows: the row that each comes from, by name.
+        reasons_for: why the token has each, by name.
         optional: those that an optional rule sets, in the order of the rules.
         suppressed: sorted.
     """
 
     claims: Mapping[str, Any]
-    rows: Mapping[str, str]
+    reasons_for: Mapping[str, Reason]
     optional: tuple[str, ...]
     suppressed: tuple[str, ...]
     reasons: tuple[Reason, ...]
@@ -67,7 +72,7 @@ def resolve(
         token: which of the two.
     """
     draft = _Draft(bundle.settings.own_claims, token, context)
-    draft.add_rows(bundle, subject, roles, rules)
+    draft.add_rows(subject, roles, rules)
     names = bundle.settings.claim_names
     for meaning, value in _BUILT_IN[token]:
         if meaning in names and (found := value(bundle, subject, roles)):
@@ -77,42 +82,44 @@ def resolve(
         if subject.request.may_be_bound:
             draft.drop("aud", subject.client_row, "Cognito may have bound this token to a resource")
         else:
-            draft.claims["aud"], draft.rows["aud"] = subject.request.client_id, subject.client_row
+            draft.keep("aud", subject.request.client_id, subject.client_row)
     hidden = draft.suppress(_suppressions(bundle, rules, token, draft), subject.request)
     claims = {name: draft.claims[name] for name in sorted(draft.claims)}
     optional = tuple(name for name in draft.optional if name in claims)
-    return TokenClaims(claims, draft.rows, optional, hidden, tuple(draft.reasons))
+    return TokenClaims(claims, draft.reasons_for, optional, hidden, tuple(draft.reasons))
 
 
 class _Draft:
     """The claims of one token, while its rows are gone through."""
 
-    __slots__ = ("checked", "claims", "context", "optional", "own", "reasons", "rows", "token")
+    __slots__ = ("checked", "claims", "context", "optional", "own", "reasons", "reasons_for", "token")
 
     def __init__(self, own: frozenset[str], token: Token, context: EvaluationContext) -> None:
         self.own = own
         self.token: Token = token
         self.context = context
         self.claims: dict[str, Any] = {}
-        self.rows: dict[str, str] = {}
+        self.reasons_for: dict[str, Reason] = {}
         self.optional: dict[str, None] = {}
         self.checked: dict[int, tuple[Any, Any]] = {}
         self.reasons: list[Reason] = []
 
-    def add_rows(self, bundle: Bundle, subject: Subject, roles: Roles, rules: tuple[Rule, ...]) -> None:
+    def add_rows(self, subject: Subject, roles: Roles, rules: tuple[Rule, ...]) -> None:
         """What the rows of directory and policy set; later ones win."""
         at = TOKENS.index(self.token)
         if subject.tenant is not None:
             self.add_literals(subject.tenant_row, subject.tenant.claims[at])
-        self.add([bundle.roles[name].claims[at] for name in roles.names])
+        for part in roles.given.claims[at]:
+            self.add(part)
         if subject.user is not None:
             self.add_literals(subject.user_row, subject.user.claims[at])
         if subject.membership is not None:
             self.add_literals(subject.membership_row, subject.membership.claims[at])
-        if subject.client is not None:
-            self.add([subject.client.claims[at]])
-        for sheddable, group in groupby(rules, key=_is_optional):
-            self.add([rule.claims[at] for rule in group], sheddable=sheddable)
+        if subject.client is not None and subject.client.claims is not NO_CLAIMS:
+            self.add(subject.client.claims[at])
+        for rule in rules:
+            if rule.claims is not NO_CLAIMS:
+                self.add(rule.claims[at], sheddable=rule.optional)
 
     def add_literals(self, row: str, claims: Mapping[str, Any]) -> None:
         """A row of the directory: its claims are not checked yet."""
@@ -122,31 +129,28 @@ class _Draft:
             else:
                 self.set(name, value, row)
 
-    def add(self, parts: Iterable[Part], *, sheddable: bool = False) -> None:
-        """Rows of the policy: their literals are checked, the rest is evaluated; ``sheddable``: they are optional."""
-        for row, literals, rows, others in parts:
-            if literals:
-                self.claims.update(literals)
-                self.rows.update(rows)
-                if sheddable or self.optional:
-                    self.note_optional(literals, sheddable=sheddable)
-            for name, value in others:
-                if self.evaluate(name, value, row) and (sheddable or self.optional):
-                    self.note_optional((name,), sheddable=sheddable)
-
-    def evaluate(self, name: str, value: Expression | Withheld, row: str) -> bool:
-        """Set what a value yields, if it yields anything."""
-        if isinstance(value, Withheld):
-            self.drop(name, row, value.why)
-            return False
-        found = value.evaluate(self.context)
-        if found is MISSING:
-            self.drop(name, row, "what it reads is not there")
-            return False
-        if type(found) is str and found.isascii():  # most are, and any claim that a policy may set takes such text
-            self.claims[name], self.rows[name] = found, row
-            return True
-        return self.set(name, found, row)
+    def add(self, part: Part, *, sheddable: bool = False) -> None:
+        """A row of the policy: its literals are checked, the rest is evaluated; ``sheddable``: it is optional."""
+        row, literals, reasons, others = part
+        if literals:
+            self.claims.update(literals)
+            self.reasons_for.update(reasons)
+            if sheddable or self.optional:
+                self.note_optional(literals, sheddable=sheddable)
+        for name, value, reason in others:
+            if isinstance(value, Withheld):
+                self.drop(name, row, value.why)
+                continue
+            found = value.evaluate(self.context)
+            if found is MISSING:
+                self.drop(name, row, "what it reads is not there")
+                continue
+            if type(found) is str and found.isascii():  # most are, and any claim that a policy may set takes such text
+                self.claims[name], self.reasons_for[name] = found, reason
+            elif not self.set(name, found, row):
+                continue
+            if sheddable or self.optional:
+                self.note_optional((name,), sheddable=sheddable)
 
     def note_optional(self, names: Iterable[str], *, sheddable: bool) -> None:
         """Note for each claim whether the rule that has set it last is optional."""
@@ -156,13 +160,20 @@ class _Draft:
                 self.optional[name] = None
 
     def set(self, name: str, value: Any, row: str) -> bool:  # noqa: ANN401 - any value, good or bad
+        kind = type(value)
+        if (kind is int or (kind is str and value.isascii())) and refused_name(self.token, name) is None:
+            self.keep(name, value, row)  # most are, and any claim that may be set takes such a value
+            return True
         try:
-            self.claims[name] = checked_by(self.token, name, value, self.accepted)
+            self.keep(name, checked_by(self.token, name, value, self.accepted), row)
         except UnacceptableError as unacceptable:
             self.drop(name, row, str(unacceptable))
             return False
-        self.rows[name] = row
         return True
+
+    def keep(self, name: str, value: Any, row: str) -> None:  # noqa: ANN401 - any value that Cognito takes
+        self.claims[name] = value
+        self.reasons_for[name] = new(Reason, ("claim", name, "set", row, "", self.token))
 
     def accepted(self, value: Any) -> Any:  # noqa: ANN401 - any value, good or bad
         """The value as Cognito takes it. Many claims may be the same long list, which is checked once.
@@ -170,8 +181,6 @@ class _Draft:
         Raises:
             UnacceptableError: Cognito does not take it.
         """
-        if type(value) is str and value.isascii():  # most are
-            return value
         if not isinstance(value, list | dict):
             return accepted(value)
         entry = self.checked.get(id(value))
@@ -193,7 +202,7 @@ class _Draft:
             self.reasons.append(new(Reason, ("claim", name, "suppressed", row, "", self.token)))
         hidden = set(suppressed)
         if self.token == TOKENS[1]:
-            for name in sorted(impostors(self.own - self.claims.keys() - hidden, request)):
+            for name in sorted(impostors(self.own, request) - self.claims.keys() - hidden):
                 hidden.add(name)
                 self.reasons.append(
                     new(Reason, ("claim", name, "suppressed", SETTINGS_ROW, ONLY_CLAIMSMITH, self.token))
@@ -204,17 +213,13 @@ class _Draft:
         self.reasons.append(new(Reason, ("claim", name, "dropped", row, why, self.token)))
 
 
-def _is_optional(rule: Rule) -> bool:
-    return rule.optional
-
-
 def impostors(names: AbstractSet[str], request: Request) -> AbstractSet[str]:
     """Attributes of the user with these names, which the ID token must not show.
 
     A built-in claim may be named like an attribute that the user can write; where it is not set, the attribute must not
     pass for it.
     """
-    return {name for name in names & request.attributes.keys() if refused_suppression(TOKENS[1], name) is None}
+    return {name for name in request.attributes.keys() & names if refused_suppression(TOKENS[1], name) is None}
 
 
 def _suppressions(bundle: Bundle, rules: tuple[Rule, ...], token: Token, draft: _Draft) -> dict[str, str]:

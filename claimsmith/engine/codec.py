@@ -30,6 +30,8 @@ from claimsmith.engine.bundle import (
 from claimsmith.engine.language import AUTHORITY, conditions, values
 from claimsmith.engine.language.paths import METADATA, is_trusted
 from claimsmith.engine.language.values import Expression
+from claimsmith.engine.reasons import Reason, new
+from claimsmith.engine.role_sets import RoleBook
 from claimsmith.engine.rules import Rules
 from claimsmith.errors import ClaimsmithError, Code
 
@@ -141,7 +143,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
             shed_groups=settings.get("shed_groups", False),
             privileged_scopes=frozenset(settings.get("privileged_scopes", ())),
         ),
-        roles=roles,
+        roles=RoleBook(roles),
         groups={name: tuple(given) for name, given in document["groups"].items()},
         clients={name: reader.client(f"POLICY CLIENT#{name}", client) for name, client in document["clients"].items()},
         rules=rules,
@@ -214,7 +216,7 @@ class _Reader:
         effects = {name: tuple(rule[name]) for name in AUTHORITY if rule.get(name)}
         if not effects:
             return result
-        expressions = (value for part in claims for _, value in part.others if isinstance(value, Expression))
+        expressions = (value for part in claims for _, value, _ in part.others if isinstance(value, Expression))
         read += tuple(path for value in expressions for path in value.paths)
         if not all(is_trusted(path, self.trusted) for path in read):
             return result._replace(withheld=tuple(effects))
@@ -235,14 +237,15 @@ class _Reader:
 
     def part(self, row: str, token: Token, written: Mapping[str, Any], read: tuple[str, ...]) -> Part:
         literals: dict[str, Any] = {}
-        others: list[tuple[str, Expression | Withheld]] = []
+        others: list[tuple[str, Expression | Withheld, Reason]] = []
+        reasons = {name: new(Reason, ("claim", name, "set", row, "", token)) for name in written}
         for name, value in written.items():
             validated = self.validated(token, name, value, read)
             if isinstance(validated, Expression | Withheld):
-                others.append((name, validated))
+                others.append((name, validated, reasons.pop(name)))
             else:
                 literals[name] = validated
-        return Part(row, literals, dict.fromkeys(literals, row), tuple(others))
+        return Part(row, literals, reasons, tuple(others))
 
     def validated(self, token: Token, name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
         if name in self.own:

@@ -12,7 +12,7 @@ from claimsmith.cognito.limits import MAX_CHANGES
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges, count
 from claimsmith.engine import budget, claims, groups, scopes, tenancy
 from claimsmith.engine.built_in import RESERVED_CLAIMS
-from claimsmith.engine.language import DEGRADED_CLAIM, is_unmanaged
+from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM, is_unmanaged
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 from claimsmith.engine.roles import Roles, assign
 from claimsmith.engine.rules import apply
@@ -116,7 +116,7 @@ def resolve(
         context: what conditions and values read.
         with_id: whether the policy's claims of the ID token count.
     """
-    scoped = scopes.resolve(bundle, subject, roles.names, rules)
+    scoped = scopes.resolve(bundle, subject, roles.given, rules)
     grouped = groups.resolve(subject.request, rules)
     access = claims.resolve(bundle, subject, roles, rules, context, TOKENS[0])
     identity = claims.NO_CHANGES
@@ -157,8 +157,11 @@ def _and_groups(suppressed: tuple[str, ...]) -> tuple[str, ...]:
 
 def _set(resolved: TokenClaims, fitted: TokenChanges, token: Token) -> list[Reason]:
     """Where each claim of a token comes from; the list of those that were shed comes from the settings."""
-    rows = resolved.rows
-    return [new(Reason, ("claim", name, "set", rows.get(name, SETTINGS_ROW), "", token)) for name in fitted.claims]
+    reasons = resolved.reasons_for
+    if fitted.claims.keys() <= reasons.keys():
+        return [reasons[name] for name in fitted.claims]
+    shed = new(Reason, ("claim", SHED_CLAIM, "set", SETTINGS_ROW, "", token))
+    return [reasons.get(name, shed) for name in fitted.claims]
 
 
 def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:

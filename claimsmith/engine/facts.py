@@ -26,6 +26,7 @@ LATEST: Final = 99_999_999_999
 _ACTIVE: Final = "active"
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_TEXT: Final = frozenset({str})
 
 
 class Problem(NamedTuple):
@@ -166,8 +167,8 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
                 tenant_id = sk[len(table.TENANT_PREFIX) :]
                 if not NAME.fullmatch(tenant_id):
                     raise _UnreadableError(table.SK, "is not a tenant id")  # noqa: TRY301 - read like every other row
-                membership = _membership(row, now)
-                if membership is not None:
+                membership, _, why_not = _stored(row, now)
+                if why_not is None:
                     memberships[tenant_id] = membership
         except _UnreadableError as unreadable:
             problems.append(_problem(row, unreadable))
@@ -232,17 +233,16 @@ def _user(row: Row) -> User:
     )
 
 
-def _membership(row: Row, now: int) -> Membership | None:
-    stored = _stored(row, now)
-    return stored.membership if stored.why_not is None else None
-
-
 def _stored(row: Row, now: int) -> StoredMembership:
     """Every attribute is read before the verdict, so that a broken row is reported even while it is inactive."""
-    expires_at = _optional_time(row, "expires_at")
-    membership = Membership(_strings(row, "roles"), _strings(row, "scopes"), _claims(row))
+    expires_at = _optional_time(row, "expires_at") if "expires_at" in row else None
+    membership = Membership(
+        _strings(row, "roles") if "roles" in row else (),
+        _strings(row, "scopes") if "scopes" in row else (),
+        _claims(row),
+    )
     why_not = None
-    if _is_expired(row, now):
+    if table.TTL in row and _is_expired(row, now):
         why_not = "its ttl has passed"
     elif not _is_active(row):
         why_not = "its status is not active"
@@ -281,6 +281,8 @@ def _optional_time(row: Row, name: str) -> int | None:
 
 def _strings(row: Row, name: str) -> tuple[str, ...]:
     value = row.get(name, ())
+    if type(value) is list and _TEXT.issuperset(map(type, value)):  # most are
+        return tuple(value)
     if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(item, str) for item in value):
         raise _UnreadableError(name, "is not a list or set of strings")
     return tuple(sorted(value)) if isinstance(value, set | frozenset) else tuple(value)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from claimsmith.engine.bundle import Bundle, Grant, Rule
+    from claimsmith.engine.role_sets import RoleSet
     from claimsmith.engine.subject import Subject
 
 
@@ -35,16 +36,16 @@ class Granted(NamedTuple):
     """The scopes that may be in the token, whatever is requested.
 
     Attributes:
-        rows: the row that grants each, by scope.
+        reasons_for: why each may be, by scope.
         problems: privileged scopes in rows of the directory.
     """
 
-    rows: Mapping[str, str]
+    reasons_for: Mapping[str, Reason]
     reasons: tuple[Reason, ...]
     problems: tuple[Problem, ...]
 
 
-def resolve(bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple[Rule, ...]) -> Scopes:
+def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule, ...]) -> Scopes:
     """The scopes to add and to suppress, given the assigned roles and the rules that apply."""
     settings, request = bundle.settings, subject.request
     granted, dropped, problems = grant(bundle, subject, roles, rules)
@@ -57,15 +58,16 @@ def resolve(bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tup
     to_add: list[str] = []
     to_suppress: list[str] = []
     for scope in sorted(granted):
+        reason = granted[scope]
         if scope in suppressed:
             why = "suppress_scopes names it"
-            reasons.append(new(Reason, ("scope", scope, "suppressed", suppressed[scope], why, "access")))
-        elif everything or scope in requested:
-            if scope not in requested:
+            reason = new(Reason, ("scope", scope, "suppressed", suppressed[scope], why, "access"))
+        elif scope not in requested:
+            if everything:
                 to_add.append(scope)
-            reasons.append(new(Reason, ("scope", scope, "granted", granted[scope], "", "access")))
-        else:
-            reasons.append(new(Reason, ("scope", scope, "dropped", granted[scope], "it was not requested", "access")))
+            else:
+                reason = new(Reason, ("scope", scope, "dropped", reason.source, "it was not requested", "access"))
+        reasons.append(reason)
     for scope in sorted(requested):
         if scope in suppressed:
             to_suppress.append(scope)
@@ -91,42 +93,62 @@ def suppressions(subject: Subject, rules: tuple[Rule, ...]) -> dict[str, str]:
     return rows
 
 
-def grant(bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple[Rule, ...]) -> Granted:
+def grant(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule, ...]) -> Granted:
     """The scopes that a role, the membership or a rule grants and that client and tenant allow."""
-    client_allows = subject.client.scopes_allowed if subject.client else None
-    tenant_allows = subject.tenant.scopes_allowed if subject.tenant else None
+    allowed = _allowed(subject)
     privileged = _privileged(bundle, subject)
-    rows: dict[str, str] = {}
-    seen: set[str] = set()
+    reasons_for: dict[str, Reason] = {}
+    dropped: set[str] = set()
     why = "it is privileged: only the policy grants it"
     reasons = [new(Reason, ("scope", scope, "dropped", subject.membership_row, why, "access")) for scope in privileged]
-    for grants in _grants(bundle, subject, roles, rules, privileged):
-        for grant in grants:
-            scope, row, why_not = grant
-            if scope in seen:
+    grants_by_row = _grants(bundle, subject, roles, rules, privileged)
+    if grants_by_row and roles.all_possible is not None:
+        # The first row's grants, which are most of them, in fewer steps than below.
+        del grants_by_row[0]
+        if allowed is None or roles.all_possible.keys() <= allowed:
+            reasons_for.update(roles.all_possible)
+        else:
+            reasons_for = {scope: reason for scope, reason in roles.all_possible.items() if scope in allowed}
+            dropped = roles.all_possible.keys() - allowed
+            reasons += [_beyond(subject, scope) for scope in roles.all_possible if scope in dropped]
+    for grants in grants_by_row:
+        for scope, reason, possible in grants:
+            if scope in reasons_for or scope in dropped:
                 continue
-            seen.add(scope)
-            if why_not is not None:
-                reasons.append(new(Reason, ("scope", scope, "dropped", row, why_not, "access")))
-            elif client_allows is not None and scope not in client_allows:
-                why = "the client does not allow it"
-                reasons.append(new(Reason, ("scope", scope, "dropped", subject.client_row, why, "access")))
-            elif tenant_allows is not None and scope not in tenant_allows:
-                why = "the tenant does not allow it"
-                reasons.append(new(Reason, ("scope", scope, "dropped", subject.tenant_row, why, "access")))
-            else:
-                rows[scope] = row
-    return Granted(rows, tuple(reasons), _problems(subject, privileged))
+            if possible and (allowed is None or scope in allowed):
+                reasons_for[scope] = reason
+                continue
+            dropped.add(scope)
+            reasons.append(_beyond(subject, scope) if possible else reason)
+    return Granted(reasons_for, tuple(reasons), _problems(subject, privileged))
+
+
+def _allowed(subject: Subject) -> frozenset[str] | None:
+    """The scopes within the ceilings of client and tenant; None where neither has one."""
+    client = subject.client.scopes_allowed if subject.client else None
+    tenant = subject.tenant.scopes_allowed if subject.tenant else None
+    if client is None or tenant is None:
+        return tenant if client is None else client
+    return client & tenant
+
+
+def _beyond(subject: Subject, scope: str) -> Reason:
+    """Why a scope is left out that is not within the ceilings: the client's comes before the tenant's."""
+    client = subject.client
+    row, why = subject.tenant_row, "the tenant does not allow it"
+    if client is not None and client.scopes_allowed is not None and scope not in client.scopes_allowed:
+        row, why = subject.client_row, "the client does not allow it"
+    return new(Reason, ("scope", scope, "dropped", row, why, "access"))
 
 
 def _grants(
-    bundle: Bundle, subject: Subject, roles: tuple[str, ...], rules: tuple[Rule, ...], privileged: list[str]
+    bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule, ...], privileged: list[str]
 ) -> list[tuple[Grant, ...]]:
-    """What each row grants, without what the directory must not."""
+    """What the roles grant, and then each row, without what the directory must not."""
     if subject.request.machine and subject.client is None:
         # A machine that the policy does not know gets no managed scope, even if a rule grants one to everybody.
         return []
-    grants = [role.grants for role in map(bundle.roles.__getitem__, roles)]
+    grants = [roles.grants]
     if subject.membership is not None:
         scopes = subject.membership.scopes
         left = tuple(scope for scope in scopes if scope not in privileged) if privileged else scopes

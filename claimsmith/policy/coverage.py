@@ -103,7 +103,7 @@ def _claims_alone(bundle: Bundle) -> dict[str, set[str]]:
 
 
 def _names(claims: Claims) -> set[str]:
-    return {name for part in claims for name in (*part.literals, *(name for name, _ in part.others))}
+    return {name for part in claims for name in (*part.literals, *(name for name, _, _ in part.others))}
 
 
 def _asked(test: Test) -> set[str]:

@@ -260,7 +260,7 @@ class _Comparison:
 
     def grantable(self) -> set[str]:
         """Every scope that could be granted now, within the ceilings."""
-        return set(grant(self.bundle, self.subject, self.roles.names, (*self.rules, *self.undecided)).rows)
+        return set(grant(self.bundle, self.subject, self.roles.given, (*self.rules, *self.undecided)).reasons_for)
 
     def refused(self) -> bool:
         """Whether a new token is certain to be refused: it would be too long, or Cognito would not accept it.
@@ -313,11 +313,11 @@ class _Comparison:
 
 
 def _names(part: Part) -> set[str]:
-    return {*part.literals, *(name for name, _ in part.others)}
+    return {*part.literals, *(name for name, _, _ in part.others)}
 
 
 def _paths(part: Part, of: str | None = None) -> Iterator[str]:
     """The paths that the claims of a part read, or only the claim of this name."""
-    for name, value in part.others:
+    for name, value, _ in part.others:
         if isinstance(value, Expression) and of in (None, name):
             yield from value.paths

@@ -99,11 +99,12 @@ def test_equal_inputs_give_equal_bytes_in_whatever_order_the_rows_come(
     st.one_of(directories(), hostile_directories()),
     any_events,
 )
-def test_rules_that_are_found_by_what_they_ask_are_those_of_which_each_is_asked(
-    policy: Bundle, rows: Rows, event: Event
-) -> None:
-    each = policy._replace(rules=tuple(policy.rules))
-    assert repr(decided(policy, rows, event)) == repr(decided(each, rows, event))
+def test_what_is_found_and_kept_of_a_policy_changes_no_answer(policy: Bundle, rows: Rows, event: Event) -> None:
+    """Rules that are found by what they ask, and what a set of roles gives, against each rule and role by itself."""
+    plain = policy._replace(rules=tuple(policy.rules), roles=dict(policy.roles))
+    expected = repr(decided(plain, rows, event))
+    assert repr(decided(policy, rows, event)) == expected
+    assert repr(decided(policy, rows, event)) == expected, "from what was kept"
 
 
 # Isolation.

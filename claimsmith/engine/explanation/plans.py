@@ -21,6 +21,7 @@ from claimsmith.engine.language import is_privileged, is_unmanaged
 from claimsmith.engine.language.conditions import ANY_TEXT
 from claimsmith.engine.language.values import form_of, template_parts
 from claimsmith.engine.reasons import SETTINGS_ROW
+from claimsmith.engine.role_sets import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -82,7 +83,9 @@ class Plans:
         subject, client, tenant = self.subject, self.subject.client, self.subject.tenant
         suppressed = scopes.suppressions(subject, self.situation.applied)
         roles = self.situation.outcome.roles if isinstance(self.situation.outcome, Decision) else ()
-        granted = scopes.grant(self.bundle, subject, roles, self.situation.applied).rows
+        granted = scopes.grant(
+            self.bundle, subject, together(self.bundle.roles, roles), self.situation.applied
+        ).reasons_for
         unmanaged = is_unmanaged(scope, self.bundle.settings.unmanaged_scopes)
         row, via = self.grantor(scope)
         if not unmanaged and scope not in granted and row is None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from claimsmith.engine.built_in import RESERVED_CLAIMS
-from claimsmith.engine.bundle import NO_CLAIMS, TOKEN_BUDGET, Bundle, Client, Grant, Role, Rule, Settings, Withheld
+from claimsmith.engine.bundle import NO_CLAIMS, TOKEN_BUDGET, Bundle, Client, Role, Rule, Settings, Withheld, granted_by
 from claimsmith.engine.codec import FORMAT, BundleError, decode, encode, from_document
 from claimsmith.engine.language.values import Expression
 from tests.policies import VERSION, unlinted
@@ -49,7 +49,7 @@ def rule(**attributes: Any) -> Rule:  # noqa: ANN401 - any attribute
 
 def validated(name: str, value: object, *, token: str = "access", **attributes: Any) -> Any:  # noqa: ANN401 - any value
     part = getattr(rule(**{f"{token}_claims": {name: value}}, **attributes).claims, token)
-    return part.literals.get(name, dict(part.others).get(name))
+    return part.literals.get(name, {of: value for of, value, _ in part.others}.get(name))
 
 
 def test_what_a_document_leaves_out_has_the_defaults_of_the_design() -> None:
@@ -57,7 +57,7 @@ def test_what_a_document_leaves_out_has_the_defaults_of_the_design() -> None:
     assert from_document(MINIMAL, 3) == Bundle(
         version=3,
         settings=SETTINGS,
-        roles={"viewer": Role(row, (Grant("orders/read", row, None),), ("viewer",), NO_CLAIMS)},
+        roles={"viewer": Role(row, granted_by(row, ["orders/read"], frozenset()), ("viewer",), NO_CLAIMS)},
         groups={"Staff": ("viewer",)},
         clients={"web": Client(None, None, (), None, frozenset(), None, audience=False, claims=NO_CLAIMS)},
         rules=(),
@@ -111,7 +111,7 @@ def test_what_a_rule_does_is_read_whole() -> None:
     assert read._replace(claims=NO_CLAIMS) == Rule(
         row="POLICY RULE#r0",
         optional=True,
-        grants=(Grant("a", "POLICY RULE#r0", None),),
+        grants=granted_by("POLICY RULE#r0", ["a"], frozenset()),
         suppress_scopes=("b",),
         suppress_claims=(("c",), ("d",)),
         add_groups=("e",),
