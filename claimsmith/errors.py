@@ -173,6 +173,13 @@ class Code(StrEnum):
     UNCHANGED_ON_FAILURE = "CS4093"
     ROLLOUT_NOT_HELD = "CS4094"
 
+    # CS4xxx: attaching the trigger to a pool that exists already.
+    POOL_SETTING_UNKNOWN = "CS4060"
+    POOL_CHANGED_MEANWHILE = "CS4061"
+    POOL_SETTINGS_DIFFER = "CS4062"
+    POOL_UPDATE_REFUSED = "CS4063"
+    NOT_A_TRIGGER = "CS4064"
+
     # CS4xxx: recovery.
     BATCH_UNREADABLE = "CS4070"
     BATCH_OF_OTHER_TABLE = "CS4071"

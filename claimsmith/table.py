@@ -42,6 +42,9 @@ REVOKED: Final = "REVOKED"
 REVOKED_PREFIX: Final = "REVOKED#"
 PROTECTED_RESOURCE: Final = "PROTECTED_RESOURCE"
 PROTECTED_RESOURCE_PREFIX: Final = "PROTECTED_RESOURCE#"
+#: What is deployed around the table; ``POOL#`` for each user pool that was attached.
+DEPLOYMENT: Final = "DEPLOYMENT"
+POOL: Final = "POOL#"
 
 #: In the audit table: changes whose record does not say which row changed.
 UNREADABLE: Final = "UNREADABLE"

@@ -19,9 +19,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith_cdk.closure import first_party_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 BUILD: Final = ROOT / ".build"
@@ -30,8 +33,9 @@ FIRST_PARTY: Final = ("claimsmith", "lambdas")
 #: Wheels that run on every Amazon Linux that a supported runtime uses (glibc 2.17 and newer).
 PLATFORMS: Final = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 
-#: The services a function calls, with the version of their API; botocore's data is cut down to these.
+#: The services that functions call, with the version of their API; botocore's data is cut down to these.
 _SERVICES: Final = {"dynamodb": "2012-08-10"}
+_OTHER_SERVICES: Final = {"lambdas.attach.handler": {"cognito-idp": "2016-04-18", "lambda": "2015-03-31"}}
 _SERVICE_FILES: Final = ("service-2.json", "endpoint-rule-set-1.json", "paginators-1.json")
 _COMMON_FILES: Final = ("endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json")
 
@@ -109,7 +113,7 @@ def build_asset(module: str, *, arch: str, python: str, root: Path = ROOT, build
             output = Path(folder, "asset")
             _install(uv, requirements, arch, python, output)
             _trim_packages(output)
-            _trim_botocore(output / "botocore" / "data")
+            _trim_botocore(output / "botocore" / "data", _SERVICES | _OTHER_SERVICES.get(module, {}))
             for name, content in sources.items():
                 target = output / name
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -215,20 +219,20 @@ def _trim_packages(output: Path) -> None:
                 (here / name).unlink()
 
 
-def _trim_botocore(data: Path) -> None:
+def _trim_botocore(data: Path, services: Mapping[str, str]) -> None:
     """Cut botocore's description of all of AWS down to the services in use; its loader stays as it is."""
     if not data.is_dir():
         return
     for entry in tuple(data.iterdir()):
         if entry.is_file() and entry.name not in _COMMON_FILES:
             entry.unlink()
-        elif entry.is_dir() and entry.name not in _SERVICES:
+        elif entry.is_dir() and entry.name not in services:
             shutil.rmtree(entry)
         elif entry.is_dir():
-            _trim_service(entry, _SERVICES[entry.name])
+            _trim_service(entry, services[entry.name])
     endpoints = json.loads((data / "endpoints.json").read_bytes())
     for partition in endpoints["partitions"]:
-        partition["services"] = {name: known for name, known in partition["services"].items() if name in _SERVICES}
+        partition["services"] = {name: known for name, known in partition["services"].items() if name in services}
     _write_json(data / "endpoints.json", endpoints)
 
 

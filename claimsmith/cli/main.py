@@ -11,6 +11,7 @@ import typer
 
 from claimsmith import environment
 from claimsmith.cli import (
+    attach,
     audit,
     backup,
     doctor,
@@ -116,6 +117,7 @@ verifier.register(app)
 doctor.register(app)
 replay.register(app)
 backup.register(app)
+attach.register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

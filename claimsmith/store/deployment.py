@@ -118,7 +118,7 @@ class Function:
     """A Lambda function.
 
     Attributes:
-        arn: as it was asked for, so with the alias of the trigger if it has one.
+        arn: with the alias by which it was asked for, if any.
         variables: its ``CLAIMSMITH_`` variables.
     """
 
@@ -227,8 +227,13 @@ class Deployment:
         )
 
     def function(self, arn: str) -> Function:
-        """A function by name or ARN."""
-        return _function(self._call("lambda", "get_function_configuration", FunctionName=arn), arn)
+        """A function by ARN or name, either with an alias after a colon if one is meant."""
+        found = self._call("lambda", "get_function_configuration", FunctionName=arn)
+        if arn.startswith("arn:"):
+            return _function(found, arn)
+        alias = arn.partition(":")[2]
+        whole = found["FunctionArn"]
+        return _function(found, f"{whole}:{alias}" if alias and not whole.endswith(f":{alias}") else whole)
 
     def functions(self) -> tuple[Function, ...]:
         """The functions that have variables of Claimsmith."""

@@ -51,7 +51,7 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith_cdk": {"aws_cdk", "constructs", "jsii"},
 }
 
-HANDLERS = ("lambdas.pre_token", "lambdas.publisher", "lambdas.sample", "lambdas.verifier")
+HANDLERS = ("lambdas.attach", "lambdas.pre_token", "lambdas.publisher", "lambdas.sample", "lambdas.verifier")
 
 
 def name_of(path: Path) -> str:

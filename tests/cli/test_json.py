@@ -72,6 +72,8 @@ doctor
 replay BATCH
 backup BACKUP
 restore BACKUP
+attach --user-pool-id eu-central-1_None
+detach --user-pool-id eu-central-1_None
 """
 
 

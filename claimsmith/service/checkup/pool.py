@@ -46,15 +46,16 @@ def trigger(pool: UserPool, function: Function | None, table: str) -> Iterator[F
             Code.TRIGGER_MISSING,
             pool.id,
             "The pool has no pre token generation trigger: its tokens carry nothing of the policy.",
-            "Set PreTokenGenerationConfig of the pool's LambdaConfig to the function of the stack output TriggerName. "
-            "An update of the pool without LambdaConfig removes it; deploying an unchanged stack does not restore it.",
+            f"Attach the trigger: claimsmith attach --user-pool-id {pool.id} --table {table}. An update of the pool "
+            "without LambdaConfig has removed it; deploying an unchanged stack does not restore it.",
         )
     elif function is None:
         yield Finding(
             Code.TRIGGER_NOT_OURS,
             pool.trigger,
             "The pool calls a function that does not exist: every sign-in fails.",
-            "Set the pool's trigger to the function of the stack output TriggerName, or remove it from the pool.",
+            f"Set the pool's trigger to the function of the stack output TriggerName, or take it off the pool: "
+            f"claimsmith detach --user-pool-id {pool.id} --table {table}.",
         )
     elif table_of(function) != table:
         what = f"reads the table {table_of(function)}" if table_of(function) else "is not Claimsmith's"
@@ -62,7 +63,8 @@ def trigger(pool: UserPool, function: Function | None, table: str) -> Iterator[F
             Code.TRIGGER_NOT_OURS,
             pool.trigger,
             f"The pool's trigger {what}; the policy in {table} has no effect on tokens.",
-            "Make the function of the stack output TriggerName the pool's trigger, or check the other table: --table.",
+            f"Attach the trigger of this table (claimsmith attach --user-pool-id {pool.id} --table {table} --replace), "
+            "or check the other table: --table.",
         )
 
 
@@ -74,7 +76,8 @@ def event_version(pool: UserPool) -> Iterator[Finding]:
             pool.id,
             "The pool sends events of version V1_0, which cannot change scopes or the access token; the trigger "
             "refuses them, so nobody can sign in.",
-            "Set LambdaVersion to V2_0 or V3_0 in PreTokenGenerationConfig of the pool's LambdaConfig.",
+            "Set LambdaVersion to V2_0 or V3_0 in PreTokenGenerationConfig of the pool's LambdaConfig: "
+            f"claimsmith attach --user-pool-id {pool.id}.",
         )
 
 
@@ -95,7 +98,7 @@ def machines(pool: UserPool, clients: Sequence[AppClient], bundle: Bundle) -> It
 
 def permission(pool: UserPool, function: Function, statements: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """Cognito must be allowed to call the trigger, and for this pool only."""
-    applying = [each for each in statements if _allows(each, pool.arn)]
+    applying = [each for each in statements if allows(each, pool.arn)]
     if not applying:
         yield Finding(
             Code.TRIGGER_NOT_PERMITTED,
@@ -113,7 +116,8 @@ def permission(pool: UserPool, function: Function, statements: Sequence[Mapping[
         )
 
 
-def _allows(statement: Mapping[str, Any], pool_arn: str) -> bool:
+def allows(statement: Mapping[str, Any], pool_arn: str) -> bool:
+    """Whether a statement of a function's resource policy lets Cognito call it for this pool."""
     principal = statement.get("Principal")
     service = principal.get("Service") if isinstance(principal, dict) else principal
     services = service if isinstance(service, list) else [service]

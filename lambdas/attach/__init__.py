@@ -1,0 +1,1 @@
+"""Attaches the trigger to a user pool that exists, for CloudFormation."""
