@@ -85,6 +85,7 @@ class WireTable(ReadableTable):
             except OSError as error:
                 if not left:
                     raise silence(error) from error
+                self.close()  # whatever befell one connection may have befallen all that were kept as long
             else:
                 if response.status == _OK:
                     return _read(response.body)

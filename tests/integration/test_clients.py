@@ -247,6 +247,22 @@ def test_a_connection_that_the_server_has_closed_is_opened_again_without_a_retry
     assert fresh.connections == 3
 
 
+def test_after_a_failure_the_second_attempt_has_a_connection_of_its_own(fresh: ScriptedServer) -> None:
+    both = threading.Barrier(2)
+
+    def respond(number: int, _request: bytes) -> bytes:
+        if number <= 2:
+            both.wait(60)
+        return b"no HTTP\r\n\r\n" if number == 3 else GOOD
+
+    fresh.respond = respond
+    table = made("wire", f"http://127.0.0.1:{fresh.port}")
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(lambda _: table.get("P", "1"), range(2)))
+    assert table.get("P", "1") is not None
+    assert (fresh.connections, len(fresh.requests)) == (3, 4)
+
+
 @pytest.mark.parametrize("closes", ["Connection: close", "HTTP/1.0"])
 def test_a_connection_that_the_server_will_close_is_not_kept(fresh: ScriptedServer, closes: str) -> None:
     said = answer(row(), closes) if ":" in closes else GOOD.replace(b"HTTP/1.1", b"HTTP/1.0")
