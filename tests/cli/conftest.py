@@ -71,21 +71,27 @@ def policy_file(tmp_path: Path) -> Path:
     return file
 
 
+def tables_after(start: Tables, *runs: tuple[str, ...]) -> Tables:
+    """What these runs of the command make of these tables: made once, for a fixture that restores them."""
+    with mock_aws():
+        restore(start)
+        for arguments in runs:
+            with pytest.raises(SystemExit) as ended:
+                main(["--table", TABLE, *arguments])
+            assert ended.value.code == 0
+        return saved()
+
+
 @pytest.fixture(scope="session")
 def applied_tables(empty_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """Tables with a published policy and a tenant."""
     file = tmp_path_factory.mktemp("applied") / "policy.yaml"
     file.write_text(POLICY)
-    with mock_aws():
-        restore(empty_tables)
-        for arguments in (
-            ("apply", str(file), "--var", "WEB=web1"),
-            ("tenants", "add", "acme", "--name", "Acme", "--plan", "pro"),
-        ):
-            with pytest.raises(SystemExit) as ended:
-                main(["--table", TABLE, *arguments])
-            assert ended.value.code == 0
-        return saved()
+    return tables_after(
+        empty_tables,
+        ("apply", str(file), "--var", "WEB=web1"),
+        ("tenants", "add", "acme", "--name", "Acme", "--plan", "pro"),
+    )
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from claimsmith.service.everyone import Everyone
+from tests.cli.conftest import tables_after
+from tests.conftest import restore
 from tests.policies import membership_row, tenant_row, user_row
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from claimsmith.store.dynamodb import Table
     from tests.cli.conftest import Ran
+    from tests.conftest import Tables
 
     Command = Callable[..., Ran]
 
@@ -42,14 +45,20 @@ clients:
 """
 
 
+@pytest.fixture(scope="module")
+def tables_in_force(empty_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    file = tmp_path_factory.mktemp("in-force") / "policy.yaml"
+    file.write_text(IN_FORCE)
+    return tables_after(empty_tables, ("apply", str(file)))
+
+
 @pytest.fixture
-def directory(claimsmith: Command, rows: Table, policy_file: Path) -> None:
+def directory(rows: Table, tables_in_force: Tables, policy_file: Path) -> None:
     """A policy in force, three users in two tenants, of whom two are alike, and one membership that cannot be read.
 
     The file has a policy with a privileged scope more, a claim more, and a scope less.
     """
-    policy_file.write_text(IN_FORCE)
-    assert claimsmith("apply", str(policy_file)).code == 0
+    restore(tables_in_force)
     rows.put(tenant_row("acme", name="Acme"))
     rows.put(tenant_row("globex"))
     rows.put(user_row("u-alice", username="alice"))

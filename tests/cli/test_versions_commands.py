@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claimsmith import table
+from tests.cli.conftest import tables_after
+from tests.conftest import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from claimsmith.store.dynamodb import Table
     from tests.cli.conftest import Ran
+    from tests.conftest import Client, Tables
 
     Command = Callable[..., Ran]
 
@@ -24,12 +27,20 @@ roles:
 """
 
 
-@pytest.fixture
-def staged(claimsmith: Command, policy_file: Path) -> Path:
+@pytest.fixture(scope="module")
+def staged_tables(applied_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """Version 1 is in force; version 2 is stored and waits for somebody to promote it."""
-    assert claimsmith("apply", str(policy_file), "--var", "WEB=web1").code == 0
+    file = tmp_path_factory.mktemp("staged") / "policy.yaml"
+    file.write_text(MANUAL)
+    return tables_after(applied_tables, ("apply", str(file)))
+
+
+@pytest.fixture
+def staged(dynamodb: Client, staged_tables: Tables, policy_file: Path) -> Path:
+    """Those tables, and the file of version 2."""
+    assert dynamodb
+    restore(staged_tables)
     policy_file.write_text(MANUAL)
-    assert claimsmith("apply", str(policy_file)).code == 0
     return policy_file
 
 
@@ -122,7 +133,7 @@ def test_a_version_is_staged_promoted_rolled_back_and_resumed(claimsmith: Comman
     assert claimsmith("promote", "2", "--json").data == {"result": "published", "policy_version": 2}
 
 
-@pytest.mark.usefixtures("applied", "staged")
+@pytest.mark.usefixtures("staged")
 def test_preview_is_by_the_staged_version_for_those_it_serves(claimsmith: Command) -> None:
     claimsmith("stage", "2", "--subject", "user-1")
     versions = [claimsmith("preview", "--user", user, "--json").data["policy_version"] for user in ("user-1", "user-2")]

@@ -8,6 +8,8 @@ import boto3
 import pytest
 
 from claimsmith.service.classes import Classes
+from tests.cli.conftest import POLICY, tables_after
+from tests.conftest import restore
 from tests.pages import Page
 
 if TYPE_CHECKING:
@@ -15,26 +17,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Ran
+    from tests.conftest import Client, Tables
 
     Command = Callable[..., Ran]
 
 NOT_KNOWN = "Note: users without rows, groups and attributes are not known; add --user-pool-id.\n"
 
 
-@pytest.fixture(autouse=True)
-def members(claimsmith: Command, policy_file: Path) -> None:
+WITH_A_MACHINE = f"{POLICY}  worker1: {{name: nightly, roles: [editor]}}\n"
+
+
+@pytest.fixture(scope="module")
+def members_tables(empty_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """Two editors, one of whom is so in two tenants, a viewer, and a machine that is an editor."""
-    policy_file.write_text(f"{policy_file.read_text()}  worker1: {{name: nightly, roles: [editor]}}\n")
-    assert claimsmith("apply", str(policy_file), "--var", "WEB=web1").code == 0
-    for tenant in ("acme", "globex"):
-        assert claimsmith("tenants", "add", tenant, "--name", tenant).code == 0
-    for user, tenant, role in (
+    file = tmp_path_factory.mktemp("members") / "policy.yaml"
+    file.write_text(WITH_A_MACHINE)
+    members = (
         ("alice", "acme", "editor"),
         ("alice", "globex", "editor"),
         ("bob", "globex", "editor"),
         ("carol", "acme", "viewer"),
-    ):
-        assert claimsmith("members", "grant", user, tenant, "--role", role).code == 0
+    )
+    return tables_after(
+        empty_tables,
+        ("apply", str(file), "--var", "WEB=web1"),
+        *(("tenants", "add", tenant, "--name", tenant) for tenant in ("acme", "globex")),
+        *(("members", "grant", user, tenant, "--role", role) for user, tenant, role in members),
+    )
+
+
+@pytest.fixture(autouse=True)
+def members(dynamodb: Client, members_tables: Tables, policy_file: Path) -> None:
+    """Those tables, and the file of their policy."""
+    assert dynamodb
+    restore(members_tables)
+    policy_file.write_text(WITH_A_MACHINE)
 
 
 def lines(done: Ran) -> list[dict[str, Any]]:
