@@ -18,8 +18,9 @@ from claimsmith import environment
 from claimsmith.cli.main import main
 from demo import aws
 from demo.api import basic
+from demo.cdk import Cdk
 from demo.emulator import ACCESS_KEY, REGION, SECRET_KEY
-from demo.local_stack import Answer, LocalStack, emulator
+from demo.local_stack import ROOT, Answer, LocalStack, emulator
 from demo.user_pool import refusal
 
 if TYPE_CHECKING:
@@ -130,6 +131,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(folder: Path) -> Iterator[Emulator]:
     with emulator(folder, port=0) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def bootstrapped(running: Emulator, folder: Path) -> Emulator:
+    """The emulator with what `cdk bootstrap` creates, and nothing else deployed yet."""
+    Cdk(ROOT, folder / "cdk", running.endpoint, print).bootstrap()
+    return running
 
 
 @pytest.fixture(scope="session")
