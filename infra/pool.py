@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Aws, Duration, Fn, RemovalPolicy
+from aws_cdk import Annotations, Aws, Duration, Fn
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.log_group import removal_policy
 from infra.config import NO_CALLBACK
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Pool(Construct):
             mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
             standard_threat_protection_mode=cognito.StandardThreatProtectionMode.FULL_FUNCTION if plus else None,
             deletion_protection=config.production,
-            removal_policy=RemovalPolicy.RETAIN if config.production else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(config.hosting),
         )
         acknowledge(
             self.user_pool,

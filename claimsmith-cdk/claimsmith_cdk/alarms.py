@@ -19,6 +19,7 @@ from claimsmith_cdk.metrics import PERIOD
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
@@ -35,16 +36,20 @@ _BEHIND: Final = Duration.minutes(5)
 class AlarmTopic(Construct):
     """The topic that alarms notify.
 
-    It has no customer managed key: an alarm only contains names of resources and numbers, and a key whose policy does
-    not allow CloudWatch silently suppresses alarms.
+    By default it has no customer managed key: an alarm only contains names of resources and numbers, and a key whose
+    policy does not allow CloudWatch silently suppresses alarms. That of an imported key is yours.
 
     Attributes:
         topic: subscribe everybody who must know of alarms.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, email: str | None = None) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, email: str | None = None, key: kms.IKey | None = None
+    ) -> None:
         super().__init__(scope, construct_id)
-        self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
+        self.topic = sns.Topic(self, "Topic", enforce_ssl=True, master_key=key)
+        if key is not None:
+            _let_alarms_use(key)
         # A custom policy replaces the default one, which allows the account's services to publish.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -60,6 +65,17 @@ class AlarmTopic(Construct):
         )
         if email is not None:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
+
+
+def _let_alarms_use(key: kms.IKey) -> None:
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+        )
+    )
 
 
 class ClaimAlarms(Construct):

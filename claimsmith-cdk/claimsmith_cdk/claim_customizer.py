@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
-from aws_cdk import Annotations, CfnElement, CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import Annotations, CfnElement, CfnOutput, Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -16,8 +16,9 @@ from claimsmith import environment as variables
 from claimsmith import table as names
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.function import PythonFunction
-from claimsmith_cdk.grants import publisher_statements, trigger_statements
+from claimsmith_cdk.grants import key_statements, publisher_statements, trigger_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
+from claimsmith_cdk.log_group import removal_policy
 from claimsmith_cdk.metrics import deployment_of, own_metric
 from claimsmith_cdk.personas import (
     auditor_statements,
@@ -197,23 +198,23 @@ class ClaimCustomizer(Construct):
 
     def grant_read_policy(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow reading the policy, its versions and what is wrong with the draft."""
-        return grant(grantee, policy_reader_statements(self.table))
+        return self._grant(grantee, policy_reader_statements(self.table))
 
     def grant_edit_policy(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow what a policy editor may do: edit the draft. Publishing checks it."""
-        return grant(grantee, policy_editor_statements(self.table))
+        return self._grant(grantee, policy_editor_statements(self.table))
 
     def grant_edit_directory(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow what a directory editor may do: edit tenants, users and memberships, and find users of the pools."""
-        return grant(grantee, directory_editor_statements(self.table, self.user_pools))
+        return self._grant(grantee, directory_editor_statements(self.table, self.user_pools))
 
     def grant_audit(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow what an auditor may do: read everything and write nothing."""
-        return grant(grantee, auditor_statements(self.table, self.audit_table, self.user_pools))
+        return self._grant(grantee, auditor_statements(self.table, self.audit_table, self.user_pools))
 
     def grant_operate(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow what an operator may do: apply, roll back, revoke, and manage protected resources."""
-        return grant(grantee, operator_statements(self.table, self.user_pools))
+        return self._grant(grantee, operator_statements(self.table, self.user_pools))
 
     def metric_issued(self) -> cloudwatch.Metric:
         """Tokens that were issued with claims."""
@@ -251,6 +252,9 @@ class ClaimCustomizer(Construct):
         """Changed rows that did not fit into their audit row."""
         return self._metric("publisher", "AuditCut")
 
+    def _grant(self, grantee: iam.IGrantable, statements: list[iam.PolicyStatement]) -> iam.Grant:
+        return grant(grantee, [*statements, *key_statements(self._hosting.encryption_key)])
+
     def _metric(self, service: str, name: str) -> cloudwatch.Metric:
         return own_metric(name, service=service, deployment=self.deployment)
 
@@ -265,13 +269,15 @@ class ClaimCustomizer(Construct):
         return table
 
     def _dead_letters(self) -> sqs.Queue:
+        key = self._hosting.encryption_key
         queue = sqs.Queue(
             self,
             "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=sqs.QueueEncryption.SQS_MANAGED if key is None else sqs.QueueEncryption.KMS,
+            encryption_master_key=key,
             enforce_ssl=True,
             retention_period=Duration.days(14),
-            removal_policy=_removal_policy(self._hosting),
+            removal_policy=removal_policy(self._hosting),
         )
         acknowledge(queue, "SQS3", "It is itself the dead-letter queue, of the publisher's stream.")
         return queue
@@ -328,6 +334,7 @@ def _changes_to_publish() -> dict[str, object]:
 def _table(
     scope: Construct, construct_id: str, hosting: Hosting, *, stream: dynamodb.StreamViewType | None = None
 ) -> dynamodb.Table:
+    key = hosting.encryption_key
     table = dynamodb.Table(
         scope,
         construct_id,
@@ -340,7 +347,9 @@ def _table(
             point_in_time_recovery_enabled=hosting.retain
         ),
         deletion_protection=hosting.retain,
-        removal_policy=_removal_policy(hosting),
+        encryption=None if key is None else dynamodb.TableEncryption.CUSTOMER_MANAGED,
+        encryption_key=key,
+        removal_policy=removal_policy(hosting),
     )
     if not hosting.retain:
         acknowledge(
@@ -351,7 +360,3 @@ def _table(
 
 def _key(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
-
-
-def _removal_policy(hosting: Hosting) -> RemovalPolicy:
-    return RemovalPolicy.RETAIN if hosting.retain else RemovalPolicy.DESTROY

@@ -13,6 +13,7 @@ from constructs import Construct
 from claimsmith.environment import DEPLOYMENT
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.assets import function_asset
+from claimsmith_cdk.grants import key_statements
 from claimsmith_cdk.log_group import log_group
 from claimsmith_cdk.metrics import NAMESPACE, deployment_of
 
@@ -25,6 +26,25 @@ _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archit
 
 # Lambda assigns CPU in proportion to memory. With less, waiting for the CPU takes longer than the work itself.
 _MEMORY_MIB = 1024
+
+
+def _join_vpc() -> iam.PolicyStatement:
+    """Network interfaces of a function in a VPC. Their ids are not known before, so AWS's own policy names none too.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+    """
+    return iam.PolicyStatement(
+        sid="JoinVpc",
+        actions=[
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:UnassignPrivateIpAddresses",
+        ],
+        resources=["*"],
+    )
 
 
 class PythonFunction(Construct):
@@ -50,13 +70,21 @@ class PythonFunction(Construct):
         super().__init__(scope, construct_id)
         logs = log_group(self, "Logs", hosting)
         # Not the managed basic execution role, which may write to every log group of the account.
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), description=description)
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=description,
+            permissions_boundary=hosting.permissions_boundary,
+        )
         self.policy = iam.Policy(
             self,
             "Policy",
             roles=[role],
             statements=[
                 *statements,
+                *(key_statements(hosting.encryption_key) if statements else ()),
+                *([] if hosting.vpc is None else [_join_vpc()]),
                 iam.PolicyStatement(
                     sid="WriteLogs",
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -82,6 +110,9 @@ class PythonFunction(Construct):
             },
             log_group=logs,
             role=role,
+            vpc=hosting.vpc,
+            vpc_subnets=hosting.subnets,
+            security_groups=list(hosting.security_groups) or None,
         )
         self.function.node.add_dependency(self.policy)
         acknowledge(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
 from claimsmith import table as names
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_kms as kms
 
 _TRIGGER_READS: Final = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 _TRIGGER_KEYS: Final = (names.BUNDLE, f"{names.TENANT_PREFIX}*", f"{names.USER_PREFIX}*")
@@ -64,6 +66,23 @@ def introspection_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement
         by_leading_keys("ReadCallers", table, ("dynamodb:GetItem",), callers),
         by_leading_keys("ReadUsers", table, ("dynamodb:Query",), users),
         by_leading_keys("ReadTenants", table, ("dynamodb:BatchGetItem",), tenants_and_staged),
+    ]
+
+
+def key_statements(key: kms.IKey | None) -> list[iam.PolicyStatement]:
+    """Use of the tables' key by whoever reads or writes them, through DynamoDB only; none without a key.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+    """
+    if key is None:
+        return []
+    return [
+        iam.PolicyStatement(
+            sid="UseKey",
+            actions=["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+            resources=[key.key_arn],
+            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{Aws.REGION}.{Aws.URL_SUFFIX}"}},
+        )
     ]
 
 

@@ -14,13 +14,14 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from claimsmith import table as names
-from claimsmith_cdk.grants import by_leading_keys
+from claimsmith_cdk.grants import by_leading_keys, key_statements
 from claimsmith_cdk.user_pools import user_pool_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_kms as kms
 
     from claimsmith_cdk.user_pools import AnyUserPool
 
@@ -54,6 +55,7 @@ class AdminPersonas(Construct):
         table: dynamodb.ITable,
         audit_table: dynamodb.ITable | None,
         user_pools: Sequence[AnyUserPool],
+        encryption_key: kms.IKey | None = None,
     ) -> None:
         """Create the policies.
 
@@ -63,8 +65,10 @@ class AdminPersonas(Construct):
             table: policy and directory.
             audit_table: the audit of changes; None if these people may not read one.
             user_pools: where users are looked up.
+            encryption_key: the tables', if it is your own.
         """
         super().__init__(scope, construct_id)
+        self._key = encryption_key
         self.policy_editor = self._policy(
             "PolicyEditor", "Claimsmith: edits the policy.", policy_editor_statements(table)
         )
@@ -85,7 +89,9 @@ class AdminPersonas(Construct):
         )
 
     def _policy(self, construct_id: str, description: str, statements: list[iam.PolicyStatement]) -> iam.ManagedPolicy:
-        return iam.ManagedPolicy(self, construct_id, description=description, statements=statements)
+        return iam.ManagedPolicy(
+            self, construct_id, description=description, statements=[*statements, *key_statements(self._key)]
+        )
 
 
 def grant(grantee: iam.IGrantable, statements: Sequence[iam.PolicyStatement]) -> iam.Grant:

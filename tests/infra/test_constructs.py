@@ -13,13 +13,16 @@ from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 
 from claimsmith_cdk import (
     AcceptedTokens,
     AdminPersonas,
+    AlarmTopic,
     AuthorizerProps,
     ClaimAlarms,
     ClaimCustomizer,
@@ -149,6 +152,63 @@ def test_tables_of_ones_own_are_published_and_audited(stack: Stack) -> None:
         ClaimCustomizer(stack, "Two", table=audit, audit_table=audit)
 
 
+def test_a_global_table_of_ones_own_is_as_good(stack: Stack) -> None:
+    """ADR 31: the constructs do not create one."""
+    pk, sk = (dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING) for name in ("pk", "sk"))
+    images = dynamodb.StreamViewType.NEW_AND_OLD_IMAGES
+    table = dynamodb.TableV2(stack, "Rows", partition_key=pk, sort_key=sk, dynamo_stream=images)
+    audit_table = dynamodb.TableV2(stack, "Audit", partition_key=pk, sort_key=sk)
+    ClaimCustomizer(stack, "Claims", table=table, audit_table=audit_table)
+    source = synthesised(stack).properties("Lambda::EventSourceMapping")["EventSourceArn"]
+    assert source == {"Fn::GetAtt": [stack.get_logical_id(table.node.default_child), "StreamArn"]}  # type: ignore[arg-type]
+
+
+# How it is hosted.
+
+
+def test_a_key_of_ones_own_encrypts_tables_logs_and_dead_letters_and_may_be_used(stack: Stack) -> None:
+    key = kms.Key(stack, "Key")
+    hosting = Hosting(encryption_key=key)
+    customizer = ClaimCustomizer(stack, "Claims", hosting=hosting)
+    people = {"table": customizer.table, "audit_table": customizer.audit_table, "user_pools": ()}
+    AdminPersonas(stack, "People", encryption_key=key, **people)  # type: ignore[arg-type]  # as they are named
+    AlarmTopic(stack, "Topic", key=key)
+    template = synthesised(stack)
+    arn = {"Fn::GetAtt": [template.named("KMS::Key", "")[0], "Arn"]}
+    for table in template.of_type("DynamoDB::Table").values():
+        assert table["Properties"]["SSESpecification"]["KMSMasterKeyId"] == arn
+    assert template.properties("SQS::Queue")["KmsMasterKeyId"] == arn
+    assert {json.dumps(group["Properties"]["KmsKeyId"]) for group in template.of_type("Logs::LogGroup").values()} == {
+        json.dumps(arn)
+    }
+    users = [*template.of_type("IAM::ManagedPolicy").values(), *template.of_type("IAM::Policy").values()]
+    for policy in users:
+        allowed = policy["Properties"]["PolicyDocument"]["Statement"]
+        (use,) = [statement for statement in allowed if statement.get("Sid") == "UseKey"]
+        assert use["Resource"] == arn
+        assert use["Condition"]["StringEquals"]["kms:ViaService"]["Fn::Join"][1][0] == "dynamodb."
+    services = json.dumps(template.properties("KMS::Key")["KeyPolicy"])
+    assert "logs." in services
+    assert "cloudwatch.amazonaws.com" in services
+
+
+def test_functions_run_in_a_vpc_and_within_a_boundary(stack: Stack) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack, "Vpc", vpc_id="vpc-1", availability_zones=["a"], private_subnet_ids=["subnet-1"]
+    )
+    group = ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")
+    boundary = iam.ManagedPolicy.from_managed_policy_arn(stack, "Boundary", "arn:aws:iam::aws:policy/Limit")
+    hosting = Hosting(vpc=vpc, security_groups=[group], permissions_boundary=boundary)
+    Introspection(stack, "Introspection", table=_table(stack), tokens=TOKENS, hosting=hosting)
+    template = synthesised(stack)
+    assert template.properties("Lambda::Function")["VpcConfig"] == {
+        "SecurityGroupIds": ["sg-1"],
+        "SubnetIds": ["subnet-1"],
+    }
+    assert template.properties("IAM::Role")["PermissionsBoundary"] == "arn:aws:iam::aws:policy/Limit"
+    assert "ec2:CreateNetworkInterface" in json.dumps(template.properties("IAM::Policy"))
+
+
 # What is refused, with a sentence.
 
 
@@ -156,6 +216,7 @@ def test_tables_of_ones_own_are_published_and_audited(stack: Stack) -> None:
     ("wrong", "said"),
     [
         (lambda _: Hosting(python="9.9"), r"python='9.9' is not possible; use '3.11'"),  # type: ignore[arg-type]
+        (lambda _: Hosting(subnets=ec2.SubnetSelection(subnets=[])), "not possible without vpc"),
         (lambda _: Hosting(deployment="a b"), "deployment='a b' is not possible"),
         (lambda _: CustomizerProps(trigger_version="V1_0"), "trigger_version='V1_0'"),  # type: ignore[arg-type]
         (lambda _: AuthorizerProps(revocation_cache_seconds=301), "use 1 to 300"),

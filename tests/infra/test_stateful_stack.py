@@ -92,7 +92,10 @@ def test_in_production_data_and_logs_outlive_the_stack(production: Template) -> 
         resources = production.of_type(resource_type)
         assert resources
         for name, resource in resources.items():
-            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == (
+                "RetainExceptOnCreate",
+                "Retain",
+            ), name
     assert all(
         table["Properties"]["DeletionProtectionEnabled"] for table in production.of_type("DynamoDB::Table").values()
     )

@@ -363,7 +363,7 @@ def test_access_logs_have_the_failure_and_not_the_caller(verifier: Template, kin
 
 
 def test_each_function_and_api_has_its_own_log_group(verifier: Template, development_verifier: Template) -> None:
-    for template, days, policy in ((verifier, 365, "Retain"), (development_verifier, 7, "Delete")):
+    for template, days, policy in ((verifier, 365, "RetainExceptOnCreate"), (development_verifier, 7, "Delete")):
         groups = template.of_type("Logs::LogGroup")
         assert len(groups) == len(template.of_type("Lambda::Function")) + 2
         for group in groups.values():
