@@ -62,7 +62,12 @@ def test_functions_have_only_the_documented_variables(template: Template) -> Non
         name: set(resource["Properties"]["Environment"]["Variables"])
         for name, resource in template.of_type("Lambda::Function").items()
     }
-    common = {"CLAIMSMITH_TABLE", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
+    common = {
+        "CLAIMSMITH_DEPLOYMENT",
+        "CLAIMSMITH_TABLE",
+        "POWERTOOLS_METRICS_NAMESPACE",
+        "POWERTOOLS_SERVICE_NAME",
+    }
     assert sorted(found.values(), key=sorted) == [
         common | {"CLAIMSMITH_AUDIT_TABLE"},
         common | {"CLAIMSMITH_ON_FAILURE"},
