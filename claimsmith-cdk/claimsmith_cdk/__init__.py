@@ -11,6 +11,7 @@ from claimsmith_cdk.claims_authorizer import AuthorizerProps, ClaimsAuthorizer
 from claimsmith_cdk.hosting import Hosting
 from claimsmith_cdk.introspection import Introspection
 from claimsmith_cdk.personas import AdminPersonas
+from claimsmith_cdk.pool_attachment import AttachmentProps, PoolAttachment
 from claimsmith_cdk.props import PropsError
 from claimsmith_cdk.tokens import AcceptedTokens
 
@@ -18,6 +19,7 @@ __all__ = [
     "AcceptedTokens",
     "AdminPersonas",
     "AlarmTopic",
+    "AttachmentProps",
     "AuthorizerProps",
     "BundlingError",
     "ClaimAlarms",
@@ -26,5 +28,6 @@ __all__ = [
     "CustomizerProps",
     "Hosting",
     "Introspection",
+    "PoolAttachment",
     "PropsError",
 ]

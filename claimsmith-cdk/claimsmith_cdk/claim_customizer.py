@@ -28,6 +28,7 @@ from claimsmith_cdk.personas import (
     policy_editor_statements,
     policy_reader_statements,
 )
+from claimsmith_cdk.pool_attachment import AttachmentProps, PoolAttachment
 from claimsmith_cdk.props import PropsError, check_choice
 from claimsmith_cdk.user_pools import (
     Attach,
@@ -160,7 +161,8 @@ class ClaimCustomizer(Construct):
             user_pool: a pool of this app (``UserPool`` or ``CfnUserPool``), or an imported one.
             attach: ``template`` sets the trigger in the pool's template, the default for a pool of this app. ``none``
                 only allows the pool to invoke the trigger, the default for an imported pool: it is attached by command,
-                which an output names.
+                which an output names. ``resource`` attaches it when the stack is deployed (``PoolAttachment``), which
+                fails while no policy is in force.
 
         Raises:
             PropsError: the pool cannot have this trigger.
@@ -169,9 +171,24 @@ class ClaimCustomizer(Construct):
         if attachment == "template":
             attach_by_template(user_pool, self.trigger, self._props.trigger_version)
         else:
-            allow(self, user_pool, self.trigger)
-            self._say_how_to_attach(user_pool)
+            permission = allow(self, user_pool, self.trigger)
+            if attachment == "resource":
+                self._attach_by_resource(user_pool, permission)
+            else:
+                self._say_how_to_attach(user_pool)
         self.user_pools.append(user_pool)
+
+    def _attach_by_resource(self, user_pool: AnyUserPool, permission: lambda_.CfnPermission) -> None:
+        attached = PoolAttachment(
+            self,
+            f"Attachment{user_pool.node.addr[-8:]}",
+            user_pool=user_pool,
+            trigger=self.trigger,
+            table=self.table,
+            props=AttachmentProps(trigger_version=self._props.trigger_version),
+            hosting=self._hosting,
+        )
+        attached.resource.node.add_dependency(permission)
 
     def _say_how_to_attach(self, user_pool: AnyUserPool) -> None:
         CfnOutput(
@@ -182,8 +199,8 @@ class ClaimCustomizer(Construct):
         )
         Annotations.of(self).add_info_v2(
             "claimsmith:attach",
-            f"{user_pool.node.path} does not call the trigger yet. Attach it (an output that begins with Attach has "
-            "its ARN) once this stack is deployed and a policy is in force.",
+            f"{user_pool.node.path} does not call the trigger yet. Once this stack is deployed and a policy is in "
+            "force: claimsmith attach --user-pool-id POOL --function ARN, from the output that begins with Attach.",
         )
 
     def _claim_deployment(self) -> None:

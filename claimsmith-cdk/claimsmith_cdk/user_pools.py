@@ -23,8 +23,8 @@ AnyUserPool: TypeAlias = cognito.IUserPool | cognito.CfnUserPool
 
 TriggerVersion = Literal["V2_0", "V3_0"]
 
-#: How a pool gets its trigger: by its own template, or not at all here.
-Attach = Literal["template", "none"]
+#: How a pool gets its trigger: by its own template, by a custom resource, or not at all here.
+Attach = Literal["template", "resource", "none"]
 
 _VERSIONS = {"V2_0": cognito.LambdaVersion.V2_0, "V3_0": cognito.LambdaVersion.V3_0}
 _PERMISSION = "ClaimsmithInvoke"
@@ -53,9 +53,10 @@ def attachment_of(pool: AnyUserPool, attach: Attach | None) -> Attach:
     if attach == "template":
         raise PropsError(
             "attach='template' is not possible for an imported user pool: its template is not in this app, and "
-            "CloudFormation changes only what it created. Leave attach out, and attach the trigger by command."
+            "CloudFormation changes only what it created. Leave attach out and attach the trigger by command, or use "
+            "attach='resource'."
         )
-    return "none"
+    return attach or "none"
 
 
 def attach_by_template(pool: AnyUserPool, trigger: lambda_.Function, version: TriggerVersion) -> None:
@@ -89,9 +90,9 @@ def attach_by_template(pool: AnyUserPool, trigger: lambda_.Function, version: Tr
     )
 
 
-def allow(scope: Construct, pool: AnyUserPool, trigger: lambda_.Function) -> None:
+def allow(scope: Construct, pool: AnyUserPool, trigger: lambda_.Function) -> lambda_.CfnPermission:
     """Allow one pool of this account to invoke the trigger."""
-    lambda_.CfnPermission(
+    return lambda_.CfnPermission(
         scope,
         _PERMISSION if scope is pool else f"{_PERMISSION}{pool.node.addr[-8:]}",
         action="lambda:InvokeFunction",

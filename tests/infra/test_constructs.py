@@ -19,6 +19,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 
+from claimsmith.store.pool_settings import ACTIONS
 from claimsmith_cdk import (
     AcceptedTokens,
     AdminPersonas,
@@ -32,7 +33,7 @@ from claimsmith_cdk import (
     Introspection,
     PropsError,
 )
-from tests.infra.permissions import listed
+from tests.infra.permissions import listed, of_function
 from tests.infra.template import Template, cdk_app
 
 if TYPE_CHECKING:
@@ -70,6 +71,28 @@ def test_an_imported_pool_may_invoke_the_trigger_and_an_output_says_how_to_attac
     assert permission["SourceArn"]["Fn::Join"][1][-1] == f":userpool/{POOL_ID}"
     (output,) = template.document["Outputs"].values()
     assert output["Value"] == {"Fn::GetAtt": [template.named("Lambda::Function", "Trigger")[0], "Arn"]}
+
+
+def test_a_custom_resource_attaches_an_imported_pool_and_may_change_no_other(stack: Stack) -> None:
+    pool = cognito.UserPool.from_user_pool_id(stack, "Pool", POOL_ID)
+    ClaimCustomizer(stack, "Claims", user_pool=pool, attach="resource")
+    template = synthesised(stack)
+    trigger = {"Fn::GetAtt": [template.named("Lambda::Function", "Trigger")[0], "Arn"]}
+    [attachment] = [
+        each for each in template.document["Resources"].values() if each["Type"] == "Custom::ClaimsmithPoolAttachment"
+    ]
+    (permission,) = template.of_type("Lambda::Permission")
+    assert permission in attachment["DependsOn"]
+    properties = attachment["Properties"]
+    assert (properties["UserPoolId"], properties["Function"], properties["EventVersion"]) == (POOL_ID, trigger, "V2_0")
+    allowed = {each["Sid"]: each for each in of_function(template, "Attacher")}
+    assert allowed["ChangePool"]["Resource"]["Fn::Join"][1][-1] == f":userpool/{POOL_ID}"
+    assert allowed["LookAtTrigger"]["Resource"] == trigger
+    assert {action for action in ACTIONS.values() if action != "lambda:AddPermission"} <= {
+        action for each in allowed.values() for action in listed(each["Action"])
+    }
+    # Its function is none of those that read the table, or it could pass for a trigger.
+    assert "CLAIMSMITH_TABLE" not in template.properties("Lambda::Function", "Attacher")["Environment"]["Variables"]
 
 
 def test_a_pool_of_this_app_need_not_be_attached_at_first(stack: Stack) -> None:
