@@ -62,8 +62,8 @@ class PoolAttachment(Construct):
     first, and apply a policy.
 
     Attributes:
-        function: what attaches; give its role ``iam:PassRole`` on roles that the pool passes, other than that for text messages.
-        resource: the custom resource, which what may call the pool can depend on.
+        function: what attaches the trigger.
+        resource: the custom resource.
     """
 
     def __init__(

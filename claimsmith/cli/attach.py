@@ -53,8 +53,9 @@ def attach(
     """Make Claimsmith's function the trigger of a user pool that exists. Shows what changes, and asks.
 
     Changes the pre token generation trigger and nothing else of the pool, and lets Cognito call the function. Refused
-    while no policy is in force, because every sign-in would be. What manages the pool must know of the trigger too, or
-    takes it off: docs/how-to/adopt.md.
+    while no policy is in force, because every sign-in would be. To reach nobody at first, see rollout.
+
+    What manages the pool must know of the trigger too, or takes it off: docs/how-to/adopt.md.
 
     Example: claimsmith attach --user-pool-id eu-central-1_EXAMPLE --table TABLE
     """
@@ -127,7 +128,7 @@ def _carry_out(
     if not session.as_json:
         session.out.print(f"[green]{done}[/green], and read again: nothing else of the pool has changed.")
         if proposal.remember is not None:
-            say(f"New tokens follow the policy. To go back: claimsmith detach --user-pool-id {proposal.settings['Id']}")
+            say(f"To go back: claimsmith detach --user-pool-id {proposal.settings['Id']}")
 
 
 def _show(session: Session, proposal: Proposal) -> None:

@@ -27,6 +27,7 @@ from claimsmith.store.pool_settings import BusyError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from claimsmith.store.bundles import Pointer
     from claimsmith.store.deployment import Deployment
     from claimsmith.store.dynamodb import Table
     from claimsmith.store.pool_settings import PoolSettings
@@ -131,6 +132,7 @@ class Attacher:
 
         Raises:
             OperationError: the pool or the function will not do, no policy is in force, or AWS cannot be asked.
+            BundleError: it cannot be read which policy is in force.
         """
         settings = self.pools.read(pool_id)
         present = user_pool.trigger(settings)
@@ -143,7 +145,8 @@ class Attacher:
             chosen = self._chosen(function, table)
         _check_pool(settings, chosen)
         rows = self.open_table(table_of(chosen))
-        if bundles.pointer(rows) is None and chosen.variables.get(environment.ON_FAILURE) != "unchanged":
+        in_force = bundles.pointer(rows)
+        if in_force is None and chosen.variables.get(environment.ON_FAILURE) != "unchanged":
             message = f"No policy is in force in {rows.name}, so every sign-in would be refused. Nothing was changed."
             raise OperationError(Code.NO_BUNDLE, message)
         remembered = attachments.read(rows, pool_id)
@@ -165,6 +168,7 @@ class Attacher:
             rows,
             remembered,
             Attachment(pool_id, chosen.arn, version, before, self.by, int(self.clock())),
+            "" if present == wanted else _reach(in_force, pool_id),
         )
 
     def propose_detaching(self, pool_id: str, *, function: str | None = None, table: str | None = None) -> Proposal:
@@ -401,6 +405,23 @@ def _check_pool(settings: Mapping[str, Any], function: Function) -> None:
     if region != home:
         message = f"The pool is in {home} and the function in {region}. Cognito calls functions of its own region only."
         raise OperationError(Code.NOT_A_TRIGGER, message)
+
+
+def _reach(in_force: Pointer | None, pool_id: str) -> str:
+    """Whose tokens change once a pool is attached."""
+    if in_force is None:
+        return "No policy is in force: the trigger leaves all tokens as they are."
+    rollout = in_force.rollout
+    if rollout is None or (rollout.pools and pool_id not in rollout.pools):
+        return (
+            f"Version {in_force.version} of the policy then decides every token of the pool. To begin with nobody, "
+            "first run claimsmith rollout shadow."
+        )
+    named = f" and {len(rollout.subjects):,} by name" if rollout.subjects else ""
+    return (
+        f"Version {in_force.version} of the policy then reaches {rollout.percent} % of the pool's users{named}; the "
+        "others keep Cognito's own tokens."
+    )
 
 
 def _of_another(present: Trigger) -> OperationError:

@@ -49,6 +49,7 @@ User pool {pool_id} (people, Essentials plan)
   Its other triggers and all other settings stay as they are.
 Function {ARN}
   + Cognito may call it for this pool (statement claimsmith-{pool_id})
+Version 1 of the policy then decides every token of the pool. To begin with nobody, first run claimsmith rollout shadow.
 """
     )
     asked = claimsmith("attach", "--user-pool-id", pool_id, "--replace")
@@ -60,7 +61,7 @@ Function {ARN}
         done.out
         == f"""{shown.out}\
 Attached, and read again: nothing else of the pool has changed.
-New tokens follow the policy. To go back: claimsmith detach --user-pool-id {pool_id}
+To go back: claimsmith detach --user-pool-id {pool_id}
 """
     )
     again = claimsmith("attach", "--user-pool-id", pool_id)

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from claimsmith import environment
 from claimsmith.cognito import user_pool
 from claimsmith.cognito.user_pool import Trigger
+from claimsmith.engine.codec import BundleError
 from claimsmith.errors import Code, OperationError
 from claimsmith.service.attach import Attacher
 from claimsmith.store import attachments
@@ -312,6 +313,25 @@ def test_nothing_is_attached_while_no_policy_is_in_force(world: World) -> None:
     world.functions.variables[OURS][environment.ON_FAILURE] = "unchanged"
     world.attach()
     assert world.trigger is not None
+
+
+@pytest.mark.parametrize(
+    ("rollout", "said"),
+    [
+        (None, "decides every token"),
+        ({"percent": 0, "subjects": ["alice"]}, "reaches 0 % of the pool's users and 1 by name"),
+        ({"percent": 0, "pools": ["eu-central-1_Other"]}, "decides every token"),
+    ],
+)
+def test_it_says_whose_tokens_change(world: World, rollout: dict[str, Any] | None, said: str) -> None:
+    world.rows = Table(holding([{**IN_FORCE, **({} if rollout is None else {"rollout": rollout})}]), "claims")
+    assert said in world.attacher.propose_attaching(POOL_ID, table="claims").note
+
+
+def test_nothing_is_attached_to_a_pointer_that_cannot_be_read(world: World) -> None:
+    world.rows = Table(holding([{**IN_FORCE, "version": "?"}]), "claims")
+    with pytest.raises(BundleError):
+        world.attach()
 
 
 def test_what_somebody_else_changes_before_the_write_stays(world: World) -> None:
