@@ -83,12 +83,12 @@ class Cdk:
         aws.client("s3", self._endpoint).delete_bucket_policy(Bucket=ASSET_BUCKET)
         return made
 
-    def deploy(self, python: str, context: Mapping[str, str] | None = None) -> dict[str, str]:
+    def deploy(self, python: str, options: Mapping[str, object] | None = None) -> dict[str, str]:
         """Deploy every stack of the app; quick where nothing has changed since the last time.
 
         Args:
             python: the minor version of the interpreter that runs the functions, such as ``3.13``.
-            context: further CDK context.
+            options: of the stage, besides those that this machine decides.
 
         Returns:
             The outputs of all stacks together; no two have the same name.
@@ -96,7 +96,11 @@ class Cdk:
         Raises:
             LocalStackError: it failed. The message has the end of what it printed.
         """
-        chosen = {"setting": "development", "arch": _architecture(), "python": python, **(context or {})}
+        chosen = {"setting": "development", "arch": _architecture(), "python": python, **(options or {})}
+        stage = self._folder / "local.toml"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # JSON's texts, numbers, switches and arrays are also TOML's.
+        stage.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in chosen.items()))
         assembly = self._folder / "cdk.out"
         written = self._folder / _OUTPUTS
         written.unlink(missing_ok=True)
@@ -117,8 +121,7 @@ class Cdk:
         else:
             made_from.unlink(missing_ok=True)
             self._tell("making the templates and the functions' assets: some ten to twenty seconds")
-            flags = [flag for name, value in chosen.items() for flag in ("--context", f"{name}={value}")]
-            self._run([*command, *flags, "--output", str(assembly)], self._root)
+            self._run([*command, "--context", f"stage={stage}", "--output", str(assembly)], self._root)
             made_from.write_text(digest)
         return outputs(self._folder)
 
@@ -202,9 +205,9 @@ def _architecture() -> str:
     return _ARCHITECTURES[machine]
 
 
-def _digest(root: Path, context: Mapping[str, str]) -> str:
+def _digest(root: Path, options: Mapping[str, object]) -> str:
     """Of everything that the templates and the assets are made from."""
-    digest = hashlib.sha256(json.dumps(context, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     for file in _files(root):
         content = file.read_bytes()
         digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\n".encode())

@@ -80,7 +80,7 @@ class LocalStack:
 
     @classmethod
     def deploy(
-        cls, running: Emulator, folder: Path, tell: Callable[[str], None], context: Mapping[str, str] | None = None
+        cls, running: Emulator, folder: Path, tell: Callable[[str], None], options: Mapping[str, object] | None = None
     ) -> LocalStack:
         """Bootstrap and deploy; quick where nothing has changed.
 
@@ -88,7 +88,7 @@ class LocalStack:
             running: the emulator, started.
             folder: where cloud assembly and outputs go.
             tell: is given each line that the CDK prints, as it comes.
-            context: further CDK context.
+            options: of the stage, besides those that this machine decides.
 
         Raises:
             LocalStackError: it failed; the message says what to do.
@@ -98,8 +98,8 @@ class LocalStack:
         chosen = {
             # The emulator's tokens name Cognito as their issuer, and Cognito has no such pool.
             "jwks_endpoint": running.endpoint,
-            "rest_api": "true",
-            **(context or {}),
+            "rest_api": True,
+            **(options or {}),
         }
         return cls(running.endpoint, cdk.deploy(running.python_version(), chosen))
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations, Aws, Duration, Fn
+from aws_cdk import Aws, Duration, Fn
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.log_group import removal_policy
-from infra.config import NO_CALLBACK
+from infra.identity_providers import add_providers, mapped_attributes
 
 if TYPE_CHECKING:
-    from infra.config import Config
+    from collections.abc import Iterable
+
+    from infra.config import Config, Email
 
 _PLANS = {"ESSENTIALS": cognito.FeaturePlan.ESSENTIALS, "PLUS": cognito.FeaturePlan.PLUS}
 
@@ -36,7 +39,7 @@ class Pool(Construct):
         code_client: the authorization code grant, for browsers and federation. Cognito checks a PKCE challenge if
             the client sends one but cannot require it, so the client must send ``S256`` (RFC 7636).
         machine_client: client credentials.
-        domain: serves ``/oauth2/token`` and the sign-in pages.
+        domain: serves ``/oauth2/token`` and the sign-in pages; None where the stage has none.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
@@ -63,6 +66,7 @@ class Pool(Construct):
             mfa=cognito.Mfa.OPTIONAL,
             mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
             standard_threat_protection_mode=cognito.StandardThreatProtectionMode.FULL_FUNCTION if plus else None,
+            email=_email(config.email) if config.email else None,
             deletion_protection=config.production,
             removal_policy=removal_policy(config.hosting),
         )
@@ -76,12 +80,10 @@ class Pool(Construct):
             acknowledge(
                 self.user_pool,
                 "COG8",
-                "Threat protection is billed for every active user; -c feature_plan=PLUS turns it on.",
+                'Threat protection is billed for every active user; feature_plan = "PLUS" turns it on.',
             )
-        self.domain = self.user_pool.add_domain(
-            "Domain",
-            cognito_domain=cognito.CognitoDomainOptions(domain_prefix=config.domain_prefix or _own_domain_prefix()),
-        )
+        self.domain = self._domain(config)
+        providers = add_providers(self, self.user_pool, config.identity_providers)
         orders_scopes = self._resource_server("orders", read="Read orders", write="Change orders")
         introspect = self._resource_server("claimsmith", introspect="Ask whether a token is active")
         self.public_client = self._client(
@@ -102,12 +104,12 @@ class Pool(Construct):
                 callback_urls=list(config.callback_urls),
                 logout_urls=list(config.logout_urls) or None,
             ),
+            providers=[
+                cognito.UserPoolClientIdentityProvider.custom(given.name) for given in config.identity_providers
+            ],
+            writable=mapped_attributes(config.identity_providers),
         )
-        if NO_CALLBACK in config.callback_urls:
-            Annotations.of(self.code_client).add_warning_v2(
-                "claimsmith:no-callback",
-                "No browser can sign in yet: set the addresses that codes may be sent to with -c callback_urls=https://….",
-            )
+        self.code_client.node.add_dependency(*providers)
         self.machine_client = self.user_pool.add_client(
             "MachineClient",
             generate_secret=True,
@@ -130,6 +132,20 @@ class Pool(Construct):
         """Every client."""
         return (self.public_client, self.code_client, self.machine_client)
 
+    def _domain(self, config: Config) -> cognito.UserPoolDomain | None:
+        chosen = config.domain
+        if chosen == "none":
+            return None
+        if chosen is None or chosen.name is None or chosen.certificate_arn is None:
+            prefix = _own_domain_prefix() if chosen is None else chosen.prefix
+            return self.user_pool.add_domain(
+                "Domain", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=str(prefix))
+            )
+        certificate = acm.Certificate.from_certificate_arn(self, "Certificate", chosen.certificate_arn)
+        return self.user_pool.add_domain(
+            "Domain", custom_domain=cognito.CustomDomainOptions(domain_name=chosen.name, certificate=certificate)
+        )
+
     def _resource_server(self, identifier: str, **scopes: str) -> list[cognito.OAuthScope]:
         declared = [
             cognito.ResourceServerScope(scope_name=name, scope_description=description)
@@ -145,6 +161,8 @@ class Pool(Construct):
         auth_flows: cognito.AuthFlow,
         o_auth: cognito.OAuthSettings | None = None,
         disable_o_auth: bool | None = None,
+        providers: Iterable[cognito.UserPoolClientIdentityProvider] = (),
+        writable: Iterable[str] = (),
     ) -> cognito.UserPoolClient:
         """A client without a secret, for code on the user's device."""
         return self.user_pool.add_client(
@@ -153,7 +171,7 @@ class Pool(Construct):
             auth_flows=auth_flows,
             o_auth=o_auth,
             disable_o_auth=disable_o_auth,
-            supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
+            supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO, *providers],
             access_token_validity=_TOKEN_VALIDITY,
             id_token_validity=_TOKEN_VALIDITY,
             refresh_token_validity=_SESSION_VALIDITY,
@@ -161,7 +179,7 @@ class Pool(Construct):
             enable_token_revocation=True,
             prevent_user_existence_errors=True,
             read_attributes=_readable(),
-            write_attributes=_writable(),
+            write_attributes=_writable(writable),
         )
 
 
@@ -171,9 +189,23 @@ def _readable() -> cognito.ClientAttributes:
     )
 
 
-def _writable() -> cognito.ClientAttributes:
-    """The attributes that a user may change with an access token. Without a list, it would be all, custom ones too."""
-    return cognito.ClientAttributes().with_standard_attributes(fullname=True, locale=True)
+def _writable(mapped: Iterable[str] = ()) -> cognito.ClientAttributes:
+    """The attributes that a user may change with an access token. Without a list, it would be all, custom ones too.
+
+    Args:
+        mapped: those that an identity provider fills: Cognito writes them through the client.
+    """
+    return cognito.ClientAttributes().with_standard_attributes(**dict.fromkeys({"fullname", "locale", *mapped}, True))
+
+
+def _email(email: Email) -> cognito.UserPoolEmail:
+    return cognito.UserPoolEmail.with_ses(
+        from_email=email.from_address,
+        from_name=email.from_name,
+        reply_to=email.reply_to,
+        ses_region=email.region,
+        ses_verified_domain=email.verified_domain,
+    )
 
 
 def _own_domain_prefix() -> str:

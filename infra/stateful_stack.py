@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import Aws, CfnOutput, Stack
+from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer
+from infra.config import Domain
 from infra.pool import Pool
 
 if TYPE_CHECKING:
+    from aws_cdk import Environment
+    from aws_cdk import aws_cognito as cognito
     from constructs import Construct
 
     from infra.config import Config
@@ -24,10 +28,20 @@ class StatefulStack(Stack):
         alarm_topic: the topic that alarms notify.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, config: Config) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: Config,
+        env: Environment | None = None,
+        stack_name: str | None = None,
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
+            env=env,
+            stack_name=stack_name,
             description="Claimsmith: a user pool with token claims from DynamoDB.",
             termination_protection=config.production,
         )
@@ -39,7 +53,9 @@ class StatefulStack(Stack):
             props=config.customizer,
             hosting=config.hosting,
         )
-        self.alarm_topic = AlarmTopic(self, "AlarmTopic", email=config.alarm_email).topic
+        self.alarm_topic = AlarmTopic(self, "AlarmTopic").topic
+        for address in config.alarm_emails:
+            self.alarm_topic.add_subscription(subscriptions.EmailSubscription(address))
         personas = AdminPersonas(
             self,
             "Personas",
@@ -58,7 +74,7 @@ class StatefulStack(Stack):
             "PublicClientId": pool.public_client.user_pool_client_id,
             "CodeClientId": pool.code_client.user_pool_client_id,
             "MachineClientId": pool.machine_client.user_pool_client_id,
-            "DomainName": f"{pool.domain.domain_name}.auth.{Aws.REGION}.amazoncognito.com",
+            **({} if pool.domain is None else {"DomainName": _host(pool.domain, config)}),
             "TableName": customizer.table.table_name,
             "AuditTableName": audit_table.table_name,
             "TriggerName": customizer.trigger.function_name,
@@ -73,3 +89,9 @@ class StatefulStack(Stack):
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)
+
+
+def _host(domain: cognito.UserPoolDomain, config: Config) -> str:
+    """The host of the pool's domain. The domain's name is its prefix, or all of it."""
+    custom = isinstance(config.domain, Domain) and config.domain.name is not None
+    return domain.domain_name if custom else f"{domain.domain_name}.auth.{Aws.REGION}.amazoncognito.com"

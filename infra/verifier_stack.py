@@ -16,6 +16,7 @@ from infra.http_api import HttpApi
 from infra.rest_api import RestApi
 
 if TYPE_CHECKING:
+    from aws_cdk import Environment
     from constructs import Construct
 
     from infra.config import Config
@@ -27,10 +28,21 @@ _SAMPLE_TIMEOUT = Duration.seconds(3)
 class VerifierStack(Stack):
     """The stack that checks tokens."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, stateful: StatefulStack, config: Config) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stateful: StatefulStack,
+        config: Config,
+        env: Environment | None = None,
+        stack_name: str | None = None,
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
+            env=env,
+            stack_name=stack_name,
             description="Claimsmith: checks tokens, for APIs and by introspection.",
             termination_protection=config.production,
         )

@@ -118,7 +118,7 @@ class PythonFunction(Construct):
         acknowledge(
             self.function,
             "L1",
-            "The runtime is an option (-c python=): by default the newest that the packages have wheels for and that "
+            "The runtime is an option (python): by default the newest that the packages have wheels for and that "
             "this project is tested with, not the newest that CDK knows.",
         )
 
@@ -130,6 +130,6 @@ class PythonFunction(Construct):
             Annotations.of(self).add_warning_v2(
                 "claimsmith:no-bytecode",
                 f"There is no Python {hosting.python} on this machine, so the asset has no bytecode and a cold start "
-                f"takes about twice as long. Install Python {hosting.python}, or choose another with -c python=.",
+                f"takes about twice as long. Install Python {hosting.python}, or choose another runtime (python).",
             )
         return lambda_.Code.from_asset(str(asset.path))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.config import Config
+from claimsmith_cdk.hosting import Hosting
 
 ROOT = Path(__file__).resolve().parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ def program(path: Path, version: str) -> Path:
 
 
 def test_make_knows_what_is_deployed() -> None:
-    assert f"\nDEPLOYED := {Config().python}\n" in MAKEFILE
+    assert f"\nDEPLOYED := {Hosting().python}\n" in MAKEFILE
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.store.attributes import encode_row
 from claimsmith_cdk.bundling import build_asset, find_interpreter
-from infra.config import Config
+from claimsmith_cdk.hosting import Hosting
 from tests.events import CLIENT, SUB, event
 from tests.policies import membership_row, policy_rows, tenant_row, user_row
 
@@ -193,7 +193,7 @@ def runtimes() -> list[Runtime]:
     """The Python that runs this, and the one that the functions are deployed on, where it is here."""
     machine = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
     found = []
-    for version in dict.fromkeys((f"{sys.version_info.major}.{sys.version_info.minor}", Config().python)):
+    for version in dict.fromkeys((f"{sys.version_info.major}.{sys.version_info.minor}", Hosting().python)):
         interpreter = find_interpreter(version)
         if interpreter is None:
             sys.stdout.write(f"No Python {version} here: the deployed runtime is not measured.\n")

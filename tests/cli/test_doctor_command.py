@@ -224,7 +224,7 @@ other counts as not there. [CS4009]
   Correct the attribute.
 
 warning claimsmith: One request can delete the table: deletion protection is off. [CS4046]
-  Turn on DeletionProtectionEnabled; -c setting=production does. Leave it off only in development.
+  Turn on DeletionProtectionEnabled; a production stage has it on. Leave it off only in development.
 
 warning POLICY SETTINGS: The draft differs from version 1, which is in force: it was not published. [CS4047]
   Publish it with claimsmith promote (claimsmith resume while on hold), or apply the policy that should be in force.

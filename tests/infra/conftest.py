@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def production_app() -> Iterator[Synthesised]:
     """The whole app as it is deployed by default, with the REST form of the sample, checked by cdk-nag."""
     with tempfile.TemporaryDirectory() as folder:
-        yield synthesise({"rest_api": "true"}, checked_in=Path(folder))
+        yield synthesise({"rest_api": True}, checked_in=Path(folder))
 
 
 @pytest.fixture(scope="session")
 def development_app() -> Iterator[Synthesised]:
     """The same in the development setting."""
     with tempfile.TemporaryDirectory() as folder:
-        yield synthesise({"setting": "development", "rest_api": "true"}, checked_in=Path(folder))
+        yield synthesise({"setting": "development", "rest_api": True}, checked_in=Path(folder))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
+#: What every production stage has to say.
+PRODUCTION: Mapping[str, object] = {
+    "account": "111122223333",
+    "region": "eu-central-1",
+    "callback_urls": ["https://app.example.com/callback"],
+}
+
 #: Templates need no assets: this is what ``cdk ls`` says, too.
 WITHOUT_ASSETS: Mapping[str, object] = {"aws:cdk:bundling-stacks": []}
 
@@ -70,17 +77,23 @@ def cdk_app(context: Mapping[str, object], outdir: Path | None = None) -> App:
     )
 
 
-def synthesise(context: Mapping[str, object], checked_in: Path | None = None) -> Synthesised:
+def config(options: Mapping[str, object] | None = None) -> Config:
+    """The options of a production stage, or of a development one, and others."""
+    chosen = options or {}
+    return Config.from_options(chosen if chosen.get("setting") == "development" else {**PRODUCTION, **chosen})
+
+
+def synthesise(options: Mapping[str, object], checked_in: Path | None = None) -> Synthesised:
     """Both stacks.
 
     Args:
-        context: of the CDK.
+        options: of the stage.
         checked_in: a folder; given, cdk-nag checks the stacks too.
     """
-    app = cdk_app(context, checked_in)
-    config = Config.from_context(context)
-    stateful = StatefulStack(app, "Claimsmith", config=config)
-    VerifierStack(app, "ClaimsmithVerifier", stateful=stateful, config=config)
+    app = cdk_app({}, checked_in)
+    chosen = config(options)
+    stateful = StatefulStack(app, "Claimsmith", config=chosen)
+    VerifierStack(app, "ClaimsmithVerifier", stateful=stateful, config=chosen)
     if checked_in is None:
         return Synthesised(app, *_templates(Path(app.synth().directory)))
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

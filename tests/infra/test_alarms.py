@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claimsmith_cdk.closure import first_party_files
-from infra.config import Config
 from tests.infra.template import ROOT, synthesise
 
 if TYPE_CHECKING:
@@ -201,7 +200,6 @@ def test_nobody_but_cloudwatch_of_this_account_publishes_and_only_encrypted(prod
 
 def test_a_configured_address_gets_alarms(production: Template) -> None:
     assert not production.of_type("SNS::Subscription")
-    template = synthesise({"alarm_email": "on-call@example.com"}).stateful
+    template = synthesise({"alarm_emails": ["on-call@example.com"]}).stateful
     subscription = template.properties("SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "on-call@example.com")
-    assert Config().alarm_email is None

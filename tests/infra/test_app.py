@@ -6,49 +6,87 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.config import Config
 from infra.stateful_stack import StatefulStack
 from infra.verifier_stack import VerifierStack
-from tests.infra.template import ROOT, WITHOUT_ASSETS, cdk_app
+from tests.infra.template import PRODUCTION, ROOT, WITHOUT_ASSETS, cdk_app, config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
 
-def _run(context: dict[str, object]) -> subprocess.CompletedProcess[str]:
-    """Run the app as the CDK command line does."""
-    environment = {**os.environ, "CDK_CONTEXT_JSON": json.dumps(context)}
-    return subprocess.run(
-        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stages")
+
+
+def _run(folder: Path, options: Mapping[str, object], **context: object) -> tuple[int, list[str]]:
+    """Run the app as the CDK command line does; its exit code and what it says."""
+    stage = folder / "test.toml"
+    stage.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in options.items()))
+    given = {**WITHOUT_ASSETS, "stage": str(stage), **context}
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, "CDK_CONTEXT_JSON": json.dumps(given), "CDK_OUTDIR": str(folder / "cdk.out")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    said = done.stderr.splitlines()
+    return done.returncode, [line.removeprefix("claimsmith: ") for line in said if line.startswith("claimsmith: ")]
+
+
+def test_a_wrong_choice_ends_in_a_sentence_and_not_in_a_traceback(folder: Path) -> None:
+    code, said = _run(folder, {"setting": "prod"})
+    assert (code, said) == (
+        1,
+        [f"{folder / 'test.toml'}: setting: Input should be 'production' or 'development'."],
     )
 
 
-def test_a_wrong_choice_ends_in_a_sentence_and_not_in_a_traceback() -> None:
-    done = _run({"setting": "prod"})
-    assert done.returncode == 1
-    said = [line for line in done.stderr.splitlines() if not line.startswith("b'")]  # jsii, about Node's version
-    assert said == ["claimsmith: setting='prod' is not possible; choose one with -c setting=production|development."]
+def test_an_attribute_that_users_write_is_not_trusted(folder: Path) -> None:
+    code, said = _run(folder, {"setting": "development", "trusted_attributes": ["custom:unit", "locale"]})
+    assert (code, len(said)) == (1, 3)
+    assert all(line.startswith("trusted_attributes: users can write locale: ") for line in said)
 
 
-def test_a_cache_that_would_open_other_requests_ends_in_a_sentence_too() -> None:
-    sources = "$request.header.Authorization,$context.routeKey,$request.header.X-Tenant"
-    cached = {"authorizer_cache_seconds": "60", "authorizer_identity_sources": sources}
-    done = _run({**WITHOUT_ASSETS, **cached})
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    said = done.stderr[done.stderr.index("claimsmith: ") :]
-    assert "lacks the path ($context.path), and ClaimsmithVerifier/Http/Api/GET--tenants--{tenant}--orders" in said
-
-
-def test_an_attribute_that_users_write_is_not_trusted() -> None:
-    done = _run({**WITHOUT_ASSETS, "trusted_attributes": "custom:unit,locale"})
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    said = [line for line in done.stderr.splitlines() if line.startswith("claimsmith: ")]
-    assert len(said) == 3
-    assert all(line.startswith("claimsmith: trusted_attributes: users can write locale: ") for line in said)
+def test_what_production_has_is_kept_and_never_lowered_or_replaced(folder: Path) -> None:
+    code, said = _run(folder, PRODUCTION)
+    snapshot = folder / "test.snapshot.json"
+    assert (code, said) == (
+        0,
+        [f"{snapshot} is new or has changed: commit it. Later deployments are compared with it."],
+    )
+    written = snapshot.read_bytes()
+    assert _run(folder, {**PRODUCTION, "stack_suffix": "-test"}) == (0, [])  # the suffix that it has by default
+    sources = ["$request.header.Authorization", "$context.routeKey", "$request.header.X-Tenant"]
+    cached = {"authorizer_cache_seconds": 60, "authorizer_identity_sources": sources}
+    code, said = _run(folder, {**PRODUCTION, **cached})
+    assert code == 1
+    assert "lacks the path ($context.path), and ClaimsmithVerifier/Http/Api/GET--tenants--{tenant}--orders" in said[0]
+    code, said = _run(folder, {"setting": "development", "domain": "none", "stack_suffix": "-other"})
+    assert code == 1
+    for expected in (
+        "Claimsmith would lose its termination protection.",
+        "Claimsmith would be a second stack: StackName changes from Claimsmith-test to Claimsmith-other.",
+        "(AWS::Cognito::UserPoolDomain) would be removed.",
+        'would be less protected: DeletionProtection changes from "ACTIVE" to "INACTIVE".',
+        "would be less protected: DeletionProtectionEnabled changes from true to false.",
+        "would be less protected: PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled changes from true to",
+        "would be less protected: RetentionInDays changes from 365 to 7.",
+        "would be deleted with the stack: DeletionPolicy changes from Retain to Delete.",
+        "Nothing was deployed.",
+    ):
+        assert any(expected in line for line in said), expected
+    assert snapshot.read_bytes() == written
 
 
 def test_the_app_runs_in_the_projects_own_environment_before_any_other() -> None:
@@ -59,8 +97,8 @@ def test_the_app_runs_in_the_projects_own_environment_before_any_other() -> None
 
 def test_synth_asks_nothing_of_an_account() -> None:
     app = cdk_app({})
-    stateful = StatefulStack(app, "Claimsmith", config=Config())
-    VerifierStack(app, "ClaimsmithVerifier", stateful=stateful, config=Config())
+    stateful = StatefulStack(app, "Claimsmith", config=config())
+    VerifierStack(app, "ClaimsmithVerifier", stateful=stateful, config=config())
     assembly = app.synth()
     for name in ("Claimsmith", "ClaimsmithVerifier"):
         stack = assembly.get_stack_by_name(name)

@@ -14,7 +14,7 @@ import botocore.session
 import pytest
 
 from claimsmith_cdk.bundling import FIRST_PARTY, Asset, build_asset
-from infra.config import Config
+from claimsmith_cdk.hosting import Hosting
 from tests.infra.template import ROOT
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_every_file_has_bytecode_of_its_present_source(asset: Asset) -> None:
         assert compiled[8:16] == importlib.util.source_hash(source.read_bytes()), source
 
 
-@pytest.mark.parametrize(("arch", "version"), [(Config().arch, Config().python), ("x86_64", PYTHON)])
+@pytest.mark.parametrize(("arch", "version"), [(Hosting().arch, Hosting().python), ("x86_64", PYTHON)])
 def test_shared_objects_are_for_the_functions_architecture_and_python(handler: str, arch: str, version: str) -> None:
     built = build_asset(handler, arch=arch, python=version).path
     for file in built.rglob("*.so*"):
@@ -132,7 +132,7 @@ def test_shared_objects_are_for_the_functions_architecture_and_python(handler: s
 
 
 def test_the_publisher_does_have_a_shared_object() -> None:
-    built = build_asset("lambdas.publisher.handler", arch=Config().arch, python=Config().python).path
+    built = build_asset("lambdas.publisher.handler", arch=Hosting().arch, python=Hosting().python).path
     assert list(built.rglob("*.so")), "without one, the test above shows nothing"
 
 

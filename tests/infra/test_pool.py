@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.config import NO_CALLBACK, Config
-from infra.stateful_stack import StatefulStack
-from tests.infra.template import Template, cdk_app, synthesise
+from tests.infra.template import Template, synthesise
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -111,17 +109,10 @@ def test_the_code_client_has_the_code_grant_only(production: Template) -> None:
     assert _scopes(production, code) == ["openid", "profile", "email", "orders/read", "orders/write"]
 
 
-def test_without_an_address_production_sends_codes_nowhere_and_synth_warns() -> None:
-    app = cdk_app({})
-    stack = StatefulStack(app, "Claimsmith", config=Config())
-    template = Template(app.synth().get_stack_by_name("Claimsmith").template)
-    assert _client(template, "CodeClient")["CallbackURLs"] == [NO_CALLBACK]
-    warnings = [entry.data for construct in stack.node.find_all() for entry in construct.node.metadata]
-    assert any("No browser can sign in yet" in str(warning) for warning in warnings)
-
-
 def test_only_the_configured_addresses_are_used() -> None:
-    template = synthesise({"callback_urls": "https://a.example/cb", "logout_urls": "https://a.example/bye"}).stateful
+    template = synthesise(
+        {"callback_urls": ["https://a.example/cb"], "logout_urls": ["https://a.example/bye"]}
+    ).stateful
     code = _client(template, "CodeClient")
     assert (code["CallbackURLs"], code["LogoutURLs"]) == (["https://a.example/cb"], ["https://a.example/bye"])
 
@@ -148,13 +139,52 @@ def test_the_domain_is_derived_from_the_stack_without_the_account_number(product
     assert "AWS::AccountId" not in domain
 
 
-def test_context_changes_the_pool() -> None:
-    template = synthesise({"domain_prefix": "sign-in", "feature_plan": "PLUS", "trigger_version": "V3_0"}).stateful
+def test_options_change_the_pool() -> None:
+    template = synthesise({"domain": {"prefix": "sign-in"}, "feature_plan": "PLUS", "trigger_version": "V3_0"}).stateful
     pool = template.properties("Cognito::UserPool")
     assert template.properties("Cognito::UserPoolDomain")["Domain"] == "sign-in"
     assert pool["UserPoolTier"] == "PLUS"
     assert pool["UserPoolAddOns"] == {"AdvancedSecurityMode": "ENFORCED"}
     assert pool["LambdaConfig"]["PreTokenGenerationConfig"]["LambdaVersion"] == "V3_0"
+
+
+def test_a_stage_may_have_a_host_of_its_own_or_no_domain() -> None:
+    certificate = "arn:aws:acm:us-east-1:111122223333:certificate/11111111-2222-3333-4444-555555555555"
+    own = synthesise({"domain": {"name": "auth.example.com", "certificate_arn": certificate}}).stateful
+    domain = own.properties("Cognito::UserPoolDomain")
+    assert (domain["Domain"], domain["CustomDomainConfig"]) == ("auth.example.com", {"CertificateArn": certificate})
+    assert "amazoncognito" not in json.dumps(own.document["Outputs"]["DomainName"])
+    none = synthesise({"domain": "none"}).stateful
+    assert (none.of_type("Cognito::UserPoolDomain"), "DomainName" in none.document["Outputs"]) == ({}, False)
+
+
+def test_a_stage_may_send_by_ses() -> None:
+    email = {"from_address": "no-reply@example.com", "from_name": "Example", "region": "eu-west-1"}
+    assert "EmailConfiguration" not in synthesise({}).stateful.properties("Cognito::UserPool")
+    sent = synthesise({"email": email}).stateful.properties("Cognito::UserPool")["EmailConfiguration"]
+    assert (sent["EmailSendingAccount"], sent["From"]) == ("DEVELOPER", "Example <no-reply@example.com>")
+    assert ":ses:eu-west-1:" in json.dumps(sent["SourceArn"])
+
+
+def test_users_of_other_providers_sign_in_by_the_code_client_which_may_write_what_they_bring() -> None:
+    saml = {"type": "saml", "name": "acme", "metadata_url": "https://acme.example/metadata"}
+    oidc = {"type": "oidc", "name": "globex", "issuer": "https://globex.example", "client_id": "us"}
+    template = synthesise(
+        {
+            "identity_providers": [
+                {**saml, "attributes": {"email": "mail"}},
+                {**oidc, "client_secret": "globex/secret", "attributes": {"given_name": "first"}},
+            ]
+        }
+    ).stateful
+    code, public = _client(template, "CodeClient"), _client(template, "PublicClient")
+    assert code["WriteAttributes"] == ["email", "given_name", "locale", "name"]
+    assert public["WriteAttributes"] == ["locale", "name"]
+    providers = template.of_type("Cognito::UserPoolIdentityProvider")
+    assert code["SupportedIdentityProviders"] == ["COGNITO", "acme", "globex"]
+    assert {*template.named("Cognito::UserPoolClient", "CodeClient")[1]["DependsOn"]} >= {*providers}
+    details = {one["Properties"]["ProviderName"]: one["Properties"]["ProviderDetails"] for one in providers.values()}
+    assert "{{resolve:secretsmanager:globex/secret:" in json.dumps(details["globex"]["client_secret"])
 
 
 def _scopes(template: Template, client: dict[str, Any]) -> list[str]:

@@ -8,9 +8,9 @@ import pytest
 from aws_cdk import aws_cognito as cognito
 
 from claimsmith_cdk.trusted_attributes import problems
-from infra.config import Config, ContextError
+from infra.config import OptionError
 from infra.stateful_stack import StatefulStack
-from tests.infra.template import cdk_app
+from tests.infra.template import cdk_app, config
 
 if TYPE_CHECKING:
     from tests.infra.template import Template
@@ -59,7 +59,7 @@ def test_an_attribute_that_cannot_be_checked_is_refused(templates: dict[str, Any
 
 def test_a_client_that_somebody_adds_is_seen_and_so_is_an_override() -> None:
     app = cdk_app({})
-    stack = StatefulStack(app, "Claimsmith", config=Config())
+    stack = StatefulStack(app, "Claimsmith", config=config())
     added = cognito.CfnUserPoolClient(stack, "Added", user_pool_id=stack.pool.user_pool.user_pool_id)
     added.add_property_override("WriteAttributes", ["custom:unit"])
     templates = {one.stack_name: one.template for one in app.synth().stacks}
@@ -68,9 +68,5 @@ def test_a_client_that_somebody_adds_is_seen_and_so_is_an_override() -> None:
 
 
 def test_they_are_named_as_in_the_pool() -> None:
-    assert Config.from_context({"trusted_attributes": "custom:unit, custom:level"}).trusted_attributes == (
-        "custom:unit",
-        "custom:level",
-    )
-    with pytest.raises(ContextError, match="custom:unit"):
-        Config.from_context({"trusted_attributes": ["user.attributes.custom:unit"]})
+    with pytest.raises(OptionError, match="name it as in the pool: custom:unit"):
+        config({"trusted_attributes": ["user.attributes.custom:unit"]})

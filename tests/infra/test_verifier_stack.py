@@ -11,12 +11,11 @@ from aws_cdk import CfnResource
 from claimsmith_cdk.templates import Template as Finished
 from claimsmith_cdk.templates import Templates
 from claimsmith_cdk.verifier_settings import problems
-from infra.config import Config
 from infra.http_api import BURST, INTROSPECT_BURST, INTROSPECT_RATE, PROTECTED, RATE
 from infra.stateful_stack import StatefulStack
 from infra.verifier_stack import VerifierStack
 from tests.infra.permissions import imported
-from tests.infra.template import cdk_app, synthesise
+from tests.infra.template import cdk_app, config, synthesise
 
 if TYPE_CHECKING:
     from tests.infra.template import Template
@@ -27,8 +26,8 @@ OUTPUTS = {"HttpApiUrl", "HttpApiId", "AuthorizerName", "IntrospectionName"}
 REST_OUTPUTS = {"RestApiUrl", "RestApiId", "RestAuthorizerName"}
 LOCAL = {"setting": "development", "jwks_endpoint": "http://127.0.0.1:4566"}
 CACHING = {
-    "authorizer_cache_seconds": "60",
-    "authorizer_identity_sources": "$request.header.Authorization,$context.routeKey,$context.path",
+    "authorizer_cache_seconds": 60,
+    "authorizer_identity_sources": ["$request.header.Authorization", "$context.routeKey", "$context.path"],
 }
 
 
@@ -214,7 +213,7 @@ def test_the_http_api_is_throttled_and_introspection_more(verifier: Template) ->
 
 def test_a_cached_authorizer_gets_the_cache_key(verifier: Template) -> None:
     """So that it returns no response that would allow another request; without a cache, it has no cache key."""
-    cached = synthesise({**CACHING, "rest_api": "true"}).verifier
+    cached = synthesise({**CACHING, "rest_api": True}).verifier
     cache_key = _environment(cached, "AuthorizerFunctionE")["CLAIMSMITH_AUTHORIZER_CACHED_BY"]
     assert cache_key.split(",") == cached.properties("ApiGatewayV2::Authorizer")["IdentitySource"]
     for template, function in (
@@ -226,10 +225,10 @@ def test_a_cached_authorizer_gets_the_cache_key(verifier: Template) -> None:
 
 
 def test_the_stack_itself_is_looked_at_that_way() -> None:
-    """A configuration that was not read from the context, and so was not checked there."""
+    """Options that were not read from a file, and so were not checked there."""
     app = cdk_app({})
-    config = Config(authorizer_cache_seconds=60)
-    verifier = VerifierStack(app, "V", stateful=StatefulStack(app, "S", config=config), config=config)
+    unchecked = config().model_copy(update={"authorizer_cache_seconds": 60})
+    verifier = VerifierStack(app, "V", stateful=StatefulStack(app, "S", config=unchecked), config=unchecked)
     function = verifier.node.find_child("Introspection").node.find_child("Function").node.default_child
     assert isinstance(function, CfnResource)
     function.add_property_override("Environment.Variables.CLAIMSMITH_CLIENT_IDS", "*")
@@ -240,8 +239,8 @@ def test_the_stack_itself_is_looked_at_that_way() -> None:
 
 
 def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwise() -> None:
-    def environments(**context: str) -> dict[str, dict[str, str]]:
-        template = synthesise({"rest_api": "true", **context}).verifier
+    def environments(**options: object) -> dict[str, dict[str, str]]:
+        template = synthesise({"rest_api": True, **options}).verifier
         return {
             function: {name: value for name, value in _environment(template, function).items() if "_REVOCATION" in name}
             for function in ("AuthorizerFunctionE", "RestAuthorizer", "Introspection")
@@ -250,14 +249,14 @@ def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwi
     cached = {"CLAIMSMITH_REVOCATION": "cached", "CLAIMSMITH_REVOCATION_CACHE_SECONDS": "10"}
     allowing = {"CLAIMSMITH_REVOCATION_ON_FAILURE": "allow"}
     at_once = {"CLAIMSMITH_REVOCATION_SHARED_SECONDS": "0"}
-    for context, expected in (
+    for options, expected in (
         ({}, {}),
-        ({"revocation_shared_seconds": "0"}, at_once),
-        ({"revocation": "cached", "revocation_cache_seconds": "10"}, cached),
+        ({"revocation_shared_seconds": 0}, at_once),
+        ({"revocation": "cached", "revocation_cache_seconds": 10}, cached),
         ({"revocation": "off", "revocation_on_failure": "allow"}, {"CLAIMSMITH_REVOCATION": "off"}),
         ({"revocation_on_failure": "allow"}, allowing),
     ):
-        variables = environments(**context)
+        variables = environments(**options)
         of_introspection = expected if expected is at_once else {}
         assert variables == {
             "AuthorizerFunctionE": expected,
@@ -267,10 +266,9 @@ def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwi
 
 
 def test_every_verifier_gets_the_resources_that_tokens_may_be_bound_to() -> None:
-    context = {"rest_api": "true", "audience": "https://a.example/mcp,https://b.example"}
-    template = synthesise(context).verifier
+    template = synthesise({"rest_api": True, "audience": ["https://a.example/mcp", "https://b.example"]}).verifier
     for function in ("AuthorizerFunctionE", "RestAuthorizer", "Introspection"):
-        assert _environment(template, function)["CLAIMSMITH_AUDIENCE"] == context["audience"]
+        assert _environment(template, function)["CLAIMSMITH_AUDIENCE"] == "https://a.example/mcp,https://b.example"
 
 
 # The REST API.
@@ -300,7 +298,7 @@ def test_every_method_of_the_rest_api_calls_its_own_authorizer_every_time(verifi
 
 
 def test_the_rest_authorizer_stays_uncached_where_the_http_one_is_cached() -> None:
-    template = synthesise({**CACHING, "rest_api": "true"}).verifier
+    template = synthesise({**CACHING, "rest_api": True}).verifier
     assert template.properties("ApiGateway::Authorizer")["AuthorizerResultTtlInSeconds"] == 0
 
 

@@ -70,7 +70,8 @@ def heard(alarms: Sequence[Alarm], subscribers: Mapping[str, int]) -> Iterator[F
                 topic.rpartition(":")[2],
                 f"{_counted(count, 'alarm notifies', 'alarms notify')} this topic, and nobody has subscribed to it, or "
                 "confirmed.",
-                "Subscribe to it (stack output AlarmTopicArn), or deploy with -c alarm_email=ADDRESS and confirm.",
+                "Subscribe to it (stack output AlarmTopicArn), or deploy with alarm_emails in the stage's file and "
+                "confirm.",
             )
 
 

@@ -92,7 +92,7 @@ def machines(pool: UserPool, clients: Sequence[AppClient], bundle: Bundle) -> It
                 _named(client),
                 f"The policy has a row for this client, but the pool sends events of version {pool.event_version}: "
                 "for its machine tokens the trigger is not called, and the row has no effect.",
-                "Deploy with -c trigger_version=V3_0 (Cognito bills it separately).",
+                "Deploy with trigger_version = 'V3_0' in the stage's file (Cognito bills it separately).",
             )
 
 

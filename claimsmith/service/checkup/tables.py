@@ -50,7 +50,7 @@ def settings(table: TableSettings, *, audit: bool = False) -> Iterator[Finding]:
             Code.TABLE_NOT_PROTECTED,
             table.name,
             "One request can delete the table: deletion protection is off.",
-            "Turn on DeletionProtectionEnabled; -c setting=production does. Leave it off only in development.",
+            "Turn on DeletionProtectionEnabled; a production stage has it on. Leave it off only in development.",
         )
 
 
@@ -102,7 +102,7 @@ def backups(name: str, *, backed_up: bool) -> Iterator[Finding]:
             Code.TABLE_NOT_BACKED_UP,
             name,
             "The table cannot be restored: point-in-time recovery is off.",
-            "Turn on point-in-time recovery; -c setting=production does. Leave it off only in development.",
+            "Turn on point-in-time recovery; a production stage has it on. Leave it off only in development.",
         )
 
 
