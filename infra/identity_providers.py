@@ -7,7 +7,7 @@ users may change: such an attribute cannot be one of the policy's ``trusted_attr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from aws_cdk import SecretValue
 from aws_cdk import aws_cognito as cognito
@@ -106,12 +106,11 @@ def mapped_attributes(providers: Iterable[OidcProvider | SamlProvider]) -> set[s
 def _add(
     scope: Construct, user_pool: cognito.UserPool, provider: OidcProvider | SamlProvider
 ) -> cognito.IUserPoolIdentityProvider:
-    mapping = cognito.AttributeMapping(
-        **{
-            STANDARD_ATTRIBUTES[name]: cognito.ProviderAttribute.other(claim)
-            for name, claim in provider.attributes.items()
-        }
-    )
+    # Another parameter of the mapping is for custom attributes and of another type.
+    filled: dict[str, Any] = {
+        STANDARD_ATTRIBUTES[name]: cognito.ProviderAttribute.other(claim) for name, claim in provider.attributes.items()
+    }
+    mapping = cognito.AttributeMapping(**filled)
     if isinstance(provider, SamlProvider):
         return cognito.UserPoolIdentityProviderSaml(
             scope,
