@@ -82,7 +82,7 @@ def test_what_production_has_is_kept_and_never_lowered_or_replaced(folder: Path)
         "would be less protected: DeletionProtectionEnabled changes from true to false.",
         "would be less protected: PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled changes from true to",
         "would be less protected: RetentionInDays changes from 365 to 7.",
-        "would be deleted with the stack: DeletionPolicy changes from Retain to Delete.",
+        "would be deleted with the stack: DeletionPolicy changes from RetainExceptOnCreate to Delete.",
         "Nothing was deployed.",
     ):
         assert any(expected in line for line in said), expected
