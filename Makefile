@@ -74,6 +74,9 @@ docs: install  ## build the documentation site in docs/_build; a broken link is 
 recording: install  ## record the demonstration again for the README; after make demo
 	$(BIN)/python -m demo record docs/demo.svg
 
+recording-admin: install  ## record the commands of an admin again for the README
+	$(BIN)/python -m demo record-admin docs/admin.svg
+
 release: install .local/release/installed  ## make a release: version, changelog, wheel, bill of materials (VERSION=1.2.3)
 	@$(BIN)/python scripts/release.py "$(VERSION)"
 
@@ -123,5 +126,6 @@ node_modules/installed: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-.PHONY: check docs recording release wheels help install demo demo-stop test test-deployed test-busy bench lint fmt synth lock
+.PHONY: check docs recording recording-admin release wheels help install demo demo-stop test test-deployed test-busy bench lint \
+	fmt synth lock
 .DELETE_ON_ERROR:

@@ -5,6 +5,7 @@
     python -m demo                 deploy, and tell the story
     python -m demo sign-in USER    sign a user of the demonstration in, and show both tokens
     python -m demo record FILE     tell a part of the story and keep what the terminal shows, as SVG
+    python -m demo record-admin FILE  run commands of an admin and keep what the terminal shows; needs no stack
     python -m demo stop            stop what was started
 """
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
+from demo import admin
 from demo.emulator import ACCESS_KEY, REGION, SECRET_KEY, LocalStackError
 from demo.local_stack import ROOT, LocalStack, emulator
-from demo.screen import Screen
+from demo.screen import Screen, picture
 from demo.stage import Stage
 from demo.story import RECORDED, STEPS, seed
 
@@ -53,8 +54,10 @@ def main(arguments: list[str]) -> int:
                 _sign_in(screen, username)
             case ["record", file]:
                 _record(Path(file))
+            case ["record-admin", file]:
+                admin.draw(Path(file))
             case _:
-                screen.failure("Usage: python -m demo [stop | sign-in USER | record FILE]")
+                screen.failure("Usage: python -m demo [stop | sign-in USER | record FILE | record-admin FILE]")
                 return 2
     except LocalStackError as error:
         screen.failure(str(error))
@@ -105,9 +108,7 @@ def _record(file: Path) -> None:
     stage = replace(quiet, screen=Screen(console))
     for step in RECORDED:
         step(stage)
-    # Rich's picture fetches a font from elsewhere; a page that shows it should fetch nothing.
-    picture = re.sub(r"@font-face {.*?}", "", console.export_svg(title="make demo", unique_id="demo"), flags=re.DOTALL)
-    file.write_text(picture, encoding="utf-8")
+    file.write_text(picture(console, title="make demo", name="demo"), encoding="utf-8")
 
 
 def _say_how_to_go_on(screen: Screen, stack: LocalStack, running: Emulator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import sys
 import time
@@ -105,6 +106,18 @@ class Screen:
         for line in lines:
             grid.add_row(*(escape(cell) for cell in line))
         self._console.print(grid)
+
+
+def picture(console: Console, *, title: str, name: str) -> str:
+    """What a console has recorded, as SVG.
+
+    Args:
+        console: with ``record=True``.
+        title: of the window.
+        name: what the classes of the picture begin with, so that a page may have several pictures.
+    """
+    # Rich's picture fetches a font from elsewhere; a page that shows it should fetch nothing.
+    return re.sub(r"@font-face {.*?}", "", console.export_svg(title=title, unique_id=name), flags=re.DOTALL)
 
 
 def _scope_rows(grid: Table, before: Claims, after: Claims, rows: Mapping[str, str]) -> None:

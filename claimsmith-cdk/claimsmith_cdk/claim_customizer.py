@@ -231,7 +231,7 @@ class ClaimCustomizer(Construct):
 
     def grant_operate(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow what an operator may do: apply, roll back, revoke, and manage protected resources."""
-        return self._grant(grantee, operator_statements(self.table, self.user_pools))
+        return self._grant(grantee, operator_statements(self.table, self.audit_table, self.user_pools))
 
     def metric_issued(self) -> cloudwatch.Metric:
         """Tokens that were issued with claims."""

@@ -85,7 +85,7 @@ class AdminPersonas(Construct):
         self.operator = self._policy(
             "Operator",
             "Claimsmith: applies policies, rolls back, revokes, manages protected resources.",
-            operator_statements(table, user_pools),
+            operator_statements(table, audit_table, user_pools),
         )
 
     def _policy(self, construct_id: str, description: str, statements: list[iam.PolicyStatement]) -> iam.ManagedPolicy:
@@ -140,6 +140,17 @@ def auditor_statements(
     audit = [] if audit_table is None else [audit_table]
     return [
         _see(table, *audit),
+        # `claimsmith doctor` looks at these. Not at app clients one by one: that shows their secrets.
+        iam.PolicyStatement(
+            sid="SeeBackups",
+            actions=["dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTimeToLive"],
+            resources=[table.table_arn, *(one.table_arn for one in audit)],
+        ),
+        *_of_pools(
+            "SeePool",
+            ["cognito-idp:DescribeUserPool", "cognito-idp:ListResourceServers", "cognito-idp:ListUserPoolClients"],
+            user_pools,
+        ),
         iam.PolicyStatement(
             sid="ReadAll",
             actions=[*_READ, "dynamodb:Scan"],
@@ -149,10 +160,13 @@ def auditor_statements(
     ]
 
 
-def operator_statements(table: dynamodb.ITable, user_pools: Sequence[AnyUserPool]) -> list[iam.PolicyStatement]:
-    """Applies policies, rolls back, revokes, and manages protected resources."""
+def operator_statements(
+    table: dynamodb.ITable, audit_table: dynamodb.ITable | None, user_pools: Sequence[AnyUserPool]
+) -> list[iam.PolicyStatement]:
+    """Applies policies, rolls back, revokes, manages protected resources, and reads the audit."""
+    audit = [] if audit_table is None else [audit_table]
     return [
-        _see(table),
+        _see(table, *audit),
         by_leading_keys("ReadAll", table, _READ, (*_POLICY, *_DIRECTORY, _PROTECTED_RESOURCE, _REVOKED)),
         by_leading_keys(
             "Apply",
@@ -169,6 +183,11 @@ def operator_statements(table: dynamodb.ITable, user_pools: Sequence[AnyUserPool
         ),
         # `claimsmith apply` shows first whose tokens change, so it reads everyone.
         iam.PolicyStatement(sid="ReadEveryone", actions=["dynamodb:Scan"], resources=[table.table_arn]),
+        # Who changed what, and what was in force when: `claimsmith audit`, `preview --at`.
+        *(
+            iam.PolicyStatement(sid="ReadAudit", actions=[*_READ, "dynamodb:Scan"], resources=[one.table_arn])
+            for one in audit
+        ),
         by_leading_keys("ListTenants", table, ("dynamodb:Query",), (names.TENANT,), index=names.BY_SK),
         *_find_users(user_pools),
         *_of_pools("SignOut", ["cognito-idp:AdminUserGlobalSignOut"], user_pools),

@@ -12,6 +12,7 @@ from claimsmith.cli.exit_codes import INTERRUPTED
 from claimsmith.cli.progress import progress
 from claimsmith.cli.terminal import one_line, say
 from claimsmith.engine.facts import LATEST
+from claimsmith.errors import Code, OperationError
 from claimsmith.service.changes import Wanted, changes, differences, newest
 from claimsmith.service.times import iso, moment
 
@@ -54,12 +55,12 @@ def audit(
     """
     session: Session = context.obj
     now = session.now()
-    wanted = Wanted(
-        pk,
-        0 if since is None else moment(since, now),
-        LATEST if until is None else moment(until, now, end_of_day=True),
-        by,
-    )
+    start = 0 if since is None else moment(since, now)
+    end = LATEST if until is None else moment(until, now, end_of_day=True)
+    if start >= end:
+        message = f"--since ({iso(start)}) is not before --until ({iso(end)}), so no change can be between them."
+        raise OperationError(Code.BAD_ARGUMENT, message)
+    wanted = Wanted(pk, start, end, by)
     printed = 0
     try:
         if everything:

@@ -10,14 +10,15 @@ import typer
 
 from claimsmith.cli import completion, panels, requests
 from claimsmith.cli.preview import as_of_data, refused, show_as_of, show_outcome, show_problems, show_shadow
-from claimsmith.cli.requests import Options, asked
+from claimsmith.cli.progress import progress
+from claimsmith.cli.requests import Options, asked, of_its_time
 from claimsmith.engine.explanation import Target
 from claimsmith.service.compare import item_differences
 from claimsmith.service.explain import Explanation, explain, read_situation
 from claimsmith.service.rollout import is_in_shadow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from claimsmith.cli.requests import Asked
     from claimsmith.cli.session import Session
@@ -81,8 +82,11 @@ def explain_command(  # noqa: PLR0913 - the options of a request
     )
     targets = [Target(kind, name) for kind, names in given for name in names or ()]
     request = asked(session, options)
-    result = _explained(request, targets)
-    other = None if compare is None else _explained(replace(request, version=compare), targets)
+    others = () if compare is None else (replace(request, version=compare),)
+    # Changes are tried until one makes it so, which takes seconds with a thousand rules.
+    with progress("Explaining", total=max(1, len(targets)) * (1 + len(others))) as done, of_its_time(request):
+        result, *compared = [_explained(each, targets, done) for each in (request, *others)]
+    other = next(iter(compared), None)
     in_shadow = is_in_shadow(request.rows, request.request)
     if session.as_json:
         answer = {**_data(result, other), "in_shadow": in_shadow, **as_of_data(request.past)}
@@ -97,11 +101,11 @@ def explain_command(  # noqa: PLR0913 - the options of a request
         raise typer.Exit(1)
 
 
-def _explained(request: Asked, targets: list[Target]) -> Explanation:
+def _explained(request: Asked, targets: list[Target], done: Callable[[int], None]) -> Explanation:
     situation = read_situation(
         request.rows, request.request, readable=request.readable, version=request.version, clock=request.clock
     )
-    return explain(situation, targets)
+    return explain(situation, targets, done=done)
 
 
 def _data(result: Explanation, other: Explanation | None) -> dict[str, Any]:

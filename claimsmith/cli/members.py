@@ -70,7 +70,8 @@ def show(context: typer.Context, user: User, tenant: Tenant) -> None:
     Example: claimsmith members show alice acme --user-pool-id eu-west-1_Example
     """
     session: Session = context.obj
-    found = lookup.member(session.rows, session.user(user).sub, tenant, session.now())
+    sub, _ = session.known_user(user)
+    found = lookup.member(session.rows, sub, tenant, session.now())
     session.answer(found, attributes(found))
 
 
@@ -127,7 +128,8 @@ def revoke(context: typer.Context, user: User, tenant: Tenant) -> None:
     Example: claimsmith members revoke alice acme --user-pool-id eu-west-1_Example
     """
     session: Session = context.obj
-    session.editor.revoke(session.user(user).sub, tenant)
+    sub, _ = session.known_user(user)
+    session.editor.revoke(sub, tenant)
     session.answer(
         {"user": user, "tenant": tenant},
         f"[bold]{escape(user)}[/bold] is no longer a member of [bold]{escape(tenant)}[/bold].",

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import typer
 
-from claimsmith import policy
 from claimsmith.cli import panels, plan_shown
 from claimsmith.cli.exit_codes import INTERRUPTED
-from claimsmith.cli.policy import Variables, variables
+from claimsmith.cli.policy import Variables, loaded
 from claimsmith.cli.progress import progress
 from claimsmith.cli.rollout import notes
 from claimsmith.cli.session import Session
 from claimsmith.cli.terminal import say
+from claimsmith.cognito.limits import SCOPE
 from claimsmith.errors import Code, OperationError, PolicyError
 from claimsmith.service.draft import TooLargeError, read_draft
 from claimsmith.service.plan import Plan, plan
@@ -65,9 +65,10 @@ class FailOn(NamedTuple):
         what, sign, scope = text.partition(":")
         if text == "refusal":
             return cls("refusal")
-        if sign and scope and what in ("gain", "loss"):
+        if sign and what in ("gain", "loss") and SCOPE.fullmatch(scope):
             return cls("gain" if what == "gain" else "loss", scope)
-        raise OperationError(Code.BAD_ARGUMENT, "--fail-on must be gain:SCOPE, loss:SCOPE or refusal.")
+        message = "--fail-on must be gain:SCOPE, loss:SCOPE or refusal. A scope has no spaces and no quotes."
+        raise OperationError(Code.BAD_ARGUMENT, message)
 
     def __str__(self) -> str:
         return f"{self.what}:{self.scope}" if self.scope else self.what
@@ -119,7 +120,7 @@ def plan_command(
     """
     session: Session = context.obj
     conditions = [FailOn.parsed(text) for text in fail_on or ()]
-    found = planned(session, policy.load(file, variables(var)) if file else _draft(session), sample)
+    found = planned(session, loaded(file, var) if file else _draft(session), sample)
     met = [str(condition) for condition in conditions if condition.is_met(found)]
     if session.as_json:
         session.out.print_json(json.dumps(plan_shown.data(found, met), ensure_ascii=False))
@@ -130,7 +131,7 @@ def plan_command(
         if met:
             session.out.print(f"[red]Fails[/red] on {', '.join(met)}.", highlight=False)
     if found.interrupted:
-        say(f"Interrupted after {found.users_read:,} users; nothing was changed.", err=True)
+        say(f"Interrupted after {plan_shown.count_of(found.users_read, 'user')}; nothing was changed.", err=True)
         raise typer.Exit(INTERRUPTED)
     if met or (not conditions and found.changes):
         raise typer.Exit(1)
@@ -159,7 +160,7 @@ def apply_command(  # noqa: PLR0913 - the options of the command
     Example: claimsmith apply policy.yaml
     """
     session: Session = context.obj
-    draft = policy.load(file, variables(var))
+    draft = loaded(file, var)
     if dry_run or not no_plan:
         found = _planned_for_apply(session, draft, sample)
         if dry_run:
@@ -209,7 +210,7 @@ def _planned_for_apply(session: Session, draft: Draft, sample: int | None) -> Pl
             raise
         raise OperationError(error.code, f"{error.message} Or apply without a plan: --no-plan.") from error
     if found.interrupted:
-        say(f"Interrupted after {found.users_read:,} users; nothing was written.", err=True)
+        say(f"Interrupted after {plan_shown.count_of(found.users_read, 'user')}; nothing was written.", err=True)
         raise typer.Exit(INTERRUPTED)
     return found
 

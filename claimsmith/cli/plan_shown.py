@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from claimsmith.cli import rollout
 from claimsmith.cli.shown import SIGNS, difference_text
+from claimsmith.cli.terminal import one_line
 from claimsmith.engine.ways import ANY_OTHER_CLIENT
 from claimsmith.errors import Code
 
@@ -109,7 +110,7 @@ def effect_lines(plan: Plan, *, examples: bool) -> Iterator[str]:
             yield f"      {escape(_example(example))}"
     if len(plan.effects) > _EFFECTS:
         yield f"  and {len(plan.effects) - _EFFECTS:,} more; --json lists all."
-    if plan.tenants:
+    if plan.tenants or plan.no_tenant:
         yield f"By tenant: {escape(_by_tenant(plan))}."
     yield from (f"[yellow]{escape(note)}[/yellow]" for note in notes(plan))
 
@@ -117,27 +118,27 @@ def effect_lines(plan: Plan, *, examples: bool) -> Iterator[str]:
 def summary(plan: Plan) -> str:
     """Whose tokens change, in one sentence."""
     if not plan.effects:
-        return (
-            f"nothing changes for any of {_count(plan.users_read, 'user')}." if plan.users_read else "nothing changes."
-        )
-    parts = [f"{plan.users:,} of {_count(plan.users_read, 'user')}"]
-    parts += [_count(len(plan.machines), "machine")] if plan.machines else []
-    return f"those of {' and '.join(parts)} change, in {_count(len(plan.tenants), 'tenant')}."
+        whom = f" for any of {count_of(plan.users_read, 'user')}" if plan.users_read else ""
+        return f"nothing changes{whom}."
+    parts = [f"{plan.users:,} of {count_of(plan.users_read, 'user')}"]
+    parts += [count_of(len(plan.machines), "machine")] if plan.machines else []
+    where = f", in {count_of(len(plan.tenants), 'tenant')}" if plan.tenants else ""
+    return f"those of {' and '.join(parts)} change{where}."
 
 
 def notes(plan: Plan) -> Iterator[str]:
     """What the reader must know about how far the plan looked."""
     if plan.interrupted:
-        yield f"Interrupted: the figures are those of the {plan.users_read:,} users read until then."
+        yield f"Interrupted: the figures are those of {count_of(plan.users_read, 'user')} read until then."
     if plan.sample is not None:
-        yield f"Sampled: the figures are those of the first {plan.sample:,} users of the table, not of all."
+        yield f"Sampled: the figures are those of the first {count_of(plan.sample, 'user')} of the table, not of all."
     if plan.staged is not None:
         yield f"Version {plan.staged} is staged; publishing ends that, so its subjects are compared with it."
     yield from rollout.plain_notes(plan.rollout)
     if plan.unreadable:
-        yield f"Of {_count(plan.unreadable, 'row')} that cannot be read, nothing is known at a sign-in either."
+        yield f"{count_of(plan.unreadable, 'row')} cannot be read, here or at a sign-in; claimsmith doctor says which."
     if plan.strangers:
-        yield f"{_count(plan.strangers, 'user')} with rows left out, not being in the pool."
+        yield f"{count_of(plan.strangers, 'user')} with rows left out, not being in the pool."
     yield from (f"Not taken into account: {each}." for each in plan.unknown)
 
 
@@ -166,7 +167,7 @@ def markdown(plan: Plan) -> str:
             found.append(f"| `{sign}` | {what} | {counts} | {because} |")
         if len(plan.effects) > _EFFECTS:
             found += ["", f"And {len(plan.effects) - _EFFECTS:,} more."]
-    if plan.tenants:
+    if plan.tenants or plan.no_tenant:
         found += ["", f"By tenant: {_cell(_by_tenant(plan))}."]
     said = [*notes(plan)]
     found += ["", *(f"- {_cell(note)}" for note in said)] if said else []
@@ -200,15 +201,15 @@ def _named(effect: Effect) -> str:
 
 
 def _concerned(effect: Effect) -> str:
-    parts = [_count(effect.users, "user")] if effect.users else []
+    parts = [count_of(effect.users, "user")] if effect.users else []
     parts += [f"machines {', '.join(map(_client, effect.machines[:_TENANTS]))}"] if effect.machines else []
     if effect.tenants:
-        parts.append(f"in {_count(len(effect.tenants), 'tenant')}")
+        parts.append(f"in {count_of(len(effect.tenants), 'tenant')}")
     return ", ".join(parts)
 
 
 def _example(example: Example) -> str:
-    who = example.subject or "machine"
+    who = one_line(example.username or "machine")
     where = ", ".join(filter(None, (_FLOWS[example.flow] * (example.flow != "machine"), example.tenant or _NO_TENANT)))
     values = (
         ""
@@ -229,14 +230,15 @@ def _value(value: object) -> str:
 
 
 def _by_tenant(plan: Plan) -> str:
-    named = [f"{tenant} {_count(count, 'user')}" for tenant, count in plan.tenants.most_common(_TENANTS)]
+    named = [f"{tenant} {count_of(count, 'user')}" for tenant, count in plan.tenants.most_common(_TENANTS)]
     left = len(plan.tenants) - len(named)
     if left > 0:
-        named.append(f"{_count(left, 'more tenant')}")
+        named.append(f"{count_of(left, 'more tenant')}")
     if plan.no_tenant:
-        named.append(f"{_NO_TENANT} {_count(plan.no_tenant, 'user')}")
+        named.append(f"{_NO_TENANT} {count_of(plan.no_tenant, 'user')}")
     return ", ".join(named)
 
 
-def _count(count: int, what: str) -> str:
+def count_of(count: int, what: str) -> str:
+    """A number of things, in words."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

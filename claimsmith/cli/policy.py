@@ -12,12 +12,14 @@ import typer
 
 from claimsmith import policy
 from claimsmith.cli import panels
+from claimsmith.cli.files import text_of
 from claimsmith.cli.session import Session
 from claimsmith.engine.staging import MAX_VERSION
 from claimsmith.errors import Code, ConfigurationError
 from claimsmith.policy import Finding, sarif
+from claimsmith.policy.dump import dump_json
 from claimsmith.policy.finding import left_out
-from claimsmith.policy.yaml import FileError
+from claimsmith.policy.yaml import FileError, parse
 from claimsmith.service.export import draft_of_version
 from claimsmith.store import drafts
 
@@ -61,7 +63,7 @@ def lint_command(
     session: Session = context.obj
     draft: Draft | None = None
     try:
-        draft = policy.load(file, variables(var)) if file else _draft(session)
+        draft = loaded(file, var) if file else _draft(session)
         findings = policy.lint(draft)
     except FileError as unreadable:
         findings = [unreadable.finding]
@@ -119,13 +121,13 @@ def export_command(
 ) -> None:
     """Export the draft in the table, or a version, as a policy file that gives the same policy when applied.
 
-    A version has no tests, no descriptions and no disabled rules.
+    With --json, the file is JSON. A version has no tests, no descriptions and no disabled rules.
 
     Example: claimsmith export --output policy.yaml
     """
     session: Session = context.obj
     draft = _draft(session) if version is None else draft_of_version(session.rows, version)
-    _write(session, policy.dump(draft), output)
+    _write(session, dump_json(draft) if session.as_json else policy.dump(draft), output)
 
 
 def schema_command(
@@ -161,6 +163,17 @@ def write(text: str, output: Path) -> None:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written. Check the folder and its permissions.") from error
+
+
+def loaded(file: Path, var: list[str] | None) -> Draft:
+    """The policy in a file, with the values of ``--var``.
+
+    Raises:
+        ConfigurationError: a ``--var`` is not ``NAME=VALUE``.
+        OperationError: the file cannot be read.
+        PolicyError: it has no policy.
+    """
+    return parse(text_of(file), str(file), variables(var))
 
 
 def variables(given: list[str] | None) -> dict[str, str]:

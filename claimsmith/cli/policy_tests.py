@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from claimsmith import policy
 from claimsmith.cli import panels
 from claimsmith.cli.exit_codes import INTERRUPTED
-from claimsmith.cli.policy import Variables, variables, write
+from claimsmith.cli.policy import Variables, loaded, write
 from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
 from claimsmith.cli.terminal import say
@@ -58,7 +57,7 @@ def run_command(
     """
     session: Session = context.obj
     try:
-        draft = policy.load(file, variables(var))
+        draft = loaded(file, var)
         with progress("Testing", len(draft.section("tests"))) as done:
             report = run_tests(draft, matching, done)
     except KeyboardInterrupt:

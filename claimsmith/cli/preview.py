@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from claimsmith.cli import panels, requests
-from claimsmith.cli.requests import Options, asked
+from claimsmith.cli.requests import Options, asked, of_its_time
 from claimsmith.cli.terminal import columns
 from claimsmith.engine.decide import Refusal
 from claimsmith.errors import Code
@@ -68,8 +68,9 @@ def preview_command(  # noqa: PLR0913 - the options of a request
         at=at,
     )
     request = asked(session, options)
-    result = _previewed(request)
-    other = None if compare is None else _previewed(replace(request, version=compare))
+    with of_its_time(request):
+        result = _previewed(request)
+        other = None if compare is None else _previewed(replace(request, version=compare))
     in_shadow = is_in_shadow(request.rows, request.request)
     if session.as_json:
         answer = {**_data(result, other), "in_shadow": in_shadow, **as_of_data(request.past)}

@@ -7,8 +7,8 @@ and ``Asked.clock`` the time for which everything is read.
 from __future__ import annotations
 
 import json
-import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from claimsmith.cli import completion
+from claimsmith.cli.files import text_of
 from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, SOURCES, Request, parse
 from claimsmith.cognito.limits import ADMIN_SCOPE, SUB
+from claimsmith.engine.codec import BundleError
 from claimsmith.engine.language import TENANT_HINT
 from claimsmith.errors import Code, EventError, OperationError
 from claimsmith.policy.yaml import FileError, load_rows
 from claimsmith.service.hypothetical import is_policy, suppose
 from claimsmith.service.past import as_of
-from claimsmith.service.times import moment
+from claimsmith.service.times import iso, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from claimsmith.cli.session import Session
@@ -156,6 +158,22 @@ def asked(session: Session, options: Options) -> Asked:
     )
 
 
+@contextmanager
+def of_its_time(request: Asked) -> Iterator[None]:
+    """Decide a request; if no version was in force at its time, say so.
+
+    Raises:
+        OperationError: no version was in force then.
+    """
+    try:
+        yield
+    except BundleError as error:
+        if error.code is not Code.NO_BUNDLE or request.past is None:
+            raise
+        message = f"No version of the policy was in force at {iso(request.past.at)}. claimsmith versions lists them."
+        raise OperationError(Code.NOT_FOUND, message) from error
+
+
 def _made_up(session: Session, options: Options) -> Request:
     """The request of a sign-in that did not happen."""
     source = _PREFIX + (options.source or "Authentication").removeprefix(_PREFIX)
@@ -198,7 +216,7 @@ def _replayed(options: Options) -> Request:
         raise OperationError(Code.BAD_ARGUMENT, message)
     assert options.event is not None  # noqa: S101 - for the type checker
     try:
-        return parse(_event(json.loads(_text(options.event))))
+        return parse(_event(json.loads(text_of(options.event))))
     except (ValueError, RecursionError) as error:
         raise OperationError(Code.INPUT_UNREADABLE, f"{options.event} is not JSON.") from error
     except EventError as error:
@@ -215,13 +233,6 @@ def _event(read: object) -> object:
 
 def _rows(file: Path) -> list[Mapping[str, Any]]:
     try:
-        return load_rows(_text(file), str(file))
+        return load_rows(text_of(file), str(file))
     except FileError as error:
         raise OperationError(Code.INPUT_UNREADABLE, error.message) from error
-
-
-def _text(file: Path) -> str:
-    try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperationError(Code.INPUT_UNREADABLE, f"{file} cannot be read. Check its name and encoding.") from error

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table as Grid
 
+from claimsmith import table
 from claimsmith.cli.terminal import one_line, say
-from claimsmith.errors import ConfigurationError
+from claimsmith.errors import Code, ConfigurationError, OperationError
 from claimsmith.service.directory import Editor
 from claimsmith.store.dynamodb import PATIENT, Table, connect
 from claimsmith.store.pool import Pool, PoolUser, connect_pool
@@ -80,6 +81,22 @@ class Session:
         if self.pool is None:
             return PoolUser(name, name, {"sub": name}, ())
         return self.pool.user(name)
+
+    def known_user(self, name: str) -> tuple[str, PoolUser | None]:
+        """The subject of a user, and what the pool knows; None without a pool, or for one who has only rows left.
+
+        Raises:
+            OperationError: there is no such user, neither in the pool nor in the directory.
+        """
+        if self.pool is None:
+            return name, None
+        try:
+            known = self.pool.user(name)
+        except OperationError as error:
+            if error.code != Code.NOT_FOUND or not self.rows.query(table.USER_PREFIX + name, limit=1):
+                raise
+            return name, None
+        return known.sub, known
 
     def now(self) -> int:
         """Epoch seconds."""

@@ -38,8 +38,17 @@ def one_line(text: str) -> str:
     return visible(text).replace("\n", "\\u000a").replace("\t", "\\u0009")
 
 
+#: Columns of what is no terminal: nothing is so long that it would be wrapped.
+_UNWRAPPED: Final = 100_000
+
+
 class Terminal(Console):
-    """A console that shows control characters instead of obeying them."""
+    """A console that shows control characters instead of obeying them, and wraps lines only for a terminal."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - as its base
+        super().__init__(**options)
+        if not self.is_terminal:
+            self.width = _UNWRAPPED
 
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - as its base
         """Strings: before they are measured, so that columns are as wide as what is printed."""

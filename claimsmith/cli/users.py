@@ -12,7 +12,6 @@ from claimsmith.cli import panels
 from claimsmith.cli.session import Session
 from claimsmith.cli.shown import attributes, names, status, verdict, when
 from claimsmith.cli.terminal import columns
-from claimsmith.errors import Code, OperationError
 from claimsmith.service import lookup
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def show(context: typer.Context, user: User) -> None:
     Example: claimsmith users show alice@example.com --user-pool-id eu-west-1_Example
     """
     session: Session = context.obj
-    sub, known = _find(session, user)
+    sub, known = session.known_user(user)
     found = {**lookup.user(session.rows, sub, session.now(), exists=known is not None), "pool": _pool_data(known)}
     if session.as_json:
         session.answer(found, "")
@@ -90,7 +89,7 @@ def activate(context: typer.Context, user: User) -> None:
 
 
 def _set_status(session: Session, user: str, value: str) -> None:
-    sub, known = _find(session, user)
+    sub, known = session.known_user(user)
     row = session.editor.set_user_status(sub, value, exists=known is not None)
     text = f"User [bold]{escape(user)}[/bold] is {value}"
     if value == "suspended":
@@ -123,23 +122,6 @@ def switch(
         {"user": user, "tenant": tenant, "client": client},
         f"[bold]{escape(user)}[/bold] now uses [bold]{escape(tenant)}[/bold]{escape(where)}.",
     )
-
-
-def _find(session: Session, user: str) -> tuple[str, PoolUser | None]:
-    """A user's subject, and what the pool knows; None without a pool, or for one who has only rows left.
-
-    Raises:
-        OperationError: there is no such user, neither in the pool nor in the directory.
-    """
-    if session.pool is None:
-        return user, None
-    try:
-        known = session.pool.user(user)
-    except OperationError as error:
-        if error.code != Code.NOT_FOUND or not session.rows.query(table.USER_PREFIX + user, limit=1):
-            raise
-        return user, None
-    return known.sub, known
 
 
 def _pool_data(known: PoolUser | None) -> dict[str, Any] | None:

@@ -60,18 +60,19 @@ def revoke_command(
     session: Session = context.obj
     username = None
     if kind == "user":
-        user = session.user(identifier)
-        identifier, username = user.sub, user.username
+        identifier, known = session.known_user(identifier)
+        username = None if known is None else known.username
     signed_out = revoke(
         session.rows, kind, identifier, by=session.by, reason=reason, pool=session.pool, username=username
     )
     text = f"Revoked: {kind} [bold]{escape(identifier)}[/bold]."
     if kind == "user":
-        text += (
-            " The user is signed out of the pool."
-            if signed_out
-            else " [yellow]Refresh tokens still work: add --user-pool-id to sign the user out of the pool.[/yellow]"
-        )
+        if signed_out:
+            text += " The user is signed out of the pool."
+        elif session.pool is not None:
+            text += " The pool has no such user, so there is nobody to sign out."
+        else:
+            text += " [yellow]Refresh tokens still work: add --user-pool-id to sign the user out of the pool.[/yellow]"
     session.answer({"kind": kind, "id": identifier, "signed_out": signed_out}, text)
 
 

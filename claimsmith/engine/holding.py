@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.tokens import issued
+from claimsmith.engine import tenancy
+from claimsmith.engine.language import is_unmanaged
 from claimsmith.engine.language.conditions import same
+from claimsmith.engine.roles import assign
+from claimsmith.engine.subject import gather
 
 if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
+    from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.decide import Decision
+    from claimsmith.engine.facts import Facts
     from claimsmith.engine.reasons import Reason
 
 #: Outcomes of reasons that give something.
@@ -46,6 +52,39 @@ class Held(NamedTuple):
     value: Any
     row: str
     why: str
+
+
+class RuledOut:
+    """Whether no token of a request can hold something, found without deciding it.
+
+    The sign-in is refused, or nothing that is assigned gives it. Where this says no, it may still not be there.
+    """
+
+    def __init__(self, question: Question, bundle: Bundle) -> None:
+        """Look at what a policy says about it."""
+        self._bundle = bundle
+        self._role = question.name if question.kind == "role" else None
+        self._scope = question.name if question.kind == "scope" else None
+        self._roles = frozenset(name for name, role in bundle.roles.items() if question.name in role.scopes)
+        if question.kind == "scope" and (
+            is_unmanaged(question.name, bundle.settings.unmanaged_scopes)
+            or any(question.name in rule.scopes for rule in bundle.rules)
+        ):
+            self._scope = None
+
+    def __call__(self, facts: Facts, request: Request) -> bool:
+        """Whether it is ruled out for this request."""
+        if self._role is None and self._scope is None:
+            return False
+        choice = tenancy.choose(self._bundle, facts.user, facts.tenants, request)
+        if choice.refusal is not None:
+            return True
+        subject = gather(self._bundle, facts, request, choice)
+        roles = assign(self._bundle, subject).names
+        if self._role is not None:
+            return self._role not in roles
+        own = () if subject.membership is None else subject.membership.scopes
+        return self._scope not in own and self._roles.isdisjoint(roles)
 
 
 def held(question: Question, request: Request, decision: Decision) -> Held | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS
+from claimsmith.engine.inheritance import parents
 from claimsmith.policy.documents import KINDS, SETTINGS_SECTION
 from claimsmith.policy.draft import ORDER, ORDER_STEP, Draft, Entry, ordered
 
@@ -25,10 +26,8 @@ def decompile(document: Mapping[str, Any]) -> Draft:
 
 def _entries(document: Mapping[str, Any]) -> Iterator[Entry]:
     yield Entry(SETTINGS_SECTION, "", _settings(document["settings"]))
-    for name, role in document["roles"].items():
-        inherits = [inherited for inherited in role["closure"] if inherited != name]
-        attributes = {key: value for key, value in role.items() if key != "closure"}
-        yield Entry("roles", name, {**attributes, **({"inherits": inherits} if inherits else {})})
+    for name, role in roles_as_written(document["roles"]).items():
+        yield Entry("roles", name, role)
     for name, roles in document["groups"].items():
         yield Entry("groups", name, {"roles": roles})
     for section in _AS_WRITTEN:
@@ -37,6 +36,17 @@ def _entries(document: Mapping[str, Any]) -> Iterator[Entry]:
     for at, rule in enumerate(document.get("rules", ())):
         attributes = {key: value for key, value in rule.items() if key != "id"}
         yield Entry("rules", rule["id"], {**attributes, ORDER: (at + 1) * ORDER_STEP})
+
+
+def roles_as_written(roles: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Compiled roles with ``inherits`` instead of all that they inherit."""
+    closures = {name: role["closure"] for name, role in roles.items()}
+    found = {}
+    for name, role in roles.items():
+        inherits = parents(closures, name)
+        own = {key: value for key, value in role.items() if key != "closure"}
+        found[name] = {"inherits": inherits, **own} if inherits else own
+    return found
 
 
 def _settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Writes a policy as a YAML file that any YAML parser reads back as the same policy."""
+"""Writes a policy as a YAML file that any YAML parser reads back as the same policy, or as JSON in the same shape."""
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ _CEILING: Final = "_allowed"
 #: Characters that YAML does not allow unescaped, or that editors hide.
 _HIDDEN: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010fffd]|[\u2028\u2029]")
 
+#: The last character that one escape of JSON can stand for.
+_BASIC: Final = 0xFFFF
+
 _INDENT: Final = "  "
 _END: Final = "\n"
 
@@ -65,13 +68,30 @@ def dump(draft: Draft) -> str:
     Raises:
         PolicyError: a file cannot express the draft: it has a row of an unknown kind, or a rule without ``order``.
     """
+    # Sections are separated by an empty line.
+    texts = (_END.join([*_block({name: section}, ""), ""]) for name, section in _sections(draft).items())
+    return _END.join(texts) or "{}\n"
+
+
+def dump_json(draft: Draft) -> str:
+    """Return the draft as JSON that is also YAML of the same meaning: ``load`` reads it back.
+
+    Raises:
+        PolicyError: as ``dump``.
+    """
+    return _json(_sections(draft), "") + _END
+
+
+def _sections(draft: Draft) -> dict[str, Any]:
+    """The draft as plain values, by section.
+
+    Raises:
+        PolicyError: as ``dump``.
+    """
     findings = [finding for entry in draft.entries for finding in _unwritable(entry)]
     if findings:
         raise PolicyError(findings[0].code, "The draft cannot be written as a file.", findings)
-    sections = {name: entries for name in DOCUMENTS if (entries := draft.section(name))}
-    # Sections are separated by an empty line.
-    texts = (_END.join([*_block({name: _section(name, entries)}, ""), ""]) for name, entries in sections.items())
-    return _END.join(texts) or "{}\n"
+    return {name: _section(name, entries) for name in DOCUMENTS if (entries := draft.section(name))}
 
 
 def _unwritable(entry: Entry) -> Iterator[Finding]:
@@ -169,3 +189,25 @@ def _text(text: str) -> str:
         return text
     quoted = json.dumps(text, ensure_ascii=False)
     return _HIDDEN.sub(lambda found: f"\\U{ord(found[0]):08X}", quoted)
+
+
+def _json(value: Any, indent: str) -> str:  # noqa: ANN401 - any value of a row
+    """A value as JSON that YAML 1.1 does not read as something else: no ``1e+30`` and no hidden characters."""
+    if isinstance(value, set | frozenset):
+        value = plain(value)
+    inner = indent + _INDENT
+    if isinstance(value, Mapping) and value:
+        items = [f"{inner}{_quoted(name)}: {_json(item, inner)}" for name, item in value.items()]
+        return f"{{{_END}{f',{_END}'.join(items)}{_END}{indent}}}"
+    if isinstance(value, list) and value:
+        items = [f"{inner}{_json(item, inner)}" for item in value]
+        return f"[{_END}{f',{_END}'.join(items)}{_END}{indent}]"
+    if isinstance(value, str):
+        return _quoted(value)
+    text = json.dumps(value)
+    return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
+
+
+def _quoted(text: str) -> str:
+    quoted = json.dumps(escaped(text), ensure_ascii=False)
+    return _HIDDEN.sub(lambda found: found[0] if ord(found[0]) > _BASIC else f"\\u{ord(found[0]):04x}", quoted)

@@ -98,6 +98,7 @@ class Classes(Generic[T]):
         *,
         serving: Serving | None = None,
         unchanged: Callable[[tuple[int, ...], Facts, Request], bool] = lambda *_: False,
+        settled: Callable[[int, Facts, Request], Refusal | None] = lambda *_: None,
         pool_id: str = "",
     ) -> None:
         """Classes under some policies.
@@ -110,8 +111,11 @@ class Classes(Generic[T]):
                 tells them apart, but for rows that name the subject, as in reasons (``of_other``).
             serving: which of the policies a subject's cases are decided by; all where it is not given.
             unchanged: whether policies are known to make the same of a request; the judge is not shown such a case.
+            settled: the outcome under a policy, by its place, where it makes no difference to the judge what it
+                would be exactly; None where it must be decided.
             pool_id: the user pool, if it is known.
         """
+        self._settled = settled
         self._unchanged = unchanged
         self._policies = tuple(policies)
         self._ways = ways
@@ -256,9 +260,12 @@ class Classes(Generic[T]):
         """The case of a request, unless it is known that the policies make the same of it."""
         known = [facts(at, request) for at in serving]
         if not self._unchanged(serving, known[0], request):
-            now = self._everyone.now
-            decided = (decide(self._policies[at], each, request, now) for at, each in zip(serving, known, strict=True))
+            decided = (self._decided(at, each, request) for at, each in zip(serving, known, strict=True))
             yield Case(way, tenant, request, tuple(decided))
+
+    def _decided(self, at: int, facts: Facts, request: Request) -> Decision | Refusal:
+        settled = self._settled(at, facts, request)
+        return settled or decide(self._policies[at], facts, request, self._everyone.now)
 
     def _facts(self, at: int, user: UserFacts, request: Request) -> Facts:
         """The facts as the trigger reads them."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from claimsmith.errors import Code, OperationError
+from claimsmith.policy.decompile import roles_as_written
 from claimsmith.store import bundles
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def difference(rows: Table, before: int, after: int) -> list[Difference]:
         OperationError: there is no such version.
         StoreError: DynamoDB is unavailable.
     """
-    return list(differences(_document(rows, before), _document(rows, after)))
+    return list(differences(as_written(_document(rows, before)), as_written(_document(rows, after))))
 
 
 def _document(rows: Table, number: int) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _document(rows: Table, number: int) -> dict[str, Any]:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
-    """The differences between two compiled documents, by section and name."""
+    """The differences between two documents, by section and name."""
     for section in sorted(before.keys() | after.keys()):
         old, new = before.get(section, {}), after.get(section, {})
         if _is_listed(old) and _is_listed(new):
@@ -68,6 +69,11 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
             yield from _entries(section, old, new)
         else:
             yield from _attributes(section, "", (), old, new)
+
+
+def as_written(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A compiled document with roles as their rows say it."""
+    return {**document, "roles": roles_as_written(document.get("roles", {}))}
 
 
 def row_differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Difference]:

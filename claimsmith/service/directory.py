@@ -19,8 +19,9 @@ from claimsmith.errors import Code, OperationError
 from claimsmith.service import vocabulary
 from claimsmith.service.lookup import no_rows
 from claimsmith.service.users import user_facts
-from claimsmith.store.attributes import Encoded
+from claimsmith.store.attributes import Encoded, encode_row
 from claimsmith.store.failures import ConditionError
+from claimsmith.store.item_size import MAX_ITEM, text_size, value_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -121,7 +122,7 @@ class Editor:
         if not NAME.fullmatch(tenant_id):
             raise OperationError(Code.BAD_ARGUMENT, f"The tenant id is not valid. It must match {NAME.pattern}.")
         given = {key: value for key, value in (("name", name), ("plan", plan)) if value is not None}
-        self.rows.update(table.TENANT_PREFIX + tenant_id, table.TENANT, self._signed(given))
+        self._edit(table.TENANT_PREFIX + tenant_id, table.TENANT, lambda _: Edit(given))
 
     def set_tenant_status(self, tenant_id: str, status: str) -> None:
         """Suspend a tenant (``suspended``) or reactivate it (``active``); takes effect with the next tokens."""
@@ -291,9 +292,11 @@ class Editor:
         row = self.rows.get(pk, sk)
         edit = change(row)
         signed = self._signed(edit.assign)
-        self.rows.update(pk, sk, signed, remove=edit.remove, expected=expected(row, edit.reads))
         kept = {name: value for name, value in (row or {}).items() if name not in edit.remove}
-        return {table.PK: pk, table.SK: sk, **kept, **signed}
+        after = {table.PK: pk, table.SK: sk, **kept, **signed}
+        _check_size(after)
+        self.rows.update(pk, sk, signed, remove=edit.remove, expected=expected(row, edit.reads))
+        return after
 
     def _signed(self, given: Row) -> dict[str, Any]:
         return {**given, "updated_by": self.by, "updated_at": int(self.clock())}
@@ -308,6 +311,22 @@ class Editor:
         if not isinstance(tenant, Tenant):
             raise _unreadable(tenant_id)
         return tenant
+
+
+def _check_size(row: Row) -> None:
+    """Refuse a row that DynamoDB would not store.
+
+    Raises:
+        OperationError: it is too large.
+    """
+    sizes = {name: text_size(name) + value_size(value) for name, value in encode_row(row).items()}
+    if sum(sizes.values()) > MAX_ITEM:
+        largest = max(sizes, key=lambda name: sizes[name])
+        message = (
+            f"The row would have {sum(sizes.values()):,} bytes, {sizes[largest]:,} of them in {largest}. "
+            f"DynamoDB stores rows of up to {MAX_ITEM:,} bytes (400 kB). Nothing was changed."
+        )
+        raise OperationError(Code.ROW_TOO_LARGE, message)
 
 
 def _unreadable(tenant_id: str) -> OperationError:

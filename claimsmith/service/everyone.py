@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from claimsmith import table
 from claimsmith.cognito.limits import SUB
 from claimsmith.engine.facts import Problem, Tenant, User, UserFacts, read_tenant, read_user
 from claimsmith.errors import Code, OperationError
@@ -18,7 +19,7 @@ from claimsmith.store import directory
 from claimsmith.store.pool import Memberships
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from claimsmith.engine.reads import Reads
     from claimsmith.store.dynamodb import Table
@@ -51,12 +52,14 @@ class Person(NamedTuple):
     """A user, with all that a decision reads.
 
     Attributes:
+        username: what to call the user: as in the pool; without a pool, as the USER row says, or else the sub.
         profile: from the pool; without one, the user's name is taken to be the sub.
         last: after which ``Everyone.users`` can go on: the key of the user's last row; without rows, an empty text and
             the sub.
     """
 
     sub: str
+    username: str
     facts: UserFacts
     profile: Profile
     last: tuple[str, str] | None = None
@@ -137,8 +140,12 @@ class Everyone:
             self.unreadable += len(facts.problems)
             count += 1
             self.progress(count)
-            profile = Profile(found.sub) if profiles is None else profiles.pop(found.sub)
-            yield Person(found.sub, facts, profile, found.last)
+            if profiles is None:
+                username = _written_username(found.rows) or found.sub
+                yield Person(found.sub, username, facts, Profile(found.sub), found.last)
+                continue
+            profile = profiles.pop(found.sub)
+            yield Person(found.sub, profile.username, facts, profile, found.last)
         if skipping is not None and skipping[0] != WITHOUT_ROWS:
             message = "The user after whom to go on has no rows any more. Start again without --after."
             raise OperationError(Code.CURSOR_UNUSABLE, message)
@@ -147,7 +154,7 @@ class Everyone:
                 continue
             count += 1
             self.progress(count)
-            yield Person(sub, NO_ROWS, profiles[sub], (WITHOUT_ROWS, sub))
+            yield Person(sub, profiles[sub].username, NO_ROWS, profiles[sub], (WITHOUT_ROWS, sub))
 
     def _add(self, row: Mapping[str, object]) -> None:
         tenant = read_tenant(row, self.now)
@@ -173,3 +180,9 @@ class Everyone:
                 sum(rest),
             )
         return found
+
+
+def _written_username(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """The username in a user's own row, if there is one. No decision reads it."""
+    found = next((row.get("username") for row in rows if row[table.SK] == table.USER), None)
+    return found if isinstance(found, str) else None

@@ -51,12 +51,15 @@ class Explanation:
     absences: tuple[Absence, ...]
 
 
-def explain(situation: Situation, targets: Sequence[Target] = ()) -> Explanation:
+def explain(
+    situation: Situation, targets: Sequence[Target] = (), *, done: Callable[[int], None] = lambda _: None
+) -> Explanation:
     """Explain a situation.
 
     Args:
         situation: as ``read_situation`` returns it.
         targets: what to explain; everything if empty. A claim without a token is looked for in both.
+        done: called with the number of targets that have been explained since the last call.
     """
     found = items(situation)
     if not targets:
@@ -69,6 +72,7 @@ def explain(situation: Situation, targets: Sequence[Target] = ()) -> Explanation
         present |= dict.fromkeys(there)
         if not there:
             absences.append(_absence(situation, target))
+        done(1)
     return Explanation(situation, tuple(present), tuple(absences))
 
 

@@ -24,7 +24,7 @@ from claimsmith.errors import Code, OperationError
 from claimsmith.policy import compile as compile_policy
 from claimsmith.service import names
 from claimsmith.service.classes import Case, Classes, of_other
-from claimsmith.service.difference import Difference, differences
+from claimsmith.service.difference import Difference, as_written, differences
 from claimsmith.service.everyone import Everyone
 from claimsmith.store import bundles
 
@@ -61,6 +61,7 @@ class Example(NamedTuple):
 
     Attributes:
         subject: the user's ``sub``; None for a machine.
+        username: as in ``Person``; None for a machine.
         client: the app client.
         flow: ``api``, ``managed`` or ``machine``.
         tenant: the tenant that the token is for afterwards; before, if there is none afterwards.
@@ -71,6 +72,7 @@ class Example(NamedTuple):
     """
 
     subject: str | None
+    username: str | None
     client: str
     flow: str
     tenant: str | None
@@ -252,7 +254,7 @@ def _document(rows: Table, number: int) -> dict[str, Any]:
 
 def _of_rows(document: Document) -> dict[str, Any]:
     """The part of a document that people write in rows."""
-    return {name: value for name, value in document.items() if name not in _NO_ROW}
+    return {name: value for name, value in as_written(document).items() if name not in _NO_ROW}
 
 
 def _may_differ(old: Sequence[Document], new: Document) -> bool:
@@ -365,7 +367,7 @@ class _Planner:
                     found[instance.change] = known._replace(clients=clients, tenants=of_tenant)
                     continue
                 example = Example(
-                    case.request.sub, client, case.way.flow, tenant, instance.row, instance.why,
+                    case.request.sub, None, client, case.way.flow, tenant, instance.row, instance.why,
                     instance.before, instance.after,
                 )  # fmt: skip
                 found[instance.change] = _Found(instance, example, clients, of_tenant)
@@ -402,7 +404,7 @@ class _Planner:
             effect.tenants.update(found.tenants)
             if len(effect.examples) < EXAMPLES:
                 row = of_other(found.example.row, judged.subject or "", person.sub)
-                effect.examples.append(found.example._replace(subject=person.sub, row=row))
+                effect.examples.append(found.example._replace(subject=person.sub, username=person.username, row=row))
 
     def add_machines(self, result: Plan) -> None:
         """Machines are app clients; each is counted once, whatever it can ask for."""

@@ -19,7 +19,7 @@ from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.cognito.tokens import ROLE_CLAIMS, UNPREDICTABLE
 from claimsmith.engine.codec import BundleError, from_document
 from claimsmith.engine.decide import Refusal
-from claimsmith.engine.holding import Held, Question, held
+from claimsmith.engine.holding import Held, Question, RuledOut, held
 from claimsmith.engine.reads import Reads, reads
 from claimsmith.engine.ways import ANY_OTHER_CLIENT, Way, Ways, ways
 from claimsmith.errors import Code, OperationError
@@ -30,7 +30,9 @@ from claimsmith.store import bundles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.facts import Facts
     from claimsmith.engine.staging import Staging
     from claimsmith.service.everyone import Person
     from claimsmith.store.dynamodb import Table
@@ -48,6 +50,10 @@ _OF_CLIENTS: Final = frozenset({"client_id", "aud"})
 #: Claims that tell users apart.
 _OF_USERS: Final = frozenset({"sub", "username", "cognito:username"})
 _SUBJECT_PATHS: Final = frozenset({"user.sub", "user.username"})
+
+
+#: Stands for any outcome that does not have what is asked for.
+_NOTHING: Final = Refusal(Code.TENANT_NOT_PERMITTED, ())
 
 
 class Position(NamedTuple):
@@ -71,7 +77,7 @@ class Finding(NamedTuple):
 
     Attributes:
         subject: the user's ``sub``; None for a machine.
-        username: None for a machine; the ``sub`` if the pool is not known.
+        username: as in ``Person``; None for a machine.
         tenant: the tenant that the token is for; None without one.
         choice: why the token is for this tenant, in a few words.
         clients: the app clients at which the subject can get it; ``ANY_OTHER`` stands for all without a row. The
@@ -158,12 +164,19 @@ class Search:
         documents = self._documents(rows, version)
         _check(question, [*documents.values()])
         self._policies: list[Bundle] = [from_document(document, number) for number, document in documents.items()]
+        self._ruled_out = [RuledOut(question, policy) for policy in self._policies]
         self._ways = _ways([*documents.values()], question, client)
         self._alike = {name: alike for alike in self._ways.alike.values() for name in alike}
         self._everyone = Everyone(rows, _reads([*documents.values()], question), pool, int(clock()))
         pool_id = "" if pool is None else pool.id
         self._classes = Classes(
-            self._policies, self._ways, self._everyone, self._judge, serving=self._serving, pool_id=pool_id
+            self._policies,
+            self._ways,
+            self._everyone,
+            self._judge,
+            serving=self._serving,
+            settled=self._settled,
+            pool_id=pool_id,
         )
         asked = repr((question, tenant, client, [*documents], self._staging, pool_id))
         self._digest = blake2b(asked.encode(errors="surrogatepass"), digest_size=6).hexdigest()
@@ -193,14 +206,25 @@ class Search:
         """Each finding once it is made: those of machines first, then those of users in the order of the table.
 
         Raises:
-            OperationError: Cognito is unavailable, or the user after whom to go on is no longer there.
+            OperationError: Cognito is unavailable, there is no such tenant, or the user after whom to go on is no
+                longer there.
             StoreError: DynamoDB is unavailable.
         """
         self._everyone.read_tenants()
+        self._check_tenant()
         if self._position.stage == "machines":
             yield from self._machines(self._position)
             self._position = Position("users")
         yield from self._users(self._position)
+
+    def _check_tenant(self) -> None:
+        """Refuse a tenant that there is not."""
+        if self._tenant is None:
+            return
+        self._everyone.load([self._tenant], {})
+        if self._everyone.tenants[self._tenant] is None:
+            message = f"There is no tenant {self._tenant}, or its row cannot be read."
+            raise OperationError(Code.NOT_FOUND, message)
 
     def _machines(self, start: Position) -> Iterator[Finding]:
         groups = [(client, [*each]) for client, each in groupby(self._ways.machines, lambda way: way.client_id)]
@@ -240,7 +264,7 @@ class Search:
         client = ANY_OTHER if way.client_id == ANY_OTHER_CLIENT else way.client_id
         return Finding(
             None if person is None else person.sub,
-            None if person is None else person.profile.username,
+            None if person is None else person.username,
             found.tenant,
             found.choice,
             tuple(ANY_OTHER if name == ANY_OTHER_CLIENT else name for name in found.clients),
@@ -286,6 +310,10 @@ class Search:
             found[client] = (client, *others)
             seen.update(others)
         return found
+
+    def _settled(self, at: int, facts: Facts, request: Request) -> Refusal | None:
+        """Nothing, for a request whose token cannot have what is asked for; most requests are such."""
+        return _NOTHING if self._ruled_out[at](facts, request) else None
 
     def _serving(self, subject: str) -> tuple[int, ...]:
         """The policy that serves a subject."""
@@ -343,6 +371,8 @@ def _in_order(found: Mapping[str | None, _Found]) -> list[_Found]:
 def _check(question: Question, documents: Sequence[Document]) -> None:
     """Refuse what would be answered wrongly, or with nobody because of a misspelling."""
     name = question.name
+    if not name:
+        raise OperationError(Code.BAD_ARGUMENT, f"The name of the {question.kind} is empty.")
     if question.kind == "scope" and not SCOPE.fullmatch(name):
         raise OperationError(Code.BAD_ARGUMENT, f"{name} is not a scope. A scope has no spaces and no quotes.")
     if question.kind == "role" and not any(name in document["roles"] for document in documents):

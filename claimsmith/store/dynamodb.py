@@ -98,25 +98,26 @@ class Table(ReadableTable):
                 return
             request["ExclusiveStartKey"] = page.next
 
-    def scan(self, pk_prefix: str, *, after: Key | None = None) -> Iterator[list[dict[str, Any]]]:
-        """All rows whose partition key has a prefix, page by page; a request reads at most 1 MB (API reference, Scan).
+    def scan(self, *pk_prefixes: str, after: Key | None = None) -> Iterator[list[dict[str, Any]]]:
+        """All rows whose partition key has one of these prefixes, page by page.
 
+        A request reads at most 1 MB (API reference, Scan).
         DynamoDB returns the rows of a partition one after another, by sort key. What is written meanwhile may or may
         not be among the rows.
 
         Args:
-            pk_prefix: the prefix.
+            pk_prefixes: the prefixes.
             after: the key of a row: start after it, as the same scan would have gone on.
         """
         request: dict[str, Any] = {
             "TableName": self.name,
-            "FilterExpression": "begins_with(pk, :pk)",
-            "ExpressionAttributeValues": {":pk": {"S": pk_prefix}},
+            "FilterExpression": " OR ".join(f"begins_with(pk, :pk{at})" for at in range(len(pk_prefixes))),
+            "ExpressionAttributeValues": {f":pk{at}": {"S": prefix} for at, prefix in enumerate(pk_prefixes)},
         }
         if after is not None:
             request["ExclusiveStartKey"] = key_of(*after)
         while True:
-            page = responses.page(self._call("scan", request), {}, pk_prefix=pk_prefix)
+            page = responses.page(self._call("scan", request), {}, pk_prefixes=pk_prefixes)
             yield page.rows
             if page.next is None:
                 return

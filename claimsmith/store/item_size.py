@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     #: An attribute's value in DynamoDB's representation: ``{"S": "text"}``.
     Value = Mapping[str, Any]
 
+#: What an item may have at most, in bytes.
+MAX_ITEM: Final = 400 * 1024
+
 #: 38 digits at two per byte, one more byte, and one for the sign; also enough for a null or a Boolean.
 _NUMBER: Final = 21
 

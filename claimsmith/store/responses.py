@@ -60,18 +60,20 @@ def row(response: Mapping[str, Any], key: Key) -> dict[str, Any] | None:
     return found
 
 
-def page(response: Mapping[str, Any], requested: Mapping[str, str], sk_prefix: str = "", pk_prefix: str = "") -> Page:
+def page(
+    response: Mapping[str, Any], requested: Mapping[str, str], sk_prefix: str = "", pk_prefixes: tuple[str, ...] = ("",)
+) -> Page:
     """A page in a response to Query or Scan.
 
     Args:
         response: the response.
         requested: the key attributes that every row must have.
         sk_prefix: the prefix that every row's sort key must have.
-        pk_prefix: likewise, of the partition key.
+        pk_prefixes: one of these must be the prefix of every row's partition key.
     """
     rows = _rows(_member(response, "Items", list))
     for found in rows:
-        matches = found[table.PK].startswith(pk_prefix) and found[table.SK].startswith(sk_prefix)
+        matches = found[table.PK].startswith(pk_prefixes) and found[table.SK].startswith(sk_prefix)
         if not matches or any(found[name] != value for name, value in requested.items()):
             raise _invalid("has a row that was not requested")
     if "LastEvaluatedKey" not in response:

@@ -1,4 +1,4 @@
-"""What a plan costs by the number of users: processor time and peak memory, each size in a process of its own.
+"""What ``plan`` and ``who-can`` cost by the number of users: processor time and peak memory, each in its own process.
 
 Run: ``.venv/bin/python tests/bench/plan.py``. A table and ``bench-plan.json``, no assertions. DynamoDB is
 replaced by pages made up in memory as they are asked for, so the time is Claimsmith's alone; the scan of 100,000 users
@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from claimsmith import table
 from claimsmith.engine.codec import encode
+from claimsmith.engine.holding import Question
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
 from claimsmith.service.plan import plan
+from claimsmith.service.who import Search
 from claimsmith.store.attributes import encode_row
 from claimsmith.store.dynamodb import Table
 from tests.integration.memory_dynamodb import MemoryDynamoDB, holding
@@ -39,7 +42,7 @@ SIZES = [(1_000, False), (10_000, False), (100_000, False), (1_000, True), (10_0
 ROLES = [f"role-{number:02d}" for number in range(20)]
 TENANTS = 500
 
-LINE = "{:>8} {:>13} {:>8} {:>8} {:>8} {:>8}\n"
+LINE = "{:<8} {:>8} {:>13} {:>8} {:>8} {:>8}\n"
 
 #: Rows of one page: 1 MB of rows like these.
 PAGE = 3_000
@@ -91,8 +94,8 @@ class Pages(MemoryDynamoDB):
         return answer
 
 
-def measured(count: int, *, unlike: bool) -> dict[str, Any]:
-    """Seconds and peak memory (MB) of one plan, and what it found."""
+def stored(count: int, *, unlike: bool) -> Table:
+    """A table with the policy in force, tenants, and so many users."""
     document, digest = encode(compile_policy(from_rows(policy(wider=False))))
     client = Pages(count, unlike=unlike)
     client.items = holding(
@@ -102,15 +105,25 @@ def measured(count: int, *, unlike: bool) -> dict[str, Any]:
             *(tenant_row(f"tenant-{number:03d}", plan=f"plan-{number % 10}") for number in range(TENANTS)),
         ]
     ).items
+    return Table(client, "claimsmith")
+
+
+def measured(what: str, count: int, *, unlike: bool) -> dict[str, Any]:
+    """Seconds and peak memory (MB) of one plan or search, and how many users it found."""
+    rows = stored(count, unlike=unlike)
     began = time.process_time()
-    found = plan(Table(client, "claimsmith"), from_rows(policy(wider=True)), clock=lambda: NOW)
+    if what == "plan":
+        found = plan(rows, from_rows(policy(wider=True)), clock=lambda: NOW).users
+    else:
+        search = Search(rows, Question("scope", f"api/{ROLES[3]}"), clock=lambda: NOW)
+        found = sum(1 for _ in groupby(search.findings(), lambda finding: finding.subject))
     seconds = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
-        "users": found.users_read,
+        "what": what,
+        "users": count,
         "unlike": unlike,
-        "different_users": found.classes,
-        "changed": found.users,
+        "found": found,
         "seconds": round(seconds, 2),
         "peak_mb": round(peak, 1),
     }
@@ -119,13 +132,14 @@ def measured(count: int, *, unlike: bool) -> dict[str, Any]:
 def main() -> None:
     """Measure each size in a process of its own, since a peak never goes down."""
     if len(sys.argv) > 1:
-        sys.stdout.write(json.dumps(measured(int(sys.argv[1]), unlike=sys.argv[2] == "unlike")) + "\n")
+        asked, number, kind = sys.argv[1:]
+        sys.stdout.write(json.dumps(measured(asked, int(number), unlike=kind == "unlike")) + "\n")
         return
     results = []
-    header = ("users", "no two alike", "decided", "changed", "seconds", "peak MB")
+    header = ("what", "users", "no two alike", "found", "seconds", "peak MB")
     sys.stdout.write(LINE.format(*header))
-    for count, unlike in SIZES:
-        arguments = [sys.executable, __file__, str(count), "unlike" if unlike else "alike"]
+    for what, (count, unlike) in product(("plan", "who-can"), SIZES):
+        arguments = [sys.executable, __file__, what, str(count), "unlike" if unlike else "alike"]
         ran = subprocess.run(arguments, check=True, capture_output=True, text=True)
         result = json.loads(ran.stdout)
         results.append(result)

@@ -58,6 +58,15 @@ def test_preview_tells_the_tokens_of_then(claimsmith: Command, at: str, roles: l
     assert (data["access"].get("roles"), data["as_of"]["exact"], data["as_of"]["gaps"]) == (roles, True, [])
 
 
+def test_before_the_first_version_nothing_was_in_force(claimsmith: Command) -> None:
+    for command in ("preview", "explain"):
+        done = claimsmith(*AUDITED, command, *ASKED, "--at", "2020-01-01")
+        assert (done.code, done.err.splitlines()) == (
+            1,
+            ["No version of the policy was in force at 2020-01-01T00:00:00Z. claimsmith versions lists them. [CS4004]"],
+        )
+
+
 def test_explain_tells_the_rows_of_then(claimsmith: Command) -> None:
     done = claimsmith(*AUDITED, "explain", *ASKED, "--role", "editor", "--at", str(AT + 30))
     assert done.out.splitlines() == [
@@ -93,8 +102,3 @@ def test_where_rows_of_now_are_taken_it_is_said(
 ) -> None:
     data = claimsmith(*options, "preview", *ASKED, "--at", str(at), "--json").data
     assert (data["as_of"]["gaps"], data["access"]["roles"]) == ([{"row": "", "why": why}], ["viewer"])
-
-
-def test_before_the_tables_were_made_no_policy_was_in_force(claimsmith: Command) -> None:
-    done = claimsmith(*AUDITED, "preview", *ASKED, "--at", "2015-01-01", "--json")
-    assert (done.code, done.data["error"]["code"]) == (1, "CS2002")

@@ -155,6 +155,7 @@ def test_a_name_cannot_command_the_terminal(audit: Audit, changed: Callable[...,
 def test_what_cannot_be_asked_is_said(claimsmith: Callable[..., Ran], audit: Audit) -> None:
     assert audit("BUNDLE").err.startswith("The audit has no such key.")
     assert audit("--since", "yesterday").code == 2
+    assert audit("--since", "2027-01-31", "--until", "2027-01-15").code == 2
     done = claimsmith("audit")
     assert done.code == 2
     assert "CLAIMSMITH_AUDIT_TABLE" in done.err

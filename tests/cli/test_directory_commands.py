@@ -51,6 +51,7 @@ REFUSED = (
     (("tenants", "set", "acme", "claims.tenant_id=globex"), "only Claimsmith sets this claim"),
     (("tenants", "set", "acme", "claims.sub=u2"), "Cognito alone sets this claim"),
     (("tenants", "set", "acme", "id_claims.address:={}"), "no array and no object"),
+    (("tenants", "set", "acme", f"plan={'x' * 500_000}"), "500,004 of them in plan"),
     (("tenants", "set", "acme", "claims.seats:=many"), "takes JSON"),
     (("tenants", "set", "acme", "claims.seats:=NaN"), "takes JSON"),
     (("members", "grant", "u1", "acme", "--scope", "admin/users"), "Only the policy grants"),
@@ -414,3 +415,13 @@ def _membership(rows: Table, sub: str) -> dict[str, Any]:
     row = rows.get(f"USER#{sub}", "TENANT#acme")
     assert row is not None
     return row
+
+
+def test_a_user_who_was_deleted_from_the_pool_is_reached_by_sub(claimsmith: Command, pool: tuple[str, str]) -> None:
+    shared = ("--user-pool-id", pool[0])
+    assert claimsmith("members", "grant", "u-gone", "acme", "--role", "editor").code == 0
+    assert "editor" in claimsmith(*shared, "members", "show", "u-gone", "acme").out
+    revoked = claimsmith(*shared, "revoke", "user", "u-gone", "--json")
+    assert (revoked.code, revoked.data["signed_out"]) == (0, False)
+    assert claimsmith(*shared, "members", "revoke", "u-gone", "acme").code == 0
+    assert claimsmith(*shared, "members", "show", "u-gone", "acme").code == 1

@@ -80,17 +80,17 @@ roles
 Plan: 0 to add, 3 to change, 0 to remove.
 Tokens: those of 3 of 3 users and 1 machine change, in 2 tenants.
   + scope admin/users privileged 2 users, in 1 tenant
-      u-alice at web (API sign-in, acme) <- POLICY ROLE#editor
-      u-bob at web (API sign-in, acme) <- POLICY ROLE#editor
+      alice at web (API sign-in, acme) <- POLICY ROLE#editor
+      bob at web (API sign-in, acme) <- POLICY ROLE#editor
   - scope orders/read 3 users, machines batch, in 2 tenants
-      u-alice at web (API sign-in, acme) <- POLICY ROLE#viewer (no longer gives it)
-      u-bob at web (API sign-in, acme) <- POLICY ROLE#viewer (no longer gives it)
+      alice at web (API sign-in, acme) <- POLICY ROLE#viewer (no longer gives it)
+      bob at web (API sign-in, acme) <- POLICY ROLE#viewer (no longer gives it)
       u-carol at web (API sign-in, globex) <- POLICY ROLE#viewer (no longer gives it)
   + claim tier (access token) 2 users, in 1 tenant
-      u-alice at web (API sign-in, acme): none -> "gold" <- POLICY ROLE#editor
-      u-bob at web (API sign-in, acme): none -> "gold" <- POLICY ROLE#editor
+      alice at web (API sign-in, acme): none -> "gold" <- POLICY ROLE#editor
+      bob at web (API sign-in, acme): none -> "gold" <- POLICY ROLE#editor
 By tenant: acme 2 users, globex 1 user.
-Of 1 row that cannot be read, nothing is known at a sign-in either.
+1 row cannot be read, here or at a sign-in; claimsmith doctor says which.
 Not taken into account: users without rows, groups and attributes: they are known with --user-pool-id.
 """
 
@@ -120,7 +120,7 @@ MARKDOWN = """\
 
 By tenant: acme 2 users, globex 1 user.
 
-- Of 1 row that cannot be read, nothing is known at a sign-in either.
+- 1 row cannot be read, here or at a sign-in; claimsmith doctor says which.
 - Not taken into account: users without rows, groups and attributes: they are known with --user-pool-id.
 """
 
@@ -161,7 +161,8 @@ def test_the_plan_as_json(claimsmith: Command, policy_file: Path) -> None:
         "clients": ["any_other_client", "batch", "web"],
         "examples": [
             {
-                "subject": sub,
+                "subject": f"u-{name}",
+                "username": name,
                 "client": "web",
                 "flow": "api",
                 "tenant": "acme",
@@ -170,7 +171,7 @@ def test_the_plan_as_json(claimsmith: Command, policy_file: Path) -> None:
                 "before": None,
                 "after": None,
             }
-            for sub in ("u-alice", "u-bob")
+            for name in ("alice", "bob")
         ],
     }
     assert data["read"] == {
@@ -203,6 +204,7 @@ def test_the_plan_as_json(claimsmith: Command, policy_file: Path) -> None:
         ("loss:admin/*", 0),
         ("refusal", 0),
         ("gain:", 2),
+        ("gain: admin/users", 2),
         ("gains:admin/users", 2),
     ],
 )
@@ -225,7 +227,6 @@ def test_the_draft_in_force_changes_nothing_and_an_edited_row_does(claimsmith: C
 
 
 @pytest.mark.usefixtures("directory")
-@pytest.mark.usefixtures("directory")
 def test_a_number_that_becomes_true_is_a_change_of_tokens(claimsmith: Command, policy_file: Path) -> None:
     """In Python, 1 equals True; to an application that reads the token, it does not."""
     assert claimsmith("apply", str(policy_file), "--yes").code == 0
@@ -245,7 +246,7 @@ def test_a_refused_policy_has_no_plan(claimsmith: Command, policy_file: Path) ->
 def test_a_sample_is_told(claimsmith: Command, policy_file: Path) -> None:
     done = claimsmith("plan", str(policy_file), "--sample", "1")
     assert "those of 1 of 1 user" in done.out
-    assert "Sampled: the figures are those of the first 1 users of the table, not of all." in done.out
+    assert "Sampled: the figures are those of the first 1 user of the table, not of all." in done.out
     assert "Sampled" not in claimsmith("plan", str(policy_file), "--sample", "3").out
 
 
@@ -261,7 +262,7 @@ def test_an_interrupt_leaves_what_was_found(
 
     monkeypatch.setattr(Everyone, "users", interrupted)
     shown = claimsmith("plan", str(policy_file))
-    assert (shown.code, shown.err) == (130, "Interrupted after 1 users; nothing was changed.\n")
+    assert (shown.code, shown.err) == (130, "Interrupted after 1 user; nothing was changed.\n")
     assert "+ scope admin/users" in shown.out
     before = rows.query("POLICY")
     assert claimsmith("apply", str(policy_file), "--yes").code == 130
@@ -292,7 +293,8 @@ def test_with_the_pool_those_without_rows_and_their_groups_are_known(
     data = claimsmith("plan", str(policy_file), "--user-pool-id", pool_id, "--json").data
     assert data["changed"]["users"] == 1
     assert {effect["name"] for effect in data["effects"]} == {"orders/read", "viewer"}
-    assert data["effects"][0]["examples"][0]["subject"] == sub
+    [example, *_] = data["effects"][0]["examples"]
+    assert (example["subject"], example["username"]) == (sub, "alice")
     assert (data["read"]["not_in_pool"], data["read"]["unknown"]) == (1, [])
 
 

@@ -68,6 +68,14 @@ def test_lint_of_a_file_ends_with_one_and_a_code(claimsmith: Command, policy_fil
     assert done.data["error"]["code"] == code
 
 
+@pytest.mark.parametrize("command", ["lint", "plan", "apply", "test"])
+def test_a_file_that_is_not_there_is_wrong_usage(claimsmith: Command, tmp_path: Path, command: str) -> None:
+    done = claimsmith(command, str(tmp_path / "a-folder-with-a-long-name" / "polcy.yaml"))
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("polcy.yaml cannot be read: no such file or directory. [CS4018]\n")
+    assert done.err.count("\n") == 1, "only a terminal gets wrapped lines"
+
+
 @pytest.mark.usefixtures("applied")
 def test_lint_without_a_file_checks_the_draft_in_the_table(claimsmith: Command, rows: Table) -> None:
     assert claimsmith("lint").code == 0

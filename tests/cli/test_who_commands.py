@@ -208,6 +208,8 @@ def test_the_pool_knows_users_without_rows_and_by_name(claimsmith: Command, pool
         (("who-gets", "scope=openid"), "CS4007"),
         (("who-gets", "client_id=web1"), "CS4007"),
         (("who-can", "orders/read", "--version", "9"), "CS4004"),
+        (("who-can", "orders/read", "--tenant", "acne"), "CS4004"),
+        (("who-gets", "=gold"), "CS4007"),
     ],
 )
 def test_what_cannot_be_answered_is_refused(claimsmith: Command, asked: tuple[str, ...], code: str) -> None:

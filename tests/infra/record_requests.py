@@ -169,6 +169,7 @@ def _commands(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: 
                 ["resources", "remove", "api"],
                 ["revoke", "token", "0"],
                 ["revoke", "user", "someone", "--user-pool-id", pool],
+                ["audit", "POLICY", "--audit-table", "AuditTable"],
             ],
             "DirectoryEditor": [
                 ["tenants", "add", "other"],

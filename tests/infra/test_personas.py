@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claimsmith.store.deployment import READS as READS_OF_DOCTOR
 from tests.infra.permissions import LEADING_KEYS, Statement, allowed, arn, listed, wants
 
 if TYPE_CHECKING:
@@ -124,12 +125,12 @@ def test_only_the_operator_writes_rows_that_decide_about_tokens_directly(product
     assert writers == {"Operator"}
 
 
-def test_the_audit_is_the_auditors_to_read_and_nobodys_to_write(
+def test_the_audit_is_the_auditors_and_operators_to_read_and_nobodys_to_write(
     production: Template, statements: list[Statement], persona: str
 ) -> None:
     audit = _arns(production)["AuditTable"]
     for action in (*READS, "Scan"):
-        assert allowed(statements, f"dynamodb:{action}", audit, ["POLICY"]) is (persona == "Auditor")
+        assert allowed(statements, f"dynamodb:{action}", audit, ["POLICY"]) is (persona in ("Auditor", "Operator"))
     for action in WRITES:
         assert not allowed(statements, f"dynamodb:{action}", audit, ["POLICY"])
 
@@ -164,6 +165,14 @@ def test_nobody_may_change_the_tables_or_the_pool_themselves(statements: list[St
 def test_nobody_learns_the_secret_of_an_app_client(production: Template, statements: list[Statement]) -> None:
     # Its answer has the secret in it, and with that comes every scope of the machine client.
     assert not allowed(statements, "cognito-idp:DescribeUserPoolClient", _arns(production)["cognito-idp"])
+
+
+def test_the_auditor_sees_what_doctor_looks_at_in_the_pool(production: Template) -> None:
+    auditor = _statements(production, "Auditor")
+    shows_a_secret = "cognito-idp:DescribeUserPoolClient"
+    for (service, _), action in READS_OF_DOCTOR.items():
+        if service == "cognito-idp" and action != shows_a_secret:
+            assert allowed(auditor, action, _arns(production)["cognito-idp"]), action
 
 
 def test_only_the_operator_signs_users_out(production: Template, statements: list[Statement], persona: str) -> None:

@@ -53,14 +53,14 @@ class MemoryDynamoDB:
             return {"Responses": {name: [self.items[key] for key in map(_key, asked["Keys"]) if key in self.items]}}
 
     def scan(self, **request: Any) -> Item:  # noqa: ANN401 - requests of botocore have no type
-        assert request["FilterExpression"] == "begins_with(pk, :pk)"
-        prefix = request["ExpressionAttributeValues"][":pk"]["S"]
+        assert re.fullmatch(r"begins_with\(pk, :pk\d\)( OR begins_with\(pk, :pk\d\))*", request["FilterExpression"])
+        prefixes = tuple(value["S"] for value in request["ExpressionAttributeValues"].values())
         after = request.get("ExclusiveStartKey")
         with self._lock:
             keys = sorted(self.items)
             start = 0 if after is None else bisect_right(keys, _key(after))
             read = keys[start : start + self.page_size]
-            answer: Item = {"Items": [self.items[key] for key in read if key[0].startswith(prefix)]}
+            answer: Item = {"Items": [self.items[key] for key in read if key[0].startswith(prefixes)]}
         if start + self.page_size < len(keys):
             answer["LastEvaluatedKey"] = dict(zip(("pk", "sk"), ({"S": part} for part in read[-1]), strict=True))
         return answer

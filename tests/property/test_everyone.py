@@ -254,7 +254,7 @@ def test_a_plan_counts_the_users_that_deciding_each_counts(
     changed = 0
     for sub in sorted({row["pk"].removeprefix("USER#") for row in rows if row["pk"].startswith("USER#")}):
         facts = Facts(read_user([row for row in rows if row["pk"] == f"USER#{sub}"], NOW), tenants)
-        person = Person(sub, facts.user, Profile(sub))
+        person = Person(sub, sub, facts.user, Profile(sub))
         served = [sides[1] if percent is not None and serves(sub) else sides[0], sides[2]]
         of_user = managed(
             set().union(*(changes(request, served, facts) for request in requests(person, clients, metadata, named)))

@@ -10,6 +10,7 @@ from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine.decide import Decision
 from claimsmith.engine.explanation.situation import REQUEST
+from claimsmith.engine.inheritance import parents
 from claimsmith.engine.reasons import SETTINGS_ROW
 
 if TYPE_CHECKING:
@@ -61,28 +62,19 @@ def items(situation: Situation) -> tuple[Item, ...]:
 
 
 def inheritance(roles: Mapping[str, Role], first: str, last: str) -> tuple[str, ...]:
-    """The shortest way by which one role inherits another, both included; empty if it does not.
-
-    A compiled role knows what it inherits at any depth, not from whom. What it inherits and nothing that it inherits
-    does as well, it inherits directly: without a cycle, the policy must say so.
-    """
+    """The shortest way by which one role inherits another, both included; empty if it does not."""
+    closures = {name: role.closure for name, role in roles.items()}
     ways: deque[tuple[str, ...]] = deque([(first,)])
     seen = {first}
     while ways:
         way = ways.popleft()
         if way[-1] == last:
             return way
-        for name in _parents(roles, way[-1]):
+        for name in parents(closures, way[-1]):
             if name not in seen:
                 seen.add(name)
                 ways.append((*way, name))
     return ()
-
-
-def _parents(roles: Mapping[str, Role], name: str) -> list[str]:
-    below = [other for other in roles[name].closure if other != name and other in roles]
-    further = {last for other in below for last in roles[other].closure if last != other}
-    return [other for other in below if other not in further]
 
 
 class _Chains:

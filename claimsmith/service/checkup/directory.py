@@ -20,45 +20,73 @@ if TYPE_CHECKING:
 _UNREADABLE = "A user's row that cannot be read refuses the sign-in; any other counts as not there."
 
 
-def rows(tenants: Iterable[Row], users: Iterable[Row], bundle: Bundle | None, now: int) -> Iterator[Finding]:
+def rows(directory: Iterable[Row], bundle: Bundle | None, now: int) -> Iterator[Finding]:
     """Rows that cannot be read, and rows that name what does not exist.
 
     Args:
-        tenants: the rows of tenants; read first, and whole.
-        users: the rows of users and memberships, one at a time.
+        directory: the rows of tenants, users and memberships, in any order, one at a time.
         bundle: the version in force; without it, roles and scopes are not looked at.
         now: epoch seconds.
     """
-    found = Shortened()
-    known: set[str] = set()
-    for row in tenants:
-        tenant = read_tenant(row, now)
+    seen = _Seen(bundle, now)
+    for row in directory:
+        if row[names.PK].startswith(names.TENANT_PREFIX):
+            seen.tenant(row)
+        else:
+            seen.user(row)
+    return iter(seen.all())
+
+
+class _Seen:
+    """What is found in the rows so far.
+
+    Attributes:
+        known: the tenants that there are.
+        waiting: memberships of a tenant that has not been read, by tenant.
+    """
+
+    def __init__(self, bundle: Bundle | None, now: int) -> None:
+        self.bundle = bundle
+        self.now = now
+        self.found = Shortened()
+        self.known: set[str] = set()
+        self.waiting: dict[str, Shortened] = {}
+
+    def tenant(self, row: Row) -> None:
+        tenant = read_tenant(row, self.now)
+        if tenant is None:
+            return
+        tenant_id = row[names.PK].removeprefix(names.TENANT_PREFIX)
+        self.known.add(tenant_id)
+        self.waiting.pop(tenant_id, None)
         if isinstance(tenant, Problem):
-            found.add(_unreadable(tenant))
-            known.add(row[names.PK].removeprefix(names.TENANT_PREFIX))
-        elif tenant is not None:
-            known.add(tenant.id)
-            _roles(found, row, tenant.default_roles, bundle)
-            _roles(found, row, sorted(tenant.roles_allowed or ()), bundle)
-    for row in users:
-        _user_row(found, row, known, bundle, now)
-    for client_id, client in sorted(bundle.clients.items()) if bundle is not None else ():
-        if client.tenant is not None and client.tenant not in known:
-            found.add(_without_tenant(f"POLICY CLIENT#{client_id}", client.tenant, "every sign-in by it is refused"))
-    return iter(found)
+            self.found.add(_unreadable(tenant))
+            return
+        _roles(self.found, row, tenant.default_roles, self.bundle)
+        _roles(self.found, row, sorted(tenant.roles_allowed or ()), self.bundle)
 
+    def user(self, row: Row) -> None:
+        facts = read_user([row], self.now)
+        for problem in facts.problems:
+            self.found.add(_unreadable(problem))
+        if facts.user is not None:
+            _roles(self.found, row, facts.user.roles, self.bundle)
+        for tenant_id, membership in facts.memberships.items():
+            if tenant_id not in self.known:
+                without = _without_tenant(_key(row), tenant_id, "the membership has no effect")
+                self.waiting.setdefault(tenant_id, Shortened()).add(without)
+            _roles(self.found, row, membership.roles, self.bundle)
+            _scopes(self.found, row, membership.scopes, self.bundle)
 
-def _user_row(found: Shortened, row: Row, known: set[str], bundle: Bundle | None, now: int) -> None:
-    facts = read_user([row], now)
-    for problem in facts.problems:
-        found.add(_unreadable(problem))
-    if facts.user is not None:
-        _roles(found, row, facts.user.roles, bundle)
-    for tenant_id, membership in facts.memberships.items():
-        if tenant_id not in known:
-            found.add(_without_tenant(_key(row), tenant_id, "the membership has no effect"))
-        _roles(found, row, membership.roles, bundle)
-        _scopes(found, row, membership.scopes, bundle)
+    def all(self) -> Shortened:
+        """Everything, once all rows are read."""
+        for waiting in self.waiting.values():
+            self.found.extend(waiting)
+        for client_id, client in sorted(self.bundle.clients.items()) if self.bundle is not None else ():
+            if client.tenant is not None and client.tenant not in self.known:
+                row = f"POLICY CLIENT#{client_id}"
+                self.found.add(_without_tenant(row, client.tenant, "every sign-in by it is refused"))
+        return self.found
 
 
 def _roles(found: Shortened, row: Row, roles: Iterable[str], bundle: Bundle | None) -> None:

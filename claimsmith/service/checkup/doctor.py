@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from claimsmith import table as keys
 from claimsmith.cognito.identifiers import pool_issuer
 from claimsmith.errors import Code, OperationError
 from claimsmith.service.checkup import alarms, directory, pool, publishing, tables
@@ -61,11 +60,6 @@ def _dead_letters(seen: Observation) -> Iterable[Finding]:
             yield from publishing.no_destination(seen.publishers[0].name, f"{name} does not exist")
 
 
-def _directory(seen: Observation) -> Iterable[Finding]:
-    tenants, users = seen.directory(keys.TENANT_PREFIX), seen.directory(keys.USER_PREFIX)
-    return directory.rows(tenants, users, seen.in_force.bundle, seen.now)
-
-
 #: In the order of the output.
 CHECKS: Final = (
     Check("table", _table),
@@ -92,7 +86,7 @@ CHECKS: Final = (
     Check("audit_table", _audit_table),
     Check("audit_table_ttl", lambda seen: tables.time_to_live(seen.audit_table.name, seen.audit_ttl)),
     Check("audit_table_backups", lambda seen: tables.backups(seen.audit_table.name, backed_up=seen.audit_backed_up)),
-    Check("directory", _directory),
+    Check("directory", lambda seen: directory.rows(seen.directory(), seen.in_force.bundle, seen.now)),
 )
 
 

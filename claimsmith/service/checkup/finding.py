@@ -82,6 +82,14 @@ class Shortened:
         else:
             self._left_out[finding.code] = self._left_out.get(finding.code, 0) + 1
 
+    def extend(self, others: Shortened) -> None:
+        """Add all findings of another list, those that it left out as well."""
+        for kept in others._kept.values():
+            for finding in kept:
+                self.add(finding)
+        for code, count in others._left_out.items():
+            self._left_out[code] = self._left_out.get(code, 0) + count
+
     def __iter__(self) -> Iterator[Finding]:
         for code, kept in self._kept.items():
             yield from kept

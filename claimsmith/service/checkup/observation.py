@@ -352,10 +352,10 @@ class Observation:
         except AbsentError:
             return 0
 
-    def directory(self, prefix: str) -> Iterator[Row]:
-        """The rows of the directory whose partition key has this prefix."""
+    def directory(self) -> Iterator[Row]:
+        """Every row of the directory, in the order of the table."""
         with _reading("dynamodb:Scan"):
-            for page in self._rows.scan(prefix):
+            for page in self._rows.scan(keys.TENANT_PREFIX, keys.USER_PREFIX):
                 self._on_rows(len(page))
                 yield from page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from claimsmith.errors import Code, PolicyError
 from claimsmith.policy import Draft, dump, from_rows
+from claimsmith.policy.dump import dump_json
+from claimsmith.policy.literals import plain
 from claimsmith.policy.yaml import parse
 from claimsmith.store.attributes import decode_row, encode_row
 from tests.property.strategies import GROUPS, ROLES, SCOPES, attributes, conditions, expressions, fractions, integers
@@ -81,8 +84,12 @@ def renumbered(rows: list[dict[str, Any]]) -> Draft:
 @given(policies)
 def test_rows_written_as_a_file_and_read_back_are_the_same_policy(rows: list[dict[str, Any]]) -> None:
     stored = [decode_row(encode_row(row)) for row in rows]
-    text = dump(from_rows(stored))
-    assert parse(text, "policy.yaml", {}).digest() == renumbered(rows).digest()
+    draft = from_rows(stored)
+    assert parse(dump(draft), "policy.yaml", {}).digest() == renumbered(rows).digest()
+    as_json = dump_json(draft)
+    # JSON has no sets.
+    assert parse(as_json, "policy.json", {}).digest() == renumbered([plain(row) for row in rows]).digest()
+    json.loads(as_json)
 
 
 @given(policies)

@@ -84,7 +84,8 @@ def draft_of(draft: Draft = IN_FORCE, **other: Any) -> Iterable[Finding]:  # noq
 
 
 def rows_of(*users: dict[str, Any], tenants: tuple[dict[str, Any], ...] = (tenant_row("acme"),)) -> Iterable[Finding]:
-    return directory.rows(tenants, users, POLICY, NOW)
+    # Scans return rows in any order: here, memberships before their tenants.
+    return directory.rows([*users, *tenants], POLICY, NOW)
 
 
 def trigger_of(on_failure: str) -> Function:
@@ -278,8 +279,8 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
     ),
     (
         Code.UNKNOWN_TENANT_IN_DIRECTORY,
-        directory.rows([], [], bundle(clients={"web1": {"tenant": "gone"}}), NOW),
-        directory.rows([tenant_row("gone")], [], bundle(clients={"web1": {"tenant": "gone"}}), NOW),
+        directory.rows([], bundle(clients={"web1": {"tenant": "gone"}}), NOW),
+        directory.rows([tenant_row("gone")], bundle(clients={"web1": {"tenant": "gone"}}), NOW),
     ),
     (
         Code.PRIVILEGED_SCOPE_IN_DIRECTORY,

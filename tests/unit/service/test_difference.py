@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy import from_rows
-from claimsmith.service.difference import Difference, differences
+from claimsmith.service.difference import Difference, as_written, differences
 from tests.policies import policy_rows
 
 
@@ -39,6 +39,14 @@ def test_an_attribute_is_named_down_to_the_claim() -> None:
     before = compiled(roles={"a": {"access_claims": {"tier": "gold", "seats": 1}}})
     after = compiled(roles={"a": {"access_claims": {"tier": "iron", "seats": 1}}})
     assert found(before, after) == [Difference("changed", "roles", "a", ("access_claims", "tier"), "gold", "iron")]
+
+
+def test_a_role_that_inherits_more_is_the_one_difference() -> None:
+    """Those that inherit it in turn are as they were written."""
+    roles: dict[str, Any] = {"a": {}, "b": {"inherits": ["a"]}, "c": {"inherits": ["b"]}, "new": {}}
+    before, after = compiled(roles=roles), compiled(roles={**roles, "b": {"inherits": ["a", "new"]}})
+    [more] = differences(as_written(before), as_written(after))
+    assert more == Difference("changed", "roles", "b", ("inherits",), ["a"], ["a", "new"])
 
 
 def test_a_setting_is_named() -> None:
