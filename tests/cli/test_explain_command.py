@@ -103,6 +103,7 @@ def test_only_what_is_asked_for_is_explained(claimsmith: Command, editor: tuple[
         ],
         "absent": [],
         "problems": [],
+        "in_shadow": False,
     }
 
 
