@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from copy import deepcopy
 from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import boto3
@@ -115,6 +116,8 @@ def made_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "create_loader", cache(session.create_loader))
         patch.setattr(session, "get_session", get_session)
+        # boto3 adds methods of S3 to a session each time that it is given it, and botocore refuses that.
+        patch.setattr(boto3.session, "botocore", SimpleNamespace(session=SimpleNamespace(get_session=make)))
         patch.setattr(boto3.Session, "_register_default_handlers", register_once)
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         yield
