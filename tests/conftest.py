@@ -104,21 +104,11 @@ def made_once() -> Iterator[None]:
         assert env_vars is None
         return session_of(*sorted((name, value) for name, value in os.environ.items() if "AWS" in name))
 
-    register: Callable[[boto3.Session], None] = boto3.Session._register_default_handlers  # noqa: SLF001 - no other way
-    registered: set[object] = set()
-
-    def register_once(of: boto3.Session) -> None:
-        # Twice to the same session is an error as soon as a client of S3 is made.
-        if of._session not in registered:  # noqa: SLF001
-            registered.add(of._session)  # noqa: SLF001
-            register(of)
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "create_loader", cache(session.create_loader))
         patch.setattr(session, "get_session", get_session)
         # boto3 adds methods of S3 to a session each time that it is given it, and botocore refuses that.
         patch.setattr(boto3.session, "botocore", SimpleNamespace(session=SimpleNamespace(get_session=make)))
-        patch.setattr(boto3.Session, "_register_default_handlers", register_once)
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         yield
 

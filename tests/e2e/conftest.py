@@ -156,7 +156,11 @@ def refused_without_policy(deployed: LocalStack) -> str:
 
 @pytest.fixture(scope="session")
 def apply_policy(deployed: LocalStack) -> Callable[[], None]:
-    variables = {"WEB_CLIENT": deployed.public_client, "BROWSER_CLIENT": deployed.outputs["CodeClientId"]}
+    variables = {
+        "WEB_CLIENT": deployed.public_client,
+        "BROWSER_CLIENT": deployed.outputs["CodeClientId"],
+        "MACHINE_CLIENT": deployed.outputs["MachineClientId"],
+    }
 
     def apply() -> None:
         flags = [flag for name, value in variables.items() for flag in ("--var", f"{name}={value}")]

@@ -22,9 +22,9 @@ def test_a_fresh_deployment_has_the_findings_of_a_development_stack(stack: Local
             *(("table_not_backed_up", table) for table in tables),
             # The emulator ignores this property.
             *(("table_ttl", table) for table in tables),
-            # Nobody is given to the topic, and the policy leaves machines out.
+            # Nobody is given to the topic, and the trigger is not called for machines.
             ("alarm_unheard", stack.outputs["AlarmTopicArn"].rpartition(":")[2]),
-            ("client_without_row", stack.outputs["MachineClientId"]),
+            ("machines_not_customized", stack.outputs["MachineClientId"]),
         ]
     )
     assert answer.code == 1

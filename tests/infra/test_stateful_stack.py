@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
+import cfnlint.api
 import pytest
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import cfnlint.api  # type: ignore[import-untyped]  # it ships no types
+import cfnlint.api
 import pytest
 from aws_cdk import CfnResource
 

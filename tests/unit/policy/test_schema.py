@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cfnlint.jsonschema import StandardValidator  # type: ignore[import-untyped]  # it ships no types
+from cfnlint.jsonschema import StandardValidator
 from hypothesis import given
 
 from claimsmith.policy import dump, from_rows, lint, schema, schema_text
