@@ -62,13 +62,16 @@ class StatefulStack(Stack):
             table=customizer.table,
             audit_table=customizer.audit_table,
             user_pools=[pool.user_pool],
+            failed_records=None if customizer.readers is None else customizer.readers.failed_records,
         )
         alarms = ClaimAlarms(self, "Alarms", topic=self.alarm_topic)
         alarms.watch_customizer(customizer)
-        audit_table, publisher, dead_letters = customizer.audit_table, customizer.publisher, customizer.dead_letters
-        assert audit_table is not None  # noqa: S101 - all of them, where the customizer makes the tables
-        assert publisher is not None  # noqa: S101
-        assert dead_letters is not None  # noqa: S101
+        if config.jwks_endpoint is None:  # a local stack knows no alarm on more than one metric
+            clients = [client.user_pool_client_id for client in (pool.public_client, pool.code_client)]
+            alarms.watch_attachment(customizer, pool.user_pool.user_pool_id, clients)
+        audit_table, readers = customizer.audit_table, customizer.readers
+        assert audit_table is not None  # noqa: S101 - both, where the customizer makes the tables
+        assert readers is not None  # noqa: S101
         outputs = {
             "UserPoolId": pool.user_pool.user_pool_id,
             "PublicClientId": pool.public_client.user_pool_client_id,
@@ -78,13 +81,15 @@ class StatefulStack(Stack):
             "TableName": customizer.table.table_name,
             "AuditTableName": audit_table.table_name,
             "TriggerName": customizer.trigger.function_name,
-            "PublisherName": publisher.function_name,
-            "PublisherDeadLetterUrl": dead_letters.queue_url,
+            "PublisherName": readers.publisher.function.function_name,
+            "AuditName": readers.audit.function.function_name,
+            "FailedRecordsBucket": readers.failed_records.bucket_name,
             "AlarmTopicArn": self.alarm_topic.topic_arn,
             "PolicyEditorArn": personas.policy_editor.managed_policy_arn,
             "DirectoryEditorArn": personas.directory_editor.managed_policy_arn,
             "AuditorArn": personas.auditor.managed_policy_arn,
             "OperatorArn": personas.operator.managed_policy_arn,
+            "RecoveryArn": personas.recovery.managed_policy_arn,
         }
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.

@@ -4,7 +4,7 @@
 ``ClaimAlarms`` and ``AdminPersonas`` are for those who run it.
 """
 
-from claimsmith_cdk.alarms import AlarmTopic, ClaimAlarms
+from claimsmith_cdk.alarms import AlarmThresholds, AlarmTopic, ClaimAlarms
 from claimsmith_cdk.bundling import BundlingError
 from claimsmith_cdk.claim_customizer import ClaimCustomizer, CustomizerProps
 from claimsmith_cdk.claims_authorizer import AuthorizerProps, ClaimsAuthorizer
@@ -18,6 +18,7 @@ from claimsmith_cdk.tokens import AcceptedTokens
 __all__ = [
     "AcceptedTokens",
     "AdminPersonas",
+    "AlarmThresholds",
     "AlarmTopic",
     "AttachmentProps",
     "AuthorizerProps",

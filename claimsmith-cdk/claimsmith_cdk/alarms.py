@@ -5,6 +5,7 @@ Without traffic there is no data, so missing data raises no alarm.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Aws, Duration, Stack
@@ -16,21 +17,50 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from claimsmith_cdk.metrics import PERIOD
+from claimsmith_cdk.props import PropsError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_kms as kms
-    from aws_cdk import aws_lambda as lambda_
-    from aws_cdk import aws_sqs as sqs
 
     from claimsmith_cdk.claim_customizer import ClaimCustomizer
+    from claimsmith_cdk.stream_readers import Reader, StreamReaders
     from claimsmith_cdk.verifier import Verifier
 
 
 # A handler answers within 3.2 s; Cognito waits five.
 _SLOW_MS: Final = 4000
-# A reader this far behind is stuck: normally it is seconds.
-_BEHIND: Final = Duration.minutes(5)
+#: Metrics in one alarm of metric math (CloudWatch's quota), of which one is the trigger's.
+_CLIENTS: Final = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmThresholds:
+    """When alarms of evidence and recovery ring.
+
+    Attributes:
+        behind_minutes: a reader of the stream this far behind the table is stuck; normally it is seconds.
+        policy_waiting_minutes: how long a refused draft, or an apply that has not finished, may wait for somebody.
+        sign_ins_without_trigger: so many sign-ins in five minutes, and no call of the trigger, mean that the pool does
+            not call it.
+
+    Raises:
+        PropsError: one is not positive.
+    """
+
+    behind_minutes: int = 5
+    policy_waiting_minutes: int = 30
+    sign_ins_without_trigger: int = 5
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise PropsError(f"{name}={getattr(self, name)} is not possible; use a number from 1.")
+
+
+DEFAULT_THRESHOLDS: Final = AlarmThresholds()
 
 
 class AlarmTopic(Construct):
@@ -81,15 +111,23 @@ def _let_alarms_use(key: kms.IKey) -> None:
 class ClaimAlarms(Construct):
     """The alarms of a customizer, or of verifiers; one for each."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, topic: sns.ITopic) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        topic: sns.ITopic,
+        thresholds: AlarmThresholds = DEFAULT_THRESHOLDS,
+    ) -> None:
         super().__init__(scope, construct_id)
         self._action = actions.SnsAction(topic)
+        self._thresholds = thresholds
 
     def watch_customizer(self, customizer: ClaimCustomizer) -> None:
         """Sign-ins, publishing, the audit and the tables, as far as they are the customizer's."""
         self._watch_trigger(customizer)
-        if customizer.publisher is not None and customizer.dead_letters is not None:
-            self._watch_publisher(customizer, customizer.publisher, customizer.dead_letters)
+        if customizer.readers is not None:
+            self._watch_readers(customizer, customizer.readers)
             self.watch_table("Table", customizer.table)
         if customizer.audit_table is not None:
             self.watch_table("AuditTable", customizer.audit_table)
@@ -184,14 +222,56 @@ class ClaimAlarms(Construct):
             customizer.metric_unreadable_rows(),
         )
 
-    def _watch_publisher(
-        self, customizer: ClaimCustomizer, publisher: lambda_.IFunction, dead_letters: sqs.IQueue
-    ) -> None:
+    def watch_attachment(self, customizer: ClaimCustomizer, user_pool_id: str, client_ids: Sequence[str]) -> None:
+        """Sign-ins of which the trigger learns nothing: an update of the pool that leaves it out takes it off.
+
+        Args:
+            customizer: whose trigger.
+            user_pool_id: of the pool.
+            client_ids: the clients with which users sign in, at most nine; those used most say it soonest.
+
+        Raises:
+            PropsError: there are none, or more.
+        """
+        if not 1 <= len(client_ids) <= _CLIENTS:
+            raise PropsError(f"{len(client_ids)} client_ids are not possible; use 1 to {_CLIENTS}, those used most.")
+        sign_ins = {
+            f"s{number}": cloudwatch.Metric(
+                namespace="AWS/Cognito",
+                metric_name="SignInSuccesses",
+                dimensions_map={"UserPool": user_pool_id, "UserPoolClient": client_id},
+                statistic="sum",
+                period=PERIOD,
+            )
+            for number, client_id in enumerate(client_ids)
+        }
+        signed_in, enough = (
+            " + ".join(f"FILL({name}, 0)" for name in sign_ins),
+            self._thresholds.sign_ins_without_trigger,
+        )
+        self.add(
+            "TriggerDetached",
+            "Users sign in, and the pool does not call the trigger: tokens carry nothing of the policy.",
+            cloudwatch.MathExpression(
+                expression=f"IF({signed_in} >= {enough} AND FILL(called, 0) < 1, 1, 0)",
+                using_metrics={**sign_ins, "called": customizer.trigger.metric_invocations(period=PERIOD)},
+                period=PERIOD,
+            ),
+            periods=(2, 2),
+        )
+
+    def _watch_readers(self, customizer: ClaimCustomizer, readers: StreamReaders) -> None:
         """Policy edits and the audit."""
         self.add(
             "PolicyProblems",
             "A policy edit was refused; the last good policy stays in force.",
             customizer.metric_policy_problems(),
+        )
+        self.add(
+            "PolicyWaits",
+            "A refused draft, or an apply that has not finished, waits for somebody: edits are not in force.",
+            customizer.metric_policy_waiting(),
+            threshold=self._thresholds.policy_waiting_minutes * 60,
         )
         self.add(
             "AuditErrors",
@@ -207,30 +287,40 @@ class ClaimAlarms(Construct):
         )
         self.add(
             "AuditCut",
-            "A row did not fit into its audit row: somebody writes very large rows, and may be hiding something.",
+            "A change did not fit into its audit row, or could not be read: somebody may be hiding something.",
             customizer.metric_audit_cut(),
         )
+        self._watch_reader("Publisher", "Policy edits", readers.publisher)
+        self._watch_reader("Audit", "The audit of changes", readers.audit)
+
+    def _watch_reader(self, name: str, what: str, reader: Reader) -> None:
+        function = reader.function
         self.add(
-            "PublisherCrashes",
-            "The publisher ends without a response; changes are retried.",
-            publisher.metric_errors(period=PERIOD),
+            f"{name}Crashes",
+            f"{what}: the function ends without a response; changes are retried.",
+            function.metric_errors(period=PERIOD),
         )
         self.add(
-            "PublisherThrottles",
-            "Lambda's concurrency is used up: policy edits and the audit wait.",
-            publisher.metric_throttles(period=PERIOD),
+            f"{name}Throttles",
+            f"{what}: Lambda's concurrency is used up, and changes wait.",
+            function.metric_throttles(period=PERIOD),
             periods=(2, 3),
         )
         self.add(
-            "PublisherBehind",
-            "Policy edits and the audit are minutes behind the table.",
-            publisher.metric("IteratorAge", statistic="max", period=PERIOD),
-            threshold=_BEHIND.to_milliseconds(),
+            f"{name}Behind",
+            f"{what}: minutes behind the table.",
+            function.metric("IteratorAge", statistic="max", period=PERIOD),
+            threshold=Duration.minutes(self._thresholds.behind_minutes).to_milliseconds(),
         )
         self.add(
-            "DeadLetters",
-            "Changes were dropped: they are neither audited nor published.",
-            dead_letters.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD),
+            f"{name}GaveUp",
+            f"{what}: changes were given up on, and wait in the bucket to be replayed.",
+            reader.metric("OnFailureDestinationDeliveredEventCount"),
+        )
+        self.add(
+            f"{name}Lost",
+            f"{what}: changes were dropped, and not even the bucket has them.",
+            reader.metric("DroppedEventCount"),
         )
 
     def watch_table(self, name: str, table: dynamodb.ITable) -> None:

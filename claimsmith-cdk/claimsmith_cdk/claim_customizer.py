@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
-from aws_cdk import Annotations, CfnElement, CfnOutput, Duration, Stack
+from aws_cdk import Annotations, CfnOutput, Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as event_sources
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from claimsmith import environment as variables
 from claimsmith import table as names
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.function import PythonFunction
-from claimsmith_cdk.grants import key_statements, publisher_statements, trigger_statements
+from claimsmith_cdk.grants import key_statements, trigger_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.log_group import removal_policy
 from claimsmith_cdk.metrics import deployment_of, own_metric
@@ -27,9 +25,11 @@ from claimsmith_cdk.personas import (
     operator_statements,
     policy_editor_statements,
     policy_reader_statements,
+    recovery_statements,
 )
 from claimsmith_cdk.pool_attachment import AttachmentProps, PoolAttachment
 from claimsmith_cdk.props import PropsError, check_choice
+from claimsmith_cdk.stream_readers import StreamReaders, stream_readers
 from claimsmith_cdk.user_pools import (
     Attach,
     TriggerVersion,
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 # Cognito waits no longer for an answer.
 _TRIGGER_TIMEOUT = Duration.seconds(5)
-_PUBLISHER_TIMEOUT = Duration.seconds(30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +82,8 @@ class ClaimCustomizer(Construct):
         table: policy, directory and bundles.
         audit_table: the audit of changes; None if another customizer writes it.
         trigger: the pre token generation function.
-        publisher: the function that reads the table's stream; None if another customizer has it.
-        dead_letters: changes that the publisher could not handle, by their position in the stream; None without one.
+        readers: what reads the table's stream, with the bucket of what it gives up on; None if another customizer has
+            it. ``publisher`` is the function in it that publishes.
         user_pools: the pools, in the order in which they were added.
         deployment: the dimension ``deployment`` of its metrics.
     """
@@ -148,11 +147,11 @@ class ClaimCustomizer(Construct):
         ).function
         if user_pool is not None:
             self.add_user_pool(user_pool, attach=attachment)
-        self.dead_letters: sqs.Queue | None = None
+        self.readers: StreamReaders | None = None
         self.publisher: lambda_.Function | None = None
         if self.audit_table is not None:
-            self.dead_letters = self._dead_letters()
-            self.publisher = self._publisher(self.audit_table, self.dead_letters)
+            self.readers = stream_readers(self, self.table, self.audit_table, hosting)
+            self.publisher = self.readers.publisher.function
 
     def add_user_pool(self, user_pool: AnyUserPool, *, attach: Attach | None = None) -> None:
         """Customize the claims of a pool too. It may be in another stack.
@@ -229,6 +228,11 @@ class ClaimCustomizer(Construct):
         """Allow what an auditor may do: read everything and write nothing."""
         return self._grant(grantee, auditor_statements(self.table, self.audit_table, self.user_pools))
 
+    def grant_recover(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Allow ``claimsmith backup``, ``restore`` and ``replay``: write every row, and append to the audit."""
+        failed = None if self.readers is None else self.readers.failed_records
+        return self._grant(grantee, recovery_statements(self.table, self.audit_table, failed))
+
     def grant_operate(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow what an operator may do: apply, roll back, revoke, and manage protected resources."""
         return self._grant(grantee, operator_statements(self.table, self.audit_table, self.user_pools))
@@ -257,6 +261,10 @@ class ClaimCustomizer(Construct):
         """Findings that prevented a policy from being published."""
         return self._metric("publisher", "PolicyProblems")
 
+    def metric_policy_waiting(self) -> cloudwatch.Metric:
+        """For how many seconds a refused draft, or an apply that has not finished, waits for somebody."""
+        return self._metric("publisher", "PolicyWaiting", statistic="max")
+
     def metric_publisher_errors(self) -> cloudwatch.Metric:
         """Failures of publishing, which is retried."""
         return self._metric("publisher", "PublisherErrors")
@@ -272,8 +280,8 @@ class ClaimCustomizer(Construct):
     def _grant(self, grantee: iam.IGrantable, statements: list[iam.PolicyStatement]) -> iam.Grant:
         return grant(grantee, [*statements, *key_statements(self._hosting.encryption_key)])
 
-    def _metric(self, service: str, name: str) -> cloudwatch.Metric:
-        return own_metric(name, service=service, deployment=self.deployment)
+    def _metric(self, service: str, name: str, statistic: str = "sum") -> cloudwatch.Metric:
+        return own_metric(name, service=service, deployment=self.deployment, statistic=statistic)
 
     def _new_table(self) -> dynamodb.Table:
         table = _table(self, "Table", self._hosting, stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES)
@@ -284,68 +292,6 @@ class ClaimCustomizer(Construct):
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
         return table
-
-    def _dead_letters(self) -> sqs.Queue:
-        key = self._hosting.encryption_key
-        queue = sqs.Queue(
-            self,
-            "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED if key is None else sqs.QueueEncryption.KMS,
-            encryption_master_key=key,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-            removal_policy=removal_policy(self._hosting),
-        )
-        acknowledge(queue, "SQS3", "It is itself the dead-letter queue, of the publisher's stream.")
-        return queue
-
-    def _publisher(self, audit_table: dynamodb.ITable, dead_letters: sqs.Queue) -> lambda_.Function:
-        publisher = PythonFunction(
-            self,
-            "Publisher",
-            module="lambdas.publisher.handler",
-            description="Publishes policy edits and writes the audit.",
-            timeout=_PUBLISHER_TIMEOUT,
-            environment={
-                variables.TABLE: self.table.table_name,
-                variables.AUDIT_TABLE: audit_table.table_name,
-            },
-            statements=publisher_statements(self.table, audit_table),
-            hosting=self._hosting,
-        )
-        if isinstance(self.table, dynamodb.Table):  # of this app: the finding of cdk-nag names its logical id
-            element = self.table.node.default_child
-            assert isinstance(element, CfnElement)  # noqa: S101 - the resource of a Table
-            acknowledge(
-                publisher.policy,
-                f"IAM5[Resource::<{Stack.of(self).get_logical_id(element)}.Arn>/stream/*]",
-                "A stream's ARN ends with the time of its creation. This matches only the streams of one table.",
-            )
-        mapping = lambda_.EventSourceMapping(
-            self,
-            "Stream",
-            target=publisher.function,
-            event_source_arn=self.table.table_stream_arn,
-            # Rows written before the mapping exists are changes too.
-            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-            filters=[lambda_.FilterCriteria.filter(_changes_to_publish())],
-            batch_size=100,
-            parallelization_factor=1,
-            report_batch_item_failures=True,
-            bisect_batch_on_error=True,
-            # A change that keeps failing blocks later ones, so it is dropped before it expires in the stream.
-            retry_attempts=10,
-            max_record_age=Duration.hours(6),
-            on_failure=event_sources.SqsDlq(dead_letters),
-        )
-        mapping.node.add_dependency(publisher.policy)
-        return publisher.function
-
-
-def _changes_to_publish() -> dict[str, object]:
-    """The stream filter: an allow-list, so that the publisher never gets its own writes."""
-    prefixes = [{"prefix": prefix} for prefix in names.STREAM_PREFIXES]
-    return {"dynamodb": {"Keys": {names.PK: {"S": [names.POLICY, *prefixes]}}}}
 
 
 def _table(

@@ -55,12 +55,13 @@ class PythonFunction(Construct):
         policy: its permissions; created before anything that needs them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what differs between the functions
         self,
         scope: Construct,
         construct_id: str,
         *,
         module: str,
+        entry: str = "handler",
         description: str,
         timeout: Duration,
         environment: Mapping[str, str],
@@ -97,7 +98,7 @@ class PythonFunction(Construct):
             "Function",
             description=description,
             code=self._code(module, hosting),
-            handler=f"{module}.handler",
+            handler=f"{module}.{entry}",
             runtime=lambda_.Runtime(f"python{hosting.python}", lambda_.RuntimeFamily.PYTHON),
             architecture=_ARCHITECTURES[hosting.arch],
             memory_size=_MEMORY_MIB,

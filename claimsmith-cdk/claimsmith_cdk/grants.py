@@ -16,6 +16,7 @@ from claimsmith import table as names
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_s3 as s3
 
 _TRIGGER_READS: Final = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 _TRIGGER_KEYS: Final = (names.BUNDLE, f"{names.TENANT_PREFIX}*", f"{names.USER_PREFIX}*")
@@ -24,6 +25,10 @@ _PUBLISHER_READS: Final = ("dynamodb:GetItem", "dynamodb:Query")
 _PUBLISHER_READ_KEYS: Final = (names.BUNDLE, names.LEASE, names.POLICY, names.PROBLEMS)
 _PUBLISHER_PUT_KEYS: Final = (names.BUNDLE, names.PROBLEMS)
 _PUBLISHER_DELETE_KEYS: Final = (names.LEASE, names.PROBLEMS)  # a version is never deleted
+
+#: Where Lambda keeps what a function gives up on, and where ``claimsmith replay`` puts it (``store.kept_batches``).
+FAILED_RECORDS: Final = "aws/lambda/*"
+REPLAYED_RECORDS: Final = "replayed/*"
 
 _STREAM_READS: Final = (
     "dynamodb:DescribeStream",
@@ -38,14 +43,35 @@ def trigger_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
     return [by_leading_keys("ReadClaims", table, _TRIGGER_READS, _TRIGGER_KEYS)]
 
 
-def publisher_statements(table: dynamodb.ITable, audit_table: dynamodb.ITable) -> list[iam.PolicyStatement]:
-    """The publisher reads the draft, writes bundles and problems, appends to the audit, and reads the stream."""
+def publisher_statements(table: dynamodb.ITable, failed: s3.IBucket) -> list[iam.PolicyStatement]:
+    """The publisher reads the draft, writes bundles and problems, and reads the stream."""
     return [
         by_leading_keys("ReadDraft", table, _PUBLISHER_READS, _PUBLISHER_READ_KEYS),
         by_leading_keys("WriteBundle", table, ("dynamodb:PutItem",), _PUBLISHER_PUT_KEYS),
         by_leading_keys("GiveUpLease", table, ("dynamodb:DeleteItem",), _PUBLISHER_DELETE_KEYS),
+        *_reader_statements(table, failed),
+    ]
+
+
+def audit_statements(
+    table: dynamodb.ITable, audit_table: dynamodb.ITable, failed: s3.IBucket
+) -> list[iam.PolicyStatement]:
+    """The audit appends to the audit table, and reads the stream."""
+    return [
         iam.PolicyStatement(sid="AppendAudit", actions=["dynamodb:PutItem"], resources=[audit_table.table_arn]),
+        *_reader_statements(table, failed),
+    ]
+
+
+def _reader_statements(table: dynamodb.ITable, failed: s3.IBucket) -> list[iam.PolicyStatement]:
+    """Lambda reads the stream with the function's role, and keeps what the function gives up on."""
+    return [
         iam.PolicyStatement(sid="ReadStream", actions=list(_STREAM_READS), resources=[f"{table.table_arn}/stream/*"]),
+        iam.PolicyStatement(
+            sid="KeepFailedRecords", actions=["s3:PutObject"], resources=[failed.arn_for_objects(FAILED_RECORDS)]
+        ),
+        # Lambda asks for it before it writes.
+        iam.PolicyStatement(sid="SeeBucket", actions=["s3:ListBucket"], resources=[failed.bucket_arn]),
     ]
 
 
@@ -70,7 +96,7 @@ def introspection_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement
 
 
 def key_statements(key: kms.IKey | None) -> list[iam.PolicyStatement]:
-    """Use of the tables' key by whoever reads or writes them, through DynamoDB only; none without a key.
+    """Use of the key by whoever reads or writes tables and bucket, through DynamoDB and S3 only; none without a key.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
     """
@@ -81,7 +107,11 @@ def key_statements(key: kms.IKey | None) -> list[iam.PolicyStatement]:
             sid="UseKey",
             actions=["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
             resources=[key.key_arn],
-            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{Aws.REGION}.{Aws.URL_SUFFIX}"}},
+            conditions={
+                "StringEquals": {
+                    "kms:ViaService": [f"{service}.{Aws.REGION}.{Aws.URL_SUFFIX}" for service in ("dynamodb", "s3")]
+                }
+            },
         )
     ]
 

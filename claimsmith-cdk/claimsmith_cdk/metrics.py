@@ -25,18 +25,19 @@ def deployment_of(scope: IConstruct, hosting: Hosting) -> str:
     return hosting.deployment or Stack.of(scope).stack_name
 
 
-def own_metric(name: str, *, service: str, deployment: str) -> cloudwatch.Metric:
+def own_metric(name: str, *, service: str, deployment: str, statistic: str = "sum") -> cloudwatch.Metric:
     """A metric that functions publish.
 
     Args:
         name: the metric's name in the handler.
         service: the folder of the handler below ``lambdas``.
         deployment: see ``Hosting.deployment``.
+        statistic: of the values of a period.
     """
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
         dimensions_map={_SERVICE: service, _DEPLOYMENT: deployment},
-        statistic="sum",
+        statistic=statistic,
         period=PERIOD,
     )

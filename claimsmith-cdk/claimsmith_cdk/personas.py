@@ -14,7 +14,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from claimsmith import table as names
-from claimsmith_cdk.grants import by_leading_keys, key_statements
+from claimsmith_cdk.grants import FAILED_RECORDS, REPLAYED_RECORDS, by_leading_keys, key_statements
+from claimsmith_cdk.stream_readers import acknowledge_objects
 from claimsmith_cdk.user_pools import user_pool_arn
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_s3 as s3
 
     from claimsmith_cdk.user_pools import AnyUserPool
 
@@ -45,6 +47,7 @@ class AdminPersonas(Construct):
         directory_editor: edits tenants, users and memberships.
         auditor: reads everything and writes nothing.
         operator: the ``claimsmith`` command: applies, rolls back, revokes and manages protected resources.
+        recovery: ``claimsmith backup``, ``restore`` and ``replay``; for an emergency, not for every day.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class AdminPersonas(Construct):
         audit_table: dynamodb.ITable | None,
         user_pools: Sequence[AnyUserPool],
         encryption_key: kms.IKey | None = None,
+        failed_records: s3.IBucket | None = None,
     ) -> None:
         """Create the policies.
 
@@ -66,6 +70,7 @@ class AdminPersonas(Construct):
             audit_table: the audit of changes; None if these people may not read one.
             user_pools: where users are looked up.
             encryption_key: the tables', if it is your own.
+            failed_records: changes that were given up on, for ``recovery``; None if it may not replay them.
         """
         super().__init__(scope, construct_id)
         self._key = encryption_key
@@ -87,6 +92,14 @@ class AdminPersonas(Construct):
             "Claimsmith: applies policies, rolls back, revokes, manages protected resources.",
             operator_statements(table, audit_table, user_pools),
         )
+
+        self.recovery = self._policy(
+            "Recovery",
+            "Claimsmith: backs up and restores rows, replays changes.",
+            recovery_statements(table, audit_table, failed_records),
+        )
+        if failed_records is not None:
+            acknowledge_objects(self.recovery, failed_records, FAILED_RECORDS, REPLAYED_RECORDS)
 
     def _policy(self, construct_id: str, description: str, statements: list[iam.PolicyStatement]) -> iam.ManagedPolicy:
         return iam.ManagedPolicy(
@@ -191,6 +204,37 @@ def operator_statements(
         by_leading_keys("ListTenants", table, ("dynamodb:Query",), (names.TENANT,), index=names.BY_SK),
         *_find_users(user_pools),
         *_of_pools("SignOut", ["cognito-idp:AdminUserGlobalSignOut"], user_pools),
+    ]
+
+
+def recovery_statements(
+    table: dynamodb.ITable, audit_table: dynamodb.ITable | None, failed: s3.IBucket | None
+) -> list[iam.PolicyStatement]:
+    """Backs up and restores every row, and replays changes that were given up on."""
+    audit = [] if audit_table is None else [audit_table]
+    return [
+        _see(table, *audit),
+        iam.PolicyStatement(
+            sid="ReadAll",
+            actions=[*_READ, "dynamodb:Scan"],
+            resources=[table.table_arn, f"{table.table_arn}/index/{names.BY_SK}", *(one.table_arn for one in audit)],
+        ),
+        iam.PolicyStatement(
+            sid="Restore", actions=["dynamodb:PutItem"], resources=[table.table_arn, *(one.table_arn for one in audit)]
+        ),
+        by_leading_keys("Publish", table, ("dynamodb:DeleteItem",), (names.LEASE, names.PROBLEMS)),
+        *([] if failed is None else _replay(failed)),
+    ]
+
+
+def _replay(failed: s3.IBucket) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(sid="SeeBucket", actions=["s3:ListBucket"], resources=[failed.bucket_arn]),
+        iam.PolicyStatement(
+            sid="Replay",
+            actions=["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            resources=[failed.arn_for_objects(FAILED_RECORDS), failed.arn_for_objects(REPLAYED_RECORDS)],
+        ),
     ]
 
 

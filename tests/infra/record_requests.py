@@ -51,6 +51,7 @@ def main() -> None:
             client.put_item(TableName="Table", Item=row)
         recorded = {
             "Publisher": _publisher(client, requests),
+            "Audit": _audit(requests),
             "Trigger": _trigger(requests),
             **_verifier(client, requests),
             **_commands(client, requests),
@@ -63,7 +64,7 @@ def _publisher(client: Any, requests: Requests) -> Requests:  # noqa: ANN401 - a
     broken = {"pk": {"S": "POLICY"}, "sk": {"S": "ROLE#viewer"}, "inherits": {"L": [{"S": "nobody"}]}}
     client.put_item(TableName="Table", Item=broken)
     requests.clear()
-    handler = import_module("lambdas.publisher.handler").handler
+    handler = import_module("lambdas.publisher.handler").publish_handler
     answers = [handler({"Records": [_record("1", broken)]}, None)]
     own = list(requests)
     fine = {"pk": {"S": "POLICY"}, "sk": {"S": "ROLE#viewer"}, "scopes": {"L": [{"S": "orders/read"}]}}
@@ -72,7 +73,17 @@ def _publisher(client: Any, requests: Requests) -> Requests:  # noqa: ANN401 - a
     answers += [handler({"Records": [_record("2", fine)]}, None), handler({"Records": [_record("3", fine)]}, None)]
     if any(answer["batchItemFailures"] for answer in answers):
         sys.exit(f"the publisher failed: {answers}")
+    handler({}, None)
     return own + list(requests)
+
+
+def _audit(requests: Requests) -> Requests:
+    requests.clear()
+    record = _record("1", {"pk": {"S": "TENANT#acme"}, "sk": {"S": "TENANT"}})
+    answer = import_module("lambdas.publisher.handler").audit_handler({"Records": [record]}, None)
+    if answer["batchItemFailures"]:
+        sys.exit(f"the audit failed: {answer}")
+    return list(requests)
 
 
 def _trigger(requests: Requests) -> list[dict[str, Any]]:
@@ -100,7 +111,7 @@ def _verifier(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: 
         {"pk": {"S": "POLICY"}, "sk": {"S": "ROUTE#orders"}, "path": {"S": "/orders"}},
     ):
         client.put_item(TableName="Table", Item=row)
-    import_module("lambdas.publisher.handler").handler({"Records": [_record("4", row)]}, None)
+    import_module("lambdas.publisher.handler").publish_handler({"Records": [_record("4", row)]}, None)
     token = kit.sign_in("someone", CLIENT).access_token
     asking = kit.client_credentials(machine.id).access_token
     basic = base64.b64encode(b"api:wrong").decode()
@@ -151,6 +162,9 @@ def _commands(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: 
         first, second = Path(folder, "first.yaml"), Path(folder, "second.yaml")
         first.write_text("settings: {}\nroles: {viewer: {scopes: [orders/read]}, editor: {scopes: [orders/write]}}\n")
         second.write_text("settings: {}\nroles: {viewer: {scopes: [orders/read]}}\n")
+        backup, batch = Path(folder, "backup.jsonl"), Path(folder, "batch.json")
+        _run(["backup", str(backup)])
+        batch.write_text(json.dumps({"Records": [_record("5", image) for image in _rows()]}))
         members = Path(folder, "members.csv")
         members.write_text("user,tenant,roles\nsomeone@example.com,other,viewer\n")
         reads = [
@@ -188,6 +202,13 @@ def _commands(client: Any, requests: Requests) -> dict[str, Requests]:  # noqa: 
             "PolicyEditor": [["lint"]],
             # With a pool, preview describes the app client, which also returns its secret: an auditor must not see it.
             "Auditor": [["lint"], ["preview", "--user", SUB], *reads],
+            "Recovery": [
+                ["backup", folder],
+                ["backup", str(Path(folder, "tenant")), "--tenant", "acme"],
+                ["restore", str(backup), "--yes", "--overwrite"],
+                ["replay", str(batch), "--dry-run"],
+                ["replay", str(batch)],
+            ],
         }
         recorded = {}
         for persona, arguments in commands.items():

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claimsmith_cdk.alarms import AlarmThresholds
 from claimsmith_cdk.closure import first_party_files
+from claimsmith_cdk.props import PropsError
 from tests.infra.template import ROOT, synthesise
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ def _dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
         ("PublisherCrashes", "Errors", "Sum", 1, "Publisher"),
         ("PublisherThrottles", "Throttles", "Sum", 1, "Publisher"),
         ("PublisherBehind", "IteratorAge", "Maximum", 300_000, "Publisher"),
+        ("AuditCrashes", "Errors", "Sum", 1, "Audit"),
+        ("AuditThrottles", "Throttles", "Sum", 1, "Audit"),
+        ("AuditBehind", "IteratorAge", "Maximum", 300_000, "Audit"),
     ],
 )
 def test_functions_are_watched_where_lambda_counts(
@@ -95,19 +100,42 @@ def test_the_slow_alarm_comes_before_cognitos_timeout(production: Template) -> N
     assert _alarms(production)["TriggerSlow"]["Threshold"] < timeout * 1000
 
 
-def test_dead_letters_ring_at_the_first(production: Template) -> None:
-    alarm = _alarms(production)["DeadLetters"]
-    queue, _ = production.named("SQS::Queue", "")
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
-    assert _dimensions(alarm) == {"QueueName": {"Fn::GetAtt": [queue, "QueueName"]}}
+@pytest.mark.parametrize(("reader", "mapping"), [("Audit", "AuditStream"), ("Publisher", "Stream")])
+@pytest.mark.parametrize(
+    ("name", "metric"), [("GaveUp", "OnFailureDestinationDeliveredEventCount"), ("Lost", "DroppedEventCount")]
+)
+def test_what_is_given_up_on_rings_at_the_first(
+    production: Template, reader: str, mapping: str, name: str, metric: str
+) -> None:
+    alarm = _alarms(production)[reader + name]
+    logical_id, _ = production.named("Lambda::EventSourceMapping", f"Claims{mapping}")
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", metric)
+    assert _dimensions(alarm) == {"EventSourceMappingUUID": {"Ref": logical_id}}
     assert alarm["Threshold"] == 1
+
+
+def _math(alarm: dict[str, Any]) -> tuple[str, set[str]]:
+    """The expression of an alarm, and the metrics in it."""
+    (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
+    return expression, {each["MetricStat"]["Metric"]["MetricName"] for each in alarm["Metrics"] if "MetricStat" in each}
+
+
+def test_a_trigger_that_is_not_called_rings_where_users_sign_in(production: Template) -> None:
+    expression, metrics = _math(_alarms(production)["TriggerDetached"])
+    assert expression == "IF(FILL(s0, 0) + FILL(s1, 0) >= 5 AND FILL(called, 0) < 1, 1, 0)"
+    assert metrics == {"SignInSuccesses", "Invocations"}
+
+
+def test_a_threshold_that_would_never_or_always_ring_is_refused() -> None:
+    with pytest.raises(PropsError, match="policy_waiting_minutes=0"):
+        AlarmThresholds(policy_waiting_minutes=0)
 
 
 def test_both_tables_are_watched_for_throttles(production: Template) -> None:
     watched = {
         (alarm["MetricName"], str(_dimensions(alarm)["TableName"]))
         for alarm in _alarms(production).values()
-        if alarm["Namespace"] == "AWS/DynamoDB"
+        if alarm.get("Namespace") == "AWS/DynamoDB"
     }
     tables = production.of_type("DynamoDB::Table")
     assert watched == {(f"{kind}ThrottleEvents", str({"Ref": table})) for kind in ("Read", "Write") for table in tables}
@@ -142,6 +170,7 @@ OWN = {
     "TokensDegraded": ("Degraded", "pre_token"),
     "RowsUnreadable": ("UnreadableRows", "pre_token"),
     "PolicyProblems": ("PolicyProblems", "publisher"),
+    "PolicyWaits": ("PolicyWaiting", "publisher"),
     "AuditErrors": ("AuditErrors", "publisher"),
     "PublisherErrors": ("PublisherErrors", "publisher"),
     "AuditCut": ("AuditCut", "publisher"),
@@ -155,7 +184,7 @@ def test_custom_metrics_are_those_of_the_functions(production: Template, verifie
     own = {
         name: (alarm["MetricName"], _dimensions(alarm)["service"])
         for name, alarm in alarms.items()
-        if alarm["Namespace"] == "Claimsmith"
+        if alarm.get("Namespace") == "Claimsmith"
     }
     assert own == OWN
     services = {
@@ -173,7 +202,7 @@ def test_alarms_look_at_the_metrics_of_their_own_deployment(production: Template
     for template, stack in ((production, "Claimsmith"), (verifier, "ClaimsmithVerifier")):
         for function in template.of_type("Lambda::Function").values():
             assert function["Properties"]["Environment"]["Variables"]["CLAIMSMITH_DEPLOYMENT"] == stack
-        own = [alarm for alarm in _alarms(template).values() if alarm["Namespace"] == "Claimsmith"]
+        own = [alarm for alarm in _alarms(template).values() if alarm.get("Namespace") == "Claimsmith"]
         assert {_dimensions(alarm)["deployment"] for alarm in own} == {stack}
 
 

@@ -9,12 +9,14 @@ from aws_cdk import Stack
 from aws_cdk import aws_cognito as cognito
 from moto import mock_aws
 
+from claimsmith.store.dynamodb import BACKGROUND, BACKGROUND_SECONDS
 from claimsmith.table import POLICY, STREAM_PREFIXES, create_table
 from claimsmith_cdk.claim_customizer import ClaimCustomizer
 from claimsmith_cdk.hosting import Hosting
 from claimsmith_cdk.pool_settings import LITE_REFUSAL, problems
 from claimsmith_cdk.templates import Resource, Templates
 from claimsmith_cdk.templates import Template as Finished
+from tests.infra.permissions import arn, listed, of_function
 from tests.infra.template import Template, cdk_app
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def test_cognito_sends_events_with_access_tokens_to_the_trigger(production: Temp
 def test_only_this_pool_of_this_account_may_invoke_the_trigger(production: Template) -> None:
     pool, _ = production.named("Cognito::UserPool", "")
     function, _ = production.named("Lambda::Function", "Trigger")
-    assert production.properties("Lambda::Permission") == {
+    assert production.properties("Lambda::Permission", "PreTokenGeneration") == {
         "Action": "lambda:InvokeFunction",
         "FunctionName": {"Fn::GetAtt": [function, "Arn"]},
         "Principal": "cognito-idp.amazonaws.com",
@@ -106,53 +108,108 @@ def test_each_function_has_its_own_log_group_with_a_retention(production: Templa
         for function in production.of_type("Lambda::Function").values()
     }
     assert groups == set(production.of_type("Logs::LogGroup"))
-    assert len(groups) == 2
+    assert len(groups) == 3
 
 
-def test_the_stream_passes_edits_of_admins_and_no_writes_of_the_publisher(production: Template) -> None:
-    (only,) = production.properties("Lambda::EventSourceMapping")["FilterCriteria"]["Filters"]
-    assert json.loads(only["Pattern"]) == {
-        "dynamodb": {"Keys": {"pk": {"S": [POLICY, *({"prefix": prefix} for prefix in STREAM_PREFIXES)]}}}
-    }
+def _mapping(template: Template, name: str) -> dict[str, Any]:
+    return template.properties("Lambda::EventSourceMapping", f"Claims{name}")
 
 
-def test_a_failing_change_is_retried_alone_for_a_bounded_time_and_then_kept(production: Template) -> None:
-    mapping = production.properties("Lambda::EventSourceMapping")
-    queue, dead_letters = production.named("SQS::Queue", "")
+#: Each mapping with the function that it calls, the entry point, and the keys whose changes it passes.
+READERS = [
+    ("AuditStream", "Audit", "audit_handler", [POLICY, *({"prefix": prefix} for prefix in STREAM_PREFIXES)]),
+    ("Stream", "Publisher", "publish_handler", [POLICY]),
+]
+
+
+@pytest.mark.parametrize(("name", "function", "entry", "keys"), READERS)
+def test_each_reader_of_the_stream_has_its_own_function_and_changes(
+    production: Template, name: str, function: str, entry: str, keys: list[Any]
+) -> None:
+    mapping = _mapping(production, name)
+    logical_id, made = production.named("Lambda::Function", f"Claims{function}")
+    (only,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(only["Pattern"]) == {"dynamodb": {"Keys": {"pk": {"S": keys}}}}
+    assert mapping["FunctionName"] == {"Ref": logical_id}
+    assert made["Properties"]["Handler"] == f"lambdas.publisher.handler.{entry}"
+
+
+def test_the_readers_are_two_as_dynamodb_allows_and_of_one_asset(production: Template) -> None:
+    assert len(production.of_type("Lambda::EventSourceMapping")) == 2
+    publisher, audit = (production.properties("Lambda::Function", f"Claims{name}") for name in ("Publisher", "Audit"))
+    assert publisher["Code"] == audit["Code"]
+
+
+@pytest.mark.parametrize("name", ["AuditStream", "Stream"])
+def test_a_reader_gives_up_only_when_the_stream_is_about_to_and_then_the_batch_is_kept_whole(
+    production: Template, name: str
+) -> None:
+    mapping = _mapping(production, name)
+    bucket, _ = production.named("S3::Bucket", "")
+    assert mapping["MaximumRetryAttempts"] == -1
+    assert mapping["MaximumRecordAgeInSeconds"] == 23 * 60 * 60
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": [bucket, "Arn"]}}}
+    assert mapping["MetricsConfig"] == {"Metrics": ["EventCount"]}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["BisectBatchOnFunctionError"] is True
-    assert mapping["MaximumRetryAttempts"] == 10
-    assert mapping["MaximumRecordAgeInSeconds"] == 6 * 60 * 60
-    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": [queue, "Arn"]}}}
-    assert dead_letters["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+    # Edits have no order among themselves for the publisher, and none of them is to blame.
+    assert mapping["BisectBatchOnFunctionError"] is (name == "AuditStream")
 
 
-def test_no_change_is_missed_or_overtaken(production: Template) -> None:
-    mapping = production.properties("Lambda::EventSourceMapping")
+@pytest.mark.parametrize("name", ["AuditStream", "Stream"])
+def test_no_change_is_missed_or_overtaken(production: Template, name: str) -> None:
+    mapping = _mapping(production, name)
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["ParallelizationFactor"] == 1
 
 
-def test_the_stream_is_read_only_once_the_publisher_may(production: Template) -> None:
-    policy, _ = production.named("IAM::Policy", "PublisherPolicy")
-    _, mapping = production.named("Lambda::EventSourceMapping", "")
+@pytest.mark.parametrize(("name", "function"), [("AuditStream", "Audit"), ("Stream", "Publisher")])
+def test_the_stream_is_read_only_once_the_function_may(production: Template, name: str, function: str) -> None:
+    policy, _ = production.named("IAM::Policy", f"Claims{function}Policy")
+    _, mapping = production.named("Lambda::EventSourceMapping", f"Claims{name}")
     assert policy in mapping["DependsOn"]
 
 
-def test_dead_letters_are_encrypted_at_rest_and_in_transit(production: Template) -> None:
-    queue, dead_letters = production.named("SQS::Queue", "")
-    policy = production.properties("SQS::QueuePolicy")
-    assert dead_letters["Properties"]["SqsManagedSseEnabled"] is True
-    assert policy["Queues"] == [{"Ref": queue}]
-    assert policy["PolicyDocument"]["Statement"] == [
-        {
-            "Effect": "Deny",
-            "Principal": {"AWS": "*"},
-            "Action": "sqs:*",
-            "Resource": {"Fn::GetAtt": [queue, "Arn"]},
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-    ]
+def test_a_function_has_time_for_the_longest_request_with_a_margin(production: Template) -> None:
+    options: Any = BACKGROUND
+    longest = options.retries["total_max_attempts"] * (options.connect_timeout + options.read_timeout)
+    assert longest < BACKGROUND_SECONDS
+    for name in ("Audit", "Publisher"):
+        assert production.properties("Lambda::Function", f"Claims{name}")["Timeout"] > 2 * BACKGROUND_SECONDS
+
+
+def test_what_is_kept_is_private_encrypted_and_outlives_the_stack(production: Template, development: Template) -> None:
+    _, bucket = production.named("S3::Bucket", "")
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    properties = bucket["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == 365
+    (denied,) = production.properties("S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert development.named("S3::Bucket", "")[1]["DeletionPolicy"] == "Delete"
+
+
+@pytest.mark.parametrize("function", ["ClaimsAudit", "ClaimsPublisher"])
+def test_a_reader_can_keep_batches_and_neither_read_nor_delete_them(production: Template, function: str) -> None:
+    bucket = arn(production, "S3::Bucket", "")
+    objects = {"Fn::Join": ["", [bucket, "/aws/lambda/*"]]}
+    s3 = {
+        (action, json.dumps(statement["Resource"]))
+        for statement in of_function(production, function)
+        for action in listed(statement["Action"])
+        if action.startswith("s3:")
+    }
+    assert s3 == {("s3:PutObject", json.dumps(objects)), ("s3:ListBucket", json.dumps(bucket))}
+
+
+def test_the_publisher_looks_after_what_was_left_every_five_minutes(production: Template) -> None:
+    rule = production.properties("Events::Rule")
+    (target,) = rule["Targets"]
+    assert rule["ScheduleExpression"] == "rate(5 minutes)"
+    assert (json.loads(target["Input"]), target["RetryPolicy"]["MaximumRetryAttempts"]) == ({}, 0)
 
 
 def _customize(feature_plan: cognito.FeaturePlan | None = None) -> tuple[Stack, cognito.UserPool]:

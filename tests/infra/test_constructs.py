@@ -61,12 +61,19 @@ def synthesised(stack: Stack) -> Template:
 # Pools.
 
 
+def of_cognito(template: Template) -> dict[str, Any]:
+    """The permission of a pool; the publisher's schedule has another."""
+    permissions = [each["Properties"] for each in template.of_type("Lambda::Permission").values()]
+    (found,) = [each for each in permissions if each["Principal"] == "cognito-idp.amazonaws.com"]
+    return dict(found)
+
+
 def test_an_imported_pool_may_invoke_the_trigger_and_an_output_says_how_to_attach_it(stack: Stack) -> None:
     pool = cognito.UserPool.from_user_pool_id(stack, "Pool", POOL_ID)
     ClaimCustomizer(stack, "Claims", user_pool=pool)
     template = synthesised(stack)
     assert not template.of_type("Cognito::UserPool")
-    permission = template.properties("Lambda::Permission")
+    permission = of_cognito(template)
     assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
     assert permission["SourceArn"]["Fn::Join"][1][-1] == f":userpool/{POOL_ID}"
     (output,) = template.document["Outputs"].values()
@@ -81,7 +88,8 @@ def test_a_custom_resource_attaches_an_imported_pool_and_may_change_no_other(sta
     [attachment] = [
         each for each in template.document["Resources"].values() if each["Type"] == "Custom::ClaimsmithPoolAttachment"
     ]
-    (permission,) = template.of_type("Lambda::Permission")
+    permissions = template.of_type("Lambda::Permission").items()
+    (permission,) = [name for name, each in permissions if each["Properties"] == of_cognito(template)]
     assert permission in attachment["DependsOn"]
     properties = attachment["Properties"]
     assert (properties["UserPoolId"], properties["Function"], properties["EventVersion"]) == (POOL_ID, trigger, "V2_0")
@@ -111,7 +119,7 @@ def test_an_l1_pool_keeps_its_other_triggers(stack: Stack) -> None:
         "PreSignUp": OTHER,
         "PreTokenGenerationConfig": {"LambdaArn": arn, "LambdaVersion": "V2_0"},
     }
-    assert template.properties("Lambda::Permission")["SourceArn"] == {"Fn::GetAtt": ["Pool", "Arn"]}
+    assert of_cognito(template)["SourceArn"] == {"Fn::GetAtt": ["Pool", "Arn"]}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +150,7 @@ def test_pools_of_several_stacks_share_one_table_and_one_trigger() -> None:
     customizer = ClaimCustomizer(claims, "Claims", user_pool=cognito.UserPool(pools, "One"))
     customizer.add_user_pool(cognito.CfnUserPool(pools, "Two"))
     assembly = app.synth()
-    assert len(Template(assembly.get_stack_by_name("Claims").template).of_type("Lambda::Function")) == 2
+    assert len(Template(assembly.get_stack_by_name("Claims").template).of_type("Lambda::Function")) == 3
     needed = {one: [other.id for other in assembly.get_stack_by_name(one).dependencies] for one in ("Pools", "Claims")}
     assert "Claims" in needed["Pools"]
     assert "Pools" not in needed["Claims"]
@@ -154,7 +162,7 @@ def test_a_customizer_with_the_table_of_another_only_has_a_trigger() -> None:
     stack = Stack(app, "Second")
     second = ClaimCustomizer(stack, "Claims", user_pool=cognito.UserPool(stack, "Pool"), table=first.table)
     ClaimAlarms(stack, "Alarms", topic=sns.Topic(stack, "Topic")).watch_customizer(second)
-    assert (second.publisher, second.audit_table, second.dead_letters) == (None, None, None)
+    assert (second.publisher, second.audit_table, second.readers) == (None, None, None)
     template = synthesised(stack)
     assert not template.of_type("DynamoDB::Table")
     assert len(template.of_type("Lambda::Function")) == 1
@@ -170,7 +178,8 @@ def test_tables_of_ones_own_are_published_and_audited(stack: Stack) -> None:
     ClaimCustomizer(stack, "Claims", table=table, audit_table=audit)
     template = synthesised(stack)
     assert not template.of_type("DynamoDB::Table")
-    assert template.properties("Lambda::EventSourceMapping")["EventSourceArn"] == f"{arns['Rows']}/stream/2026"
+    mappings = template.of_type("Lambda::EventSourceMapping").values()
+    assert [each["Properties"]["EventSourceArn"] for each in mappings] == [f"{arns['Rows']}/stream/2026"] * 2
     with pytest.raises(PropsError, match="table has no stream"):
         ClaimCustomizer(stack, "Two", table=audit, audit_table=audit)
 
@@ -182,14 +191,16 @@ def test_a_global_table_of_ones_own_is_as_good(stack: Stack) -> None:
     table = dynamodb.TableV2(stack, "Rows", partition_key=pk, sort_key=sk, dynamo_stream=images)
     audit_table = dynamodb.TableV2(stack, "Audit", partition_key=pk, sort_key=sk)
     ClaimCustomizer(stack, "Claims", table=table, audit_table=audit_table)
-    source = synthesised(stack).properties("Lambda::EventSourceMapping")["EventSourceArn"]
+    mappings = synthesised(stack).of_type("Lambda::EventSourceMapping").values()
+    source, other = (each["Properties"]["EventSourceArn"] for each in mappings)
+    assert source == other
     assert source == {"Fn::GetAtt": [stack.get_logical_id(table.node.default_child), "StreamArn"]}  # type: ignore[arg-type]
 
 
 # How it is hosted.
 
 
-def test_a_key_of_ones_own_encrypts_tables_logs_and_dead_letters_and_may_be_used(stack: Stack) -> None:
+def test_a_key_of_ones_own_encrypts_tables_logs_and_bucket_and_may_be_used(stack: Stack) -> None:
     key = kms.Key(stack, "Key")
     hosting = Hosting(encryption_key=key)
     customizer = ClaimCustomizer(stack, "Claims", hosting=hosting)
@@ -200,18 +211,19 @@ def test_a_key_of_ones_own_encrypts_tables_logs_and_dead_letters_and_may_be_used
     arn = {"Fn::GetAtt": [template.named("KMS::Key", "")[0], "Arn"]}
     for table in template.of_type("DynamoDB::Table").values():
         assert table["Properties"]["SSESpecification"]["KMSMasterKeyId"] == arn
-    assert template.properties("SQS::Queue")["KmsMasterKeyId"] == arn
+    (kept,) = template.properties("S3::Bucket")["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert kept["ServerSideEncryptionByDefault"] == {"KMSMasterKeyID": arn, "SSEAlgorithm": "aws:kms"}
     assert {json.dumps(group["Properties"]["KmsKeyId"]) for group in template.of_type("Logs::LogGroup").values()} == {
         json.dumps(arn)
     }
-    # What the CDK adds to the publisher's role for its queue is not about tables.
-    own = [policy for name, policy in template.of_type("IAM::Policy").items() if "DefaultPolicy" not in name]
-    assert len(own) == 2
+    own = template.of_type("IAM::Policy").values()
+    assert len(own) == 3
     for policy in (*own, *template.of_type("IAM::ManagedPolicy").values()):
         allowed = policy["Properties"]["PolicyDocument"]["Statement"]
         (use,) = [statement for statement in allowed if statement.get("Sid") == "UseKey"]
         assert use["Resource"] == arn
-        assert use["Condition"]["StringEquals"]["kms:ViaService"]["Fn::Join"][1][0] == "dynamodb."
+        services = use["Condition"]["StringEquals"]["kms:ViaService"]
+        assert [service["Fn::Join"][1][0] for service in services] == ["dynamodb.", "s3."]
     services = json.dumps(template.properties("KMS::Key")["KeyPolicy"])
     assert "logs." in services
     assert "cloudwatch.amazonaws.com" in services

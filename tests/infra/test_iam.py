@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
-FUNCTIONS = ("Trigger", "Publisher", "Authorizer", "Introspection")
-STATEFUL = ("Trigger", "Publisher")
+FUNCTIONS = ("Trigger", "Publisher", "Audit", "Authorizer", "Introspection")
+STATEFUL = ("Trigger", "Publisher", "Audit")
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,7 @@ def statements(production: Template, verifier: Template) -> dict[str, list[State
     return {
         "Trigger": of_function(production, "ClaimsTrigger"),
         "Publisher": of_function(production, "ClaimsPublisher"),
+        "Audit": of_function(production, "ClaimsAudit"),
         "Authorizer": of_function(verifier, "AuthorizerFunctionE"),
         "Introspection": of_function(verifier, "Introspection"),
         "RestAuthorizer": of_function(verifier, "RestAuthorizer"),
@@ -92,9 +93,12 @@ def test_a_function_may_do_nothing_to_tables_that_it_never_does(
         ("Publisher", "Query", "Table", ["USER#1"]),
         ("Publisher", "Query", "Table", ["PROTECTED_RESOURCE#api"]),
         ("Publisher", "Scan", "Table", []),
-        ("Publisher", "DeleteItem", "AuditTable", ["POLICY"]),
-        ("Publisher", "UpdateItem", "AuditTable", ["POLICY"]),
-        ("Publisher", "Query", "AuditTable", ["POLICY"]),
+        ("Publisher", "PutItem", "AuditTable", ["POLICY"]),
+        ("Audit", "DeleteItem", "AuditTable", ["POLICY"]),
+        ("Audit", "UpdateItem", "AuditTable", ["POLICY"]),
+        ("Audit", "Query", "AuditTable", ["POLICY"]),
+        ("Audit", "GetItem", "Table", ["POLICY"]),
+        ("Audit", "PutItem", "Table", ["POLICY"]),
         ("Authorizer", "GetItem", "Table", ["PROTECTED_RESOURCE#api"]),
         ("Authorizer", "GetItem", "Table", ["USER#1"]),
         ("Authorizer", "GetItem", "Table", ["POLICY"]),

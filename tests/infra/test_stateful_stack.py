@@ -21,12 +21,14 @@ OUTPUTS = {
     "AuditTableName",
     "TriggerName",
     "PublisherName",
-    "PublisherDeadLetterUrl",
+    "AuditName",
+    "FailedRecordsBucket",
     "AlarmTopicArn",
     "PolicyEditorArn",
     "DirectoryEditorArn",
     "AuditorArn",
     "OperatorArn",
+    "RecoveryArn",
 }
 
 
@@ -70,6 +72,7 @@ def test_functions_have_only_the_documented_variables(template: Template) -> Non
     }
     assert sorted(found.values(), key=sorted) == [
         common | {"CLAIMSMITH_AUDIT_TABLE"},
+        common | {"CLAIMSMITH_AUDIT_TABLE"},
         common | {"CLAIMSMITH_ON_FAILURE"},
     ]
 
@@ -83,13 +86,14 @@ def test_the_settings_differ_only_in_retention_and_local_addresses(production: T
         "DeletionProtectionEnabled",
         "PointInTimeRecoveryEnabled",
         "RetentionInDays",
+        "Rules",
         "CallbackURLs",
         "LogoutURLs",
     }
     assert all(path.startswith("/Resources/") for path in differing)
 
 
-KEPT = {"Cognito::UserPool", "DynamoDB::Table", "Logs::LogGroup", "SQS::Queue"}
+KEPT = {"Cognito::UserPool", "DynamoDB::Table", "Logs::LogGroup", "S3::Bucket"}
 
 
 def test_in_production_data_and_logs_outlive_the_stack(production: Template) -> None:

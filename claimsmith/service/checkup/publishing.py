@@ -242,7 +242,7 @@ def no_destination(publisher: str, why: str) -> Iterator[Finding]:
         Code.NO_DEAD_LETTER_QUEUE,
         publisher,
         f"Changes that the publisher cannot handle are lost: {why}.",
-        "Make a bucket, or the stack's queue, the mapping's destination for failures.",
+        "Make the stack's bucket (output FailedRecordsBucket) the mapping's destination for failures.",
     )
 
 
