@@ -29,7 +29,7 @@ HANDLERS = sorted(
     if "\ndef handler(" in file.read_text(encoding="utf-8")
 )
 #: What a function imports only once it needs it.
-LATE = ("claimsmith.verifier.fetch",)
+LATE = ("claimsmith.store.dynamodb", "claimsmith.verifier.fetch")
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64 and EM_AARCH64
 REGIONS = ("eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
 
