@@ -373,7 +373,7 @@ def test_when_the_pool_changes_its_key_the_new_one_is_found_at_once_and_the_old_
     api = Protected(stack, stack.http_api, stack.outputs["AuthorizerName"], 403)
     keys.names = ("old",)
     assert api.get("/orders", old).status == 200
-    assert api.refused("/orders", new) == (403, Code.KEY_NOT_FOUND), "not published yet"
+    assert api.get("/orders", new).status == 403, "not published yet"
     keys.names = ("old", "new")
     assert [api.get("/orders", token).status for token in (new, old, new)] == [200, 200, 200]
     keys.names = ("new",)
