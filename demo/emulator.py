@@ -189,8 +189,8 @@ class Emulator:
             yield
 
     def _running(self) -> _Running | None:
-        if self._child is not None:
-            self._child.poll()  # where it has ended, this lets its id go
+        if self._child is not None and _started_at(self._child.pid) is None:
+            self._child.wait()  # it has ended, or its last threads are about to; this lets its id go
         try:
             running = _Running(**json.loads(self._pid_file.read_text()))
         except (FileNotFoundError, json.JSONDecodeError, TypeError):
@@ -198,7 +198,7 @@ class Emulator:
         if _started_at(running.pid) == running.mark:
             return running
         if self._child is not None and self._child.pid == running.pid:
-            self._child.wait()  # it may have ended since the poll
+            self._child.wait()  # it may have ended meanwhile
         return None
 
     def _spawn(self, port: int) -> _Running:
