@@ -144,7 +144,10 @@ def check(file: Path, now: Snapshot, *, write: bool) -> str | None:
         SnapshotError: the deployment would lower or replace something.
     """
     before = read(file)
-    found = [*violations(before, now)]
+    try:
+        found = [*violations(before, now)]
+    except (AttributeError, KeyError, TypeError):  # edited by hand
+        found = ["an entry of the snapshot is not as synth wrote it; take the file from version control"]
     if found:
         raise SnapshotError(file, found)
     if not write or before == now:

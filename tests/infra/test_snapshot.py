@@ -64,11 +64,22 @@ def test_what_is_attached_elsewhere_does_not_go_and_is_not_replaced() -> None:
     assert "Stack (the stack) would be removed" in [*violations(BEFORE, {})]
 
 
-def test_a_damaged_snapshot_allows_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "it is not JSON"),
+        ("[]", "not as synth wrote it"),
+        ('{"Stack": []}', "not as synth wrote it"),
+        ('{"Stack": {"": {}}}', "not as synth wrote it"),
+        ('{"Stack": {"Queue": {"Type": "AWS::SQS::Queue"}}}', "not as synth wrote it"),
+    ],
+)
+def test_a_damaged_snapshot_allows_nothing(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "production.snapshot.json"
-    file.write_text("{", encoding="utf-8")
-    with pytest.raises(SnapshotError, match="it is not JSON"):
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SnapshotError, match=said):
         check(file, BEFORE, write=True)
+    assert file.read_text(encoding="utf-8") == text
 
 
 def test_a_stage_that_can_be_deleted_has_no_snapshot(tmp_path: Path) -> None:
