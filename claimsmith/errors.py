@@ -189,6 +189,10 @@ class Code(StrEnum):
     ROWS_KEPT = "CS4074"
     VERSION_NOT_RESTORED = "CS4075"
 
+    # CS4xxx: tokens for a machine.
+    TOKEN_ENDPOINT_UNAVAILABLE = "CS4100"
+    MACHINE_TOKEN_REFUSED = "CS4101"
+
 
 class ClaimsmithError(Exception):
     """The parent of every error that Claimsmith raises deliberately.

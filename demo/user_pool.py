@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
-import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
+from claimsmith.m2m import MachineTokens
 from demo import aws, srp
 from demo.emulator import REGION
 
@@ -96,14 +95,7 @@ class UserPool:
         """An access token for a machine (RFC 6749, section 4.4)."""
         described = self._cognito.describe_user_pool_client(UserPoolId=self.id, ClientId=client_id)
         secret = described["UserPoolClient"]["ClientSecret"]
-        basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
-        form = {"grant_type": "client_credentials", "scope": " ".join(scopes)}
-        answer = self._open(
-            "/oauth2/token",
-            urllib.parse.urlencode(form).encode(),
-            {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"},
-        )
-        return str(answer["access_token"])
+        return MachineTokens(f"{self._endpoint}/oauth2/token", client_id, secret, scopes=scopes).token()
 
     def jwks(self) -> dict[str, Any]:
         """The pool's public keys (RFC 7517)."""
@@ -173,10 +165,9 @@ class UserPool:
         settings["LambdaConfig"] = others | ({"PreTokenGenerationConfig": dict(trigger)} if trigger else {})
         self._cognito.update_user_pool(UserPoolId=self.id, **settings)
 
-    def _open(self, path: str, form: bytes | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        request = urllib.request.Request(self._endpoint + path, form, dict(headers or {}))  # noqa: S310 - loopback
+    def _open(self, path: str) -> dict[str, Any]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(self._endpoint + path, timeout=10) as answer:
             parsed: dict[str, Any] = json.load(answer)
         return parsed
 

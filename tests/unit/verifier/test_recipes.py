@@ -20,7 +20,7 @@ def files_of(recipe: Path) -> dict[str, str]:
 
 
 def test_there_is_a_recipe_for_each_way() -> None:
-    assert [recipe.stem for recipe in RECIPES] == ["fastapi", "plain", "powertools"]
+    assert [recipe.stem for recipe in RECIPES] == ["fastapi", "machines", "plain", "powertools"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
