@@ -70,22 +70,25 @@ class Grant(NamedTuple):
     possible: bool
 
 
-def granted_by(row: str, scopes: Iterable[str], unmanaged: frozenset[str]) -> tuple[Grant, ...]:
+def granted_by(
+    row: str, scopes: Iterable[str], unmanaged: frozenset[str], oidc: frozenset[str] = _NO_NAMES
+) -> tuple[Grant, ...]:
     """What a row grants.
 
     Args:
         row: its key.
         scopes: those it names.
         unmanaged: ``settings.unmanaged_scopes``.
+        oidc: ``settings.oidc_scopes``, for a row of the policy; no row of the directory grants these.
     """
-    return tuple([_grant(scope, row, unmanaged) for scope in scopes])
+    return tuple([_grant(scope, row, unmanaged, oidc) for scope in scopes])
 
 
-def _grant(scope: str, row: str, unmanaged: frozenset[str]) -> Grant:
+def _grant(scope: str, row: str, unmanaged: frozenset[str], oidc: frozenset[str]) -> Grant:
     why = ""
     if not SCOPE.fullmatch(scope):
         why = "Cognito does not take these characters"
-    elif is_unmanaged(scope, unmanaged):
+    elif is_unmanaged(scope, unmanaged) and scope not in oidc:
         why = "the policy does not manage it"
     outcome = "dropped" if why else "granted"
     return Grant(scope, new(Reason, ("scope", scope, outcome, row, why, TOKENS[0])), not why)
@@ -98,12 +101,14 @@ class Role(NamedTuple):
         row: its key, as reasons name it.
         grants: its own scopes, without those it inherits.
         closure: itself and every role it inherits, at any depth; sorted.
+        add_groups: its own groups, without those of roles it inherits.
     """
 
     row: str
     grants: tuple[Grant, ...]
     closure: tuple[str, ...]
     claims: Claims = NO_CLAIMS
+    add_groups: tuple[str, ...] = ()
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -169,6 +174,8 @@ class Settings(NamedTuple):
         token_budget: bytes of a signed token.
         shed_groups: whether a token that is too long may lose its groups.
         privileged_scopes: those that no row of the directory grants by name, beside ``ALWAYS_PRIVILEGED``.
+        oidc_scopes: those of OpenID Connect that roles and rules may grant to sign-ins by API.
+        directory_groups: groups that rows of the directory may name: exact, or prefixes as in ``plant-*``.
     """
 
     claim_names: Mapping[str, str]
@@ -181,6 +188,22 @@ class Settings(NamedTuple):
     token_budget: int = TOKEN_BUDGET
     shed_groups: bool = False
     privileged_scopes: frozenset[str] = _NO_NAMES
+    oidc_scopes: frozenset[str] = _NO_NAMES
+    directory_groups: frozenset[str] = _NO_NAMES
+
+
+class IamRoles(NamedTuple):
+    """What the members of a group get in ``cognito:roles`` and ``cognito:preferred_role``.
+
+    Attributes:
+        row: the group's row, as reasons name it.
+        roles: ARNs.
+        preferred: one of them.
+    """
+
+    row: str
+    roles: tuple[str, ...]
+    preferred: str | None = None
 
 
 class Bundle(NamedTuple):
@@ -189,6 +212,7 @@ class Bundle(NamedTuple):
     Attributes:
         rules: in their order.
         routes: what requests to APIs need, as in the rows; for the authorizer.
+        iam_roles: by group.
     """
 
     version: int
@@ -198,6 +222,12 @@ class Bundle(NamedTuple):
     clients: Mapping[str, Client]
     rules: Sequence[Rule] = ()
     routes: Mapping[str, Mapping[str, Any]] = _NOTHING
+    iam_roles: Mapping[str, IamRoles] = _NOTHING
+
+    @property
+    def names_groups(self) -> bool:
+        """Whether roles, or rows of the directory, name groups."""
+        return bool(self.settings.directory_groups) or any(role.add_groups for role in self.roles.values())
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import STANDARD, TOKENS, UnacceptableError, checked, is_of_aws, refused_name
+from claimsmith.cognito.limits import OIDC_SCOPES
 from claimsmith.engine import bounds
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS, ONLY_CLAIMSMITH, is_taken, own_claims
 from claimsmith.engine.bundle import (
@@ -20,6 +21,7 @@ from claimsmith.engine.bundle import (
     Bundle,
     Claims,
     Client,
+    IamRoles,
     Part,
     Role,
     Rule,
@@ -41,8 +43,18 @@ if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.language.conditions import Operator, Test
 
-#: The format this code writes. It reads this one and every older one.
-FORMAT: Final = 3
+#: The newest format. This code reads it and every older one.
+FORMAT: Final = 4
+
+#: What this code writes where nothing in a policy needs a newer one: functions of the release before read it.
+USUAL_FORMAT: Final = 3
+
+#: What format 4 has: sections, settings, and attributes of roles.
+_SINCE_4: Final[Mapping[str, frozenset[str]]] = {
+    "": frozenset({"iam_roles"}),
+    "settings": frozenset({"oidc_scopes", "directory_groups"}),
+    "roles": frozenset({"add_groups"}),
+}
 
 #: From this format on, ``contains`` asks for a member of a list and for nothing else.
 _CONTAINS_IS_MEMBERSHIP: Final = 3
@@ -66,6 +78,14 @@ class BundleError(ClaimsmithError):
 
     def __init__(self, message: str, code: Code = Code.BUNDLE_UNREADABLE) -> None:
         super().__init__(code, message)
+
+
+def format_for(document: Mapping[str, Any]) -> int:
+    """The oldest format in which a document, whatever its ``format`` says, means what it is to mean."""
+    settings, roles = document["settings"], document["roles"].values()
+    if document.keys() & _SINCE_4[""] or settings.keys() & _SINCE_4["settings"]:
+        return FORMAT
+    return FORMAT if any(role.keys() & _SINCE_4["roles"] for role in roles) else USUAL_FORMAT
 
 
 def encode(document: Mapping[str, Any]) -> tuple[bytes, str]:
@@ -142,12 +162,18 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
             token_budget=settings.get("token_budget", TOKEN_BUDGET),
             shed_groups=settings.get("shed_groups", False),
             privileged_scopes=frozenset(settings.get("privileged_scopes", ())),
+            oidc_scopes=reader.oidc,
+            directory_groups=frozenset(settings.get("directory_groups", ())),
         ),
         roles=RoleBook(roles),
         groups={name: tuple(given) for name, given in document["groups"].items()},
         clients={name: reader.client(f"POLICY CLIENT#{name}", client) for name, client in document["clients"].items()},
         rules=rules,
         routes=document["routes"],
+        iam_roles={
+            name: IamRoles(f"POLICY GROUP#{name}", tuple(row["iam_roles"]), row.get("preferred_role"))
+            for name, row in document.get("iam_roles", {}).items()
+        },
     )
 
 
@@ -186,12 +212,13 @@ class _Reader:
     ) -> None:
         self.trusted = frozenset(settings.get("trusted_attributes", ()))
         self.unmanaged = frozenset(settings["unmanaged_scopes"])
+        self.oidc = frozenset(settings.get("oidc_scopes", ())) & OIDC_SCOPES
         self.own = own_claims(named)
         self.operators = operators
 
     def role(self, row: str, role: Mapping[str, Any]) -> Role:
-        grants = granted_by(row, role["scopes"], self.unmanaged)
-        return Role(row, grants, tuple(role["closure"]), self.claims(row, role))
+        grants = granted_by(row, role["scopes"], self.unmanaged, self.oidc)
+        return Role(row, grants, tuple(role["closure"]), self.claims(row, role), tuple(role.get("add_groups", ())))
 
     def client(self, row: str, client: Mapping[str, Any]) -> Client:
         allowed = client.get("scopes_allowed")
@@ -221,7 +248,7 @@ class _Reader:
         if not all(is_trusted(path, self.trusted) for path in read):
             return result._replace(withheld=tuple(effects))
         return result._replace(
-            grants=granted_by(row, effects.get("add_scopes", ()), self.unmanaged),
+            grants=granted_by(row, effects.get("add_scopes", ()), self.unmanaged, self.oidc),
             suppress_scopes=effects.get("suppress_scopes", ()),
             suppress_claims=(effects.get("suppress_access_claims", ()), effects.get("suppress_id_claims", ())),
             add_groups=effects.get("add_groups", ()),

@@ -117,23 +117,24 @@ def resolve(
         with_id: whether the policy's claims of the ID token count.
     """
     scoped = scopes.resolve(bundle, subject, roles.given, rules)
-    grouped = groups.resolve(subject.request, rules)
+    grouped = groups.resolve(bundle, subject, roles.given, rules)
     access = claims.resolve(bundle, subject, roles, rules, context, TOKENS[0])
     identity = claims.NO_CHANGES
     if with_id:
         identity = claims.resolve(bundle, subject, roles, rules, context, TOKENS[1])
     reasons = (*scoped.reasons, *grouped.reasons, *access.reasons, *identity.reasons)
+    problems = scoped.problems + grouped.problems
     changes = _changes(scoped, grouped, access, identity)
     if count(changes, subject.request) > MAX_CHANGES:
         why = f"it takes {MAX_CHANGES:,} claims and scopes in both tokens"
         reasons += (Reason("token", "", "refused", "Cognito", why),)
-        return Outcome(Code.TOO_MANY_CHANGES, reasons, scoped.problems)
+        return Outcome(Code.TOO_MANY_CHANGES, reasons, problems)
     fitted = budget.fit(bundle.settings, subject.request, changes, access, identity)
     reasons += fitted.reasons
     if fitted.changes is None:
-        return Outcome(Code.TOKEN_OVER_BUDGET, reasons, scoped.problems)
+        return Outcome(Code.TOKEN_OVER_BUDGET, reasons, problems)
     reasons += (*_set(access, fitted.changes.access, TOKENS[0]), *_set(identity, fitted.changes.id, TOKENS[1]))
-    return Outcome(fitted.changes, reasons, scoped.problems)
+    return Outcome(fitted.changes, reasons, problems)
 
 
 def _changes(scoped: Scopes, grouped: GroupChanges, access: TokenClaims, identity: TokenClaims) -> Changes:

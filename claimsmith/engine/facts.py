@@ -59,21 +59,31 @@ NO_LITERALS: Final = Literals()
 
 
 class User(NamedTuple):
-    """The USER row."""
+    """The USER row.
+
+    Attributes:
+        groups: as written; a decision that counts them checks them.
+    """
 
     active: bool = True
     active_tenant: str | None = None
     active_tenant_by_client: Mapping[str, str] = _NOTHING
     roles: tuple[str, ...] = ()
     claims: Literals = NO_LITERALS
+    groups: object = ()
 
 
 class Membership(NamedTuple):
-    """A membership that is active and unexpired; others are not kept."""
+    """A membership that is active and unexpired; others are not kept.
+
+    Attributes:
+        groups: as written; a decision that counts them checks them.
+    """
 
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     claims: Literals = NO_LITERALS
+    groups: object = ()
 
 
 class StoredMembership(NamedTuple):
@@ -230,6 +240,7 @@ def _user(row: Row) -> User:
         active_tenant_by_client=by_client,
         roles=_strings(row, "roles"),
         claims=_claims(row),
+        groups=row.get("groups", ()),
     )
 
 
@@ -240,6 +251,7 @@ def _stored(row: Row, now: int) -> StoredMembership:
         _strings(row, "roles") if "roles" in row else (),
         _strings(row, "scopes") if "scopes" in row else (),
         _claims(row),
+        row.get("groups", ()),
     )
     why_not = None
     if table.TTL in row and _is_expired(row, now):

@@ -58,7 +58,8 @@ def reads(documents: Sequence[Mapping[str, Any]]) -> Reads:
     names: set[str] = set(RESERVED_CLAIMS)
     every_group = False
     for document in documents:
-        groups.update(document["groups"])
+        groups.update(document["groups"], document.get("iam_roles", ()))
+        every_group = every_group or _names_groups(document)
         names.update(document["settings"]["claim_names"].values())
         for row in _rows(document):
             for path in _of_values(row):
@@ -79,6 +80,12 @@ def reads(documents: Sequence[Mapping[str, Any]]) -> Reads:
         every_group or "user.groups" in paths,
         frozenset(attributes),
     )
+
+
+def _names_groups(document: Mapping[str, Any]) -> bool:
+    """Whether rows of the directory, or roles, add to a user's groups."""
+    named = document["settings"].get("directory_groups")
+    return bool(named) or any(role.get("add_groups") for role in document["roles"].values())
 
 
 def _rows(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -6,6 +6,7 @@ It depends on the policy alone, and nothing of a user is kept with it.
 from __future__ import annotations
 
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS
@@ -29,11 +30,13 @@ class RoleSet(NamedTuple):
         claims: what they set in each token, as ``TOKENS`` orders them; parts that are all literals are one.
         grants: the scopes that they grant, each once, by the first role that does.
         all_possible: why a token may have each of these; None where no token may have one of them.
+        groups: the groups that they name, each with the row of the first role that does.
     """
 
     claims: tuple[tuple[Part, ...], ...]
     grants: tuple[Grant, ...]
     all_possible: Mapping[str, Reason] | None
+    groups: Mapping[str, str] = MappingProxyType({})
 
 
 class RoleBook(dict[str, Role]):
@@ -51,6 +54,7 @@ class RoleBook(dict[str, Role]):
         if found is None:
             found = _together(self, names)
             entries = sum(len(part.literals) for parts in found.claims for part in parts) + len(found.grants)
+            entries += len(found.groups)
             if entries <= _MAX_ENTRIES and len(self._sets) < _MAX_SETS:
                 self._sets[names] = found
         return found
@@ -73,6 +77,7 @@ def _together(roles: Mapping[str, Role], names: tuple[str, ...]) -> RoleSet:
         tuple(tuple(_merged(each)) for each in parts),
         tuple(grants.values()),
         possible if len(possible) == len(grants) else None,
+        {group: role.row for role in reversed(held) for group in role.add_groups},
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from claimsmith.engine.bundle import granted_by
 from claimsmith.engine.facts import Problem
-from claimsmith.engine.language import is_privileged, is_unmanaged
+from claimsmith.engine.language import ALWAYS_UNMANAGED, is_privileged, is_unmanaged
 from claimsmith.engine.reasons import Reason, new
 from claimsmith.errors import Code
 
@@ -63,7 +63,8 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
             why = "suppress_scopes names it"
             reason = new(Reason, ("scope", scope, "suppressed", suppressed[scope], why, "access"))
         elif scope not in requested:
-            if everything:
+            # Of the scopes that Cognito grants by itself, only a sign-in by API can lack one that it may have.
+            if everything and (request.api or scope not in ALWAYS_UNMANAGED):
                 to_add.append(scope)
             else:
                 reason = new(Reason, ("scope", scope, "dropped", reason.source, "it was not requested", "access"))

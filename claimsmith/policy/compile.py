@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from claimsmith.cognito.claims import accepted
-from claimsmith.engine.codec import FORMAT
+from claimsmith.engine.codec import format_for
 from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.conditions import OPERATORS
 from claimsmith.engine.language.values import LITERAL, form_of, looks_like_expression
@@ -15,7 +15,7 @@ from claimsmith.policy.checks.scopes import grants
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from claimsmith.policy.documents import ClaimsRow, Client, Route, Rule
+    from claimsmith.policy.documents import ClaimsRow, Client, Group, Route, Rule
     from claimsmith.policy.reading import Policy
 
 
@@ -24,11 +24,11 @@ def document(policy: Policy) -> dict[str, Any]:
     settings = policy.settings
     # Settings that are off by default are left out, so that existing policies compile to the same bundle.
     enabled_settings: dict[str, Any] = {"shed_groups": True} if settings.shed_groups else {}
-    if settings.privileged_scopes:
-        enabled_settings["privileged_scopes"] = _sorted(settings.privileged_scopes)
+    for name in ("privileged_scopes", "oidc_scopes", "directory_groups"):
+        if listed := getattr(settings, name):
+            enabled_settings[name] = _sorted(listed)
     names, closed = sorted(policy.roles), closures(policy.roles)
-    return {
-        "format": FORMAT,
+    compiled: dict[str, Any] = {
         "settings": {
             "claim_names": settings.names(),
             "scope_mode": settings.scope_mode,
@@ -44,6 +44,7 @@ def document(policy: Policy) -> dict[str, Any]:
             name: {
                 "scopes": _sorted(role.scopes),
                 "closure": list(expanded(closed[name], names)),
+                **({"add_groups": _sorted(role.add_groups)} if role.add_groups else {}),
                 **_claims(role),
             }
             for name, role in policy.roles.items()
@@ -59,6 +60,14 @@ def document(policy: Policy) -> dict[str, Any]:
             if entry.section != "rules" or policy.rules[entry.name].enabled
         ),
     }
+    if iam_roles := {name: _iam_roles(group) for name, group in policy.groups.items() if group.iam_roles}:
+        compiled["iam_roles"] = iam_roles
+    return {"format": format_for(compiled), **compiled}
+
+
+def _iam_roles(group: Group) -> dict[str, Any]:
+    preferred = {} if group.preferred_role is None else {"preferred_role": group.preferred_role}
+    return {"iam_roles": _sorted(group.iam_roles), **preferred}
 
 
 def in_order(rules: Mapping[str, Rule]) -> list[tuple[str, Rule]]:

@@ -29,7 +29,7 @@ def _entries(document: Mapping[str, Any]) -> Iterator[Entry]:
     for name, role in roles_as_written(document["roles"]).items():
         yield Entry("roles", name, role)
     for name, roles in document["groups"].items():
-        yield Entry("groups", name, {"roles": roles})
+        yield Entry("groups", name, {"roles": roles, **document.get("iam_roles", {}).get(name, {})})
     for section in _AS_WRITTEN:
         for name, attributes in document[section].items():
             yield Entry(section, name, attributes)

@@ -145,6 +145,14 @@ class Settings(Row):
         default_factory=list,
         description="Scopes that directory rows cannot grant by name: exact names, or prefixes as in admin/*.",
     )
+    oidc_scopes: Names = Field(
+        default_factory=list,
+        description="OpenID Connect scopes that roles and rules may grant to API sign-ins, which cannot request any.",
+    )
+    directory_groups: Names = Field(
+        default_factory=list,
+        description="Groups that directory rows may name: exact names, or prefixes as in plant-*.",
+    )
     # No signed token is shorter than the minimum; the verifier accepts none longer than the maximum.
     token_budget: Annotated[int, Field(ge=512, le=16_384)] = Field(
         default=6144, description="The maximum size of a signed token, in bytes."
@@ -170,12 +178,15 @@ class Role(ClaimsRow):
 
     inherits: Names = Field(default_factory=list, description="Roles whose scopes and claims this role includes.")
     scopes: Names = Field(default_factory=list, description="Scopes to grant.")
+    add_groups: Names = Field(default_factory=list, description="Groups to add to cognito:groups.")
 
 
 class Group(Row):
     """A group of the user pool."""
 
     roles: Names = Field(default_factory=list, description="Roles of the group's members.")
+    iam_roles: Names = Field(default_factory=list, description="ARNs of IAM roles to add to cognito:roles.")
+    preferred_role: Text = Field(default=None, description="One of iam_roles, for cognito:preferred_role.")
 
 
 class Client(ClaimsRow):
@@ -247,6 +258,7 @@ class GivenUser(GivenClaims):
     groups: Names = Field(default_factory=list, description="Groups in the pool.")
     attributes: dict[str, str] = Field(default_factory=dict, description="Attributes in the pool.")
     roles: Names = Field(default_factory=list, description="Roles outside tenants.")
+    directory_groups: Names = Field(default_factory=list, description="groups of the row.")
 
 
 class GivenTenant(GivenClaims):
@@ -267,6 +279,7 @@ class GivenMembership(GivenClaims):
     status: Text = Field(default=None, description="status of the row.")
     roles: Names = Field(default_factory=list, description="Roles in the tenant.")
     scopes: Names = Field(default_factory=list, description="Scopes in the tenant.")
+    groups: Names = Field(default_factory=list, description="Groups in the tenant.")
     expires_at: Time | None = Field(default=None, description="When it ends, in epoch seconds.")
 
 

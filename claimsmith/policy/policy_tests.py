@@ -19,6 +19,7 @@ from claimsmith.engine.language import is_unmanaged
 from claimsmith.engine.language.conditions import same
 from claimsmith.errors import Code, EventError
 from claimsmith.policy.checks.tests import source
+from claimsmith.policy.documents import GivenMembership, GivenTenant, GivenUser
 from claimsmith.policy.finding import found
 from claimsmith.policy.literals import plain
 
@@ -46,7 +47,11 @@ _VERSION: Final = 0
 
 
 #: Attributes of a test that are not attributes of a row.
-_NOT_ROW_ATTRIBUTES: Final = {"id", "sub", "username", "groups", "attributes"}
+_NOT_ROW_ATTRIBUTES: Final[Mapping[type[BaseModel], set[str]]] = {
+    GivenUser: {"sub", "username", "groups", "attributes"},
+    GivenMembership: set(),
+    GivenTenant: {"id"},
+}
 
 _ABSENT: Final = object()
 
@@ -178,7 +183,10 @@ def _facts(given: Given, *, machine: bool) -> Facts:
 
 
 def _attributes(part: BaseModel) -> dict[str, Any]:
-    return part.model_dump(exclude_unset=True, exclude=_NOT_ROW_ATTRIBUTES)
+    row = part.model_dump(exclude_unset=True, exclude=_NOT_ROW_ATTRIBUTES[type(part)])
+    if "directory_groups" in row:  # groups of a user are those in the pool
+        row["groups"] = row.pop("directory_groups")
+    return row
 
 
 def _claims(

@@ -214,7 +214,7 @@ class _Comparison:
         known = _PartialContext(
             subject.request, subject.user, subject.tenant, subject.membership, self.roles.names, client_name
         )
-        known.groups_known = token.machine or not (hidden or touching)
+        known.groups_known = token.machine or not (hidden or touching or bundle.names_groups)
         known.tenant_known = tenant_known
         self.known = known
         applies = [(rule, self.applies(rule)) for rule in bundle.rules]

@@ -47,9 +47,9 @@ AUTHORITY: Final = (
 MAX_TENANTS_LISTED: Final = 100
 
 
-#: Patterns that are looked at one by one, and characters of the longest scope that Cognito takes.
+#: Patterns that are looked at one by one, and characters of the longest name that Cognito takes, which is a scope's.
 _FEW: Final = 16
-_MAX_SCOPE: Final = 256
+_MAX_NAME: Final = 256
 
 
 def is_unmanaged(scope: str, patterns: frozenset[str]) -> bool:
@@ -59,7 +59,7 @@ def is_unmanaged(scope: str, patterns: frozenset[str]) -> bool:
         scope: a scope.
         patterns: ``settings.unmanaged_scopes``: exact scopes, or prefixes as in ``legacy/*``.
     """
-    return scope in ALWAYS_UNMANAGED or _matches(scope, patterns)
+    return scope in ALWAYS_UNMANAGED or matches(scope, patterns)
 
 
 def is_privileged(scope: str, patterns: frozenset[str]) -> bool:
@@ -69,13 +69,14 @@ def is_privileged(scope: str, patterns: frozenset[str]) -> bool:
         scope: a scope.
         patterns: ``settings.privileged_scopes``: exact scopes, or prefixes as in ``admin/*``.
     """
-    return scope in ALWAYS_PRIVILEGED or _matches(scope, patterns)
+    return scope in ALWAYS_PRIVILEGED or matches(scope, patterns)
 
 
-def _matches(scope: str, patterns: frozenset[str]) -> bool:
-    if not patterns or scope in patterns:
+def matches(name: str, patterns: frozenset[str]) -> bool:
+    """Whether a name is one of these, or begins as one that ends in ``*``."""
+    if not patterns or name in patterns:
         return bool(patterns)
     if len(patterns) <= _FEW:
-        return any(pattern.endswith("*") and scope.startswith(pattern[:-1]) for pattern in patterns)
-    # Of many patterns none is gone through: a scope has no more beginnings than characters.
-    return any(f"{scope[:end]}*" in patterns for end in range(min(len(scope), _MAX_SCOPE) + 1))
+        return any(pattern.endswith("*") and name.startswith(pattern[:-1]) for pattern in patterns)
+    # Of many patterns none is gone through: a name has no more beginnings than characters.
+    return any(f"{name[:end]}*" in patterns for end in range(min(len(name), _MAX_NAME) + 1))

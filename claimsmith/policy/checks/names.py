@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.identifiers import is_pool_id
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from claimsmith.policy.documents import Kind
+    from claimsmith.policy.draft import Entry
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
 
 #: The longest group name of a user pool (CreateGroup); policy tests have the same limit.
 _LENGTH: Final = 128
+
+#: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+_IAM_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}")
 
 #: The sections whose names are anything that a person may read.
 _TITLED: Final = ("groups", "tests")
@@ -60,13 +65,40 @@ def _named(policy: Policy) -> Iterator[Finding]:
                 "this is not the id of a user pool, as eu-central-1_EXAMPLE",
             )
             yield found(Code.INVALID_NAME, entry, ("user_pool",), message)
+    yield from _named_groups(policy)
+    yield from _iam_roles(policy)
+
+
+def _named_groups(policy: Policy) -> Iterator[Finding]:
+    for entry, attribute, groups in _groups(policy):
+        for index, group in enumerate(groups):
+            if not _is_title(group):
+                message = f"a group's name needs 1 to {_LENGTH} characters, not only spaces"
+                yield found(Code.INVALID_NAME, entry, (attribute, str(index)), message)
+    for index, pattern in enumerate(policy.settings.directory_groups):
+        if not _is_title(pattern) or "*" in pattern[:-1]:
+            message = f"a group's name, or a prefix as in plant-*; at most {_LENGTH} characters"
+            yield found(Code.INVALID_NAME, policy.settings_entry, ("directory_groups", str(index)), message)
+
+
+def _groups(policy: Policy) -> Iterator[tuple[Entry, str, list[str]]]:
+    for name, role in policy.roles.items():
+        yield policy.entries["roles"][name], "add_groups", role.add_groups
     for name, rule in policy.rules.items():
-        for attribute, groups in (("add_groups", rule.add_groups), ("suppress_groups", rule.suppress_groups)):
-            for index, group in enumerate(groups):
-                if not _is_title(group):
-                    message = f"a group's name needs 1 to {_LENGTH} characters, not only spaces"
-                    entry = policy.entries["rules"][name]
-                    yield found(Code.INVALID_NAME, entry, (attribute, str(index)), message)
+        yield policy.entries["rules"][name], "add_groups", rule.add_groups
+        yield policy.entries["rules"][name], "suppress_groups", rule.suppress_groups
+
+
+def _iam_roles(policy: Policy) -> Iterator[Finding]:
+    for name, group in policy.groups.items():
+        entry = policy.entries["groups"][name]
+        for index, arn in enumerate(group.iam_roles):
+            if not _IAM_ROLE.fullmatch(arn):
+                message = "this is not the ARN of an IAM role, as arn:aws:iam::123456789012:role/reader"
+                yield found(Code.INVALID_NAME, entry, ("iam_roles", str(index)), message)
+        if group.preferred_role is not None and group.preferred_role not in group.iam_roles:
+            message = "preferred_role must be one of iam_roles; add it there"
+            yield found(Code.INVALID_NAME, entry, ("preferred_role",), message)
 
 
 def _is_title(name: str) -> bool:

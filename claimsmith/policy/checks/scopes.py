@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from claimsmith.cognito.limits import SCOPE
+from claimsmith.cognito.limits import OIDC_SCOPES, SCOPE
 from claimsmith.engine.language import is_unmanaged
 from claimsmith.errors import Code
 from claimsmith.policy.finding import clipped, found
@@ -31,13 +31,23 @@ def check(policy: Policy) -> Iterator[Finding]:
             if "*" in pattern.removesuffix("/*"):
                 message = "use * only at the end, after a slash, as in legacy/*"
                 yield found(Code.INVALID_SCOPE, policy.settings_entry, (attribute, str(index)), message)
+    yield from _unmanaged(policy)
+
+
+def _unmanaged(policy: Policy) -> Iterator[Finding]:
     unmanaged = frozenset(policy.settings.unmanaged_scopes)
+    oidc = OIDC_SCOPES.intersection(policy.settings.oidc_scopes)
+    for index, scope in enumerate(policy.settings.oidc_scopes):
+        if scope not in OIDC_SCOPES:
+            message = f"only {', '.join(sorted(OIDC_SCOPES))} can stand here; other scopes are granted without"
+            yield found(Code.INVALID_SCOPE, policy.settings_entry, ("oidc_scopes", str(index)), message)
     for entry, attribute, scopes in grants(policy):
         for index, scope in enumerate(scopes):
-            if is_unmanaged(scope, unmanaged):
-                message = (
-                    f"the policy does not manage {clipped(scope)}; remove the grant, or the entry in unmanaged_scopes"
-                )
+            if is_unmanaged(scope, unmanaged) and scope not in oidc:
+                remedy = "or the entry in unmanaged_scopes"
+                if scope in OIDC_SCOPES:
+                    remedy = "or add the scope to oidc_scopes, for sign-ins by API"
+                message = f"the policy does not manage {clipped(scope)}; remove the grant, {remedy}"
                 yield found(Code.UNMANAGED_SCOPE, entry, (attribute, str(index)), message)
 
 

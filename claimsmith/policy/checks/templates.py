@@ -40,9 +40,9 @@ _PATH_IN_BRACES: Final = re.compile(
 
 #: Attributes that are lists of names, by section.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "settings": ("unmanaged_scopes", "trusted_attributes", "privileged_scopes", "default_roles"),
-    "roles": ("inherits", "scopes"),
-    "groups": ("roles",),
+    "settings": ("unmanaged_scopes", "trusted_attributes", "privileged_scopes", "default_roles", "directory_groups"),
+    "roles": ("inherits", "scopes", "add_groups"),
+    "groups": ("roles", "iam_roles"),
     "clients": ("roles", "scopes_allowed", "suppress_scopes"),
     "rules": AUTHORITY,
     "routes": ("any_scope", "all_scopes", "any_role", "audience"),

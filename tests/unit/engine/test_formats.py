@@ -103,6 +103,20 @@ SINCE_3: dict[str, Any] = {
     },
 }
 
+#: What format 4 has besides.
+SINCE_4: dict[str, Any] = {
+    **SINCE_3,
+    "settings": SINCE_3["settings"] | {"oidc_scopes": ["openid"], "directory_groups": ["plant-*"]},
+    "roles": {**SECTIONS["roles"], "viewer": SECTIONS["roles"]["viewer"] | {"add_groups": ["Viewers"]}},
+    "groups": {
+        "Staff": {
+            "roles": ["viewer"],
+            "iam_roles": ["arn:aws:iam::123456789012:role/staff"],
+            "preferred_role": "arn:aws:iam::123456789012:role/staff",
+        }
+    },
+}
+
 
 def stored(written: int) -> Bundle:
     document = json.loads((BUNDLES / f"format-{written}.json").read_text(encoding="utf-8"))
@@ -166,10 +180,16 @@ def test_a_member_of_a_list_in_a_text_is_asked_for_by_as_list(text: str, has_des
     assert ("desk" in decided(stored(3), facts(*ROWS), asked).changes.access.claims) is has_desk
 
 
-def test_what_is_compiled_today_is_the_document_of_the_newest_format() -> None:
-    """A change of the document's form needs a new format, and a new fixture beside the old ones."""
-    rows = [*policy_rows(**SECTIONS | SINCE_3), ROUTE]
-    newest = json.loads((BUNDLES / f"format-{FORMAT}.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("written", "sections"), [(3, SINCE_3), (4, SINCE_4)])
+def test_what_is_compiled_today_is_the_document_of_the_oldest_format_that_has_it_all(
+    written: int, sections: dict[str, Any]
+) -> None:
+    """A change of the document's form needs a new format, and a new fixture beside the old ones.
+
+    Whatever format 3 can say is written in it: while a release is deployed, functions of the one before read it too.
+    """
+    rows = [*policy_rows(**SECTIONS | sections), ROUTE]
+    newest = json.loads((BUNDLES / f"format-{written}.json").read_text(encoding="utf-8"))
     document = compile_policy(from_rows(rows))
     # A new built-in claim is a new name in the form that there is: older code does not emit it.
     names, known = document["settings"]["claim_names"], newest["settings"]["claim_names"]
