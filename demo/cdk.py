@@ -96,34 +96,39 @@ class Cdk:
         Raises:
             LocalStackError: it failed. The message has the end of what it printed.
         """
-        chosen = {"setting": "development", "arch": _architecture(), "python": python, **(options or {})}
+        chosen = {"setting": "development", "arch": architecture(), "python": python, **(options or {})}
         stage = self._folder / "local.toml"
         self._folder.mkdir(parents=True, exist_ok=True)
         # JSON's texts, numbers, switches and arrays are also TOML's.
         stage.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in chosen.items()))
         assembly = self._folder / "cdk.out"
-        written = self._folder / _OUTPUTS
-        written.unlink(missing_ok=True)
-        command = [
-            "deploy",
-            "--all",
-            "--require-approval",
-            "never",
-            "--progress",
-            "events",
-            "--outputs-file",
-            str(written),
-        ]
         made_from = self._folder / "cdk.out.digest"
         digest = _digest(self._root, chosen)
         if assembly.is_dir() and made_from.exists() and made_from.read_text() == digest:
-            self._run([*command, "--app", str(assembly)], self._root)
-        else:
-            made_from.unlink(missing_ok=True)
-            self._tell("making the templates and the functions' assets: some ten to twenty seconds")
-            self._run([*command, "--context", f"stage={stage}", "--output", str(assembly)], self._root)
-            made_from.write_text(digest)
+            return self.deploy_assembly(assembly)
+        made_from.unlink(missing_ok=True)
+        self._tell("making the templates and the functions' assets: some ten to twenty seconds")
+        self._deploy("--context", f"stage={stage}", "--output", str(assembly))
+        made_from.write_text(digest)
         return outputs(self._folder)
+
+    def deploy_assembly(self, assembly: Path) -> dict[str, str]:
+        """Deploy every stack of a finished cloud assembly.
+
+        Returns:
+            The outputs of all stacks together; no two have the same name.
+
+        Raises:
+            LocalStackError: it failed. The message has the end of what it printed.
+        """
+        self._deploy("--app", str(assembly))
+        return outputs(self._folder)
+
+    def _deploy(self, *source: str) -> None:
+        written = self._folder / _OUTPUTS
+        written.unlink(missing_ok=True)
+        command = ["deploy", "--all", "--require-approval", "never", "--progress", "events"]
+        self._run([*command, "--outputs-file", str(written), *source], self._root)
 
     def _status(self, stack: str) -> str | None:
         try:
@@ -198,7 +203,12 @@ def outputs(folder: Path) -> dict[str, str]:
     return merged
 
 
-def _architecture() -> str:
+def architecture() -> str:
+    """AWS's name of this machine's processor.
+
+    Raises:
+        LocalStackError: Lambda has no such processor.
+    """
     machine = platform.machine().lower()
     if machine not in _ARCHITECTURES:
         raise LocalStackError(f"No Lambda runtime has this machine's processor, {machine}.")

@@ -142,8 +142,8 @@ def bootstrapped(running: Emulator, folder: Path) -> Emulator:
 
 @pytest.fixture(scope="session")
 def deployed(running: Emulator, folder: Path) -> LocalStack:
-    """The app as it is right after `cdk deploy`: without a policy."""
-    deployed = InProcess.deploy(running, folder, print)
+    """The app as it is right after `cdk deploy`: without a policy. Its stacks have the names of 0.1.0's."""
+    deployed = InProcess.deploy(running, folder, print, {"stack_suffix": ""})
     never_time_out(running.endpoint)
     return deployed
 
