@@ -21,6 +21,7 @@ from claimsmith.testing.errors import (
     UserNotFoundException,
 )
 from claimsmith.testing.key_server import serving
+from claimsmith.testing.managed_login import ManagedLogin
 from claimsmith.testing.response import apply, unchanged
 from claimsmith.testing.trigger import call
 
@@ -348,13 +349,16 @@ class CognitoKit:
         self._keys.rotate(retire=retire)
 
     @contextmanager
-    def serve(self, *, as_issuer: bool = False) -> Iterator[KeyServer]:
-        """Serve the key set and the discovery document on a free port of 127.0.0.1 while the block runs.
+    def serve(self, *, as_issuer: bool = False, sign_in_as: str | None = None) -> Iterator[KeyServer]:
+        """Serve on a free port of 127.0.0.1 while the block runs: keys, discovery, and the endpoints of managed login.
 
         Args:
             as_issuer: use the served address as the issuer meanwhile, for clients that find keys only by the issuer.
+            sign_in_as: the user who signs in at the authorization endpoint, without a page. A request can name another
+                by ``login_hint``.
         """
-        with serving(self._pool.id, lambda: self.jwks, lambda: self.issuer) as server:
+        login = ManagedLogin(self, self._clock)
+        with serving(self._pool.id, lambda: self.jwks, lambda: self.issuer, login, sign_in_as) as server:
             before = self.issuer
             if as_issuer:
                 self.issuer = server.url

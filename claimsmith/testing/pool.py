@@ -86,6 +86,7 @@ class AppClient:
         refresh_seconds: lifetime of a refresh token.
         rotation_grace_seconds: with refresh token rotation, how long a replaced one still works; None without.
         token_revocation: whether tokens have ``jti`` and ``origin_jti`` and can be revoked.
+        callback_urls: where managed login may send its codes; none allows any address on this machine.
     """
 
     id: str
@@ -97,6 +98,7 @@ class AppClient:
     refresh_seconds: int = 30 * 86_400
     rotation_grace_seconds: int | None = None
     token_revocation: bool = True
+    callback_urls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse flows that CreateUserPoolClient refuses.
