@@ -20,7 +20,8 @@ from claimsmith.environment import (
 )
 from claimsmith_cdk.claim_customizer import CustomizerProps
 from claimsmith_cdk.claims_authorizer import IDENTITY_SOURCES, MAX_CACHE_SECONDS, AuthorizerProps
-from claimsmith_cdk.hosting import Arch, Hosting, PythonVersion
+from claimsmith_cdk.firewall import WEB_ACL
+from claimsmith_cdk.hosting import Arch, Hosting, LogLevel, PythonVersion
 from claimsmith_cdk.pool_settings import LITE_REFUSAL
 from claimsmith_cdk.user_pools import TriggerVersion
 from infra.identity_providers import IdentityProvider
@@ -142,6 +143,15 @@ def _identity_source(source: str) -> str:
     return source
 
 
+def _web_acl(arn: str) -> str:
+    if not WEB_ACL.fullmatch(arn):
+        raise ValueError(
+            f"{arn!r} is not possible; use the ARN of a web ACL with the scope REGIONAL: "
+            "arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID"
+        )
+    return arn
+
+
 def _attribute(name: str) -> str:
     if name.startswith(prefix := "user.attributes."):
         raise ValueError(f"{name!r} is not possible; name it as in the pool: {name.removeprefix(prefix)}")
@@ -190,6 +200,7 @@ class Config(_Options):
         email: how the pool sends e-mail; without it Cognito sends a few messages a day.
         identity_providers: by which users of other organizations sign in, through the code client.
         rest_api: whether the verifier's sample is also deployed as a REST API.
+        web_acl_arn: the web ACL of AWS WAF on the REST API.
         authorizer_cache_seconds: how long an HTTP API may cache an answer of the authorizer; 0 for no caching.
         authorizer_identity_sources: the cache key of an HTTP API.
         client_ids: app clients that verifiers accept beside those of the policy: ``ID`` or ``ID@POOL_ID``.
@@ -199,6 +210,8 @@ class Config(_Options):
         revocation_shared_seconds: how long verifiers that check every token remember the rows of clients and tenants.
         revocation_on_failure: the result for a token while revocations cannot be read.
         jwks_endpoint: the address at which a local stack serves the pool's keys, instead of Cognito.
+        log_level: the least important lines that the functions write.
+        tracing: whether functions and the REST API record X-Ray traces.
         alarm_emails: addresses that receive alarms; without one, subscribe to the topic.
         trusted_attributes: as in the policy's settings; synth checks that no client may write one of them.
     """
@@ -219,6 +232,7 @@ class Config(_Options):
     email: Email | None = None
     identity_providers: Annotated[tuple[IdentityProvider, ...], Field(strict=False)] = ()
     rest_api: bool = False
+    web_acl_arn: Annotated[str, _of(_web_acl)] | None = None
     authorizer_cache_seconds: Annotated[int, Field(ge=0, le=MAX_CACHE_SECONDS)] = 0
     authorizer_identity_sources: Annotated[
         tuple[Annotated[str, _of(_identity_source)], ...], Field(strict=False, min_length=1)
@@ -234,6 +248,8 @@ class Config(_Options):
     )
     revocation_on_failure: RevocationOnFailure = "deny"
     jwks_endpoint: Annotated[str, _of(_local)] | None = None
+    log_level: LogLevel = "INFO"
+    tracing: bool = False
     alarm_emails: Annotated[tuple[Address, ...], Field(strict=False)] = ()
     trusted_attributes: Annotated[tuple[Annotated[str, _of(_attribute)], ...], Field(strict=False)] = ()
 
@@ -245,7 +261,13 @@ class Config(_Options):
     @property
     def hosting(self) -> Hosting:
         """How the constructs are hosted."""
-        return Hosting(arch=self.arch, python=self.python, retain=self.production)
+        return Hosting(
+            arch=self.arch,
+            python=self.python,
+            retain=self.production,
+            log_level=self.log_level,
+            tracing=self.tracing,
+        )
 
     @property
     def customizer(self) -> CustomizerProps:
@@ -303,6 +325,14 @@ class Config(_Options):
                 "cached answer for one route or tenant would open another. Name the route and the place of the tenant "
                 "in your routes' tenant_from (not a query parameter: it may occur twice), as in "
                 f'{key} = ["$request.header.Authorization", "$context.routeKey", "$context.path"]'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_rest_api_has_a_firewall(self) -> Self:
+        if self.web_acl_arn is not None and not self.rest_api:
+            raise ValueError(
+                "web_acl_arn needs rest_api = true: AWS WAF protects no HTTP API; put CloudFront in front of that"
             )
         return self
 

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from claimsmith_cdk.access_logs import REST_FORMAT
 from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.firewall import Firewall
 from claimsmith_cdk.log_group import log_group
 from infra.http_api import BURST, PROTECTED, RATE
 
@@ -55,6 +56,7 @@ class RestApi(Construct):
                 # Execution logs would contain headers.
                 logging_level=apigateway.MethodLoggingLevel.OFF,
                 data_trace_enabled=False,
+                tracing_enabled=config.tracing,
                 access_log_destination=apigateway.LogGroupLogDestination(log_group(self, "AccessLogs", config.hosting)),
                 access_log_format=apigateway.AccessLogFormat.custom(REST_FORMAT),
             ),
@@ -79,11 +81,14 @@ class RestApi(Construct):
             "APIG2",
             "The sample reads no body and only one parameter, the tenant, which the authorizer checks.",
         )
-        acknowledge(
-            self.api.deployment_stage,
-            "APIG3",
-            "A firewall is the account owner's choice and cost; docs/how-to/deploy.md shows where to attach it.",
-        )
+        if config.web_acl_arn is not None:
+            Firewall(self, "Firewall", stage=self.api.deployment_stage, web_acl_arn=config.web_acl_arn)
+        else:
+            acknowledge(
+                self.api.deployment_stage,
+                "APIG3",
+                "A firewall is the account owner's choice and cost; web_acl_arn attaches one.",
+            )
         acknowledge(
             self.api.deployment_stage,
             "APIG6",

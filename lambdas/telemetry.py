@@ -5,6 +5,7 @@ Logs contain names, row keys and codes; never a claim's value, a token or an att
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import Final
 
@@ -17,6 +18,27 @@ logger: Final = Logger()
 metrics: Final = Metrics(namespace="Claimsmith")
 if (_deployment := deployment()) is not None:
     metrics.set_default_dimensions(deployment=_deployment)
+
+#: What API Gateway's ids are made of. A caller of a REST API may choose one, so whatever else is in it is left out.
+_ID: Final = re.compile(r"[A-Za-z0-9_=-]{1,64}")
+
+
+def identify(context: object, event: object = None) -> None:
+    """Put the ids of an invocation into each line of the log, until the next invocation.
+
+    Powertools adds the root of the X-Ray trace by itself.
+
+    Args:
+        context: Lambda's; its request id is also in Lambda's own lines.
+        event: of API Gateway; its id is also in the API's access log. A token authorizer of a REST API gets none:
+            there, the access log has Lambda's.
+    """
+    request = event.get("requestContext") if isinstance(event, dict) else None
+    api = (request.get("extendedRequestId") or request.get("requestId")) if isinstance(request, dict) else None
+    logger.append_keys(
+        function_request_id=getattr(context, "aws_request_id", None),
+        api_request_id=api if isinstance(api, str) and _ID.fullmatch(api) else None,
+    )
 
 
 def describe_bug(error: BaseException) -> dict[str, object]:

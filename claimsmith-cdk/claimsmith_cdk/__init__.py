@@ -8,6 +8,7 @@ from claimsmith_cdk.alarms import AlarmThresholds, AlarmTopic, ClaimAlarms
 from claimsmith_cdk.bundling import BundlingError
 from claimsmith_cdk.claim_customizer import ClaimCustomizer, CustomizerProps
 from claimsmith_cdk.claims_authorizer import AuthorizerProps, ClaimsAuthorizer
+from claimsmith_cdk.firewall import Firewall
 from claimsmith_cdk.hosting import Hosting
 from claimsmith_cdk.introspection import Introspection
 from claimsmith_cdk.personas import AdminPersonas
@@ -27,6 +28,7 @@ __all__ = [
     "ClaimCustomizer",
     "ClaimsAuthorizer",
     "CustomizerProps",
+    "Firewall",
     "Hosting",
     "Introspection",
     "PoolAttachment",

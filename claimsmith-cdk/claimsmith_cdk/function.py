@@ -14,6 +14,7 @@ from claimsmith.environment import DEPLOYMENT
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.assets import function_asset
 from claimsmith_cdk.grants import key_statements
+from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.log_group import log_group
 from claimsmith_cdk.metrics import NAMESPACE, deployment_of
 
@@ -44,6 +45,16 @@ def _join_vpc() -> iam.PolicyStatement:
             "ec2:UnassignPrivateIpAddresses",
         ],
         resources=["*"],
+    )
+
+
+def _write_traces() -> iam.PolicyStatement:
+    """Traces of a function. X-Ray has no resource to name for these.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+    """
+    return iam.PolicyStatement(
+        sid="WriteTraces", actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]
     )
 
 
@@ -86,6 +97,7 @@ class PythonFunction(Construct):
                 *statements,
                 *(key_statements(hosting.encryption_key) if statements else ()),
                 *([] if hosting.vpc is None else [_join_vpc()]),
+                *([_write_traces()] if hosting.tracing else []),
                 iam.PolicyStatement(
                     sid="WriteLogs",
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -106,6 +118,11 @@ class PythonFunction(Construct):
             environment={
                 **environment,
                 "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+                **(
+                    {}
+                    if hosting.log_level == DEFAULT_HOSTING.log_level
+                    else {"POWERTOOLS_LOG_LEVEL": hosting.log_level}
+                ),
                 DEPLOYMENT: deployment_of(self, hosting),
                 "POWERTOOLS_SERVICE_NAME": module.split(".")[1],
             },
@@ -115,6 +132,12 @@ class PythonFunction(Construct):
             vpc_subnets=hosting.subnets,
             security_groups=list(hosting.security_groups) or None,
         )
+        if hosting.tracing:
+            resource = self.function.node.default_child
+            assert isinstance(resource, lambda_.CfnFunction)  # noqa: S101 - the resource of a function
+            # CDK's own property would create a second policy, which the function does not wait for.
+            resource.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
+            acknowledge(self.policy, "IAM5[Resource::*]", "X-Ray has no resource that a permission could name.")
         self.function.node.add_dependency(self.policy)
         acknowledge(
             self.function,

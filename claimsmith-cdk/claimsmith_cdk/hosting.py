@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Arch = Literal["arm64", "x86_64"]
 PythonVersion = Literal["3.11", "3.12", "3.13", "3.14"]
+LogLevel = Literal["INFO", "WARNING", "ERROR"]
 
 _DEPLOYMENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 
@@ -38,6 +39,9 @@ class Hosting:
         subnets: which of the VPC's subnets; by default those that are private and have a way out.
         security_groups: by default a new one for each function.
         permissions_boundary: of the functions' roles.
+        log_level: the least important lines that the functions write. ``INFO`` has a line for each token; refusals are
+            ``WARNING``. Metrics, which alarms and dashboard use, are written at every level.
+        tracing: whether Lambda records X-Ray traces of the functions. No code in them changes.
 
     Raises:
         PropsError: a value is not possible.
@@ -52,11 +56,15 @@ class Hosting:
     subnets: ec2.SubnetSelection | None = None
     security_groups: Sequence[ec2.ISecurityGroup] = ()
     permissions_boundary: iam.IManagedPolicy | None = None
+    log_level: LogLevel = "INFO"
+    tracing: bool = False
 
     def __post_init__(self) -> None:
         check_choice("arch", self.arch, get_args(Arch))
         check_choice("python", self.python, get_args(PythonVersion))
         check_choice("retain", self.retain, (True, False))
+        check_choice("log_level", self.log_level, get_args(LogLevel))
+        check_choice("tracing", self.tracing, (True, False))
         if self.vpc is None and (self.subnets is not None or self.security_groups):
             raise PropsError("subnets and security_groups are not possible without vpc: name the VPC, too.")
         if self.deployment is not None and not _DEPLOYMENT.fullmatch(self.deployment):

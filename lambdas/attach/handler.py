@@ -17,7 +17,7 @@ from claimsmith.service.attach import Attacher, EventVersion, Proposal
 from claimsmith.store.deployment import Deployment
 from claimsmith.store.dynamodb import PATIENT, Table, connect
 from claimsmith.store.pool_settings import PoolSettings
-from lambdas.telemetry import describe_bug, logger
+from lambdas.telemetry import describe_bug, identify, logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,9 @@ _TIMEOUT: Final = 20
 _MOST: Final = 1_000
 
 
-def handler(event: dict[str, Any], _context: object) -> None:
+def handler(event: dict[str, Any], context: object) -> None:
     """Attach on create and update, detach on delete, and tell CloudFormation."""
+    identify(context)
     try:
         _carry_out(event)
     except ClaimsmithError as error:

@@ -26,7 +26,7 @@ _issuer: Final = Issuer(_opened.table, _environment.on_failure)
 _warmed: Final = _issuer.begin_to_warm()
 
 # A third of all imports, while the network works.
-from lambdas.telemetry import count, describe_bug, logger, metrics
+from lambdas.telemetry import count, describe_bug, identify, logger, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,12 +58,13 @@ gc.freeze()
 gc.enable()
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Handle one event from Cognito.
 
     Raises:
         SignInRefusedError: no token; the text ends with a code from ``docs/reference/codes.md``.
     """
+    identify(context)
     try:
         issued = _issuer.answer(event)
         if isinstance(issued, Untouched):

@@ -16,7 +16,7 @@ from claimsmith.service.audit import Recorded, audit_record
 from claimsmith.service.publish import Outcome, Result, publish, waiting
 from claimsmith.store import bundles
 from claimsmith.store.dynamodb import BACKGROUND, BACKGROUND_SECONDS, Table, connect
-from lambdas.telemetry import count, describe_bug, logger, metrics, seconds
+from lambdas.telemetry import count, describe_bug, identify, logger, metrics, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +54,7 @@ def publish_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     left by a publisher that was killed, or may wait for somebody.
     """
     if "Records" not in event:
+        identify(context)
         _look_after()
         metrics.flush_metrics()
         return {}
@@ -61,6 +62,7 @@ def publish_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def _done(records: Sequence[Record], context: object, *steps: Step) -> dict[str, Any]:
+    identify(context)
     left = [number for step in steps if (number := step(records, context)) is not None]
     metrics.flush_metrics()
     return {"batchItemFailures": [{"itemIdentifier": number} for number in left]}

@@ -11,20 +11,21 @@ from typing import Any
 
 from claimsmith.errors import ClaimsmithError
 from claimsmith.verifier.authorizer import UnauthorizedError
-from lambdas.telemetry import count, describe_bug, logger, metrics
+from lambdas.telemetry import count, describe_bug, identify, logger, metrics
 from lambdas.token_checks import checks
 
 gc.freeze()
 gc.enable()
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Allow or refuse a request.
 
     Raises:
         UnauthorizedError: API Gateway responds with 401.
         RuntimeError: the request cannot be checked; API Gateway responds with 500.
     """
+    identify(context, event)
     try:
         answer = checks.authorize(event)
         if answer.code is None:

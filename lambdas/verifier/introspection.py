@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from claimsmith.errors import ClaimsmithError
 from claimsmith.verifier.introspection import unavailable
-from lambdas.telemetry import count, describe_bug, logger, metrics
+from lambdas.telemetry import count, describe_bug, identify, logger, metrics
 from lambdas.token_checks import checks
 
 gc.freeze()
@@ -21,8 +21,9 @@ gc.enable()
 _METRICS: Final = {200: "Inactive", 503: "Unknown"}
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Report whether a token is active; 503 if that cannot be determined."""
+    identify(context, event)
     try:
         answer = checks.introspect(event)
         fields = {

@@ -29,6 +29,7 @@ from claimsmith_cdk import (
     ClaimCustomizer,
     ClaimsAuthorizer,
     CustomizerProps,
+    Firewall,
     Hosting,
     Introspection,
     PropsError,
@@ -246,6 +247,17 @@ def test_functions_run_in_a_vpc_and_within_a_boundary(stack: Stack) -> None:
     assert "ec2:CreateNetworkInterface" in json.dumps(template.properties("IAM::Policy"))
 
 
+def test_traces_and_fewer_lines_are_a_matter_of_hosting(stack: Stack) -> None:
+    hosting = Hosting(log_level="WARNING", tracing=True)
+    Introspection(stack, "Introspection", table=_table(stack), tokens=TOKENS, hosting=hosting)
+    template = synthesised(stack)
+    function = template.properties("Lambda::Function")
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "WARNING"
+    (policy,) = template.of_type("IAM::Policy").values()
+    assert "xray:PutTraceSegments" in json.dumps(policy)
+
+
 # What is refused, with a sentence.
 
 
@@ -254,6 +266,7 @@ def test_functions_run_in_a_vpc_and_within_a_boundary(stack: Stack) -> None:
     [
         (lambda _: Hosting(python="9.9"), r"python='9.9' is not possible; use '3.11'"),  # type: ignore[arg-type]
         (lambda _: Hosting(subnets=ec2.SubnetSelection(subnets=[])), "not possible without vpc"),
+        (lambda _: Hosting(log_level="DEBUG"), "use 'INFO' or 'WARNING' or 'ERROR'"),  # type: ignore[arg-type]
         (lambda _: Hosting(deployment="a b"), "deployment='a b' is not possible"),
         (lambda _: CustomizerProps(trigger_version="V1_0"), "trigger_version='V1_0'"),  # type: ignore[arg-type]
         (lambda _: AuthorizerProps(revocation_cache_seconds=301), "use 1 to 300"),
@@ -274,6 +287,14 @@ def test_functions_run_in_a_vpc_and_within_a_boundary(stack: Stack) -> None:
         (lambda stack: [ClaimCustomizer(stack, name) for name in ("One", "Two")], "has the deployment 'Own' too"),
         (lambda stack: _authorizer(stack, "http").for_rest_api(stack), r"create another ClaimsAuthorizer\(api='rest'"),
         (lambda stack: _authorizer(stack, "http").for_http_api(cache_seconds=301), "cache_seconds=301"),
+        (
+            lambda stack: Firewall(stack, "F", stage=rest.RestApi(stack, "A").deployment_stage, web_acl_arn="arn:mine"),
+            "web_acl_arn='arn:mine' is not possible",
+        ),
+        (
+            lambda stack: Firewall(stack, "F", stage=http.HttpApi(stack, "A").default_stage, web_acl_arn="arn:a"),  # type: ignore[arg-type]
+            "put CloudFront in front",
+        ),
         (lambda stack: _authorizer(stack, "soap"), "api='soap' is not possible"),
     ],
 )

@@ -345,7 +345,7 @@ def _format(template: Template, kind: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", ["ApiGatewayV2", "ApiGateway"])
 def test_access_logs_have_the_failure_and_not_the_caller(verifier: Template, kind: str) -> None:
     logged = _format(verifier, kind)
-    assert {"requestId", "route", "status", "authorizerError"} <= set(logged)
+    assert {"requestId", "integrationRequestId", "route", "status", "authorizerError"} <= set(logged)
     variables = set(re.findall(r"\$[A-Za-z.]+", json.dumps(logged)))
     assert variables <= {
         "$context.requestId",
@@ -353,7 +353,11 @@ def test_access_logs_have_the_failure_and_not_the_caller(verifier: Template, kin
         "$context.status",
         "$context.responseLatency",
         "$context.authorizer.error",
+        "$context.authorizer.requestId",
         "$context.authorizer.status",
+        "$context.extendedRequestId",
+        "$context.integration.requestId",
+        "$context.xrayTraceId",
         "$context.routeKey",
         "$context.httpMethod",
         "$context.resourcePath",

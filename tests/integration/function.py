@@ -34,7 +34,8 @@ handler = getattr(importlib.import_module(module), name or "handler")
 remaining = iter(json.loads(remaining) or ())
 context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: next(remaining, 60_000))
 results = []
-for event in json.load(open(events)):
+for number, event in enumerate(json.load(open(events))):
+    context.aws_request_id = f"invocation-{number}"
     started = waits.clock()
     try:
         answer = {"answer": handler(event, context)}

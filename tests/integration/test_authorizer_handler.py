@@ -428,8 +428,10 @@ def test_the_log_shows_the_outcome_of_a_request_and_not_its_user(stage: Stage) -
     tokens = stage.sign_in()
     claims = tokens.access
     good, bad = tokens.access_token, tokens.access_token[:-8] + "AAAAAAAA"
+    known = http("/orders", good)
+    known["requestContext"]["requestId"] = "JKJaXmPLvHcESHA="
     ran = stage.run(
-        http("/orders", good),
+        known,
         http("/tenants/globex/orders", good),
         rest("/orders", bad),
         rest("/orders", tokens.id_token),
@@ -442,6 +444,9 @@ def test_the_log_shows_the_outcome_of_a_request_and_not_its_user(stage: Stage) -
         ("UnauthorizedError", "Unauthorized")
     ] * 2
     assert (malformed["error"], malformed["message"]) == ("RuntimeError", "cannot be checked [CS3061]")
+    lines = [entry for entry in ran.entries() if "message" in entry]
+    assert [line["function_request_id"] for line in lines] == [f"invocation-{number}" for number in range(5)]
+    assert [line.get("api_request_id") for line in lines] == ["JKJaXmPLvHcESHA=", *[None] * 4]
     logged = [entry["code"] for entry in ran.entries() if "code" in entry]
     assert logged == ["CS3039", "CS3020", "CS3034", "CS3061"]
     assert ran.metrics() == {"Allowed": 1, "Forbidden": 1, "Unauthorized": 2, "Unknown": 1}

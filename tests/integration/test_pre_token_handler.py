@@ -110,6 +110,7 @@ def test_the_log_shows_what_was_issued_and_which_rows_cannot_be_read_or_are_not_
     ran = run(MODULE, [asked()], environment)
     check_log(ran)
     issued = next(entry for entry in ran.entries() if entry.get("message") == "token issued")
+    assert issued["function_request_id"] == "invocation-0"
     assert (issued["client_id"], issued["policy_version"], issued["roles"]) == (events.CLIENT, 1, 1)
     unreadable = next(entry for entry in ran.entries() if entry.get("message") == "row cannot be read")
     assert (unreadable["row"], unreadable["attribute"]) == (f"USER#{SUB} TENANT#globex", "expires_at")
