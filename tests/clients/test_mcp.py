@@ -5,27 +5,25 @@ The pool is CognitoKit on loopback, because the emulator does not bind tokens to
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from claimsmith.testing import CognitoKit
+from tests.clients.node import ROOT, printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.slow
 
-ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "how-to" / "recipes" / "mcp.md"
 CLIENT: Final = "assistant"
 
@@ -86,11 +84,10 @@ def _wait_for(server: subprocess.Popen[bytes], port: int) -> None:
 
 def use(running: Running, tool: str, token: str | None = None) -> dict[str, Any]:
     """What a client gets that has only the server's address, or a token too."""
-    command = ["node", "tests/clients/mcp.mjs", running.address, CLIENT, tool, *([token] if token else [])]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert ran.returncode == 0, ran.stderr
-    printed: dict[str, Any] = json.loads(ran.stdout)
-    return printed
+    result: dict[str, Any] = printed(
+        "tests/clients/mcp.mjs", running.address, CLIENT, tool, *([token] if token else [])
+    )
+    return result
 
 
 def test_a_client_discovers_the_pool_signs_in_for_this_resource_and_calls_a_tool(running: Running) -> None:
