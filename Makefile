@@ -37,6 +37,9 @@ demo: install  ## deploy to an AWS on this machine, sign in, look at the tokens
 demo-stop:  ## stop what `make demo` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo stop; else echo "Nothing was started."; fi
 
+smoke: install  ## try in a real AWS account what cannot be known offline, and take it away again (ARGUMENTS=...)
+	@$(BIN)/python -m smoke $(ARGUMENTS)
+
 check: install  ## check style and types and run the unit tests, but not the slow ones: for the desk
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
@@ -126,6 +129,6 @@ node_modules/installed: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-.PHONY: check docs recording recording-admin release wheels help install demo demo-stop test test-deployed test-busy bench lint \
+.PHONY: check docs recording recording-admin release wheels help install demo demo-stop smoke test test-deployed test-busy bench lint \
 	fmt synth lock
 .DELETE_ON_ERROR:

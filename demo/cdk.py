@@ -140,47 +140,74 @@ class Cdk:
         return str(answer["Stacks"][0]["StackStatus"])
 
     def _run(self, arguments: Sequence[str], where: Path) -> None:
-        node = shutil.which("node")
-        program = self._root / "node_modules" / "aws-cdk" / "bin" / "cdk"
-        if node is None or not program.exists():
-            raise LocalStackError("The CDK command line is not installed. Install it with: make install")
-        environment = aws.environment(self._endpoint, Path(sysconfig.get_path("scripts")), **_QUIET)
-        with subprocess.Popen(  # noqa: S603 - our own arguments
-            [node, program, *arguments, "--ci", "--no-notices", "--no-version-reporting"],
-            cwd=where,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            # Its own process group, so that the app it starts ends with it.
-            start_new_session=True,
-        ) as process:
-            watchdog = threading.Timer(_SECONDS, _kill, [process])
-            watchdog.start()
-            try:
-                last = self._listen(process)
-            except BaseException:
-                _kill(process)
-                raise
-            finally:
-                watchdog.cancel()
-        if process.returncode:
-            printed = "\n".join(last)
+        environment = aws.environment(self._endpoint, Path(sysconfig.get_path("scripts")))
+        try:
+            run(self._root, arguments, where, environment, self._tell)
+        except LocalStackError as error:
             raise LocalStackError(
-                f"cdk {arguments[0]} failed. The end of what it printed:\n{printed}\n"
-                "If it happens again, start over with: make demo-stop && make demo"
-            )
+                f"{error}\nIf it happens again, start over with: make demo-stop && make demo"
+            ) from None
 
-    def _listen(self, process: subprocess.Popen[str]) -> list[str]:
-        """Pass on what it prints, and keep the end of it."""
-        last: list[str] = []
-        for line in process.stdout or ():
-            if stripped := line.rstrip():
-                last = [*last, stripped][-_KEPT_LINES:]
-                self._tell(stripped)
-        return last
+
+def run(
+    root: Path,
+    arguments: Sequence[str],
+    where: Path,
+    environment: Mapping[str, str],
+    tell: Callable[[str], None],
+    seconds: float = _SECONDS,
+) -> None:
+    """Run the CDK's command line.
+
+    Args:
+        root: the project, where it is installed.
+        arguments: of the command.
+        where: its working folder.
+        environment: its variables.
+        tell: is given each line that it prints, as it comes.
+        seconds: after which it is ended.
+
+    Raises:
+        LocalStackError: it failed, or is not installed. The message has the end of what it printed.
+    """
+    node = shutil.which("node")
+    program = root / "node_modules" / "aws-cdk" / "bin" / "cdk"
+    if node is None or not program.exists():
+        raise LocalStackError("The CDK command line is not installed. Install it with: make install")
+    with subprocess.Popen(  # noqa: S603 - our own arguments
+        [node, program, *arguments, "--ci", "--no-notices", "--no-version-reporting"],
+        cwd=where,
+        env={**environment, **_QUIET},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        # Its own process group, so that the app it starts ends with it.
+        start_new_session=True,
+    ) as process:
+        watchdog = threading.Timer(seconds, _kill, [process])
+        watchdog.start()
+        try:
+            last = _listen(process, tell)
+        except BaseException:
+            _kill(process)
+            raise
+        finally:
+            watchdog.cancel()
+    if process.returncode:
+        printed = "\n".join(last)
+        raise LocalStackError(f"cdk {arguments[0]} failed. The end of what it printed:\n{printed}")
+
+
+def _listen(process: subprocess.Popen[str], tell: Callable[[str], None]) -> list[str]:
+    """Pass on what it prints, and keep the end of it."""
+    last: list[str] = []
+    for line in process.stdout or ():
+        if stripped := line.rstrip():
+            last = [*last, stripped][-_KEPT_LINES:]
+            tell(stripped)
+    return last
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

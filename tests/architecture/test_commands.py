@@ -28,7 +28,7 @@ PAGES: Final = [
 ]
 SOURCES: Final = [
     path
-    for folder in ("claimsmith", "claimsmith-cdk/claimsmith_cdk", "lambdas", "infra", "demo")
+    for folder in ("claimsmith", "claimsmith-cdk/claimsmith_cdk", "lambdas", "infra", "demo", "smoke")
     for path in sorted((ROOT / folder).rglob("*"))
     if path.suffix in {".py", ".yaml", ".sh"}
 ]

@@ -12,7 +12,18 @@ from tests.pages import ROOT, Page
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDERS: Final = ("claimsmith", "claimsmith-cdk", "demo", "docs", "infra", "lambdas", "scripts", "tests", ".github")
+FOLDERS: Final = (
+    "claimsmith",
+    "claimsmith-cdk",
+    "demo",
+    "docs",
+    "infra",
+    "lambdas",
+    "scripts",
+    "smoke",
+    "tests",
+    ".github",
+)
 #: Without what `make docs` writes.
 FILES: Final = [
     path
