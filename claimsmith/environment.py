@@ -60,6 +60,11 @@ def deployment(environ: Mapping[str, str] | None = None) -> str | None:
     return _value(DEPLOYMENT, environ) or None
 
 
+def is_snap_start(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the process is, or will be, restored from a snapshot (Lambda SnapStart)."""
+    return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+
+
 def _one_of(name: str, allowed: tuple[str, ...], environ: Mapping[str, str] | None) -> str:
     """The value of a variable that allows only these values; the first one is the default."""
     value = _value(name, environ) or allowed[0]

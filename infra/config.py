@@ -18,11 +18,13 @@ from claimsmith.environment import (
     RevocationMode,
     RevocationOnFailure,
 )
+from claimsmith_cdk.capacity import Capacity
 from claimsmith_cdk.claim_customizer import CustomizerProps
 from claimsmith_cdk.claims_authorizer import IDENTITY_SOURCES, MAX_CACHE_SECONDS, AuthorizerProps
 from claimsmith_cdk.firewall import WEB_ACL
 from claimsmith_cdk.hosting import Arch, Hosting, LogLevel, PythonVersion
 from claimsmith_cdk.pool_settings import LITE_REFUSAL
+from claimsmith_cdk.releases import Releases, Shift, check_capacity
 from claimsmith_cdk.user_pools import TriggerVersion
 from infra.identity_providers import IdentityProvider
 
@@ -106,6 +108,36 @@ class Email(_Options):
     reply_to: Address | None = None
     region: str | None = None
     verified_domain: Annotated[str, StringConstraints(pattern=_HOST)] | None = None
+
+
+class ReleaseOptions(_Options):
+    """How trigger and verifiers are released (``Releases``)."""
+
+    shift: Shift | None = None
+    prepare: bool = False
+
+
+class CapacityOptions(_Options):
+    """What a function gets of Lambda (``Capacity``)."""
+
+    memory_mib: int = Capacity().memory_mib
+    reserved_concurrency: int | None = None
+    provisioned_concurrency: int | None = None
+    snap_start: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        self.props  # noqa: B018 - refuses what is not possible
+        return self
+
+    @property
+    def props(self) -> Capacity:
+        """The same for a construct.
+
+        Raises:
+            PropsError: it is not possible.
+        """
+        return Capacity(**self.model_dump())
 
 
 def _url(url: str) -> str:
@@ -213,6 +245,9 @@ class Config(_Options):
         log_level: the least important lines that the functions write.
         tracing: whether functions and the REST API record X-Ray traces.
         alarm_emails: addresses that receive alarms; without one, subscribe to the topic.
+        releases: how trigger and verifiers are released; without it, callers get their newest code at once.
+        trigger_capacity: what the trigger gets of Lambda.
+        verifier_capacity: what each authorizer and introspection get of Lambda.
         trusted_attributes: as in the policy's settings; synth checks that no client may write one of them.
     """
 
@@ -251,6 +286,9 @@ class Config(_Options):
     log_level: LogLevel = "INFO"
     tracing: bool = False
     alarm_emails: Annotated[tuple[Address, ...], Field(strict=False)] = ()
+    releases: ReleaseOptions | None = None
+    trigger_capacity: CapacityOptions = CapacityOptions()
+    verifier_capacity: CapacityOptions = CapacityOptions()
     trusted_attributes: Annotated[tuple[Annotated[str, _of(_attribute)], ...], Field(strict=False)] = ()
 
     @property
@@ -283,6 +321,11 @@ class Config(_Options):
             revocation_shared_seconds=self.revocation_shared_seconds,
             revocation_on_failure=self.revocation_on_failure,
         )
+
+    @property
+    def release_props(self) -> Releases | None:
+        """How trigger and verifiers are released."""
+        return None if self.releases is None else Releases(**self.releases.model_dump())
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:
@@ -334,6 +377,12 @@ class Config(_Options):
             raise ValueError(
                 "web_acl_arn needs rest_api = true: AWS WAF protects no HTTP API; put CloudFront in front of that"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _capacity_is_possible(self) -> Self:
+        for capacity in (self.trigger_capacity, self.verifier_capacity):
+            check_capacity(capacity.props, self.release_props, self.python)
         return self
 
     @model_validator(mode="before")

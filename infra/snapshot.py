@@ -29,11 +29,13 @@ class _Guard:
     Attributes:
         create_only: properties that cannot change without a replacement.
         levels: properties that protect something, each with how much.
+        calls: properties that say what it calls.
         removable: whether the resource may leave the template; what it protects is still kept.
     """
 
     create_only: tuple[str, ...] = ()
     levels: Mapping[str, Callable[[Any], float]] | None = None
+    calls: tuple[str, ...] = ()
     removable: bool = False
 
 
@@ -65,6 +67,7 @@ GUARDS: Final[Mapping[str, _Guard]] = {
             "UserPoolTier": _among("LITE", "ESSENTIALS", "PLUS"),
             "MfaConfiguration": _among("OFF", "OPTIONAL", "ON"),
         },
+        calls=("LambdaConfig.PreTokenGenerationConfig.LambdaArn",),
     ),
     "AWS::Cognito::UserPoolDomain": _Guard(("UserPoolId", "Domain")),
     "AWS::Cognito::UserPoolClient": _Guard(("UserPoolId", "GenerateSecret")),
@@ -80,6 +83,7 @@ GUARDS: Final[Mapping[str, _Guard]] = {
     "AWS::ApiGateway::RestApi": _Guard(),
     "AWS::KMS::Key": _Guard((), {"EnableKeyRotation": _on}),
     "AWS::S3::Bucket": _Guard(("BucketName", "BucketNamePrefix", "BucketNamespace")),
+    "AWS::Lambda::Alias": _Guard(("FunctionName", "Name"), removable=True),
     "AWS::SQS::Queue": _Guard(("QueueName", "FifoQueue"), removable=True),
     "AWS::Logs::LogGroup": _Guard(("LogGroupName",), {"RetentionInDays": _days}, removable=True),
 }
@@ -127,6 +131,11 @@ def violations(before: Snapshot, now: Snapshot) -> Iterator[str]:
                         yield f"{place} would be a second stack: {name} changes from {kept[name]} to {current[name]}"
             else:
                 yield from (f"{place} ({kept['Type']}) {said}" for said in _changes(kept, current))
+                for alias in _called(current, now[stack]) - resources.keys():
+                    yield (
+                        f"{place} ({kept['Type']}) would call {alias} before it may: sign-ins would fail "
+                        "meanwhile. Deploy once with prepare = true in [releases] first"
+                    )
 
 
 def check(file: Path, now: Snapshot, *, write: bool) -> str | None:
@@ -186,7 +195,7 @@ class SnapshotError(ValueError):
 def _kept(resource: Mapping[str, Any]) -> dict[str, Any]:
     properties = resource.get("Properties", {})
     guard = GUARDS[resource["Type"]]
-    kept = {path: _at(properties, path) for path in (*guard.create_only, *(guard.levels or {}))}
+    kept = {path: _at(properties, path) for path in (*guard.create_only, *(guard.levels or {}), *guard.calls)}
     policies = {policy: resource.get(policy, "Delete") for policy in _POLICIES}
     return {
         "Type": resource["Type"],
@@ -209,6 +218,13 @@ def _changes(kept: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[st
     for policy in _POLICIES:
         if kept[policy] in _RETAINED and current[policy] not in _RETAINED:
             yield f"would be deleted with the stack: {policy} changes from {kept[policy]} to {current[policy]}"
+
+
+def _called(resource: Mapping[str, Any], resources: Mapping[str, Any]) -> set[str]:
+    """The logical ids of the aliases that a resource calls."""
+    found = (resource["Properties"].get(path) for path in GUARDS[resource["Type"]].calls)
+    names = {called["Ref"] for called in found if isinstance(called, dict) and "Ref" in called}
+    return {name for name in names if name in resources}
 
 
 def _at(properties: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - CloudFormation's values

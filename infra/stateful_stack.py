@@ -52,6 +52,8 @@ class StatefulStack(Stack):
             user_pool=pool.user_pool,
             props=config.customizer,
             hosting=config.hosting,
+            capacity=config.trigger_capacity.props,
+            releases=config.release_props,
         )
         self.alarm_topic = AlarmTopic(self, "AlarmTopic").topic
         for address in config.alarm_emails:

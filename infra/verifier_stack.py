@@ -47,9 +47,18 @@ class VerifierStack(Stack):
             termination_protection=config.production,
         )
         table, hosting = stateful.customizer.table, config.hosting
+        capacity, releases = config.verifier_capacity.props, config.release_props
         tokens = _tokens(stateful, config)
         authorizer = ClaimsAuthorizer(
-            self, "Authorizer", api="http", table=table, tokens=tokens, props=config.authorizer, hosting=hosting
+            self,
+            "Authorizer",
+            api="http",
+            table=table,
+            tokens=tokens,
+            props=config.authorizer,
+            hosting=hosting,
+            capacity=capacity,
+            releases=releases,
         )
         introspection = Introspection(
             self,
@@ -58,6 +67,8 @@ class VerifierStack(Stack):
             tokens=tokens,
             revocation_shared_seconds=config.revocation_shared_seconds,
             hosting=hosting,
+            capacity=capacity,
+            releases=releases,
         )
         sample = PythonFunction(
             self,
@@ -82,7 +93,15 @@ class VerifierStack(Stack):
         if config.rest_api:
             # A separate function: the form of its answers is set once, for all its callers.
             rest_authorizer = ClaimsAuthorizer(
-                self, "RestAuthorizer", api="rest", table=table, tokens=tokens, props=config.authorizer, hosting=hosting
+                self,
+                "RestAuthorizer",
+                api="rest",
+                table=table,
+                tokens=tokens,
+                props=config.authorizer,
+                hosting=hosting,
+                capacity=capacity,
+                releases=releases,
             )
             verifiers.append(rest_authorizer)
             rest = RestApi(self, "Rest", sample=sample, authorizer=rest_authorizer, config=config)

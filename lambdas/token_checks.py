@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.environment import VerifierEnvironment
 from claimsmith.service.check import Reports, TokenChecks
 from claimsmith.table import REVOKED
 from lambdas.rows import open_table
+from lambdas.snapshots import Renewed
 from lambdas.telemetry import count, logger
 
 if TYPE_CHECKING:
     from claimsmith.errors import ClaimsmithError
+    from lambdas.rows import Opened
 
 
 def _unreadable(key: str) -> None:
@@ -25,9 +27,23 @@ def _unchecked(error: ClaimsmithError) -> None:
 
 
 _environment: Final = VerifierEnvironment.read()
-_opened: Final = open_table(_environment.table)
-if _opened.why is not None:
-    logger.info("botocore reads the table", extra={"why": _opened.why})
 
-#: Created while the process starts.
-checks: Final = TokenChecks(_opened.table, _environment, Reports(_unreadable, _unchecked))
+
+class _Started(NamedTuple):
+    opened: Opened
+    checks: TokenChecks
+
+
+def _start() -> _Started:
+    opened = open_table(_environment.table)
+    if opened.why is not None:
+        logger.info("botocore reads the table", extra={"why": opened.why})
+    return _Started(opened, TokenChecks(opened.table, _environment, Reports(_unreadable, _unchecked)))
+
+
+_process: Final = Renewed(_start, lambda started: started.opened.table.close())
+
+
+def checks() -> TokenChecks:
+    """The checks of this process, made while it starts. They read policy and keys when they are first needed."""
+    return _process.now.checks

@@ -6,6 +6,7 @@
 
 from claimsmith_cdk.alarms import AlarmThresholds, AlarmTopic, ClaimAlarms
 from claimsmith_cdk.bundling import BundlingError
+from claimsmith_cdk.capacity import Capacity
 from claimsmith_cdk.claim_customizer import ClaimCustomizer, CustomizerProps
 from claimsmith_cdk.claims_authorizer import AuthorizerProps, ClaimsAuthorizer
 from claimsmith_cdk.firewall import Firewall
@@ -14,6 +15,7 @@ from claimsmith_cdk.introspection import Introspection
 from claimsmith_cdk.personas import AdminPersonas
 from claimsmith_cdk.pool_attachment import AttachmentProps, PoolAttachment
 from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.releases import Releases
 from claimsmith_cdk.tokens import AcceptedTokens
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "AttachmentProps",
     "AuthorizerProps",
     "BundlingError",
+    "Capacity",
     "ClaimAlarms",
     "ClaimCustomizer",
     "ClaimsAuthorizer",
@@ -33,4 +36,5 @@ __all__ = [
     "Introspection",
     "PoolAttachment",
     "PropsError",
+    "Releases",
 ]

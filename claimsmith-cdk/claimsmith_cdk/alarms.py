@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
 
     from claimsmith_cdk.claim_customizer import ClaimCustomizer
+    from claimsmith_cdk.releases import Release
     from claimsmith_cdk.stream_readers import Reader, StreamReaders
     from claimsmith_cdk.verifier import Verifier
 
@@ -126,6 +127,7 @@ class ClaimAlarms(Construct):
     def watch_customizer(self, customizer: ClaimCustomizer) -> None:
         """Sign-ins, publishing, the audit and the tables, as far as they are the customizer's."""
         self._watch_trigger(customizer)
+        self._watch_release(customizer.release)
         if customizer.readers is not None:
             self._watch_readers(customizer, customizer.readers)
             self.watch_table("Table", customizer.table)
@@ -136,6 +138,7 @@ class ClaimAlarms(Construct):
         """Verifiers of one deployment, each by the name of its construct."""
         for verifier in verifiers:
             self._watch_verifier(verifier)
+            self._watch_release(verifier.release)
         for verifier in verifiers[:1]:
             self.add(
                 "TokensUnknown",
@@ -221,6 +224,11 @@ class ClaimAlarms(Construct):
             "A row of a user or tenant cannot be read and is treated as missing.",
             customizer.metric_unreadable_rows(),
         )
+
+    def _watch_release(self, release: Release | None) -> None:
+        """What takes a release back also tells somebody."""
+        if release is not None and release.alarm is not None:
+            release.alarm.add_alarm_action(self._action)
 
     def watch_attachment(self, customizer: ClaimCustomizer, user_pool_id: str, client_ids: Sequence[str]) -> None:
         """Sign-ins of which the trigger learns nothing: an update of the pool that leaves it out takes it off.

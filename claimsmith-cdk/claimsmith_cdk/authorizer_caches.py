@@ -43,8 +43,6 @@ _ANY: Final = "$default"
 #: The handler of this project's authorizer. Those of others in the same stack are not judged.
 _HANDLER: Final = "lambdas.verifier.authorizer.handler"
 
-_FUNCTIONS: Final = ("AWS::Lambda::Function", "AWS::Serverless::Function")
-
 
 def check_authorizer_caches(stack: Stack) -> None:
     """Give the functions behind a stack's caching authorizers the cache key, and fail the synth if it is incomplete."""
@@ -63,17 +61,27 @@ class _SetCacheKeys:
         """Set the cache key in a function. By an override, since its other variables cannot be read here."""
         if not isinstance(node, lambda_.CfnFunction):
             return
-        arn = json.dumps(self._stack.resolve(node.attr_arn))
+        called = self._called(node)
         for authorizer in self._stack.node.find_all():
             if (
                 isinstance(authorizer, http.CfnAuthorizer)
                 and authorizer.authorizer_type == "REQUEST"
                 and authorizer.authorizer_payload_format_version is not None
                 and authorizer.authorizer_result_ttl_in_seconds != 0
-                and arn in json.dumps(self._stack.resolve(authorizer.authorizer_uri))
+                and any(arn in json.dumps(self._stack.resolve(authorizer.authorizer_uri)) for arn in called)
             ):
                 key = ",".join(authorizer.identity_source or ())
                 node.add_property_override(f"Environment.Variables.{AUTHORIZER_CACHED_BY}", key)
+
+    def _called(self, function: lambda_.CfnFunction) -> list[str]:
+        """The references by which a function is called: its own, and those of its aliases."""
+        name = self._stack.resolve(function.ref)
+        aliases = [
+            found.ref
+            for found in self._stack.node.find_all()
+            if isinstance(found, lambda_.CfnAlias) and self._stack.resolve(found.function_name) == name
+        ]
+        return [json.dumps(self._stack.resolve(reference)) for reference in (function.attr_arn, *aliases)]
 
 
 def problems(templates: Templates) -> Findings:
@@ -93,7 +101,7 @@ def problems(templates: Templates) -> Findings:
             )
     for template in (*templates.own, *templates.others):
         for authorizer in caching_authorizers(template):
-            behind = [found for found in templates.targets(template, authorizer.uri) if found.type in _FUNCTIONS]
+            behind = templates.functions(template, authorizer.uri)
             if _of_others(behind):
                 continue
             if template in templates.own or any(found.template in templates.own for found in behind):

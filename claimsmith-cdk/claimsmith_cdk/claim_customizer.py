@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final, cast, get_args
 
 from aws_cdk import Annotations, CfnOutput, Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -13,6 +13,7 @@ from constructs import Construct
 from claimsmith import environment as variables
 from claimsmith import table as names
 from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.capacity import DEFAULT_CAPACITY
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.grants import key_statements, trigger_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
@@ -29,6 +30,7 @@ from claimsmith_cdk.personas import (
 )
 from claimsmith_cdk.pool_attachment import AttachmentProps, PoolAttachment
 from claimsmith_cdk.props import PropsError, check_choice
+from claimsmith_cdk.releases import failures
 from claimsmith_cdk.stream_readers import StreamReaders, stream_readers
 from claimsmith_cdk.user_pools import (
     Attach,
@@ -42,7 +44,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_iam as iam
 
+    from claimsmith_cdk.capacity import Capacity
     from claimsmith_cdk.hosting import Hosting
+    from claimsmith_cdk.releases import Release, Releases
     from claimsmith_cdk.user_pools import AnyUserPool
 
 # Cognito waits no longer for an answer.
@@ -82,13 +86,15 @@ class ClaimCustomizer(Construct):
         table: policy, directory and bundles.
         audit_table: the audit of changes; None if another customizer writes it.
         trigger: the pre token generation function.
+        live: what pools call: the trigger, or its alias.
+        release: the trigger's version and alias; None without ``releases``.
         readers: what reads the table's stream, with the bucket of what it gives up on; None if another customizer has
             it. ``publisher`` is the function in it that publishes.
         user_pools: the pools, in the order in which they were added.
         deployment: the dimension ``deployment`` of its metrics.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be there already, and choices
         self,
         scope: Construct,
         construct_id: str,
@@ -99,6 +105,8 @@ class ClaimCustomizer(Construct):
         audit_table: dynamodb.ITable | None = None,
         props: CustomizerProps = DEFAULT_PROPS,
         hosting: Hosting = DEFAULT_HOSTING,
+        capacity: Capacity = DEFAULT_CAPACITY,
+        releases: Releases | None = None,
     ) -> None:
         """Create tables, trigger and publisher, or what is missing of them.
 
@@ -113,6 +121,8 @@ class ClaimCustomizer(Construct):
                 stream of new and old images, and the index ``by_sk``.
             props: what the trigger does.
             hosting: what the functions run on, and whether data is kept.
+            capacity: what the trigger gets of Lambda.
+            releases: how the trigger is released; None: pools call its newest code at once.
 
         Raises:
             PropsError: the arguments contradict each other, or the pool cannot have this trigger.
@@ -135,7 +145,7 @@ class ClaimCustomizer(Construct):
             None if table is not None else _table(self, "AuditTable", hosting)
         )
         # It must not reference a pool: pools reference it, which would be a cycle. The event has the pool's id.
-        self.trigger: lambda_.Function = PythonFunction(
+        trigger = PythonFunction(
             self,
             "Trigger",
             module="lambdas.pre_token.handler",
@@ -144,7 +154,16 @@ class ClaimCustomizer(Construct):
             environment={variables.TABLE: self.table.table_name, variables.ON_FAILURE: props.on_failure},
             statements=trigger_statements(self.table),
             hosting=hosting,
-        ).function
+            capacity=capacity,
+            releases=releases,
+        )
+        self.trigger: lambda_.Function = trigger.function
+        self.live: lambda_.IFunction = trigger.live
+        self.release: Release | None = trigger.release
+        if self.release is not None:
+            # A refusal is an error too, and any suspended user can cause it.
+            failed = failures(self.release.alias, but_not=(self.metric_refused(),))
+            self.release.shift_unless("Sign-ins fail, and not because of the user.", failed)
         if user_pool is not None:
             self.add_user_pool(user_pool, attach=attachment)
         self.readers: StreamReaders | None = None
@@ -168,9 +187,13 @@ class ClaimCustomizer(Construct):
         """
         attachment = attachment_of(user_pool, attach)
         if attachment == "template":
-            attach_by_template(user_pool, self.trigger, self._props.trigger_version)
+            attach_by_template(user_pool, self.trigger, self._props.trigger_version, called=self.live)
+            if self.release is not None:
+                allow(cast("Construct", user_pool), user_pool, self.release.alias)
         else:
             permission = allow(self, user_pool, self.trigger)
+            if self.release is not None:
+                permission = allow(self, user_pool, self.release.alias)
             if attachment == "resource":
                 self._attach_by_resource(user_pool, permission)
             else:
@@ -182,7 +205,7 @@ class ClaimCustomizer(Construct):
             self,
             f"Attachment{user_pool.node.addr[-8:]}",
             user_pool=user_pool,
-            trigger=self.trigger,
+            trigger=self.live,
             table=self.table,
             props=AttachmentProps(trigger_version=self._props.trigger_version),
             hosting=self._hosting,
@@ -193,7 +216,7 @@ class ClaimCustomizer(Construct):
         CfnOutput(
             self,
             f"Attach{user_pool.node.addr[-8:]}",
-            value=self.trigger.function_arn,
+            value=self.live.function_arn,
             description=f"Not attached yet: the pre token generation trigger for {user_pool.node.path}.",
         )
         Annotations.of(self).add_info_v2(

@@ -11,6 +11,7 @@ from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 
 from claimsmith import environment as variables
 from claimsmith_cdk.authorizer_caches import check_authorizer_caches
+from claimsmith_cdk.capacity import DEFAULT_CAPACITY
 from claimsmith_cdk.grants import authorizer_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.props import PropsError, check_choice, check_seconds
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
     from constructs import Construct
 
+    from claimsmith_cdk.capacity import Capacity
     from claimsmith_cdk.hosting import Hosting
+    from claimsmith_cdk.releases import Releases
     from claimsmith_cdk.tokens import AcceptedTokens
 
 Api = Literal["http", "rest", "websocket"]
@@ -94,7 +97,7 @@ class ClaimsAuthorizer(Verifier):
         api: the kind of API that it serves.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - resources and choices
         self,
         scope: Construct,
         construct_id: str,
@@ -104,6 +107,8 @@ class ClaimsAuthorizer(Verifier):
         tokens: AcceptedTokens,
         props: AuthorizerProps = DEFAULT_PROPS,
         hosting: Hosting = DEFAULT_HOSTING,
+        capacity: Capacity = DEFAULT_CAPACITY,
+        releases: Releases | None = None,
     ) -> None:
         """Create the function.
 
@@ -115,6 +120,8 @@ class ClaimsAuthorizer(Verifier):
             tokens: which tokens it accepts.
             props: how it looks up revocations.
             hosting: what it runs on.
+            capacity: what it gets of Lambda.
+            releases: how it is released; None: APIs call its newest code at once.
 
         Raises:
             PropsError: a value is not possible.
@@ -135,9 +142,11 @@ class ClaimsAuthorizer(Verifier):
             },
             statements=authorizer_statements(table),
             hosting=hosting,
+            capacity=capacity,
+            releases=releases,
+            raises_refusals=api != "http",
         )
         self.api: Api = api
-        self.raises_refusals = api != "http"
         check_once(Stack.of(self), "authorizer-caches", check_authorizer_caches)
 
     def for_http_api(
@@ -157,7 +166,7 @@ class ClaimsAuthorizer(Verifier):
         check_seconds("cache_seconds", cache_seconds, least=0, most=MAX_CACHE_SECONDS)
         return authorizers.HttpLambdaAuthorizer(
             "Authorizer",
-            self.function,
+            self.live,
             response_types=[authorizers.HttpLambdaResponseType.SIMPLE],
             identity_source=list(identity_sources),
             results_cache_ttl=Duration.seconds(cache_seconds),
@@ -177,7 +186,7 @@ class ClaimsAuthorizer(Verifier):
         return rest.TokenAuthorizer(
             scope,
             construct_id,
-            handler=self.function,
+            handler=self.live,
             # Answers name one method's ARN, and the cache key of a TOKEN authorizer is the token alone: a cached one
             # would refuse every other method.
             results_cache_ttl=Duration.seconds(0),
@@ -196,9 +205,7 @@ class ClaimsAuthorizer(Verifier):
             PropsError: it serves another kind of API.
         """
         self._refuse_other("websocket")
-        return authorizers.WebSocketLambdaAuthorizer(
-            "Authorizer", self.function, identity_source=list(identity_sources)
-        )
+        return authorizers.WebSocketLambdaAuthorizer("Authorizer", self.live, identity_source=list(identity_sources))
 
     def metric_allowed(self) -> cloudwatch.Metric:
         """Requests that were allowed."""

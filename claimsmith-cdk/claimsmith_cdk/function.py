@@ -13,20 +13,21 @@ from constructs import Construct
 from claimsmith.environment import DEPLOYMENT
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.assets import function_asset
+from claimsmith_cdk.capacity import DEFAULT_CAPACITY
 from claimsmith_cdk.grants import key_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.log_group import log_group
 from claimsmith_cdk.metrics import NAMESPACE, deployment_of
+from claimsmith_cdk.releases import Release, check_capacity, version_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from claimsmith_cdk.capacity import Capacity
     from claimsmith_cdk.hosting import Hosting
+    from claimsmith_cdk.releases import Releases
 
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
-
-# Lambda assigns CPU in proportion to memory. With less, waiting for the CPU takes longer than the work itself.
-_MEMORY_MIB = 1024
 
 
 def _join_vpc() -> iam.PolicyStatement:
@@ -63,6 +64,8 @@ class PythonFunction(Construct):
 
     Attributes:
         function: the function itself.
+        live: what calls it calls this: the function, or its alias.
+        release: its version and alias; None without ``releases``.
         policy: its permissions; created before anything that needs them.
     """
 
@@ -78,7 +81,10 @@ class PythonFunction(Construct):
         environment: Mapping[str, str],
         statements: list[iam.PolicyStatement],
         hosting: Hosting,
+        capacity: Capacity = DEFAULT_CAPACITY,
+        releases: Releases | None = None,
     ) -> None:
+        check_capacity(capacity, releases, hosting.python)
         super().__init__(scope, construct_id)
         logs = log_group(self, "Logs", hosting)
         # Not the managed basic execution role, which may write to every log group of the account.
@@ -111,9 +117,14 @@ class PythonFunction(Construct):
             description=description,
             code=self._code(module, hosting),
             handler=f"{module}.{entry}",
-            runtime=lambda_.Runtime(f"python{hosting.python}", lambda_.RuntimeFamily.PYTHON),
+            runtime=lambda_.Runtime(
+                f"python{hosting.python}", lambda_.RuntimeFamily.PYTHON, supports_snap_start=capacity.snap_start
+            ),
             architecture=_ARCHITECTURES[hosting.arch],
-            memory_size=_MEMORY_MIB,
+            memory_size=capacity.memory_mib,
+            reserved_concurrent_executions=capacity.reserved_concurrency,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if capacity.snap_start else None,
+            current_version_options=version_options(hosting),
             timeout=timeout,
             environment={
                 **environment,
@@ -145,6 +156,13 @@ class PythonFunction(Construct):
             "The runtime is an option (python): by default the newest that the packages have wheels for and that "
             "this project is tested with, not the newest that CDK knows.",
         )
+        self.release: Release | None = None
+        self.live: lambda_.IFunction = self.function
+        if releases is not None:
+            self.release = Release(
+                self, "Release", function=self.function, releases=releases, capacity=capacity, hosting=hosting
+            )
+            self.live = self.function if releases.prepare else self.release.alias
 
     def _code(self, module: str, hosting: Hosting) -> lambda_.Code:
         if not Stack.of(self).bundling_required:  # `cdk ls` and `cdk destroy` need no code

@@ -10,6 +10,7 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 
 from claimsmith import environment as variables
 from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.capacity import DEFAULT_CAPACITY
 from claimsmith_cdk.grants import introspection_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.verifier import Verifier, check_shared_seconds, shared_seconds
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
     from constructs import Construct
 
+    from claimsmith_cdk.capacity import Capacity
     from claimsmith_cdk.hosting import Hosting
+    from claimsmith_cdk.releases import Releases
     from claimsmith_cdk.tokens import AcceptedTokens
 
 _TIMEOUT: Final = Duration.seconds(10)
@@ -37,6 +40,8 @@ class Introspection(Verifier):
         tokens: AcceptedTokens,
         revocation_shared_seconds: int = variables.DEFAULT_REVOCATION_SHARED_SECONDS,
         hosting: Hosting = DEFAULT_HOSTING,
+        capacity: Capacity = DEFAULT_CAPACITY,
+        releases: Releases | None = None,
     ) -> None:
         """Create the function.
 
@@ -47,6 +52,8 @@ class Introspection(Verifier):
             tokens: which tokens it accepts.
             revocation_shared_seconds: how long it remembers the rows of clients and tenants.
             hosting: what it runs on.
+            capacity: what it gets of Lambda.
+            releases: how it is released; None: APIs call its newest code at once.
 
         Raises:
             PropsError: a value is not possible.
@@ -65,6 +72,8 @@ class Introspection(Verifier):
             },
             statements=introspection_statements(table),
             hosting=hosting,
+            capacity=capacity,
+            releases=releases,
         )
 
     def add_route(self, api: apigateway.HttpApi, path: str = "/introspect") -> apigateway.CfnRoute:
@@ -72,7 +81,7 @@ class Introspection(Verifier):
         (route,) = api.add_routes(
             path=path,
             methods=[apigateway.HttpMethod.POST],
-            integration=integrations.HttpLambdaIntegration("Introspection", self.function),
+            integration=integrations.HttpLambdaIntegration("Introspection", self.live),
         )
         resource = route.node.default_child
         assert isinstance(resource, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute

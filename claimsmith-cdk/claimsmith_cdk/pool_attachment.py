@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from claimsmith import table as names
@@ -18,7 +19,6 @@ from claimsmith_cdk.user_pools import TriggerVersion, user_pool_arn, user_pool_i
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
-    from aws_cdk import aws_lambda as lambda_
 
     from claimsmith_cdk.hosting import Hosting
     from claimsmith_cdk.user_pools import AnyUserPool
@@ -98,7 +98,8 @@ class PoolAttachment(Construct):
             iam.PolicyStatement(
                 sid="LookAtTrigger",
                 actions=[f"lambda:{name}" for name in _ON_TRIGGER],
-                resources=[trigger.function_arn],
+                # Of an alias, too, which may take the function's place or the other way round.
+                resources=_arns(trigger),
             ),
             by_leading_keys("ReadPolicy", table, ("dynamodb:GetItem",), (names.BUNDLE, names.DEPLOYMENT)),
             by_leading_keys("Remember", table, ("dynamodb:UpdateItem", "dynamodb:DeleteItem"), (names.DEPLOYMENT,)),
@@ -132,3 +133,9 @@ class PoolAttachment(Construct):
         )
         # Deleted first, so that the pool never calls a trigger that may not answer.
         self.resource.node.add_dependency(self.function, trigger, table)
+
+
+def _arns(trigger: lambda_.IFunction) -> list[str]:
+    """The ARN of a function; of an alias, that of its function as well."""
+    function = [trigger.lambda_.function_arn] if isinstance(trigger, lambda_.Alias) else []
+    return [*function, trigger.function_arn]

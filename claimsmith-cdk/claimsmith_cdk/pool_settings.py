@@ -49,7 +49,7 @@ def _wrong(
     version: str,
 ) -> str:
     arn = configured.get("LambdaArn")
-    if trigger not in _functions(templates, pool, arn):
+    if trigger not in templates.functions(pool.template, arn):
         return (
             "does not call this trigger: PreTokenGenerationConfig of its LambdaConfig has another one or is missing. A "
             "pool has one pre token generation trigger; remove what overrides it."
@@ -65,11 +65,3 @@ def _wrong(
             "Cognito accepts both only as the same function; remove it."
         )
     return ""
-
-
-def _functions(templates: Templates, pool: Resource, arn: object) -> list[Resource]:
-    """The functions that an ARN refers to, also through an alias."""
-    named = templates.targets(pool.template, arn)
-    for alias in [found for found in named if found.type == "AWS::Lambda::Alias"]:
-        named += templates.targets(alias.template, alias.properties.get("FunctionName"))
-    return named

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 NESTING: Final = "AWS::CloudFormation::Stack"
 
 _OUTPUT: Final = "Outputs."
+_FUNCTIONS: Final = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,13 @@ class Templates:
             for exporter, exported in self._exported(export):
                 found += self.targets(exporter, exported)
         return found
+
+    def functions(self, template: Template, arn: object) -> list[Resource]:
+        """The functions that an ARN refers to, also through an alias."""
+        named = self.targets(template, arn)
+        for alias in [found for found in named if found.type == "AWS::Lambda::Alias"]:
+            named += self.targets(alias.template, alias.properties.get("FunctionName"))
+        return [found for found in named if found.type in _FUNCTIONS]
 
     def _exported(self, name: object) -> Iterator[tuple[Template, object]]:
         for template in (*self.own, *self.others):

@@ -27,6 +27,7 @@ TriggerVersion = Literal["V2_0", "V3_0"]
 Attach = Literal["template", "resource", "none"]
 
 _VERSIONS = {"V2_0": cognito.LambdaVersion.V2_0, "V3_0": cognito.LambdaVersion.V3_0}
+_CONFIGURED = "LambdaConfig.PreTokenGenerationConfig"
 _PERMISSION = "ClaimsmithInvoke"
 
 
@@ -59,10 +60,18 @@ def attachment_of(pool: AnyUserPool, attach: Attach | None) -> Attach:
     return attach or "none"
 
 
-def attach_by_template(pool: AnyUserPool, trigger: lambda_.Function, version: TriggerVersion) -> None:
+def attach_by_template(
+    pool: AnyUserPool, trigger: lambda_.Function, version: TriggerVersion, *, called: lambda_.IFunction
+) -> None:
     """Set the trigger in the template of a pool of this app, and check the finished template.
 
     It must not make the trigger refer to the pool: the pool refers to it, which would be a cycle.
+
+    Args:
+        pool: the pool.
+        trigger: the function. The pool may call it even while it calls an alias, so that it can go back.
+        version: of the events.
+        called: what the pool calls: the function, or an alias of it.
 
     Raises:
         PropsError: the pool has another pre token generation trigger.
@@ -72,13 +81,14 @@ def attach_by_template(pool: AnyUserPool, trigger: lambda_.Function, version: Tr
         permission = pool.node.find_child("PreTokenGenerationConfigCognito")
         assert isinstance(permission, lambda_.CfnPermission)  # noqa: S101 - created by add_trigger
         permission.source_account = Aws.ACCOUNT_ID
+        if called is not trigger:
+            resource = cast("cognito.CfnUserPool", pool.node.default_child)
+            resource.add_property_override(f"{_CONFIGURED}.LambdaArn", called.function_arn)
     else:
         resource = cast("cognito.CfnUserPool", pool)
         _refuse_other_trigger(resource, trigger)
         # An override, because it leaves the other triggers as they are.
-        resource.add_property_override(
-            "LambdaConfig.PreTokenGenerationConfig", {"LambdaArn": trigger.function_arn, "LambdaVersion": version}
-        )
+        resource.add_property_override(_CONFIGURED, {"LambdaArn": called.function_arn, "LambdaVersion": version})
         allow(resource, resource, trigger)
     element = _element(cast("Construct", pool))
     check_templates(
@@ -90,11 +100,12 @@ def attach_by_template(pool: AnyUserPool, trigger: lambda_.Function, version: Tr
     )
 
 
-def allow(scope: Construct, pool: AnyUserPool, trigger: lambda_.Function) -> lambda_.CfnPermission:
-    """Allow one pool of this account to invoke the trigger."""
+def allow(scope: Construct, pool: AnyUserPool, trigger: lambda_.Function | lambda_.Alias) -> lambda_.CfnPermission:
+    """Allow one pool of this account to invoke the trigger, or an alias of it."""
+    name = _PERMISSION + ("Live" if isinstance(trigger, lambda_.Alias) else "")
     return lambda_.CfnPermission(
         scope,
-        _PERMISSION if scope is pool else f"{_PERMISSION}{pool.node.addr[-8:]}",
+        name if scope is pool else f"{name}{pool.node.addr[-8:]}",
         action="lambda:InvokeFunction",
         function_name=trigger.function_arn,
         principal="cognito-idp.amazonaws.com",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Stack
+from aws_cdk import Aws, Stack
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from claimsmith import environment as variables
+from claimsmith_cdk.capacity import DEFAULT_CAPACITY
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.metrics import deployment_of, own_metric
 from claimsmith_cdk.props import check_seconds
+from claimsmith_cdk.releases import failures
 from claimsmith_cdk.template_check import check_templates
 from claimsmith_cdk.verifier_settings import problems
 
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
 
     from aws_cdk import Duration
     from aws_cdk import aws_cloudwatch as cloudwatch
-    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_lambda as lambda_
 
+    from claimsmith_cdk.capacity import Capacity
     from claimsmith_cdk.hosting import Hosting
+    from claimsmith_cdk.releases import Releases
 
 
 class Verifier(PythonFunction):
@@ -32,9 +37,7 @@ class Verifier(PythonFunction):
         raises_refusals: whether it raises an error for "unauthorized", as REST and WebSocket APIs require.
     """
 
-    raises_refusals: bool = False
-
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what differs between the functions
         self,
         scope: Construct,
         construct_id: str,
@@ -45,6 +48,9 @@ class Verifier(PythonFunction):
         environment: Mapping[str, str],
         statements: list[iam.PolicyStatement],
         hosting: Hosting,
+        capacity: Capacity = DEFAULT_CAPACITY,
+        releases: Releases | None = None,
+        raises_refusals: bool = False,
     ) -> None:
         super().__init__(
             scope,
@@ -55,10 +61,30 @@ class Verifier(PythonFunction):
             environment=environment,
             statements=statements,
             hosting=hosting,
+            capacity=capacity,
+            releases=releases,
         )
         self.deployment = deployment_of(self, hosting)
+        self.raises_refusals = raises_refusals
+        if self.release is not None:
+            if raises_refusals:
+                failed = failures(self.release.alias, but_not=(self.metric("Unauthorized"),))
+            else:
+                failed = failures(self.release.alias, besides=(self.metric_unknown(),))
+            self.release.shift_unless("Tokens cannot be checked.", failed)
+            if releases is not None and releases.prepare:
+                self._let_apis_call(self.release.alias)
         check_once(
             Stack.of(self), "verifier-settings", lambda stack: check_templates(stack, "verifier-settings", problems)
+        )
+
+    def _let_apis_call(self, alias: lambda_.Alias) -> None:
+        """Let the account's APIs call an alias before one of them does: each permits it only after it calls it."""
+        alias.add_permission(
+            "Prepared",
+            principal=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            source_account=Aws.ACCOUNT_ID,
+            source_arn=Stack.of(self).format_arn(service="execute-api", resource="*"),
         )
 
     def metric_unknown(self) -> cloudwatch.Metric:

@@ -76,6 +76,10 @@ class Table(ReadableTable):
         super().__init__(name)
         self._client = client
 
+    def close(self) -> None:
+        """Close the connections that are kept; the next request connects again."""
+        self._client.close()
+
     def keys_by_sk(self, sk: str, *, pk_prefix: str = "") -> Iterator[tuple[str, str]]:
         """The keys of all rows with this sort key, by partition key, from the index, which must never decide access.
 

@@ -51,6 +51,10 @@ class ReadableTable:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def close(self) -> None:
+        """Close the connections that are kept; the next read connects again."""
+        raise NotImplementedError
+
     def query(
         self,
         pk: str,

@@ -12,32 +12,51 @@ import gc
 gc.disable()
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.cognito.effect import effect
 from claimsmith.environment import TriggerEnvironment
 from claimsmith.errors import Code, EventError, SignInRefusedError
 from claimsmith.service.issue import WARM_SECONDS, Issued, Issuer, RefusedError, Untouched
 from lambdas.rows import open_table
+from lambdas.snapshots import Renewed
 
 _environment: Final = TriggerEnvironment.read()
-_opened: Final = open_table(_environment.table)
-_issuer: Final = Issuer(_opened.table, _environment.on_failure)
-_warmed: Final = _issuer.begin_to_warm()
+
+
+class _Started(NamedTuple):
+    opened: Opened
+    issuer: Issuer
+    warmed: Callable[[float], Code | None]
+
+
+def _start() -> _Started:
+    opened = open_table(_environment.table)
+    issuer = Issuer(opened.table, _environment.on_failure)
+    return _Started(opened, issuer, issuer.begin_to_warm())
+
+
+_process: Final = Renewed(_start, lambda started: started.opened.table.close())
 
 # A third of all imports, while the network works.
 from lambdas.telemetry import count, describe_bug, identify, logger, metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from claimsmith.engine.facts import Problem
+    from lambdas.rows import Opened
 
-if _opened.why is not None:
-    logger.info("botocore reads the table", extra={"why": _opened.why})
 
-if (_failure := _warmed(WARM_SECONDS)) is not None:
-    logger.warning("no policy at start; the first sign-in tries again", extra={"code": _failure})
+def _tell(started: _Started) -> None:
+    """Wait for the policy, and log what is unusual."""
+    if started.opened.why is not None:
+        logger.info("botocore reads the table", extra={"why": started.opened.why})
+    if (failure := started.warmed(WARM_SECONDS)) is not None:
+        logger.warning("no policy at start; the first sign-in tries again", extra={"code": failure})
+
+
+_process.tell(_tell)
 
 #: Refusals that no policy decided: something is broken, and an alarm goes off.
 _FAILURES: Final = frozenset(
@@ -66,7 +85,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """
     identify(context)
     try:
-        issued = _issuer.answer(event)
+        issued = _process.now.issuer.answer(event)
         if isinstance(issued, Untouched):
             with suppress(Exception):  # a report that fails must not refuse a sign-in
                 _log_untouched(issued)

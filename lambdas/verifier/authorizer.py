@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """
     identify(context, event)
     try:
-        answer = checks.authorize(event)
+        answer = checks().authorize(event)
         if answer.code is None:
             logger.info("request allowed")
             count("Allowed")

@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Report whether a token is active; 503 if that cannot be determined."""
     identify(context, event)
     try:
-        answer = checks.introspect(event)
+        answer = checks().introspect(event)
         fields = {
             "status": answer.response["statusCode"],
             "caller": answer.resource_id,

@@ -50,6 +50,7 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith.testing": {"cryptography", "pytest"},
     "claimsmith.simulator": {"pytest"},
     "lambdas": {"aws_lambda_powertools"},
+    "lambdas.snapshots": {"snapshot_restore_py"},
     "claimsmith_cdk": {"aws_cdk", "constructs", "jsii"},
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from claimsmith_cdk.pool_settings import LITE_REFUSAL
-from infra.config import Config, Domain, OptionError
+from infra.config import CapacityOptions, Config, Domain, OptionError
 from tests.infra.template import PRODUCTION
 
 SOURCES = ["$request.header.Authorization", "$context.routeKey", "$context.path"]
@@ -45,6 +45,9 @@ def test_everything_that_is_not_said_is_the_safe_choice() -> None:
         "log_level": "INFO",
         "tracing": False,
         "alarm_emails": (),
+        "releases": None,
+        "trigger_capacity": vars(CapacityOptions()),
+        "verifier_capacity": vars(CapacityOptions()),
         "trusted_attributes": (),
     }
 
