@@ -62,8 +62,11 @@ test-busy: install  ## run every test beside two processes that keep two process
 	timeout 7200 $(BIN)/python -c 'while True: pass' & one=$$!; timeout 7200 $(BIN)/python -c 'while True: pass' & two=$$!; \
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
-bench: install  ## run the benchmarks
-	for bench in tests/bench/*.py; do $(BIN)/python "$$bench" || exit 1; done
+bench: install  ## run the benchmarks, and write docs/reference/performance.md and docs/explanation/scale.md
+	$(BIN)/python -m tests.bench
+
+soak: install  ## let everything happen at once and check each answer (MINUTES=10)
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
 
 lint: install  ## check style and types
 	$(BIN)/ruff check
@@ -98,6 +101,7 @@ lock: install  ## choose the newest versions again and pin them
 	$(COMPILE) --upgrade requirements/build.in --output-file requirements/build.txt
 	$(COMPILE) --upgrade requirements/ministack.in --output-file requirements/ministack.txt
 	$(COMPILE) --upgrade requirements/release.in --output-file requirements/release.txt
+	$(COMPILE) --upgrade -c requirements/dev.txt requirements/bench.in --output-file requirements/bench.txt
 	for lock in $(FUNCTIONS); do \
 		$(COMPILE) --upgrade -c requirements/dev.txt "$${lock%.txt}.in" --output-file "$$lock" || exit 1; done
 
@@ -129,6 +133,6 @@ node_modules/installed: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-.PHONY: check docs recording recording-admin release wheels help install demo demo-stop smoke test test-deployed test-busy bench lint \
-	fmt synth lock
+.PHONY: check docs recording recording-admin release wheels help install demo demo-stop smoke test test-deployed test-busy bench soak \
+	lint fmt synth lock
 .DELETE_ON_ERROR:

@@ -6,6 +6,7 @@ processes write many rows. ``test_publish_processes`` compares the answers of bo
 
 from __future__ import annotations
 
+import operator
 import re
 import threading
 from bisect import bisect_right
@@ -41,8 +42,7 @@ class MemoryDynamoDB:
         self._watcher = watcher
         self._lock = threading.RLock()
 
-    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool, ReturnConsumedCapacity: str) -> Item:  # noqa: N803 - DynamoDB's names
-        del ConsistentRead, ReturnConsumedCapacity
+    def get_item(self, *, TableName: str, Key: Item, **_: Any) -> Item:  # noqa: ANN401, N803 - DynamoDB's names
         with self._lock:
             item = self.items.get(_key(Key))
         return {"ConsumedCapacity": {"TableName": TableName}, **({} if item is None else {"Item": item})}
@@ -139,16 +139,28 @@ class MemoryDynamoDB:
         )
 
 
+_TERM = re.compile(
+    r"attribute_(?P<not>not_)?exists\((?P<tested>.+)\)"
+    r"|(?P<untyped>NOT )?attribute_type\((?P<typed>\S+), (?P<type>\S+)\)"
+    r"|(?P<compared>\S+) (?P<operator>=|<=|>) (?P<value>\S+)"
+)
+_COMPARED = {"=": operator.eq, "<=": operator.le, ">": operator.gt}
+
+
 def _is_met(term: str, there: Item, action: Item) -> bool:
-    """Whether one term of a condition holds: ``attribute_exists(x)``, ``attribute_not_exists(x)`` or ``x = :x``."""
-    names = action.get("ExpressionAttributeNames", {})
-    found = re.fullmatch(r"attribute_(not_)?exists\((.+)\)|(\S+) = (\S+)", term)
+    """Whether one term of a condition holds: of what exists, of a type, or of a comparison."""
+    names, values = action.get("ExpressionAttributeNames", {}), action.get("ExpressionAttributeValues", {})
+    found = _TERM.fullmatch(term)
     assert found, f"nothing is known of the condition {term}"
-    absent, tested, compared, value = found.groups()
-    if tested:
-        return (names.get(tested, tested) in there) is not bool(absent)
-    there_now = there.get(names.get(compared, compared))
-    return bool(there_now == action["ExpressionAttributeValues"][value])
+    if found["tested"]:
+        return (names.get(found["tested"], found["tested"]) in there) is not bool(found["not"])
+    value = there.get(names.get(found["typed"] or found["compared"], found["typed"] or found["compared"]))
+    if found["typed"]:
+        return (value is not None and values[found["type"]]["S"] in value) is not bool(found["untyped"])
+    wanted = values[found["value"]]
+    if found["operator"] == "=" or value is None or value.keys() != wanted.keys():
+        return found["operator"] == "=" and bool(value == wanted)
+    return bool(_COMPARED[found["operator"]](*(float(number["N"]) for number in (value, wanted))))
 
 
 def _updated(there: Item, action: Item) -> Item:
