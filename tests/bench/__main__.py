@@ -1,4 +1,7 @@
-"""``make bench``: measures everything, keeps the figures, and writes the pages that show them."""
+"""``make bench``: measures everything, keeps the figures, and writes the pages that show them.
+
+``python -m tests.bench pages`` writes the pages again from the figures, for when only their words have changed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tests.bench import decision, plan, report, runtime_client, runtimes, scale, token_path, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.bench.runtimes import Runtime
 
@@ -45,30 +48,31 @@ def machine(measured: Sequence[Runtime]) -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """Measure, keep, write."""
+def measure() -> None:
+    """Measure, and keep the figures."""
     began = time.monotonic()
     measured = runtimes.runtimes()
-
-    def said(what: str, figures: Any) -> Any:  # noqa: ANN401 - JSON
-        sys.stdout.write(f"{time.monotonic() - began:6.0f} s  {what}\n")
+    figures: dict[str, Any] = {"machine": machine(measured)}
+    steps: dict[str, Callable[[], Any]] = {
+        "token_path": lambda: token_path.measure(measured, rounds=15, calls=400),
+        "runtime_client": lambda: runtime_client.measure(measured, rounds=10, calls=100),
+        "verify": lambda: verify.measure(measured, rounds=50, cold_rounds=15),
+        "sizes": lambda: runtimes.sizes(measured[0]),
+        "decision": decision.measure,
+        "plan": plan.measure,
+    }
+    for name, step in steps.items():
+        figures[name] = step()
+        sys.stdout.write(f"{time.monotonic() - began:6.0f} s  {name}\n")
         sys.stdout.flush()
-        return figures
+    FIGURES.write_text(json.dumps(_rounded(figures), indent=1) + "\n", encoding="utf-8")
 
-    figures = _rounded(
-        {
-            "machine": machine(measured),
-            "token_path": said("trigger and peers", token_path.measure(measured, rounds=15, calls=400)),
-            "runtime_client": said("runtime client", runtime_client.measure(measured, rounds=10, calls=100)),
-            "verify": said("verifier", verify.measure(measured, rounds=50, cold_rounds=15)),
-            "sizes": said("sizes", runtimes.sizes(measured[0])),
-            "decision": said("decisions", decision.measure()),
-            "plan": said("plan and who-can", plan.measure()),
-        }
-    )
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+def write() -> None:
+    """Write the pages from the figures."""
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     PAGE.write_text(report.page(figures), encoding="utf-8")
-    scale.write(figures)
+    scale.PAGE.write_text(scale.page(scale.PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
     sys.stdout.write(f"{PAGE.relative_to(runtimes.ROOT)} and {scale.PAGE.relative_to(runtimes.ROOT)} are written.\n")
 
 
@@ -82,4 +86,6 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] != ["pages"]:
+        measure()
+    write()

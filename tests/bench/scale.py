@@ -33,8 +33,8 @@ ACTIVE, SIGNING_IN = 0.20, 0.05
 REFRESHES, API_CALLS = 4, 60
 #: The busiest moment of the hour, against its mean.
 PEAK: Final = 3.0
-#: Milliseconds for a request to DynamoDB and back in one Region, and for a sandbox to be made before our first line.
-NETWORK_MS, SANDBOX_MS = 3.0, 100.0
+#: Milliseconds for a request to DynamoDB and back in one Region.
+NETWORK_MS: Final = 3.0
 #: Seconds for which an environment that nobody needs stays.
 IDLE: Final = 600
 #: ``cache_seconds`` of a policy, and the seconds for which verifiers remember a client.
@@ -289,21 +289,16 @@ def _prices(found: Load, figures: Figures) -> str:
     return table(("US dollars", "a million tokens", "a million verifications"), rows)
 
 
-_SECTION: Final = re.compile(r"(?<=<!-- begin: )(\w+)( -->\n\n).*?(?=\n<!-- end -->)", re.DOTALL)
+_SECTION: Final = re.compile(r"<!-- begin: (\w+) -->\n\n(.*?)\n?<!-- end -->", re.DOTALL)
 
 
 def page(text: str, figures: Figures) -> str:
     """The page with its tables as these figures have them."""
     made = sections(figures)
-    return _SECTION.sub(lambda found: found[1] + found[2] + made[found[1]], text)
+    return _SECTION.sub(lambda found: f"<!-- begin: {found[1]} -->\n\n{made[found[1]]}\n<!-- end -->", text)
 
 
 def written(text: str) -> Iterator[tuple[str, str]]:
     """The tables in the page, by name."""
     for found in _SECTION.finditer(text):
-        yield found[1], found[0].removeprefix(found[1] + found[2])
-
-
-def write(figures: Figures) -> None:
-    """Write the page's tables."""
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
+        yield found[1], found[2]
