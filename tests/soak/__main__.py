@@ -8,6 +8,7 @@ something that should have happened did not, or if a function's memory grew.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import statistics
@@ -25,7 +26,7 @@ from claimsmith.service.publish import apply
 from claimsmith.service.revoke import revoke
 from claimsmith.store.attributes import decode_row
 from claimsmith.store.dynamodb import Table
-from claimsmith.testing.key_server import serving
+from tests.bench.canned import serving
 from tests.conftest import AWS_ENVIRONMENT, TABLE
 from tests.events import REFRESH, SIGN_IN, event
 from tests.integration.dynamodb_server import LoopbackDynamoDB
@@ -34,7 +35,7 @@ from tests.policies import membership_row, policy_rows, tenant_row, user_row
 from tests.soak import oracle
 from tests.soak.function import Function
 from tests.soak.oracle import History, Interval
-from tests.unit.verifier.minting import ISSUER, POOL, Pool, access_claims
+from tests.unit.verifier.minting import ISSUER, Pool, access_claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -299,7 +300,7 @@ def run(minutes: float, fault: str) -> int:
     soak.fill()
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with ExitStack() as stack:
-        keys = stack.enter_context(serving(POOL, lambda: soak.pool.jwks, lambda: ISSUER))
+        keys = stack.enter_context(serving({"keys": json.dumps(soak.pool.jwks).encode()}))
         server = stack.enter_context(LoopbackDynamoDB(soak.memory))
         environment = {
             **inherited,
@@ -307,7 +308,7 @@ def run(minutes: float, fault: str) -> int:
             "AWS_ENDPOINT_URL": server.endpoint_url,
             "CLAIMSMITH_TABLE": TABLE,
             "CLAIMSMITH_AUDIT_TABLE": f"{TABLE}-audit",
-            "CLAIMSMITH_ISSUERS": f"{ISSUER}={keys.jwks_uri}",
+            "CLAIMSMITH_ISSUERS": f"{ISSUER}={keys.url}/jwks.json",
             **({"CLAIMSMITH_REVOCATION": "off"} if fault == "no-revocation" else {}),
         }
         functions = [
