@@ -18,6 +18,7 @@ from claimsmith.environment import (
     RevocationMode,
     RevocationOnFailure,
 )
+from claimsmith_cdk.alarms import AlarmThresholds
 from claimsmith_cdk.capacity import Capacity
 from claimsmith_cdk.claim_customizer import CustomizerProps
 from claimsmith_cdk.claims_authorizer import IDENTITY_SOURCES, MAX_CACHE_SECONDS, AuthorizerProps
@@ -184,6 +185,15 @@ def _web_acl(arn: str) -> str:
     return arn
 
 
+def _thresholds(given: dict[str, int]) -> dict[str, int]:
+    known = AlarmThresholds.__slots__
+    for name in given.keys() - set(known):
+        similar = get_close_matches(name, known, n=1, cutoff=0.6)
+        raise ValueError(f"there is no threshold {name}" + (f"; did you mean {similar[0]}?" if similar else ""))
+    AlarmThresholds(**given)
+    return given
+
+
 def _attribute(name: str) -> str:
     if name.startswith(prefix := "user.attributes."):
         raise ValueError(f"{name!r} is not possible; name it as in the pool: {name.removeprefix(prefix)}")
@@ -248,6 +258,7 @@ class Config(_Options):
         releases: how trigger and verifiers are released; without it, callers get their newest code at once.
         trigger_capacity: what the trigger gets of Lambda.
         verifier_capacity: what each authorizer and introspection get of Lambda.
+        alarm_thresholds: when alarms ring, by the names of ``AlarmThresholds``.
         trusted_attributes: as in the policy's settings; synth checks that no client may write one of them.
     """
 
@@ -289,6 +300,7 @@ class Config(_Options):
     releases: ReleaseOptions | None = None
     trigger_capacity: CapacityOptions = CapacityOptions()
     verifier_capacity: CapacityOptions = CapacityOptions()
+    alarm_thresholds: Annotated[dict[str, int], AfterValidator(_thresholds)] = Field(default_factory=dict)
     trusted_attributes: Annotated[tuple[Annotated[str, _of(_attribute)], ...], Field(strict=False)] = ()
 
     @property
@@ -306,6 +318,11 @@ class Config(_Options):
             log_level=self.log_level,
             tracing=self.tracing,
         )
+
+    @property
+    def thresholds(self) -> AlarmThresholds:
+        """When alarms ring."""
+        return AlarmThresholds(**self.alarm_thresholds)
 
     @property
     def customizer(self) -> CustomizerProps:

@@ -9,6 +9,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer
 from infra.config import Domain
+from infra.local_stack import remove_metric_math
 from infra.pool import Pool
 
 if TYPE_CHECKING:
@@ -66,11 +67,12 @@ class StatefulStack(Stack):
             user_pools=[pool.user_pool],
             failed_records=None if customizer.readers is None else customizer.readers.failed_records,
         )
-        alarms = ClaimAlarms(self, "Alarms", topic=self.alarm_topic)
+        alarms = ClaimAlarms(self, "Alarms", topic=self.alarm_topic, thresholds=config.thresholds)
         alarms.watch_customizer(customizer)
-        if config.jwks_endpoint is None:  # a local stack knows no alarm on more than one metric
-            clients = [client.user_pool_client_id for client in (pool.public_client, pool.code_client)]
-            alarms.watch_attachment(customizer, pool.user_pool.user_pool_id, clients)
+        clients = [client.user_pool_client_id for client in (pool.public_client, pool.code_client)]
+        alarms.watch_attachment(customizer, pool.user_pool.user_pool_id, clients)
+        if config.jwks_endpoint is not None:
+            remove_metric_math(alarms)
         audit_table, readers = customizer.audit_table, customizer.readers
         assert audit_table is not None  # noqa: S101 - both, where the customizer makes the tables
         assert readers is not None  # noqa: S101

@@ -13,6 +13,7 @@ from claimsmith_cdk import AcceptedTokens, ClaimAlarms, ClaimsAuthorizer, Intros
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.metrics import PERIOD
 from infra.http_api import HttpApi
+from infra.local_stack import remove_metric_math
 from infra.rest_api import RestApi
 
 if TYPE_CHECKING:
@@ -81,8 +82,12 @@ class VerifierStack(Stack):
             hosting=hosting,
         ).function
         http = HttpApi(self, "Http", sample=sample, authorizer=authorizer, introspection=introspection, config=config)
-        alarms = ClaimAlarms(self, "Alarms", topic=stateful.alarm_topic)
-        alarms.watch_api("HttpApiFailures", http.stage.metric_server_error(statistic="sum", period=PERIOD))
+        alarms = ClaimAlarms(self, "Alarms", topic=stateful.alarm_topic, thresholds=config.thresholds)
+        alarms.watch_api(
+            "HttpApiFailures",
+            http.stage.metric_server_error(statistic="sum", period=PERIOD),
+            http.stage.metric_count(statistic="sum", period=PERIOD),
+        )
         verifiers: list[ClaimsAuthorizer | Introspection] = [authorizer, introspection]
         outputs = {
             "HttpApiUrl": http.stage.url,
@@ -105,14 +110,20 @@ class VerifierStack(Stack):
             )
             verifiers.append(rest_authorizer)
             rest = RestApi(self, "Rest", sample=sample, authorizer=rest_authorizer, config=config)
-            failures = rest.api.deployment_stage.metric_server_error(statistic="sum", period=PERIOD)
-            alarms.watch_api("RestApiFailures", failures)
+            stage = rest.api.deployment_stage
+            alarms.watch_api(
+                "RestApiFailures",
+                stage.metric_server_error(statistic="sum", period=PERIOD),
+                stage.metric_count(statistic="sum", period=PERIOD),
+            )
             outputs |= {
                 "RestApiUrl": rest.api.url,
                 "RestApiId": rest.api.rest_api_id,
                 "RestAuthorizerName": rest_authorizer.function.function_name,
             }
         alarms.watch_verifiers(*verifiers)
+        if config.jwks_endpoint is not None:
+            remove_metric_math(alarms)
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)

@@ -1,4 +1,4 @@
-"""Alarms, each with what to do in ``docs/how-to/deploy.md`` (a test compares), and the topic that they notify.
+"""Alarms, each with what to do in ``docs/how-to/operations.md`` (a test compares), and the topic that they notify.
 
 Without traffic there is no data, so missing data raises no alarm.
 """
@@ -6,7 +6,8 @@ Without traffic there is no data, so missing data raises no alarm.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from string import digits
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -18,12 +19,14 @@ from constructs import Construct
 
 from claimsmith_cdk.metrics import PERIOD
 from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.shares import share, summed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
 
     from claimsmith_cdk.claim_customizer import ClaimCustomizer
     from claimsmith_cdk.releases import Release
@@ -31,34 +34,71 @@ if TYPE_CHECKING:
     from claimsmith_cdk.verifier import Verifier
 
 
+_T = TypeVar("_T")
+
 # A handler answers within 3.2 s; Cognito waits five.
 _SLOW_MS: Final = 4000
-#: Metrics in one alarm of metric math (CloudWatch's quota), of which one is the trigger's.
-_CLIENTS: Final = 9
+#: Metrics in one alarm of metric math: CloudWatch's quota.
+_METRICS: Final = 10
+#: Where the runbook is.
+RUNBOOK: Final = "docs/how-to/operations.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmThresholds:
-    """When alarms of evidence and recovery ring.
+    """When alarms ring.
+
+    A share is of a quarter of an hour, in percent. It rings only if so many (``…_least``) went wrong in that time, so
+    one of two does not.
 
     Attributes:
+        sign_ins_failed_percent: the share of sign-ins that fail, or get a token without claims, and not because of the
+            user. In shadow, too.
+        sign_ins_failed_least: at least so many.
+        sign_ins_refused_percent: the share of sign-ins that the policy refuses.
+        sign_ins_refused_least: at least so many.
+        shadow_refused_percent: the share of sign-ins in shadow that the policy would refuse.
+        shadow_refused_least: at least so many.
+        tokens_unknown_percent: the share of tokens that cannot be checked.
+        tokens_unknown_least: at least so many.
+        tokens_refused_percent: the share of requests that the authorizers refuse. Anybody can send bad tokens.
+        tokens_refused_least: at least so many.
+        api_failed_percent: the share of requests to an API that end with a status of 500 or more.
+        api_failed_least: at least so many.
+        throttled_percent: the share of calls of trigger or verifier for which Lambda has no concurrency left.
+        throttled_least: at least so many.
         behind_minutes: a reader of the stream this far behind the table is stuck; normally it is seconds.
         policy_waiting_minutes: how long a refused draft, or an apply that has not finished, may wait for somebody.
         sign_ins_without_trigger: so many sign-ins in five minutes, and no call of the trigger, mean that the pool does
             not call it.
 
     Raises:
-        PropsError: one is not positive.
+        PropsError: one is not positive, or more than 100 percent.
     """
 
+    sign_ins_failed_percent: int = 10
+    sign_ins_failed_least: int = 3
+    sign_ins_refused_percent: int = 50
+    sign_ins_refused_least: int = 20
+    shadow_refused_percent: int = 5
+    shadow_refused_least: int = 3
+    tokens_unknown_percent: int = 5
+    tokens_unknown_least: int = 3
+    tokens_refused_percent: int = 90
+    tokens_refused_least: int = 100
+    api_failed_percent: int = 5
+    api_failed_least: int = 3
+    throttled_percent: int = 1
+    throttled_least: int = 3
     behind_minutes: int = 5
     policy_waiting_minutes: int = 30
     sign_ins_without_trigger: int = 5
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) < 1:
-                raise PropsError(f"{name}={getattr(self, name)} is not possible; use a number from 1.")
+            value, most = getattr(self, name), " to 100" if name.endswith("_percent") else ""
+            if value < 1 or (most and value > 100):  # noqa: PLR2004 - percent
+                raise PropsError(f"{name}={value} is not possible; use a number from 1{most}.")
 
 
 DEFAULT_THRESHOLDS: Final = AlarmThresholds()
@@ -137,14 +177,29 @@ class ClaimAlarms(Construct):
     def watch_verifiers(self, *verifiers: Verifier) -> None:
         """Verifiers of one deployment, each by the name of its construct."""
         for verifier in verifiers:
-            self._watch_verifier(verifier)
             self._watch_release(verifier.release)
+            self._watch_throttles(
+                verifier.node.id, verifier.function, "Lambda's concurrency is used up: requests fail."
+            )
         for verifier in verifiers[:1]:
+            self._watch_crashes(verifiers, verifier)
+            allowed, refused = (
+                verifier.metric("Allowed"),
+                [verifier.metric("Forbidden"), verifier.metric("Unauthorized")],
+            )
+            asked = [verifier.metric(name) for name in ("Active", "Inactive", "RequestRefused")]
+            limits = self._thresholds
             self.add(
                 "TokensUnknown",
                 "Tokens cannot be checked: the table or the policy cannot be read.",
-                verifier.metric_unknown(),
-                threshold=3,
+                share(verifier.metric_unknown(), rest=[allowed, *refused, *asked], least=limits.tokens_unknown_least),
+                threshold=limits.tokens_unknown_percent,
+            )
+            self.add(
+                "TokensRefused",
+                "Nearly all requests are refused: somebody sends bad tokens, or good ones are not accepted.",
+                share(*refused, rest=[allowed], least=limits.tokens_refused_least),
+                threshold=limits.tokens_refused_percent,
             )
             self.add(
                 "RevocationsUnreadable",
@@ -164,9 +219,9 @@ class ClaimAlarms(Construct):
         """Add an alarm.
 
         Args:
-            name: unique in the stack; a heading of the table in ``docs/how-to/deploy.md``.
+            name: unique in the stack; a heading of ``docs/how-to/operations.md``.
             meaning: what it means, in one sentence.
-            metric: by ``PERIOD``.
+            metric: by ``PERIOD``, or a share.
             threshold: in the metric's unit; reaching it counts.
             periods: in how many periods it must be reached, and of how many.
         """
@@ -174,7 +229,7 @@ class ClaimAlarms(Construct):
         alarm = cloudwatch.Alarm(
             self,
             name,
-            alarm_description=f"{meaning} What to do: docs/how-to/deploy.md, {name}.",
+            alarm_description=f"{meaning} What to do: {RUNBOOK}, {name.rstrip(digits)}.",
             metric=metric,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -185,23 +240,24 @@ class ClaimAlarms(Construct):
         alarm.add_alarm_action(self._action)
 
     def _watch_trigger(self, customizer: ClaimCustomizer) -> None:
-        """Sign-ins: errors, throttles, duration, and the trigger's own metrics.
-
-        A refusal is an error too, and any suspended user can cause it; so a few raise no alarm.
-        """
-        trigger = customizer.trigger
+        """Sign-ins: what the trigger does not decide, what it refuses, and how long it takes."""
+        trigger, limits = customizer.trigger, self._thresholds
+        issued, refused = customizer.metric_issued(), customizer.metric_refused()
+        failed, degraded = customizer.metric_failed(), customizer.metric_degraded()
+        errors = {"e": trigger.metric_errors(period=PERIOD)}
+        answered = {"refused": refused, "failed": failed}
         self.add(
-            "TriggerErrors",
-            "Several sign-ins in ten minutes are refused or fail.",
-            trigger.metric_errors(period=PERIOD),
+            "TriggerCrashes",
+            "The trigger ends without a decision: it times out or does not start. Sign-ins fail.",
+            cloudwatch.MathExpression(
+                expression=f"{summed(errors)} - ({summed(answered)})",
+                using_metrics={**errors, **answered},
+                period=PERIOD,
+            ),
             threshold=3,
             periods=(2, 3),
         )
-        self.add(
-            "TriggerThrottles",
-            "Lambda's concurrency is used up: sign-ins fail.",
-            trigger.metric_throttles(period=PERIOD),
-        )
+        self._watch_throttles("Trigger", trigger, "Lambda's concurrency is used up: sign-ins fail.")
         self.add(
             "TriggerSlow",
             "One sign-in in a hundred takes nearly the five seconds that Cognito waits.",
@@ -212,13 +268,22 @@ class ClaimAlarms(Construct):
         self.add(
             "SignInsFail",
             "Sign-ins fail, and not because of the user: no policy, no table, an unknown event, a bug.",
-            customizer.metric_failed(),
+            share(failed, rest=[issued, refused, degraded], least=limits.sign_ins_failed_least),
+            threshold=limits.sign_ins_failed_percent,
         )
         self.add(
             "TokensDegraded",
             "Tokens are issued without tenant, roles and managed scopes, because the table cannot be read.",
-            customizer.metric_degraded(),
+            share(degraded, rest=[issued, refused, failed], least=limits.sign_ins_failed_least),
+            threshold=limits.sign_ins_failed_percent,
         )
+        self.add(
+            "SignInsRefused",
+            "The policy refuses most sign-ins.",
+            share(refused, rest=[issued, failed, degraded], least=limits.sign_ins_refused_least),
+            threshold=limits.sign_ins_refused_percent,
+        )
+        self._watch_rollout(customizer)
         self.add(
             "RowsUnreadable",
             "A row of a user or tenant cannot be read and is treated as missing.",
@@ -230,43 +295,58 @@ class ClaimAlarms(Construct):
         if release is not None and release.alarm is not None:
             release.alarm.add_alarm_action(self._action)
 
+    def _watch_rollout(self, customizer: ClaimCustomizer) -> None:
+        """Sign-ins that the policy does not reach yet: nobody notices, and more would if it did."""
+        limits, shadowed = self._thresholds, customizer.metric_shadowed()
+        self.add(
+            "ShadowFails",
+            "In shadow, there is no decision for some sign-ins. Users notice nothing yet.",
+            share(customizer.metric_shadow_failed(), whole=shadowed, least=limits.sign_ins_failed_least),
+            threshold=limits.sign_ins_failed_percent,
+        )
+        self.add(
+            "ShadowRefuses",
+            "In shadow, the policy would refuse some sign-ins. Users notice nothing yet.",
+            share(customizer.metric_shadow_refused(), whole=shadowed, least=limits.shadow_refused_least),
+            threshold=limits.shadow_refused_percent,
+        )
+
     def watch_attachment(self, customizer: ClaimCustomizer, user_pool_id: str, client_ids: Sequence[str]) -> None:
         """Sign-ins of which the trigger learns nothing: an update of the pool that leaves it out takes it off.
 
         Args:
             customizer: whose trigger.
             user_pool_id: of the pool.
-            client_ids: the clients with which users sign in, at most nine; those used most say it soonest.
+            client_ids: the clients with which users sign in. An alarm takes nine, so more of them make more alarms.
 
         Raises:
-            PropsError: there are none, or more.
+            PropsError: there are none.
         """
-        if not 1 <= len(client_ids) <= _CLIENTS:
-            raise PropsError(f"{len(client_ids)} client_ids are not possible; use 1 to {_CLIENTS}, those used most.")
-        sign_ins = {
-            f"s{number}": cloudwatch.Metric(
-                namespace="AWS/Cognito",
-                metric_name="SignInSuccesses",
-                dimensions_map={"UserPool": user_pool_id, "UserPoolClient": client_id},
-                statistic="sum",
-                period=PERIOD,
+        if not client_ids:
+            raise PropsError("client_ids is empty; name the clients with which users sign in.")
+        called = {"called": customizer.trigger.metric_invocations(period=PERIOD)}
+        for name, clients in _groups("TriggerDetached", client_ids, _METRICS - len(called)):
+            sign_ins = {
+                f"s{number}": cloudwatch.Metric(
+                    namespace="AWS/Cognito",
+                    metric_name="SignInSuccesses",
+                    dimensions_map={"UserPool": user_pool_id, "UserPoolClient": client_id},
+                    statistic="sum",
+                    period=PERIOD,
+                )
+                for number, client_id in enumerate(clients)
+            }
+            enough = f"{summed(sign_ins)} >= {self._thresholds.sign_ins_without_trigger}"
+            self.add(
+                name,
+                "Users sign in, and the pool does not call the trigger: tokens carry nothing of the policy.",
+                cloudwatch.MathExpression(
+                    expression=f"IF({enough} AND {summed(called)} < 1, 1, 0)",
+                    using_metrics={**sign_ins, **called},
+                    period=PERIOD,
+                ),
+                periods=(2, 2),
             )
-            for number, client_id in enumerate(client_ids)
-        }
-        signed_in, enough = (
-            " + ".join(f"FILL({name}, 0)" for name in sign_ins),
-            self._thresholds.sign_ins_without_trigger,
-        )
-        self.add(
-            "TriggerDetached",
-            "Users sign in, and the pool does not call the trigger: tokens carry nothing of the policy.",
-            cloudwatch.MathExpression(
-                expression=f"IF({signed_in} >= {enough} AND FILL(called, 0) < 1, 1, 0)",
-                using_metrics={**sign_ins, "called": customizer.trigger.metric_invocations(period=PERIOD)},
-                period=PERIOD,
-            ),
-            periods=(2, 2),
-        )
 
     def _watch_readers(self, customizer: ClaimCustomizer, readers: StreamReaders) -> None:
         """Policy edits and the audit."""
@@ -345,21 +425,52 @@ class ClaimAlarms(Construct):
                 f"{name}{kind}Throttles", f"DynamoDB refuses {kind.lower()}s because there are too many.", throttled
             )
 
-    def _watch_verifier(self, verifier: Verifier) -> None:
-        """Errors and throttles. Where anybody can cause an error, because it says "unauthorized", it is no alarm."""
-        name, function = verifier.node.id, verifier.function
-        if not verifier.raises_refusals:
-            self.add(
-                f"{name}Errors",
-                "The function fails: requests are refused although their tokens may be valid.",
-                function.metric_errors(period=PERIOD),
-            )
+    def _watch_throttles(self, name: str, function: lambda_.IFunction, meaning: str) -> None:
+        """Calls that Lambda refuses where somebody waits for the answer."""
+        refused, called = function.metric_throttles(period=PERIOD), function.metric_invocations(period=PERIOD)
+        limits = self._thresholds
         self.add(
             f"{name}Throttles",
-            "Lambda's concurrency is used up: requests are refused.",
-            function.metric_throttles(period=PERIOD),
+            meaning,
+            share(refused, rest=[called], least=limits.throttled_least),
+            threshold=limits.throttled_percent,
         )
 
-    def watch_api(self, name: str, failures: cloudwatch.IMetric) -> None:
-        """Responses of an API with a status of 500 or more."""
-        self.add(name, "The API responds with 500 or more.", failures, threshold=3)
+    def _watch_crashes(self, verifiers: Sequence[Verifier], one: Verifier) -> None:
+        """Errors of the functions, without those by which they answer "unauthorized" and "unknown"."""
+        answered = {"unknown": one.metric_unknown(), "unauthorized": one.metric("Unauthorized")}
+        for name, group in _groups("VerifierCrashes", verifiers, _METRICS - len(answered)):
+            errors = {f"e{number}": each.function.metric_errors(period=PERIOD) for number, each in enumerate(group)}
+            self.add(
+                name,
+                "A verifier ends without an answer: it times out or does not start. Requests are refused.",
+                cloudwatch.MathExpression(
+                    expression=f"{summed(errors)} - ({summed(answered)})",
+                    using_metrics={**errors, **answered},
+                    period=PERIOD,
+                ),
+                threshold=3,
+                periods=(2, 3),
+            )
+
+    def watch_api(self, name: str, failures: cloudwatch.IMetric, requests: cloudwatch.IMetric) -> None:
+        """Responses of an API with a status of 500 or more.
+
+        Args:
+            name: of the alarm.
+            failures: how many there are.
+            requests: how many requests there are, these included.
+        """
+        limits = self._thresholds
+        self.add(
+            name,
+            "The API responds with 500 or more.",
+            share(failures, whole=requests, least=limits.api_failed_least),
+            threshold=limits.api_failed_percent,
+        )
+
+
+def _groups(name: str, of: Sequence[_T], size: int) -> Iterator[tuple[str, Sequence[_T]]]:
+    """Parts of a sequence, as many in each as one alarm can watch: the first with the name, the others numbered."""
+    for number, begin in enumerate(range(0, len(of), size), start=1):
+        yield (name if number == 1 else f"{name}{number}"), of[begin : begin + size]

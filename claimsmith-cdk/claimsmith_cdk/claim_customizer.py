@@ -276,6 +276,18 @@ class ClaimCustomizer(Construct):
         """Tokens without tenant, roles and managed scopes (``on_failure="unenriched"``)."""
         return self._metric("pre_token", "Degraded")
 
+    def metric_shadowed(self) -> cloudwatch.Metric:
+        """Sign-ins that the policy does not reach yet."""
+        return self._metric("pre_token", "Shadowed")
+
+    def metric_shadow_failed(self) -> cloudwatch.Metric:
+        """Those of them for which there was no decision."""
+        return self._metric("pre_token", "ShadowFailed")
+
+    def metric_shadow_refused(self) -> cloudwatch.Metric:
+        """Those of them that the policy would refuse."""
+        return self._metric("pre_token", "ShadowRefused")
+
     def metric_unreadable_rows(self) -> cloudwatch.Metric:
         """Rows that a sign-in could not read and treated as missing."""
         return self._metric("pre_token", "UnreadableRows")

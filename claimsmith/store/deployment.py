@@ -173,12 +173,13 @@ class Alarm:
     Attributes:
         state: ``OK``, ``ALARM`` or ``INSUFFICIENT_DATA``.
         actions: the ARNs that it notifies; none if its actions are switched off.
-        watches: the values of its metric's dimensions.
+        namespaces: of its metrics.
+        watches: the values of its metrics' dimensions.
     """
 
     name: str
     state: str
-    namespace: str
+    namespaces: frozenset[str]
     watches: frozenset[str]
     actions: tuple[str, ...] = ()
 
@@ -329,8 +330,10 @@ class Deployment:
             Alarm(
                 name=each["AlarmName"],
                 state=each.get("StateValue", ""),
-                namespace=each.get("Namespace", ""),
-                watches=frozenset(dimension["Value"] for dimension in each.get("Dimensions") or ()),
+                namespaces=frozenset(metric.get("Namespace", "") for metric in _metrics(each)),
+                watches=frozenset(
+                    dimension["Value"] for metric in _metrics(each) for dimension in metric.get("Dimensions") or ()
+                ),
                 actions=tuple(each.get("AlarmActions") or ()) if each.get("ActionsEnabled", True) else (),
             )
             for each in found
@@ -403,3 +406,9 @@ def _function(found: Mapping[str, Any], arn: str) -> Function:
 
 def _keys(schema: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple((each["AttributeName"], each["KeyType"]) for each in schema)
+
+
+def _metrics(alarm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The metrics of an alarm: it has one, or an expression of several."""
+    several = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics") or () if "MetricStat" in each]
+    return several or [alarm]

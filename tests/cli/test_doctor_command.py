@@ -116,13 +116,20 @@ class Stack:
                 self.alarm(mapping["UUID"], "EventSourceMappingUUID", self.topic)
 
     def alarm(self, name: str, dimension: str, *actions: str) -> None:
+        """One metric of a mapping, or an expression of several of a function."""
+        metric = {"Namespace": "AWS/Lambda", "Dimensions": [{"Name": dimension, "Value": name}]}
+        shown: dict[str, Any] = {**metric, "MetricName": "DroppedEventCount", "Statistic": "Sum", "Period": 60}
+        if dimension == "FunctionName":
+            stats = {
+                each.lower(): {"Metric": {**metric, "MetricName": each}, "Period": 60, "Stat": "Sum"}
+                for each in ("Throttles", "Invocations")
+            }
+            ratio = {"Id": "ratio", "Expression": "100 * throttles / (throttles + invocations)"}
+            counts = [{"Id": each, "MetricStat": stat, "ReturnData": False} for each, stat in stats.items()]
+            shown = {"Metrics": [ratio, *counts]}
         self.alarms.put_metric_alarm(
             AlarmName=f"{name}-alarm",
-            Namespace="AWS/Lambda",
-            MetricName="Errors",
-            Dimensions=[{"Name": dimension, "Value": name}],
-            Statistic="Sum",
-            Period=60,
+            **shown,
             EvaluationPeriods=1,
             Threshold=1,
             ComparisonOperator="GreaterThanThreshold",

@@ -71,9 +71,10 @@ def own_app(assembly: Path, bootstrapped: Emulator) -> InProcess:
         assert file["source"]["packaging"] == "file", "the functions' code is packed already"
         (place,) = file["destinations"].values()
         content = (assembly / file["source"]["path"]).read_bytes()
-        bucket.put_object(Bucket=ASSET_BUCKET, Key=place["objectKey"], Body=content)
         if file["source"]["path"] == "Shop.template.json":
+            content = _without_metric_math(content)
             template = f"{running.endpoint}/{ASSET_BUCKET}/{place['objectKey']}"
+        bucket.put_object(Bucket=ASSET_BUCKET, Key=place["objectKey"], Body=content)
     formation: Any = aws.client("cloudformation", running.endpoint)
     formation.create_stack(StackName="Shop", TemplateURL=template, Capabilities=["CAPABILITY_IAM"])
     formation.get_waiter("stack_create_complete").wait(StackName="Shop", WaiterConfig={"Delay": 1, "MaxAttempts": 240})
@@ -89,6 +90,14 @@ def own_app(assembly: Path, bootstrapped: Emulator) -> InProcess:
     outputs = {name: own[output] for name, output in names.items()}
     apis = dict.fromkeys(("HttpApiId", "RestApiId", "RestApiUrl"), "")  # it has none of the sample's
     return InProcess(running.endpoint, {**outputs, **apis, "TriggerName": trigger})
+
+
+def _without_metric_math(template: bytes) -> bytes:
+    """Without the alarms on several metrics: the emulator's CloudFormation fails at the first."""
+    document = json.loads(template)
+    kept = {name: each for name, each in document["Resources"].items() if "Metrics" not in each.get("Properties", ())}
+    assert len(kept) < len(document["Resources"])
+    return json.dumps({**document, "Resources": kept}).encode()
 
 
 def test_a_strangers_app_signs_in_with_claims(own_app: InProcess, tmp_path: Path) -> None:

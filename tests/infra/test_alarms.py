@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from claimsmith.errors import Code
 from claimsmith_cdk.alarms import AlarmThresholds
 from claimsmith_cdk.closure import first_party_files
 from claimsmith_cdk.props import PropsError
@@ -32,23 +33,44 @@ def _alarms(template: Template) -> dict[str, dict[str, Any]]:
     }
 
 
-def _documented() -> dict[str, str]:
-    """The guide's table of alarms: what to do, by name."""
-    guide = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
-    section = re.search(r"## Alarms: what to do at 3 a\.m\.\n.*?\|---\|---\|---\|\n(.*?)\n(?:\n|$)", guide, re.DOTALL)
-    assert section is not None
-    return {cells[1].strip(" `"): cells[3].strip() for line in section[1].splitlines() if (cells := line.split("|"))}
+RUNBOOK = (ROOT / "docs" / "how-to" / "operations.md").read_text(encoding="utf-8")
 
 
-def test_every_alarm_names_its_remedy(template: Template) -> None:
-    documented = _documented()
+def _entries() -> dict[str, str]:
+    """The runbook's entries, by the names of their alarms."""
+    found = re.findall(r"^### (`[^\n]*`)\n(.*?)(?=^##)", RUNBOOK, re.MULTILINE | re.DOTALL)
+    return {name: text for names, text in found for name in re.findall(r"`(\w+)`", names)}
+
+
+def test_every_alarm_names_its_entry(template: Template) -> None:
     for name, alarm in _alarms(template).items():
-        assert alarm["AlarmDescription"].endswith(f"What to do: docs/how-to/deploy.md, {name}.")
-        assert documented.get(name), name
+        assert alarm["AlarmDescription"].endswith(f"What to do: docs/how-to/operations.md, {name}.")
 
 
-def test_the_guide_has_no_alarm_that_is_not_there(production: Template, verifier: Template) -> None:
-    assert set(_documented()) == {*_alarms(production), *_alarms(verifier)}
+def test_the_runbook_has_an_entry_for_every_alarm_and_for_no_other(production: Template, verifier: Template) -> None:
+    assert set(_entries()) == {*_alarms(production), *_alarms(verifier)}
+
+
+@pytest.mark.parametrize("part", ["**Affected:** ", "```sh\n", "**Mend:** ", "**Escalate:** "])
+def test_every_entry_says_who_is_affected_where_to_look_and_how_to_mend_it(part: str) -> None:
+    assert [name for name, text in _entries().items() if part not in text] == []
+
+
+HANDLERS = ("pre_token.handler", "publisher.handler", "verifier.authorizer", "verifier.introspection")
+
+
+def test_every_code_that_a_function_may_log_belongs_to_an_alarm() -> None:
+    """All others are for those who run a command: no file that a function runs names them."""
+    files = {
+        file for name in HANDLERS for file in first_party_files(ROOT, f"lambdas.{name}", ("lambdas", "claimsmith"))
+    }
+    sources = "".join(file.read_text(encoding="utf-8") for file in files if file.name != "errors.py")
+    logged = {Code[name] for name in re.findall(r"\bCode\.([A-Z_]+)\b", sources)}
+    said = [line for text in set(_entries().values()) for line in re.findall(r"\*\*Codes:\*\* (.*)", text)]
+    spans = [(a, b or a) for line in said for a, b in re.findall(r"(CS\d{4})(?: to (CS\d{4}))?", line)]
+    belong = {code for code in Code if any(first <= code <= last for first, last in spans)}
+    assert logged == belong
+    assert {end for span in spans for end in span} <= set(Code)
 
 
 def test_where_nothing_happens_no_alarm_rings(template: Template) -> None:
@@ -74,8 +96,6 @@ def _dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "metric", "statistic", "threshold", "function"),
     [
-        ("TriggerErrors", "Errors", "Sum", 3, "Trigger"),
-        ("TriggerThrottles", "Throttles", "Sum", 1, "Trigger"),
         ("TriggerSlow", "Duration", "p99", 4000, "Trigger"),
         ("PublisherCrashes", "Errors", "Sum", 1, "Publisher"),
         ("PublisherThrottles", "Throttles", "Sum", 1, "Publisher"),
@@ -114,21 +134,79 @@ def test_what_is_given_up_on_rings_at_the_first(
     assert alarm["Threshold"] == 1
 
 
-def _math(alarm: dict[str, Any]) -> tuple[str, set[str]]:
-    """The expression of an alarm, and the metrics in it."""
+def _counted(alarm: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The metrics of an alarm, by their ids in its expression; without one, by their names."""
+    several = {each["Id"]: each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each}
+    return several or {alarm["MetricName"]: alarm}
+
+
+def _rings(alarm: dict[str, Any], **values: float) -> bool:
+    """Whether an alarm reaches its threshold, with so much of each metric; what is not named has no data."""
     (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
-    return expression, {each["MetricStat"]["Metric"]["MetricName"] for each in alarm["Metrics"] if "MetricStat" in each}
+    counted = _counted(alarm)
+    assert set(values) <= {metric["MetricName"] for metric in counted.values()}
+    names: dict[str, Any] = {name: values.get(metric["MetricName"]) for name, metric in counted.items()}
+    names |= {"FILL": lambda value, default: default if value is None else value}
+    # CloudWatch computes both and takes one; division by zero gives it no value.
+    names |= {"IF": lambda condition, value, other: value if condition else other}
+    names |= {"nonzero": lambda value: value or float("nan")}
+    python = expression.replace("/ (", "/ nonzero(").replace(" AND ", " and ")
+    value = eval(python, {"__builtins__": {}}, names)  # noqa: S307 - our own template's
+    return bool(value >= alarm["Threshold"])
 
 
-def test_a_trigger_that_is_not_called_rings_where_users_sign_in(production: Template) -> None:
-    expression, metrics = _math(_alarms(production)["TriggerDetached"])
-    assert expression == "IF(FILL(s0, 0) + FILL(s1, 0) >= 5 AND FILL(called, 0) < 1, 1, 0)"
-    assert metrics == {"SignInSuccesses", "Invocations"}
+@pytest.mark.parametrize(
+    ("name", "rings", "values"),
+    [
+        ("SignInsFail", False, {"Issued": 1, "Failed": 1}),
+        ("SignInsFail", True, {"Failed": 3}),
+        ("SignInsFail", True, {"Issued": 20, "Refused": 6, "Degraded": 1, "Failed": 3}),
+        ("SignInsFail", False, {"Issued": 1000, "Failed": 30}),
+        ("TokensDegraded", True, {"Degraded": 3}),
+        ("SignInsRefused", False, {"Refused": 19}),
+        ("SignInsRefused", False, {"Issued": 30, "Refused": 29}),
+        ("SignInsRefused", True, {"Issued": 20, "Refused": 20}),
+        ("TriggerCrashes", False, {"Errors": 9, "Refused": 8, "Failed": 1}),
+        ("TriggerCrashes", True, {"Errors": 9, "Refused": 4, "Failed": 2}),
+        ("TriggerThrottles", False, {"Throttles": 2, "Invocations": 100}),
+        ("TriggerThrottles", True, {"Throttles": 3, "Invocations": 100}),
+        ("ShadowFails", True, {"Shadowed": 30, "ShadowFailed": 3}),
+        ("ShadowRefuses", True, {"Shadowed": 60, "ShadowRefused": 3}),
+        ("ShadowRefuses", False, {"Shadowed": 61, "ShadowRefused": 3}),
+        ("TriggerDetached", True, {"SignInSuccesses": 3}),
+        ("TriggerDetached", False, {"SignInSuccesses": 2}),
+        ("TriggerDetached", False, {"SignInSuccesses": 3, "Invocations": 1}),
+        ("TokensUnknown", False, {"Allowed": 1, "Unknown": 1}),
+        ("TokensUnknown", True, {"Allowed": 50, "Active": 5, "Inactive": 2, "Unknown": 3}),
+        ("TokensRefused", False, {"Forbidden": 50, "Unauthorized": 49}),
+        ("TokensRefused", True, {"Allowed": 11, "Forbidden": 50, "Unauthorized": 50}),
+        ("VerifierCrashes", False, {"Errors": 1, "Unauthorized": 2, "Unknown": 1}),
+        ("VerifierCrashes", True, {"Errors": 2, "Unauthorized": 2, "Unknown": 1}),
+        ("HttpApiFailures", True, {"Count": 60, "5xx": 3}),
+        ("RestApiFailures", False, {"Count": 61, "5XXError": 3}),
+    ],
+)
+def test_a_share_rings_and_one_of_two_does_not(
+    production: Template,
+    verifier: Template,
+    name: str,
+    rings: bool,  # noqa: FBT001 - a case of several
+    values: dict[str, float],
+) -> None:
+    """Of several functions, and of two clients, each counts so much."""
+    assert _rings({**_alarms(production), **_alarms(verifier)}[name], **values) is rings
+
+
+def test_no_alarm_has_more_metrics_than_cloudwatch_takes(template: Template) -> None:
+    for name, alarm in _alarms(template).items():
+        assert len(_counted(alarm)) <= 10, name
 
 
 def test_a_threshold_that_would_never_or_always_ring_is_refused() -> None:
     with pytest.raises(PropsError, match="policy_waiting_minutes=0"):
         AlarmThresholds(policy_waiting_minutes=0)
+    with pytest.raises(PropsError, match="use a number from 1 to 100"):
+        AlarmThresholds(tokens_refused_percent=101)
 
 
 def test_both_tables_are_watched_for_throttles(production: Template) -> None:
@@ -143,19 +221,14 @@ def test_both_tables_are_watched_for_throttles(production: Template) -> None:
 
 def test_the_verifiers_functions_and_apis_are_watched(verifier: Template) -> None:
     alarms = _alarms(verifier)
-    for function in ("Authorizer", "Introspection"):
-        (reference,) = {str(_dimensions(alarms[f"{function}{what}"])) for what in ("Errors", "Throttles")}
+    crashes = [metric for metric in _counted(alarms["VerifierCrashes"]).values() if metric["MetricName"] == "Errors"]
+    for function in ("Authorizer", "Introspection", "RestAuthorizer"):
+        (reference,) = {str(_dimensions(metric)) for metric in _counted(alarms[f"{function}Throttles"]).values()}
         assert f"{function}Function" in reference
-    assert (alarms["HttpApiFailures"]["Namespace"], alarms["HttpApiFailures"]["MetricName"]) == (
-        "AWS/ApiGateway",
-        "5xx",
-    )
-    assert alarms["RestApiFailures"]["MetricName"] == "5XXError"
-
-
-def test_errors_that_anybody_can_cause_ring_nobody(verifier: Template) -> None:
-    # A REST API's authorizer says "unauthorized" by an error.
-    assert {name for name in _alarms(verifier) if name.startswith("RestAuthorizer")} == {"RestAuthorizerThrottles"}
+        assert reference in map(str, map(_dimensions, crashes))
+    for name, namespace in (("HttpApiFailures", "ApiId"), ("RestApiFailures", "ApiName")):
+        assert {metric["Namespace"] for metric in _counted(alarms[name]).values()} == {"AWS/ApiGateway"}
+        assert all(namespace in _dimensions(metric) for metric in _counted(alarms[name]).values())
 
 
 def _functions_of(service: str) -> set[Path]:
@@ -165,45 +238,31 @@ def _functions_of(service: str) -> set[Path]:
     return {file for name in handlers for file in first_party_files(ROOT, f"lambdas.{service}.{name}", ("lambdas",))}
 
 
-OWN = {
-    "SignInsFail": ("Failed", "pre_token"),
-    "TokensDegraded": ("Degraded", "pre_token"),
-    "RowsUnreadable": ("UnreadableRows", "pre_token"),
-    "PolicyProblems": ("PolicyProblems", "publisher"),
-    "PolicyWaits": ("PolicyWaiting", "publisher"),
-    "AuditErrors": ("AuditErrors", "publisher"),
-    "PublisherErrors": ("PublisherErrors", "publisher"),
-    "AuditCut": ("AuditCut", "publisher"),
-    "TokensUnknown": ("Unknown", "verifier"),
-    "RevocationsUnreadable": ("UnreadableRows", "verifier"),
-}
-
-
-def test_custom_metrics_are_those_of_the_functions(production: Template, verifier: Template) -> None:
-    alarms = {**_alarms(production), **_alarms(verifier)}
-    own = {
-        name: (alarm["MetricName"], _dimensions(alarm)["service"])
-        for name, alarm in alarms.items()
-        if alarm.get("Namespace") == "Claimsmith"
+def test_custom_metrics_are_those_of_the_functions(template: Template) -> None:
+    counted = {
+        (_dimensions(metric)["service"], metric["MetricName"])
+        for alarm in _alarms(template).values()
+        for metric in _counted(alarm).values()
+        if metric["Namespace"] == "Claimsmith"
     }
-    assert own == OWN
     services = {
         function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
-        for template in (production, verifier)
         for function in template.of_type("Lambda::Function").values()
     }
-    for metric, service in own.values():
+    assert counted
+    for service, name in counted:
         assert service in services
         sources = "".join(file.read_text(encoding="utf-8") for file in _functions_of(service))
-        assert f'"{metric}"' in sources, f"{service} does not count {metric}"
+        assert f'"{name}"' in sources, f"{service} does not count {name}"
 
 
 def test_alarms_look_at_the_metrics_of_their_own_deployment(production: Template, verifier: Template) -> None:
     for template, stack in ((production, "Claimsmith"), (verifier, "ClaimsmithVerifier")):
         for function in template.of_type("Lambda::Function").values():
             assert function["Properties"]["Environment"]["Variables"]["CLAIMSMITH_DEPLOYMENT"] == stack
-        own = [alarm for alarm in _alarms(template).values() if alarm.get("Namespace") == "Claimsmith"]
-        assert {_dimensions(alarm)["deployment"] for alarm in own} == {stack}
+        counted = [metric for alarm in _alarms(template).values() for metric in _counted(alarm).values()]
+        own = [metric for metric in counted if metric["Namespace"] == "Claimsmith"]
+        assert {_dimensions(metric)["deployment"] for metric in own} == {stack}
 
 
 def test_nobody_but_cloudwatch_of_this_account_publishes_and_only_encrypted(production: Template) -> None:

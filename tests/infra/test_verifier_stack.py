@@ -81,8 +81,12 @@ def test_nothing_of_the_emulator_is_in_a_template_by_default(template: Template)
         assert trace not in text
 
 
-def test_a_local_stack_serves_the_keys_at_the_configured_address(production: Template) -> None:
-    template = synthesise(LOCAL).verifier
+def test_a_local_stack_serves_the_keys_and_gets_no_alarm_that_it_refuses(production: Template) -> None:
+    local = synthesise(LOCAL)
+    template = local.verifier
+    alarms = [*local.stateful.of_type("CloudWatch::Alarm").values(), *template.of_type("CloudWatch::Alarm").values()]
+    assert alarms
+    assert all("MetricName" in alarm["Properties"] for alarm in alarms)
     pool = imported(production, {"Ref": production.named("Cognito::UserPool", "")[0]})
     issuers = _environment(template, "Authorizer")["CLAIMSMITH_ISSUERS"]["Fn::Join"][1]
     assert issuers[-4:] == [pool, "=http://127.0.0.1:4566/", pool, "/.well-known/jwks.json"]

@@ -19,7 +19,7 @@ _NAMESPACE: Final = "Claimsmith"
 
 def ours(alarms: Sequence[Alarm], resources: Collection[str]) -> list[Alarm]:
     """The alarms that watch these functions, tables and queues, or the functions' own metrics."""
-    return [alarm for alarm in alarms if alarm.namespace == _NAMESPACE or alarm.watches & set(resources)]
+    return [alarm for alarm in alarms if _NAMESPACE in alarm.namespaces or alarm.watches & set(resources)]
 
 
 def present(alarms: Sequence[Alarm], watched: Collection[str]) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ IN_FORCE: Final = Draft("digest")
 READER: Final = StreamReader("arn:publisher", "Enabled", "OK", "arn:aws:sqs:eu-central-1:1:queue")
 PUBLISHER: Final = Function("publisher", "arn:publisher", {"CLAIMSMITH_TABLE": TABLE})
 TOPIC: Final = "arn:aws:sns:eu-central-1:1:alarms"
-ALARM: Final = Alarm("TriggerErrors", "OK", "AWS/Lambda", frozenset({"trigger"}), (TOPIC,))
+ALARM: Final = Alarm("TriggerErrors", "OK", frozenset({"AWS/Lambda"}), frozenset({"trigger"}), (TOPIC,))
 
 
 def permission(**condition: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any condition
@@ -324,6 +324,6 @@ def test_of_a_long_list_the_first_are_kept_and_the_rest_is_counted() -> None:
 
 
 def test_only_alarms_of_this_deployment_count() -> None:
-    published = replace(ALARM, namespace="Claimsmith", watches=frozenset({"pre_token"}))
+    published = replace(ALARM, namespaces=frozenset({"Claimsmith"}), watches=frozenset({"pre_token"}))
     foreign = replace(ALARM, watches=frozenset({"another-function"}))
     assert alarms.ours([ALARM, published, foreign], ["trigger", TABLE]) == [ALARM, published]
