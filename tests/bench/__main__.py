@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from tests.bench.runtimes import Runtime
 
-FIGURES = Path(__file__).with_name("figures.json")
-PAGE = runtimes.ROOT / "docs" / "reference" / "performance.md"
-
 #: What of the packages decides the figures.
 _PACKAGES = ("awslambdaric", "aws-lambda-powertools", "boto3", "pydantic", "pyjwt", "cryptography")
 
@@ -34,7 +31,7 @@ def machine(measured: Sequence[Runtime]) -> dict[str, str]:
     """What was measured on; no names of hosts or folders."""
     processor = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text(encoding="utf-8"))
-    node = json.loads((runtimes.ROOT / "node_modules/aws-jwt-verify/package.json").read_text(encoding="utf-8"))
+    node = json.loads((report.ROOT / "node_modules/aws-jwt-verify/package.json").read_text(encoding="utf-8"))
     packages = {
         found.name.lower().replace("_", "-"): found.version for found in distributions(path=[str(measured[0].packages)])
     }
@@ -65,15 +62,15 @@ def measure() -> None:
         figures[name] = step()
         sys.stdout.write(f"{time.monotonic() - began:6.0f} s  {name}\n")
         sys.stdout.flush()
-    FIGURES.write_text(json.dumps(_rounded(figures), indent=1) + "\n", encoding="utf-8")
+    report.FIGURES.write_text(json.dumps(_rounded(figures), indent=1) + "\n", encoding="utf-8")
 
 
 def write() -> None:
     """Write the pages from the figures."""
-    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
-    PAGE.write_text(report.page(figures), encoding="utf-8")
+    figures = json.loads(report.FIGURES.read_text(encoding="utf-8"))
+    report.PAGE.write_text(report.page(figures), encoding="utf-8")
     scale.PAGE.write_text(scale.page(scale.PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(runtimes.ROOT)} and {scale.PAGE.relative_to(runtimes.ROOT)} are written.\n")
+    sys.stdout.write(f"{report.PAGE.relative_to(report.ROOT)} and {scale.PAGE.relative_to(report.ROOT)} are written.\n")
 
 
 def _rounded(value: Any) -> Any:  # noqa: ANN401 - JSON

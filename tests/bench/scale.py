@@ -14,8 +14,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith.store.item_size import MAX_ITEM
-from tests.bench.report import table
-from tests.bench.runtimes import ROOT
+from tests.bench.report import ROOT, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 
 from tests.bench import report, scale
-from tests.bench.__main__ import FIGURES, PAGE
 from tests.bench.canned import Canned, answer
 from tests.policies import membership_row, tenant_row, user_row
 
 
 @pytest.fixture(scope="module")
 def figures() -> Any:  # noqa: ANN401 - JSON
-    return json.loads(FIGURES.read_text(encoding="utf-8"))
+    return json.loads(report.FIGURES.read_text(encoding="utf-8"))
 
 
 def test_the_page_of_performance_is_that_of_the_figures(figures: Any) -> None:  # noqa: ANN401 - JSON
-    assert PAGE.read_text(encoding="utf-8") == report.page(figures)
+    assert report.PAGE.read_text(encoding="utf-8") == report.page(figures)
 
 
 def test_the_page_of_scale_is_that_of_the_figures(figures: Any) -> None:  # noqa: ANN401 - JSON
