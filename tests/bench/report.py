@@ -263,8 +263,8 @@ _GROWS: Final = {
 
 def _growth(figures: Figures) -> Iterator[str]:
     yield "## Growth\n\nProcessor time, the least of twenty runs, without reading the table:\n"
-    rows = ((name, f"{value:.1f}", _BUDGETS.get(name, "")) for name, value in figures["us"].items())
-    yield table(("", "µs", "goal"), rows)
+    each = ((name, f"{value:.1f}", _BUDGETS.get(name, "")) for name, value in figures["us"].items())
+    yield table(("", "µs", "goal"), each)
     for what, by_number in figures["growth"].items():
         names = list(next(iter(by_number.values())))
         rows = [(f"{int(number):,}", *(f"{found[name]:.1f}" for name in names)) for number, found in by_number.items()]
