@@ -57,6 +57,8 @@ class Code(StrEnum):
     TEMPLATE_IN_LITERAL = "CS1029"
     CLAIM_NAME_USED = "CS1030"
     VERSION_NOT_TOLD = "CS1031"
+    GROUPS_ATTRIBUTE_WRITABLE = "CS1033"
+    PROVIDER_OUT_OF_BOUNDS = "CS1034"
 
     # CS1xxx: lint warnings. They do not prevent publishing.
     FINDINGS_CUT = "CS1028"
@@ -65,6 +67,7 @@ class Code(StrEnum):
     MANY_ROUTE_SCOPES = "CS1042"
     TOKEN_MAY_EXCEED_BUDGET = "CS1043"
     USERS_WRITE_ATTRIBUTE = "CS1044"
+    PROVIDER_UNHEARD = "CS1045"
 
     # CS2xxx: sign-in. No token, or a degraded one.
     STORE_UNAVAILABLE = "CS2001"

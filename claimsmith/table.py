@@ -20,6 +20,7 @@ SETTINGS: Final = "SETTINGS"
 #: The kinds of policy rows that the engine or others name; ``policy.documents.KINDS`` has all.
 ROLE: Final = "ROLE#"
 GROUP: Final = "GROUP#"
+IDENTITY_PROVIDER: Final = "IDENTITY_PROVIDER#"
 CLIENT: Final = "CLIENT#"
 RULE: Final = "RULE#"
 ROUTE: Final = "ROUTE#"

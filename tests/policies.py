@@ -29,13 +29,15 @@ def policy_rows(
     settings: Mapping[str, Any] | None = None,
     roles: Entries | None = None,
     groups: Entries | None = None,
+    identity_providers: Entries | None = None,
     clients: Entries | None = None,
     rules: Entries | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of a policy; ``SETTINGS`` is always among them."""
     rows: list[dict[str, Any]] = [{"pk": "POLICY", "sk": "SETTINGS", **(settings or {})}]
-    for prefix, entries in (("ROLE#", roles), ("GROUP#", groups), ("CLIENT#", clients), ("RULE#", rules)):
-        rows += [{"pk": "POLICY", "sk": prefix + name, **attributes} for name, attributes in (entries or {}).items()]
+    kinds = {"ROLE": roles, "GROUP": groups, "IDENTITY_PROVIDER": identity_providers, "CLIENT": clients, "RULE": rules}
+    for kind, entries in kinds.items():
+        rows += [{"pk": "POLICY", "sk": f"{kind}#{name}", **attributes} for name, attributes in (entries or {}).items()]
     return rows
 
 

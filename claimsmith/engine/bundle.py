@@ -206,6 +206,30 @@ class IamRoles(NamedTuple):
     preferred: str | None = None
 
 
+class Provider(NamedTuple):
+    """An identity provider of the user pool, and for whom it may speak.
+
+    Attributes:
+        row: its key, as reasons name it.
+        tenants: ids; ``*`` is every tenant, and none at all.
+        attributes: those of its users that name groups.
+        prefix: what the names of groups that count begin with; the map has them without.
+        groups: the groups that it may name: exact, or prefixes; None for all.
+        roles: those that each group gives.
+        just_in_time: whether its users are members of these tenants without a row.
+        sealed: whether its users' tokens never carry the scope with which they could write attributes.
+    """
+
+    row: str
+    tenants: frozenset[str]
+    attributes: tuple[str, ...] = ()
+    prefix: str = ""
+    groups: frozenset[str] | None = None
+    roles: Mapping[str, tuple[str, ...]] = _NOTHING
+    just_in_time: bool = False
+    sealed: bool = False
+
+
 class Bundle(NamedTuple):
     """A compiled policy with its version number.
 
@@ -213,6 +237,7 @@ class Bundle(NamedTuple):
         rules: in their order.
         routes: what requests to APIs need, as in the rows; for the authorizer.
         iam_roles: by group.
+        providers: the identity providers that may speak for somebody, by name.
     """
 
     version: int
@@ -223,6 +248,7 @@ class Bundle(NamedTuple):
     rules: Sequence[Rule] = ()
     routes: Mapping[str, Mapping[str, Any]] = _NOTHING
     iam_roles: Mapping[str, IamRoles] = _NOTHING
+    providers: Mapping[str, Provider] = _NOTHING
 
     @property
     def names_groups(self) -> bool:

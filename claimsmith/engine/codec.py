@@ -23,6 +23,7 @@ from claimsmith.engine.bundle import (
     Client,
     IamRoles,
     Part,
+    Provider,
     Role,
     Rule,
     Settings,
@@ -51,8 +52,8 @@ USUAL_FORMAT: Final = 3
 
 #: What format 4 has: sections, settings, and attributes of roles.
 _SINCE_4: Final[Mapping[str, frozenset[str]]] = {
-    "": frozenset({"iam_roles"}),
-    "settings": frozenset({"oidc_scopes", "directory_groups"}),
+    "": frozenset({"iam_roles", "identity_providers"}),
+    "settings": frozenset({"groups_from", "oidc_scopes", "directory_groups"}),
     "roles": frozenset({"add_groups"}),
 }
 
@@ -174,6 +175,10 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
             name: IamRoles(f"POLICY GROUP#{name}", tuple(row["iam_roles"]), row.get("preferred_role"))
             for name, row in document.get("iam_roles", {}).items()
         },
+        providers={
+            name: reader.provider(f"POLICY IDENTITY_PROVIDER#{name}", row)
+            for name, row in document.get("identity_providers", {}).items()
+        },
     )
 
 
@@ -214,11 +219,35 @@ class _Reader:
         self.unmanaged = frozenset(settings["unmanaged_scopes"])
         self.oidc = frozenset(settings.get("oidc_scopes", ())) & OIDC_SCOPES
         self.own = own_claims(named)
+        self.groups_from: Mapping[str, Any] = settings.get("groups_from", {})
         self.operators = operators
 
     def role(self, row: str, role: Mapping[str, Any]) -> Role:
         grants = granted_by(row, role["scopes"], self.unmanaged, self.oidc)
         return Role(row, grants, tuple(role["closure"]), self.claims(row, role), tuple(role.get("add_groups", ())))
+
+    def provider(self, row: str, written: Mapping[str, Any]) -> Provider:
+        """A provider. An attribute that users could write, given that their tokens let them, names no groups."""
+        shared = self.groups_from
+        sealed = bool(shared.get("suppress_admin_scope", False))
+        named = written.get("attributes")
+        attributes = [
+            name
+            for name in shared.get("attributes", ())
+            if (named is None or name in named) and (sealed or name in self.trusted)
+        ]
+        groups = written.get("groups")
+        roles = written["roles"] if "roles" in written else shared.get("roles", {})
+        return Provider(
+            row,
+            frozenset(written["tenants"]),
+            tuple(attributes),
+            written.get("prefix", shared.get("prefix", "")),
+            None if groups is None else frozenset(groups),
+            {group: tuple(given) for group, given in roles.items()},
+            written.get("just_in_time", False),
+            sealed and bool(attributes),
+        )
 
     def client(self, row: str, client: Mapping[str, Any]) -> Client:
         allowed = client.get("scopes_allowed")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from claimsmith.cognito.claims import TOKENS
-from claimsmith.cognito.limits import MAX_CHANGES
+from claimsmith.cognito.limits import ADMIN_SCOPE, MAX_CHANGES
 from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges, count
-from claimsmith.engine import budget, claims, groups, scopes, tenancy
+from claimsmith.engine import budget, claims, federation, groups, scopes, tenancy
 from claimsmith.engine.built_in import RESERVED_CLAIMS
 from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM, is_unmanaged
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
@@ -174,7 +174,10 @@ def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:
         code: why; the value of ``claims_degraded``.
     """
     unmanaged: frozenset[str] = bundle.settings.unmanaged_scopes if bundle else frozenset()
-    suppressed = tuple(sorted({scope for scope in request.scopes if not is_unmanaged(scope, unmanaged)}))
+    gone = {scope for scope in request.scopes if not is_unmanaged(scope, unmanaged)}
+    if ADMIN_SCOPE in request.scopes and federation.may_be_sealed(bundle, request):
+        gone.add(ADMIN_SCOPE)
+    suppressed = tuple(sorted(gone))
     names = bundle.settings.own_claims if bundle else RESERVED_CLAIMS
     mark = {DEGRADED_CLAIM: code.value}
     hidden = tuple(sorted({GROUPS_CLAIM, *claims.impostors(names, request)}))

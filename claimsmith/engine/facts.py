@@ -25,6 +25,9 @@ LATEST: Final = 99_999_999_999
 
 _ACTIVE: Final = "active"
 
+#: Why a row does not count that DynamoDB is about to delete.
+_PAST_TTL: Final = "its ttl has passed"
+
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _TEXT: Final = frozenset({str})
 
@@ -78,12 +81,14 @@ class Membership(NamedTuple):
 
     Attributes:
         groups: as written; a decision that counts them checks them.
+        admitted_by: the row of the identity provider that gives it; empty where the user has a row.
     """
 
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     claims: Literals = NO_LITERALS
     groups: object = ()
+    admitted_by: str = ""
 
 
 class StoredMembership(NamedTuple):
@@ -119,12 +124,14 @@ class UserFacts(NamedTuple):
         user: the USER row; the default where there is none; None where there is one that cannot be read.
         memberships: usable ones as far as the user's own rows show, by tenant id.
         too_large: there are more rows than are read of one user, so nothing is known.
+        barred: tenants in which a row of the user's says that the user is no member now, or cannot be read.
     """
 
     user: User | None
     memberships: Mapping[str, Membership] = _NOTHING
     problems: tuple[Problem, ...] = ()
     too_large: bool = False
+    barred: frozenset[str] = frozenset()
 
 
 class Facts(NamedTuple):
@@ -167,6 +174,7 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
     user: User | None = User()
     memberships: dict[str, Membership] = {}
     problems: list[Problem] = []
+    barred: list[str] = []
     for row in rows:
         sk = row.get(table.SK)
         try:
@@ -180,11 +188,15 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
                 membership, _, why_not = _stored(row, now)
                 if why_not is None:
                     memberships[tenant_id] = membership
+                elif why_not != _PAST_TTL:
+                    barred.append(tenant_id)
         except _UnreadableError as unreadable:
             problems.append(_problem(row, unreadable))
             if sk == table.USER:
                 user = None
-    return UserFacts(user, memberships, tuple(problems))
+            else:
+                barred.append(str(sk).removeprefix(table.TENANT_PREFIX))
+    return UserFacts(user, memberships, tuple(problems), barred=frozenset(barred))
 
 
 def read_membership(row: Row, now: int) -> StoredMembership | Problem:
@@ -255,7 +267,7 @@ def _stored(row: Row, now: int) -> StoredMembership:
     )
     why_not = None
     if table.TTL in row and _is_expired(row, now):
-        why_not = "its ttl has passed"
+        why_not = _PAST_TTL
     elif not _is_active(row):
         why_not = "its status is not active"
     elif expires_at is not None and expires_at <= now:

@@ -70,6 +70,9 @@ def reads(documents: Sequence[Mapping[str, Any]]) -> Reads:
                 operand = Operand(leaf["op"], leaf.get("value"))
                 operands.setdefault(leaf["field"], {}).setdefault(repr(operand), operand)
     paths.update(operands)
+    for document in documents:
+        if document.get("identity_providers"):
+            names.update((IDENTITIES, STATUS), document["settings"].get("groups_from", {}).get("attributes", ()))
     attributes = names | {path[len(ATTRIBUTES) :] for path in paths if path.startswith(ATTRIBUTES)}
     if any(path.startswith("user.identity_provider") for path in paths):
         attributes |= {IDENTITIES, STATUS}

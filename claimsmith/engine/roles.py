@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from claimsmith.engine import federation
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 from claimsmith.engine.role_sets import together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from claimsmith.engine.bundle import Bundle
+    from claimsmith.engine.bundle import Bundle, Role
+    from claimsmith.engine.federation import Given
     from claimsmith.engine.role_sets import RoleSet
     from claimsmith.engine.subject import Subject
 
@@ -33,13 +35,22 @@ class Roles(NamedTuple):
     given: RoleSet
 
 
-def assign(bundle: Bundle, subject: Subject) -> Roles:
-    """The assigned roles and all that they inherit. Those from the tenant never exceed what the tenant allows."""
+def assign(bundle: Bundle, subject: Subject, possibly: tuple[Given, ...] = ()) -> Roles:
+    """The assigned roles and all that they inherit. Those from the tenant never exceed what the tenant allows.
+
+    Args:
+        bundle: the policy.
+        subject: who gets them.
+        possibly: what an identity provider may say besides, where the sign-in is not known.
+    """
     assigned: dict[str, str] = {}
-    reasons: list[Reason] = []
+    federated = federation.given(bundle, subject) if bundle.providers else federation.NOTHING
+    given = (*federated.given, *possibly)
+    reasons = [*federated.reasons]
     allowed = subject.tenant.roles_allowed if subject.tenant else None
     roles = bundle.roles
-    for assignments, ceiling in ((_from_tenant(subject), allowed), (_from_elsewhere(bundle, subject), None)):
+    sources = (_from_tenant(subject, given), allowed), (_from_elsewhere(bundle, subject, given), None)
+    for assignments, ceiling in sources:
         closed: set[str] = set()
         for named, row in assignments:
             # Many rows may name one role, or one row a role many times, and a role may inherit many.
@@ -60,21 +71,36 @@ def assign(bundle: Bundle, subject: Subject) -> Roles:
                         why = "the tenant does not allow it"
                         reasons.append(new(Reason, ("role", name, "dropped", subject.tenant_row, why, "")))
     names = tuple(sorted(assigned))
-    reasons += [new(Reason, ("role", name, "granted", assigned[name], "", "")) for name in names]
+    details = _details(roles, given) if given else {}
+    reasons += [
+        new(Reason, ("role", name, "granted", row, details.get((name, row), ""), ""))
+        for name in names
+        for row in (assigned[name],)
+    ]
     return Roles(names, ", ".join(sorted(set(assigned.values()))), tuple(reasons), together(roles, names))
 
 
-def _from_tenant(subject: Subject) -> Iterator[Assignments]:
+def _details(roles: Mapping[str, Role], given: tuple[Given, ...]) -> dict[tuple[str, str], str]:
+    """Which group gives a role, by the role and the row of its provider."""
+    details: dict[tuple[str, str], str] = {}
+    for each in given:
+        for name in (name for role in each.roles if role in roles for name in roles[role].closure):
+            details.setdefault((name, each.row), each.detail)
+    return details
+
+
+def _from_tenant(subject: Subject, given: tuple[Given, ...]) -> Iterator[Assignments]:
     if subject.tenant is None:
         return
     if subject.request.machine:
         yield subject.client.roles if subject.client else (), subject.client_row
     elif subject.membership is not None:
         yield subject.membership.roles, subject.membership_row
+        yield from ((each.roles, each.row) for each in given)
     yield subject.tenant.default_roles, subject.tenant_row
 
 
-def _from_elsewhere(bundle: Bundle, subject: Subject) -> Iterator[Assignments]:
+def _from_elsewhere(bundle: Bundle, subject: Subject, given: tuple[Given, ...]) -> Iterator[Assignments]:
     if subject.request.machine:
         if subject.client is None:
             return
@@ -84,4 +110,6 @@ def _from_elsewhere(bundle: Bundle, subject: Subject) -> Iterator[Assignments]:
         yield subject.user.roles, subject.user_row
         for group in subject.request.groups:
             yield bundle.groups.get(group, ()), f"POLICY GROUP#{group}"
+        if subject.tenant is None:
+            yield from ((each.roles, each.row) for each in given)
     yield bundle.settings.default_roles, SETTINGS_ROW

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from claimsmith.cognito.limits import ADMIN_SCOPE
+from claimsmith.engine import federation
 from claimsmith.engine.bundle import granted_by
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.language import ALWAYS_UNMANAGED, is_privileged, is_unmanaged
@@ -54,7 +56,8 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
     mode = (subject.client.scope_mode if subject.client else None) or settings.scope_mode
     # A sign-in by API can request nothing, so there is nothing to intersect with.
     everything = mode == "exact" or request.api
-    suppressed = suppressions(subject, rules)
+    sealed = _sealed(bundle, subject)
+    suppressed = {**sealed, **suppressions(subject, rules)}
     to_add: list[str] = []
     to_suppress: list[str] = []
     for scope in sorted(granted):
@@ -73,7 +76,7 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
         if scope in suppressed:
             to_suppress.append(scope)
             if scope not in granted:
-                why = "suppress_scopes names it"
+                why = federation.SEALED if suppressed[scope] == sealed.get(scope) else "suppress_scopes names it"
                 reasons.append(new(Reason, ("scope", scope, "suppressed", suppressed[scope], why, "access")))
         elif scope in granted:
             continue
@@ -83,6 +86,14 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
             to_suppress.append(scope)
             reasons.append(new(Reason, ("scope", scope, "suppressed", "request", "requested, not granted", "access")))
     return Scopes(tuple(to_add), tuple(to_suppress), tuple(reasons), problems)
+
+
+def _sealed(bundle: Bundle, subject: Subject) -> dict[str, str]:
+    """The scope that users of an identity provider must not have, with the provider's row."""
+    if not bundle.providers or ADMIN_SCOPE not in subject.request.scopes:
+        return {}
+    row = federation.sealed_by(bundle, subject.request)
+    return {} if row is None else {ADMIN_SCOPE: row}
 
 
 def suppressions(subject: Subject, rules: tuple[Rule, ...]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from claimsmith.engine import federation
 from claimsmith.engine.language.paths import EvaluationContext
 
 if TYPE_CHECKING:
@@ -49,16 +50,19 @@ def gather(bundle: Bundle, facts: Facts, request: Request, choice: Choice) -> Su
     """The subject of a request in the chosen tenant."""
     tenant_id = choice.tenant.id if choice.tenant else ""
     machine = request.machine
+    membership = None
+    if choice.tenant and not machine:
+        membership = federation.admitted(bundle, facts.user, request).memberships.get(tenant_id)
     return Subject(
         request,
         bundle.clients.get(request.client_id),
         None if machine else facts.user.user,
         choice.tenant,
-        facts.user.memberships.get(tenant_id) if choice.tenant and not machine else None,
+        membership,
         choice.offered,
         choice.reason.source,
         client_row=f"POLICY CLIENT#{request.client_id}",
         user_row=f"USER#{request.sub} USER",
         tenant_row=f"TENANT#{tenant_id} TENANT",
-        membership_row=f"USER#{request.sub} TENANT#{tenant_id}",
+        membership_row=(membership and membership.admitted_by) or f"USER#{request.sub} TENANT#{tenant_id}",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from claimsmith.engine import federation
 from claimsmith.engine.bundle import Client
 from claimsmith.engine.language import MAX_TENANTS_LISTED, NAME, TENANT_HINT
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason
@@ -61,6 +62,7 @@ def tenants_to_load(bundle: Bundle, user: UserFacts, tenants: Tenants, request: 
     """
     if user.user is None or not user.user.active:
         return []
+    user = federation.admitted(bundle, user, request)
     bound, how = _bound(bundle, request)
     if bound is not None:
         return [bound] if bound not in tenants and _member(bound, how, user, request) else []
@@ -79,6 +81,7 @@ def choose(bundle: Bundle, user: UserFacts, tenants: Tenants, request: Request) 
     """Choose: the client's pin, the hint, the stored choice, the only usable membership, or none."""
     if user.user is None or not user.user.active:
         return _without_user(user, request)
+    user = federation.admitted(bundle, user, request)
     bound, how = _bound(bundle, request)
     if how == "free":
         return _choose_freely(bundle, user, tenants, request)
@@ -107,6 +110,9 @@ def _choose_freely(bundle: Bundle, user: UserFacts, tenants: Tenants, request: R
         offered = tuple(islice(_usable_tenants(user, tenants), MAX_TENANTS_LISTED))
         if stored is None and len(offered) == 1:
             [tenant] = offered
+            by = user.memberships[tenant.id].admitted_by
+            if by:
+                return _chosen(tenant, by, "the identity provider's users are members without a row")
             return _chosen(tenant, f"USER#{request.sub} TENANT#{tenant.id}", "the only usable membership")
     if bundle.settings.no_tenant == "deny":
         return _refused(Code.TENANT_REQUIRED, SETTINGS_ROW, NO_TENANT.reason.detail)

@@ -15,7 +15,7 @@ from claimsmith.policy.checks.scopes import grants
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from claimsmith.policy.documents import ClaimsRow, Client, Group, Route, Rule
+    from claimsmith.policy.documents import ClaimsRow, Client, Group, GroupsFrom, IdentityProvider, Route, Rule
     from claimsmith.policy.reading import Policy
 
 
@@ -27,6 +27,8 @@ def document(policy: Policy) -> dict[str, Any]:
     for name in ("privileged_scopes", "oidc_scopes", "directory_groups"):
         if listed := getattr(settings, name):
             enabled_settings[name] = _sorted(listed)
+    if groups_from := _groups_from(settings.groups_from):
+        enabled_settings["groups_from"] = groups_from
     names, closed = sorted(policy.roles), closures(policy.roles)
     compiled: dict[str, Any] = {
         "settings": {
@@ -62,7 +64,35 @@ def document(policy: Policy) -> dict[str, Any]:
     }
     if iam_roles := {name: _iam_roles(group) for name, group in policy.groups.items() if group.iam_roles}:
         compiled["iam_roles"] = iam_roles
+    if policy.identity_providers:
+        compiled["identity_providers"] = {
+            name: _provider(provider) for name, provider in policy.identity_providers.items()
+        }
     return {"format": format_for(compiled), **compiled}
+
+
+def _groups_from(groups_from: GroupsFrom) -> dict[str, Any]:
+    compiled: dict[str, Any] = {
+        "attributes": _sorted(groups_from.attributes),
+        "roles": {group: _sorted(roles) for group, roles in groups_from.roles.items()},
+        "prefix": groups_from.prefix,
+        "suppress_admin_scope": groups_from.suppress_admin_scope,
+    }
+    return {name: value for name, value in compiled.items() if value}
+
+
+def _provider(provider: IdentityProvider) -> dict[str, Any]:
+    compiled: dict[str, Any] = {"tenants": _sorted(provider.tenants)}
+    for name in ("attributes", "groups"):
+        if (names := getattr(provider, name)) is not None:
+            compiled[name] = _sorted(names)
+    if provider.prefix is not None:
+        compiled["prefix"] = provider.prefix
+    if provider.roles is not None:
+        compiled["roles"] = {group: _sorted(roles) for group, roles in provider.roles.items()}
+    if provider.just_in_time:
+        compiled["just_in_time"] = True
+    return compiled
 
 
 def _iam_roles(group: Group) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 #: Sections whose entries are the attributes of their rows already.
-_AS_WRITTEN: Final = ("clients", "routes")
+_AS_WRITTEN: Final = ("identity_providers", "clients", "routes")
 
 
 def decompile(document: Mapping[str, Any]) -> Draft:
@@ -31,7 +31,7 @@ def _entries(document: Mapping[str, Any]) -> Iterator[Entry]:
     for name, roles in document["groups"].items():
         yield Entry("groups", name, {"roles": roles, **document.get("iam_roles", {}).get(name, {})})
     for section in _AS_WRITTEN:
-        for name, attributes in document[section].items():
+        for name, attributes in document.get(section, {}).items():
             yield Entry(section, name, attributes)
     for at, rule in enumerate(document.get("rules", ())):
         attributes = {key: value for key, value in rule.items() if key != "id"}

@@ -120,6 +120,25 @@ class ClaimsRow(Row):
     id_claims: Values = Field(default_factory=dict, description="Claims of the ID token.")
 
 
+class GroupsFrom(Part):
+    """Where identity providers name the groups of their users, and what these mean."""
+
+    attributes: Names = Field(
+        default_factory=list, description="User attributes that identity providers fill with groups."
+    )
+    prefix: str = Field(
+        default="", description="What the names of groups that count begin with; roles has them without."
+    )
+    roles: dict[str, Names] = Field(
+        default_factory=dict, description="Roles by group; a provider's row may have its own."
+    )
+    suppress_admin_scope: bool = Field(
+        default=False,
+        description="Whether to remove aws.cognito.signin.user.admin from tokens of the providers' users, "
+        "who could otherwise write the attributes.",
+    )
+
+
 class Settings(Row):
     """Settings of the whole policy."""
 
@@ -144,6 +163,10 @@ class Settings(Row):
     privileged_scopes: Names = Field(
         default_factory=list,
         description="Scopes that directory rows cannot grant by name: exact names, or prefixes as in admin/*.",
+    )
+    groups_from: GroupsFrom = Field(
+        default_factory=GroupsFrom,
+        description="Where identity providers name groups, and their roles; only providers with a row are heard.",
     )
     oidc_scopes: Names = Field(
         default_factory=list,
@@ -187,6 +210,29 @@ class Group(Row):
     roles: Names = Field(default_factory=list, description="Roles of the group's members.")
     iam_roles: Names = Field(default_factory=list, description="ARNs of IAM roles to add to cognito:roles.")
     preferred_role: Text = Field(default=None, description="One of iam_roles, for cognito:preferred_role.")
+
+
+class IdentityProvider(Row):
+    """An identity provider of the user pool, and for whom it may speak."""
+
+    tenants: Names = Field(
+        default_factory=list, description="Tenants for which it may speak; *: every one, and tokens without a tenant."
+    )
+    attributes: OptionalNames = Field(
+        default=None, description="Attributes of groups_from in which it names groups; absent: all."
+    )
+    prefix: Text = Field(default=None, description="Overrides prefix of groups_from.")
+    groups: OptionalNames = Field(
+        default=None, description="Groups that it may name: exact names, or prefixes as in app-*; absent: all."
+    )
+    roles: Annotated[
+        dict[str, Names] | None,
+        BeforeValidator(_not_null),
+        WithJsonSchema({"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}),
+    ] = Field(default=None, description="Roles by group, instead of those of groups_from.")
+    just_in_time: bool = Field(
+        default=False, description="Whether its users are members of these tenants without a membership row."
+    )
 
 
 class Client(ClaimsRow):
@@ -372,6 +418,7 @@ class Documents:
     settings: Settings = field(default_factory=Settings)
     roles: Mapping[str, Role] = _rows(Role, table.ROLE)
     groups: Mapping[str, Group] = _rows(Group, table.GROUP)
+    identity_providers: Mapping[str, IdentityProvider] = _rows(IdentityProvider, table.IDENTITY_PROVIDER)
     clients: Mapping[str, Client] = _rows(Client, table.CLIENT)
     rules: Mapping[str, Rule] = _rows(Rule, table.RULE, "id")
     routes: Mapping[str, Route] = _rows(Route, table.ROUTE, "id")

@@ -10,6 +10,7 @@ from claimsmith.policy.checks import (
     bounds,
     claims,
     conditions,
+    federation,
     names,
     reachability,
     roles,
@@ -35,7 +36,20 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "compile", "lint"]
 
 #: Each lists its checks: ``ERRORS``, which read only the rows, and ``WARNINGS``, which read a policy without errors.
-_MODULES: Final = (names, routes, roles, scopes, claims, conditions, trust, templates, tests, reachability, size)
+_MODULES: Final = (
+    names,
+    federation,
+    routes,
+    roles,
+    scopes,
+    claims,
+    conditions,
+    trust,
+    templates,
+    tests,
+    reachability,
+    size,
+)
 
 _ERRORS: Final[tuple[Check, ...]] = tuple(check for module in _MODULES for check in getattr(module, "ERRORS", ()))
 _WARNINGS: Final[tuple[Check, ...]] = tuple(check for module in _MODULES for check in getattr(module, "WARNINGS", ()))

@@ -15,13 +15,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from claimsmith import table
+from claimsmith.cognito.event import MANAGED_LOGIN
 from claimsmith.cognito.limits import MAX_CHANGES, SCOPE
 from claimsmith.cognito.response import count
-from claimsmith.engine import tenancy
+from claimsmith.engine import federation, tenancy
 from claimsmith.engine.decide import Decision, Refusal, decide
 from claimsmith.engine.facts import MACHINE, Facts
 from claimsmith.engine.language import MAX_TENANTS_LISTED, TENANT_HINT
-from claimsmith.engine.ways import ANY_OTHER_CLIENT, request_of
+from claimsmith.engine.ways import ANY_OTHER_CLIENT, Way, request_of
 from claimsmith.errors import Code
 from claimsmith.service.users import tenants_of
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.facts import Tenant, UserFacts
-    from claimsmith.engine.ways import Way, Ways
+    from claimsmith.engine.ways import Ways
     from claimsmith.service.everyone import Everyone, Person
 
 T = TypeVar("T")
@@ -188,7 +189,7 @@ class Classes(Generic[T]):
     ) -> Iterator[Case]:
         memberships = person.facts.memberships
         scopes = {scope for membership in memberships.values() for scope in membership.scopes if SCOPE.fullmatch(scope)}
-        known, usable = self._tenants(person.facts)
+        known, usable = self._tenants(person)
         facts = self._reader(person.facts, known)
         shown: dict[str, set[str | None]] = {}
         for way in self._ways_of(person, closely=closely):
@@ -225,10 +226,16 @@ class Classes(Generic[T]):
             for client in dict.fromkeys((_first(alike, chosen), *own)):
                 yield from self._ways.of(tried, client, closely=closely)
 
-    def _tenants(self, user: UserFacts) -> tuple[dict[str, Tenant | None], list[str]]:
-        """The tenants of which the user is a member, and those that can be asked for."""
+    def _tenants(self, person: Person) -> tuple[dict[str, Tenant | None], list[str]]:
+        """The tenants of which the user is a member, by a row or just in time, and those that can be asked for."""
         known: dict[str, Tenant | None] = {}
-        self._everyone.load(sorted(user.memberships), known)
+        members = {*person.facts.memberships}
+        for policy in self._policies:
+            if policy.providers:
+                way = Way(ANY_OTHER_CLIENT, MANAGED_LOGIN, ())
+                request = request_of(way, sub=person.sub, attributes=dict(person.profile.attributes))
+                members |= federation.admitted(policy, person.facts, request).memberships.keys()
+        self._everyone.load(sorted(members), known)
         usable = [tenant_id for tenant_id, tenant in known.items() if tenant is not None and tenant.active]
         if len(usable) > MAX_TENANTS_LISTED:
             self.cut_tenants += 1

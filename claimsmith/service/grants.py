@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from claimsmith.cognito.identifiers import pool_of
+from claimsmith.engine import federation
 from claimsmith.engine.facts import MACHINE, Facts, Tenant, read_tenant
 from claimsmith.service.users import tenants_of, user_facts
 from claimsmith.store import directory
@@ -76,4 +77,7 @@ class StoredGrants:
             found = [read_tenant(row, now) for row in directory.tenant_rows(self._rows, missing)]
             known.update({tenant.id: tenant for tenant in found if isinstance(tenant, Tenant)})
 
-        return Facts(*tenants_of(bundle, user, request_of(bundle, claims), read))
+        request = request_of(bundle, claims)
+        if bundle.providers and not request.machine and claims.tenant_id is not None:
+            user = federation.possibly_admitted(bundle, user, claims.tenant_id)
+        return Facts(*tenants_of(bundle, user, request, read))

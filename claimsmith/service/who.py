@@ -191,7 +191,7 @@ class Search:
     @property
     def notes(self) -> list[str]:
         """What could not be taken into account so far, in words."""
-        found = [*self._notes, *(f"not tried: {cut}" for cut in self._ways.cut)]
+        found = [*self._notes, *self._unlisted(), *(f"not tried: {cut}" for cut in self._ways.cut)]
         if self._classes.cut_tenants:
             found.append(f"{self._classes.cut_tenants:,} users have more tenants than are tried for each")
         if self._everyone.unreadable:
@@ -201,6 +201,14 @@ class Search:
         elif self._everyone.strangers:
             found.append(f"{self._everyone.strangers:,} users with rows are not in the pool and get no token")
         return found
+
+    def _unlisted(self) -> Iterator[str]:
+        """Whom no search can find: those who will be members once they sign in, and are nowhere yet."""
+        for policy in self._policies:
+            for name, provider in sorted(policy.providers.items()):
+                if provider.just_in_time and (self._tenant is None or self._tenant in provider.tenants):
+                    of = ", ".join(sorted(provider.tenants))
+                    yield f"who has never signed in by {name} cannot be listed, and will be a member of {of}"
 
     def findings(self) -> Iterator[Finding]:
         """Each finding once it is made: those of machines first, then those of users in the order of the table.

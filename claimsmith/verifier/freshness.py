@@ -17,7 +17,7 @@ from claimsmith.cognito.identifiers import pool_of
 from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
 from claimsmith.engine import claims as engine_claims
-from claimsmith.engine import tenancy
+from claimsmith.engine import federation, tenancy
 from claimsmith.engine.decide import resolve
 from claimsmith.engine.language import DEGRADED_CLAIM, MAX_TENANTS_LISTED, SHED_CLAIM, TENANT_HINT, is_unmanaged
 from claimsmith.engine.language.conditions import UnknownError
@@ -94,6 +94,9 @@ def freshness(bundle: Bundle, facts: Facts, claims: Claims) -> Freshness:
     user = facts.user.user
     if user is None or not user.active:
         return token.unfilled(stale=True)
+    if bundle.providers and not token.machine:
+        # No token says which provider its user came from, so it may have been any of them.
+        facts = facts._replace(user=federation.possibly_admitted(bundle, facts.user, token.tenant_id))
     if token.has_tenant_claim or token.pinned or token.machine or not facts.user.memberships:
         return _compare(bundle, facts, token, token.request)
     # The token is for one of the user's tenants, or none; it is stale only if it is stale for each of them.
@@ -209,12 +212,14 @@ class _Comparison:
         if hidden or touching:
             subject = subject._replace(request=subject.request._replace(groups=tuple(sorted(groups))))
         self.subject = subject
-        self.roles = assign(bundle, subject)
+        tenant = subject.tenant.id if subject.tenant else None
+        possibly = () if token.machine else federation.possibly_given(bundle, tenant)
+        self.roles = assign(bundle, subject, possibly)
         client_name = subject.client.name if subject.client else None
         known = _PartialContext(
             subject.request, subject.user, subject.tenant, subject.membership, self.roles.names, client_name
         )
-        known.groups_known = token.machine or not (hidden or touching or bundle.names_groups)
+        known.groups_known = token.machine or not (hidden or touching or possibly or bundle.names_groups)
         known.tenant_known = tenant_known
         self.known = known
         applies = [(rule, self.applies(rule)) for rule in bundle.rules]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from claimsmith import table
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.response import GROUPS_CLAIM
+from claimsmith.engine import federation
 from claimsmith.engine.decide import Decision
 from claimsmith.engine.explanation.situation import REQUEST
 from claimsmith.engine.inheritance import parents
@@ -85,6 +86,7 @@ class _Chains:
         self.subject = situation.subject
         reasons = decision.reasons
         self.role_rows = {reason.name: reason.source for reason in reasons if _gives(reason, "role")}
+        self.role_details = {reason.name: reason.detail for reason in reasons if _gives(reason, "role")}
         self.scopes = {reason.name: reason for reason in reasons if _gives(reason, "scope")}
         self.groups = {reason.name: reason for reason in reasons if _gives(reason, "group")}
         self.claims = {(reason.token, reason.name): reason for reason in reasons if _gives(reason, "claim")}
@@ -112,7 +114,9 @@ class _Chains:
             name,
         )
         way = inheritance(self.bundle.roles, assigned, name) or (name,)
-        return (*(Link(f"role {role}", self.bundle.roles[role].row) for role in reversed(way)), *self.origin(row))
+        links = (*(Link(f"role {role}", self.bundle.roles[role].row) for role in reversed(way)), *self.origin(row))
+        said = self.role_details[name]
+        return (*links, Link(said, REQUEST)) if said else links
 
     def assigned_by(self, row: str) -> list[str]:
         """The roles that a row assigns, in its order."""
@@ -128,6 +132,9 @@ class _Chains:
             given = user.roles
         elif row == SETTINGS_ROW:
             given = self.bundle.settings.default_roles
+        elif row.startswith(f"{table.POLICY} {table.IDENTITY_PROVIDER}"):
+            said = federation.given(self.bundle, subject).given
+            given = tuple(role for each in said if each.row == row for role in each.roles)
         else:
             given = self.bundle.groups.get(row.removeprefix(f"{table.POLICY} {table.GROUP}"), ())
         return [name for name in given if name in self.bundle.roles]
@@ -180,7 +187,9 @@ class _Chains:
         if sk.startswith(table.GROUP):
             return Link(f"group {sk.removeprefix(table.GROUP)}", row), _POOL_GROUPS
         what = "the settings"
-        if sk.startswith(table.CLIENT):
+        if sk.startswith(table.IDENTITY_PROVIDER):
+            what = f"identity provider {sk.removeprefix(table.IDENTITY_PROVIDER)}"
+        elif sk.startswith(table.CLIENT):
             client = self.subject.client
             what = f"client {client.name if client and client.name else sk.removeprefix(table.CLIENT)}"
         elif sk.startswith(table.RULE):

@@ -31,7 +31,13 @@ REQUEST: Final = "request"
 Action = Literal["add", "remove", "set", "delete", "create"]
 
 #: Where a document has the rows whose sort keys begin so.
-_SECTIONS: Final = {table.ROLE: "roles", table.GROUP: "groups", table.CLIENT: "clients", table.RULE: "rules"}
+_SECTIONS: Final = {
+    table.ROLE: "roles",
+    table.GROUP: "groups",
+    table.IDENTITY_PROVIDER: "identity_providers",
+    table.CLIENT: "clients",
+    table.RULE: "rules",
+}
 
 
 class Change(NamedTuple):

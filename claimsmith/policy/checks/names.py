@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from claimsmith.cognito.identifiers import is_pool_id
 from claimsmith.cognito.limits import CLIENT_ID
 from claimsmith.engine.language import NAME
-from claimsmith.engine.language.paths import ATTRIBUTES
+from claimsmith.engine.language.paths import ATTRIBUTES, OWN_PROVIDER
 from claimsmith.errors import Code
 from claimsmith.policy.documents import KINDS
 from claimsmith.policy.finding import found
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: The longest group name of a user pool (CreateGroup); policy tests have the same limit.
 _LENGTH: Final = 128
+
+#: The longest name of an identity provider (CreateIdentityProvider).
+_PROVIDER_LENGTH: Final = 32
 
 #: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 _IAM_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}")
@@ -45,6 +48,8 @@ def _wrong(section: str, kind: Kind, name: str) -> str | None:
     """Return what is wrong with the name of a row; None if nothing is."""
     if section == "clients":
         return None if CLIENT_ID.fullmatch(name) else "this is not an app client id; copy the id from the user pool"
+    if section == "identity_providers":
+        return None if _is_provider(name) else "this is no provider of a user pool; copy its name from there"
     if section in _TITLED:
         return None if _is_title(name) else f"the {kind.key or 'name'} needs 1 to {_LENGTH} characters, not only spaces"
     return None if NAME.fullmatch(name) else f"the {kind.key or 'name'} must match {NAME.pattern}"
@@ -99,6 +104,11 @@ def _iam_roles(policy: Policy) -> Iterator[Finding]:
         if group.preferred_role is not None and group.preferred_role not in group.iam_roles:
             message = "preferred_role must be one of iam_roles; add it there"
             yield found(Code.INVALID_NAME, entry, ("preferred_role",), message)
+
+
+def _is_provider(name: str) -> bool:
+    """Whether CreateIdentityProvider takes a name, as far as it matters: the pool itself is none."""
+    return 0 < len(name) <= _PROVIDER_LENGTH and name == name.strip() and name.upper() != OWN_PROVIDER.upper()
 
 
 def _is_title(name: str) -> bool:

@@ -43,6 +43,7 @@ def _lists(policy: Policy) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
         yield policy.entries["roles"][name], ("inherits",), role.inherits
     for name, group in policy.groups.items():
         yield policy.entries["groups"][name], ("roles",), group.roles
+    yield from _of_federated_groups(policy)
     for name, client in policy.clients.items():
         yield policy.entries["clients"][name], ("roles",), client.roles
     for name, route in policy.routes.items():
@@ -51,6 +52,14 @@ def _lists(policy: Policy) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
         for part, attribute in _GIVEN:
             row = getattr(test.given, part)
             yield policy.entries["tests"][name], ("given", part, attribute), getattr(row, attribute, None) or ()
+
+
+def _of_federated_groups(policy: Policy) -> Iterator[tuple[Entry, Path, Sequence[str]]]:
+    for group, given in policy.settings.groups_from.roles.items():
+        yield policy.settings_entry, ("groups_from", "roles", group), given
+    for name, provider in policy.identity_providers.items():
+        for group, given in (provider.roles or {}).items():
+            yield policy.entries["identity_providers"][name], ("roles", group), given
 
 
 def closures(roles: Mapping[str, Role]) -> dict[str, int]:

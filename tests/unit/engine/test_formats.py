@@ -106,7 +106,21 @@ SINCE_3: dict[str, Any] = {
 #: What format 4 has besides.
 SINCE_4: dict[str, Any] = {
     **SINCE_3,
-    "settings": SINCE_3["settings"] | {"oidc_scopes": ["openid"], "directory_groups": ["plant-*"]},
+    "settings": SINCE_3["settings"]
+    | {
+        "oidc_scopes": ["openid"],
+        "directory_groups": ["plant-*"],
+        "groups_from": {
+            "attributes": ["custom:groups"],
+            "prefix": "app-",
+            "roles": {"readers": ["viewer"]},
+            "suppress_admin_scope": True,
+        },
+    },
+    "identity_providers": {
+        "AcmeSAML": {"tenants": ["acme"], "just_in_time": True},
+        "Own": {"tenants": ["*"], "attributes": [], "groups": ["a"], "prefix": "", "roles": {"a": ["editor"]}},
+    },
     "roles": {**SECTIONS["roles"], "viewer": SECTIONS["roles"]["viewer"] | {"add_groups": ["Viewers"]}},
     "groups": {
         "Staff": {

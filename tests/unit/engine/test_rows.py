@@ -85,7 +85,9 @@ def test_a_row_without_a_sort_key_or_with_one_that_is_no_text_is_none_of_the_use
 
 @pytest.mark.parametrize("time", [EARLIEST, Decimal(EARLIEST), EARLIEST - 1 + 1.0, Decimal(f"{EARLIEST}.5")])
 def test_the_earliest_time_that_a_row_may_hold_is_long_over(time: Any) -> None:  # noqa: ANN401 - any number
-    assert read_user([membership_row(SUB, "acme", expires_at=time)], NOW) == UserFacts(User())
+    assert read_user([membership_row(SUB, "acme", expires_at=time)], NOW) == UserFacts(
+        User(), barred=frozenset({"acme"})
+    )
 
 
 @pytest.mark.parametrize("time", [LATEST, Decimal(LATEST), float(LATEST)])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from claimsmith.cli.main import main
 from claimsmith.cognito.claims import TOKENS
@@ -30,8 +31,6 @@ from tests.policies import policy_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pydantic import BaseModel
 
 PAGE: Final = Page("docs/reference/policy.md")
 README: Final = Page("README.md")
@@ -223,7 +222,10 @@ def test_the_table_of_settings_has_each_with_its_default_and_its_bounds() -> Non
     assert list(table) == [name for name in Settings.model_fields if name not in COMMON]
     properties = Settings.model_json_schema()["properties"]
     for name, (default, meaning) in table.items():
-        assert yaml.safe_load(default) == Settings.model_fields[name].get_default(call_default_factory=True), name
+        value = Settings.model_fields[name].get_default(call_default_factory=True)
+        assert yaml.safe_load(default) == (
+            value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+        )
         if "maximum" in properties[name]:
             assert meaning.endswith(f", {properties[name]['minimum']} to {properties[name]['maximum']}"), name
         for choice in properties[name].get("enum", ()):
