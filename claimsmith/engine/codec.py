@@ -60,6 +60,9 @@ _SINCE_4: Final[Mapping[str, frozenset[str]]] = {
 #: From this format on, ``contains`` asks for a member of a list and for nothing else.
 _CONTAINS_IS_MEMBERSHIP: Final = 3
 
+#: From this format on, objects and lists may have expressions inside.
+_VALUES_ARE_NESTED: Final = 4
+
 #: What members of a rule are, besides its condition.
 _TYPES: Final[Mapping[str, type]] = {
     "id": str,
@@ -86,7 +89,16 @@ def format_for(document: Mapping[str, Any]) -> int:
     settings, roles = document["settings"], document["roles"].values()
     if document.keys() & _SINCE_4[""] or settings.keys() & _SINCE_4["settings"]:
         return FORMAT
-    return FORMAT if any(role.keys() & _SINCE_4["roles"] for role in roles) else USUAL_FORMAT
+    if any(role.keys() & _SINCE_4["roles"] for role in roles):
+        return FORMAT
+    rows = (*roles, *document["clients"].values(), *document["rules"])
+    claims = (row.get(attribute, {}) for row in rows for attribute in ("access_claims", "id_claims"))
+    nested = any(_is_nested(value) for part in claims for value in part.values())
+    return FORMAT if nested else USUAL_FORMAT
+
+
+def _is_nested(value: object) -> bool:
+    return not values.looks_like_expression(value) and values.holds_expression(value)
 
 
 def encode(document: Mapping[str, Any]) -> tuple[bytes, str]:
@@ -143,13 +155,14 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
     """
     settings = document["settings"]
     named = claim_names(settings["claim_names"])
-    old = document.get("format", FORMAT) < _CONTAINS_IS_MEMBERSHIP
+    written = document.get("format", FORMAT)
+    old = written < _CONTAINS_IS_MEMBERSHIP
     operators = conditions.OPERATORS_BEFORE_3 if old else conditions.OPERATORS
-    reader = _Reader(settings, named, operators)
+    reader = _Reader(settings, named, operators, nested=written >= _VALUES_ARE_NESTED)
     roles = {name: reader.role(f"POLICY ROLE#{name}", role) for name, role in document["roles"].items()}
     # Format 1 has no rules.
-    written = document.get("rules", ())
-    rules = Rules([_shaped(rule) for rule in written], reader.rule, operators) if written else ()
+    rows = document.get("rules", ())
+    rules = Rules([_shaped(rule) for rule in rows], reader.rule, operators) if rows else ()
     return Bundle(
         version=version,
         settings=Settings(
@@ -213,9 +226,15 @@ class _Reader:
     """Reads the roles, clients, rules and claims of a document, given its settings."""
 
     def __init__(
-        self, settings: Mapping[str, Any], named: Mapping[str, str], operators: Mapping[str, Operator]
+        self,
+        settings: Mapping[str, Any],
+        named: Mapping[str, str],
+        operators: Mapping[str, Operator],
+        *,
+        nested: bool,
     ) -> None:
         self.trusted = frozenset(settings.get("trusted_attributes", ()))
+        self.nested = nested
         self.unmanaged = frozenset(settings["unmanaged_scopes"])
         self.oidc = frozenset(settings.get("oidc_scopes", ())) & OIDC_SCOPES
         self.own = own_claims(named)
@@ -307,7 +326,7 @@ class _Reader:
         if name in self.own:
             return Withheld(ONLY_CLAIMSMITH)
         try:
-            value = values.compiled(written)
+            value = values.compiled(written, nested=self.nested)
             if isinstance(value, Expression):
                 # What it will yield is checked then; that the claim may be set at all is known now.
                 checked(token, name, "")

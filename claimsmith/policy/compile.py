@@ -8,7 +8,7 @@ from claimsmith.cognito.claims import accepted
 from claimsmith.engine.codec import format_for
 from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.conditions import OPERATORS
-from claimsmith.engine.language.values import LITERAL, form_of, looks_like_expression
+from claimsmith.engine.language.values import LITERAL, form_of, holds_expression, looks_like_expression
 from claimsmith.policy.checks.roles import closures, expanded
 from claimsmith.policy.checks.scopes import grants
 
@@ -170,12 +170,20 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - a literal or an expression
     """Return a literal as Cognito accepts it, or an expression as written."""
     form = form_of(value)
     if form is None:
-        return accepted(value)
+        return _literal(value)
     compiled = {key: accepted(part) if form.keys[key] == "literal" else part for key, part in value.items()}
     if LITERAL not in compiled:
         return compiled
     literal = compiled[LITERAL]
-    return {LITERAL: literal} if looks_like_expression(literal) else literal
+    return {LITERAL: literal} if looks_like_expression(literal) or holds_expression(literal) else literal
+
+
+def _literal(value: Any) -> Any:  # noqa: ANN401 - a literal, with or without expressions inside
+    if not holds_expression(value):
+        return accepted(value)
+    if isinstance(value, list):
+        return [_value(part) for part in value]
+    return {name: _value(part) for name, part in value.items()}
 
 
 def _sorted(names: Iterable[str]) -> list[str]:

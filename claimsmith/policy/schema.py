@@ -112,18 +112,18 @@ _SHAPES: Final[Mapping[Shape, Mapping[str, Any]]] = {
 
 
 def _value() -> dict[str, Any]:
-    scalar = {"type": ["string", "number", "boolean"]}
+    scalar: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+    forms = [_closed({name: _SHAPES[shape] for name, shape in form.keys.items()}, [key]) for key, form in FORMS.items()]
     literal_object = {"type": "object", "not": {"anyOf": [{"required": [key]} for key in FORMS]}}
     return {
-        "description": "A literal; or " + ", ".join(f"{{{key}: …}}" for key in FORMS) + ".",
+        "description": "A literal, which may have expressions inside; or "
+        + ", ".join(f"{{{key}: …}}" for key in FORMS)
+        + ".",
         "anyOf": [
             scalar,
-            {"type": "array", "items": scalar},
+            {"type": "array", "items": {"anyOf": [scalar, *forms]}},
             literal_object,
-            *(
-                _closed({name: _SHAPES[shape] for name, shape in form.keys.items()}, [key])
-                for key, form in FORMS.items()
-            ),
+            *forms,
         ],
     }
 

@@ -1,7 +1,8 @@
 """Values of claims: JSON literals, ``{from: PATH}``, ``{template: "…{PATH}…"}``, ``{value: …}``.
 
 A ``from`` with no value and no default yields no claim; nor does a template with a missing part, or one whose text
-would be too long for any token.
+would be too long for any token. Objects and lists may have expressions inside; what yields nothing there is left out,
+and so is an object or a list of which nothing is left.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ _MAX_TEXT: Final = 32_768
 
 #: Characters of a text that a template makes; no token has room for more (``verifier.jws`` takes 16,384 in all).
 MAX_TEMPLATE: Final = 16_384
+
+_CONTAINERS: Final = frozenset({dict, list})
 
 #: Characters of a text that is read as a number.
 _MAX_NUMBER: Final = 400
@@ -143,18 +146,60 @@ def looks_like_expression(value: object) -> bool:
     return isinstance(value, Mapping) and any(key in value for key in FORMS)
 
 
-def compiled(value: Any) -> Any:  # noqa: ANN401 - a literal, or an expression
+def holds_expression(value: object) -> bool:
+    """Whether a literal has expressions inside."""
+    waiting = [value] if type(value) in _CONTAINERS else []
+    while waiting:
+        container: Any = waiting.pop()
+        for part in container.values() if type(container) is dict else container:
+            if type(part) in _CONTAINERS:
+                if type(part) is dict and any(key in part for key in FORMS):
+                    return True
+                waiting.append(part)
+    return False
+
+
+def compiled(value: Any, *, nested: bool = True) -> Any:  # noqa: ANN401 - a literal, or an expression
     """A policy's value: the literal, or an ``Expression`` that yields ``MISSING`` where there is no claim.
+
+    Args:
+        value: as a document holds it.
+        nested: whether expressions inside of literals are such, as they are from format 4 on.
 
     Raises:
         ValueError: it is neither.
     """
     if not looks_like_expression(value):
-        return value
+        return _composed(value) if nested and holds_expression(value) else value
     form = form_of(value)
     if form is None:
         raise ValueError("not a value")
     return form.compiled(value)
+
+
+def _composed(value: Mapping[str, Any] | list[Any]) -> Expression:
+    """An object or a list with expressions inside. A list in a list becomes part of it: Cognito takes no other."""
+    members: list[tuple[str, Any]]
+    if isinstance(value, Mapping):
+        members = [(name, compiled(part)) for name, part in value.items()]
+    else:
+        members = [("", compiled(part)) for part in value]
+    of_names = isinstance(value, Mapping)
+    paths = tuple(path for _, part in members if isinstance(part, Expression) for path in part.paths)
+
+    def evaluate(context: EvaluationContext) -> Any:  # noqa: ANN401 - an object, a list or MISSING
+        found: list[tuple[str, Any]] = []
+        for name, part in members:
+            if not isinstance(part, Expression):
+                found.append((name, part))
+            elif (result := part.evaluate(context)) is not MISSING:
+                spliced = result if isinstance(result, list) and not of_names else [result]
+                found += [(name, one) for one in spliced]
+        if not found:
+            return MISSING
+        return dict(found) if of_names else [one for _, one in found]
+
+    return Expression(paths, evaluate)
 
 
 def _from(value: Mapping[str, Any]) -> Expression:

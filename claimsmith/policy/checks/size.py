@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito import size
@@ -11,14 +12,14 @@ from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.cognito.response import Changes
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS, SOME_TEXT
-from claimsmith.engine.language.values import form_of, template_parts
+from claimsmith.engine.language.values import form_of, holds_expression, looks_like_expression, template_parts
 from claimsmith.errors import Code
 from claimsmith.policy.checks.scopes import grants
 from claimsmith.policy.documents import Client, Rule
 from claimsmith.policy.finding import found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from claimsmith.cognito.claims import Token
     from claimsmith.engine.language.values import Shape
@@ -107,8 +108,17 @@ def _value(value: Any, roles: int) -> int:  # noqa: ANN401 - a literal, or an ex
     """Return the octets of a value, estimated for an expression; ``roles`` are the octets of all roles."""
     form = form_of(value)
     if form is None:
-        return _json(accepted(value))
+        return _json(_filled(value, roles) if holds_expression(value) else accepted(value))
     return max(_part(form.keys[key], part, roles) for key, part in value.items())
+
+
+def _filled(value: Any, roles: int) -> Any:  # noqa: ANN401 - a JSON value
+    """Return a value with a text as long as it may be in place of each expression inside."""
+    if looks_like_expression(value):
+        return "x" * _value(value, roles)
+    if isinstance(value, Mapping):
+        return {name: _filled(part, roles) for name, part in value.items()}
+    return [_filled(part, roles) for part in value] if isinstance(value, list) else accepted(value)
 
 
 def _part(shape: Shape, part: Any, roles: int) -> int:  # noqa: ANN401 - a JSON value

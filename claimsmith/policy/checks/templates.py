@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith.engine.language import AUTHORITY
 from claimsmith.engine.language.conditions import MAX_DEPTH
 from claimsmith.engine.language.paths import FIXED, OPEN
-from claimsmith.engine.language.values import LITERAL, form_of, is_expression
+from claimsmith.engine.language.values import LITERAL, form_of, holds_expression, is_expression
 from claimsmith.errors import Code
 from claimsmith.policy.checks.claims import by_attribute
 from claimsmith.policy.checks.conditions import parts
@@ -82,13 +82,21 @@ def _set(policy: Policy) -> Iterator[tuple[Entry, Path]]:
     for entry, row in policy.claims_rows():
         for attribute, claims, _ in by_attribute(row):
             for name, value in claims.items():
-                form = form_of(value)
-                if form is None:
-                    yield from ((entry, at) for at in _texts(value, (attribute, name)))
-                    continue
-                for key in value.keys() - {LITERAL}:
-                    if form.keys[key] == "literal":
-                        yield from ((entry, at) for at in _texts(value[key], (attribute, name, key)))
+                yield from ((entry, at) for at in _literals(value, (attribute, name)))
+
+
+def _literals(value: object, at: Path) -> Iterator[Path]:
+    """Yield where the literal parts of a value, at any depth, look like a template."""
+    form = form_of(value)
+    if form is not None and isinstance(value, Mapping):
+        for key in value.keys() - {LITERAL}:
+            if form.keys[key] == "literal":
+                yield from _texts(value[key], (*at, key))
+    elif holds_expression(value):
+        for name, part in _members(value):
+            yield from _literals(part, (*at, name))
+    else:
+        yield from _texts(value, at)
 
 
 def _compared(policy: Policy) -> Iterator[tuple[Entry, Path]]:
@@ -132,9 +140,15 @@ def _texts(value: object, at: Path) -> Iterator[Path]:
     if isinstance(value, str):
         if _PATH_IN_BRACES.search(value):
             yield at
-    elif isinstance(value, Mapping | list):
-        for name, part in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _texts(part, (*at, str(name)))
+    else:
+        for name, part in _members(value):
+            yield from _texts(part, (*at, name))
+
+
+def _members(value: object) -> Iterator[tuple[str, Any]]:
+    """Yield what an object or a list has, with names or indices; nothing for what is neither."""
+    parts_of = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    yield from ((str(name), part) for name, part in parts_of)
 
 
 ERRORS: Final = (check,)

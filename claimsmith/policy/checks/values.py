@@ -53,7 +53,7 @@ def check(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]
     if form is not None:
         yield from _expression(entry, at, name, value, form, tokens)
     elif not looks_like_expression(value):
-        yield from _literal(entry, at, name, value, tokens)
+        yield from _composed(entry, at, name, value, tokens)
     else:
         meant = FORMS[next(key for key in FORMS if key in value)].keys
         known = tuple(meant) if len(meant) > 1 else tuple(FORMS)
@@ -99,21 +99,38 @@ def _read(
         yield from _accepted(entry, at, name, [], tokens)
 
 
+def _composed(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
+    """Yield the errors in a literal, and in the expressions inside it."""
+    inner = [*_nested(value, at)]
+    for path, part in inner:
+        yield from check(entry, path, name, part, tokens)
+    yield from _accepted(entry, at, name, _without_expressions(value) if inner else value, tokens)
+
+
+def _without_expressions(value: Any) -> Any:  # noqa: ANN401 - a JSON value
+    """The value with a text in place of each expression: what it may yield Cognito takes wherever it takes a text."""
+    if looks_like_expression(value):
+        return ""
+    if isinstance(value, Mapping):
+        return {key: _without_expressions(part) for key, part in value.items()}
+    return [_without_expressions(part) for part in value] if isinstance(value, list) else value
+
+
 def _literal(entry: Entry, at: Path, name: str, value: Any, tokens: Sequence[Token]) -> Iterator[Finding]:  # noqa: ANN401 - a JSON value
-    nested = next(_nested(value, at), None)
+    nested, _ = next(_nested(value, at), (None, None))
     if nested is not None:
-        message = "a literal cannot contain an expression; write {value: …} around the whole literal"
+        message = "a default cannot contain an expression; write {value: …} around the whole literal"
         yield found(Code.INVALID_EXPRESSION, entry, nested, message)
         return
     yield from _accepted(entry, at, name, value, tokens)
 
 
-def _nested(value: object, at: Path) -> Iterator[Path]:
-    """Yield the paths of expressions inside a literal."""
+def _nested(value: object, at: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield the expressions inside a literal, with their paths."""
     parts = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for name, part in parts:
         if looks_like_expression(part):
-            yield (*at, str(name))
+            yield (*at, str(name)), part
         else:
             yield from _nested(part, (*at, str(name)))
 

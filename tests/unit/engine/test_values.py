@@ -26,7 +26,13 @@ def yielded(value: object) -> object:
         ("plain", "plain"),
         (7, 7),
         (["a"], ["a"]),
-        ({"a": {"from": "text"}}, {"a": {"from": "text"}}),
+        ({"a": {"from": "text"}, "b": 1, "c": {"d": {"from": "ghost"}}}, {"a": "abc", "b": 1}),
+        ({"a": {"b": {"c": {"from": "list"}}}}, {"a": {"b": {"c": ["a", 1]}}}),
+        ({"a": {"from": "ghost"}}, MISSING),
+        (["x", {"from": "list"}, {"from": "ghost"}, {"from": "text"}], ["x", "a", 1, "abc"]),
+        ([{"from": "ghost"}], MISSING),
+        ({"a": {"value": {"from": "text"}}, "b": {"template": "{text}"}}, {"a": {"from": "text"}, "b": "abc"}),
+        ({"value": {"a": {"from": "text"}}}, {"a": {"from": "text"}}),
         ({"value": {"from": "text"}}, {"from": "text"}),
         ({"value": None}, None),
         ({"from": "text"}, "abc"),
@@ -51,6 +57,14 @@ def yielded(value: object) -> object:
 )
 def test_a_value_yields(value: object, result: object) -> None:
     assert yielded(value) == result
+
+
+def test_what_a_composed_value_reads_are_the_paths_inside_it() -> None:
+    assert compiled({"a": [{"from": "x"}], "b": {"c": {"template": "{y}"}}}).paths == ("x", "y")
+
+
+def test_before_format_4_nothing_inside_a_literal_is_an_expression() -> None:
+    assert compiled({"a": {"from": "text"}}, nested=False) == {"a": {"from": "text"}}
 
 
 CONVERTED: list[tuple[str, Any, Any]] = [

@@ -82,6 +82,26 @@ def test_a_token_is_stale_if_user_membership_or_tenant_is_no_longer_usable(rows:
     assert stale(*rows, claims=token(roles=None, scope="openid")), "whatever else the token contains"
 
 
+FEDERATED: dict[str, Any] = {
+    "settings": {"groups_from": {"attributes": ["custom:groups"], "suppress_admin_scope": True}},
+    "identity_providers": {
+        "AcmeSAML": {"tenants": ["acme"], "just_in_time": True, "roles": {"editors": ["editor"]}},
+        "Initech": {"tenants": ["initech"], "just_in_time": True, "roles": {"viewers": ["viewer"]}},
+    },
+}
+
+
+def test_a_member_just_in_time_has_no_row_and_is_fresh_as_long_as_the_provider_may_say_so() -> None:
+    """No token says which provider its user came from, so what one of them could have said counts for it."""
+    assert not stale(*without("membership"), **FEDERATED)
+    assert not stale(*without("membership"), membership_row(SUB, "acme"), **FEDERATED), "a row without the roles"
+    assert stale(*without("membership"), membership_row(SUB, "acme", status="suspended"), **FEDERATED)
+    assert stale(*without("membership"), claims=token(tenant_id="globex"), **FEDERATED)
+    assert stale(*without("user"), user_row(SUB, status="suspended"), **FEDERATED)
+    fewer = {name: {**row, "roles": {}} for name, row in FEDERATED["identity_providers"].items()}
+    assert stale(*without("membership"), **FEDERATED | {"identity_providers": fewer})
+
+
 def test_a_token_without_a_tenant_depends_on_the_user_alone() -> None:
     plain = token(tenant_id=None, roles=["viewer"], scope="orders/read")
     assert not stale(user_row(SUB, roles=["viewer"]), claims=plain)

@@ -11,11 +11,12 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-RECIPES = sorted(
-    page
-    for page in (Path(__file__).parents[3] / "docs" / "how-to" / "recipes").glob("*.md")
-    if page.stem != "node"  # tests/clients runs it
-)
+#: Those in Python; ``tests/clients`` runs that for Node, ``tests/unit/policy/test_consumers.py`` those that are policies.
+RECIPES = [
+    recipe
+    for recipe in sorted((Path(__file__).parents[3] / "docs" / "how-to" / "recipes").glob("*.md"))
+    if "```python" in recipe.read_text(encoding="utf-8")
+]
 
 
 def files_of(recipe: Path) -> dict[str, str]:
