@@ -15,7 +15,7 @@ from claimsmith.engine.language import NAME
 from claimsmith.errors import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 Row = Mapping[str, Any]
 
@@ -196,7 +196,22 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
                 user = None
             else:
                 barred.append(str(sk).removeprefix(table.TENANT_PREFIX))
+    for tenant_id in _alike(memberships):
+        del memberships[tenant_id]
+        barred.append(tenant_id)
+        key = f"{row.get(table.PK)} {table.TENANT_PREFIX}{tenant_id}"
+        problems.append(Problem(key, table.SK, "differs only by case from another tenant of the user"))
     return UserFacts(user, memberships, tuple(problems), barred=frozenset(barred))
+
+
+def _alike(memberships: Collection[str]) -> list[str]:
+    """The tenants of which another one differs only by case: nobody can tell which of them is meant."""
+    if len(memberships) == 1 or len({tenant_id.lower() for tenant_id in memberships}) == len(memberships):
+        return []  # nearly always
+    spelt: dict[str, list[str]] = {}
+    for tenant_id in memberships:
+        spelt.setdefault(tenant_id.lower(), []).append(tenant_id)
+    return sorted(one for alike in spelt.values() if len(alike) > 1 for one in alike)
 
 
 def read_membership(row: Row, now: int) -> StoredMembership | Problem:

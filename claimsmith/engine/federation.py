@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
     from claimsmith.engine.bundle import Bundle, Provider
     from claimsmith.engine.facts import UserFacts
-    from claimsmith.engine.subject import Subject
 
 #: In ``tenants`` of a provider: every tenant, and no tenant at all.
 ANY: Final = "*"
@@ -132,13 +131,11 @@ def _with_members(user: UserFacts, provider: Provider, tenants: frozenset[str]) 
     return user._replace(memberships={**user.memberships, **dict.fromkeys(new, member)})
 
 
-def given(bundle: Bundle, subject: Subject) -> Federated:
-    """What the groups of this sign-in's provider give in the subject's tenant, or without one."""
-    request = subject.request
+def given(bundle: Bundle, request: Request, tenant: str | None) -> Federated:
+    """What the groups of this sign-in's provider give in a tenant, or without one."""
     if not bundle.providers or request.machine:
         return NOTHING
     provider, why = _speaking(bundle, request)
-    tenant = subject.tenant.id if subject.tenant else None
     if provider is not None and not _may_speak_for(provider, tenant):
         where = f"for tenant {tenant}" if tenant else "where there is no tenant"
         why, provider = f"{provider.row} may not speak {where}", None

@@ -44,7 +44,9 @@ def assign(bundle: Bundle, subject: Subject, possibly: tuple[Given, ...] = ()) -
         possibly: what an identity provider may say besides, where the sign-in is not known.
     """
     assigned: dict[str, str] = {}
-    federated = federation.given(bundle, subject) if bundle.providers else federation.NOTHING
+    federated = federation.NOTHING
+    if bundle.providers:
+        federated = federation.given(bundle, subject.request, subject.tenant.id if subject.tenant else None)
     given = (*federated.given, *possibly)
     reasons = [*federated.reasons]
     allowed = subject.tenant.roles_allowed if subject.tenant else None

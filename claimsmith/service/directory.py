@@ -121,8 +121,19 @@ class Editor:
         """Create a tenant, or change its name or plan."""
         if not NAME.fullmatch(tenant_id):
             raise OperationError(Code.BAD_ARGUMENT, f"The tenant id is not valid. It must match {NAME.pattern}.")
+        self._check_spelling(tenant_id)
         given = {key: value for key, value in (("name", name), ("plan", plan)) if value is not None}
         self._edit(table.TENANT_PREFIX + tenant_id, table.TENANT, lambda _: Edit(given))
+
+    def _check_spelling(self, tenant_id: str) -> None:
+        """Refuse a tenant of which another one differs only by case."""
+        pk = table.TENANT_PREFIX + tenant_id
+        for first in {tenant_id[0].lower(), tenant_id[0].upper()}:
+            for other, _ in self.rows.keys_by_sk(table.TENANT, pk_prefix=table.TENANT_PREFIX + first):
+                if other != pk and other.lower() == pk.lower():
+                    spelt = other.removeprefix(table.TENANT_PREFIX)
+                    message = f"There is a tenant {spelt}, which differs only by case. Use that one, or another id."
+                    raise OperationError(Code.CONFLICT, message)
 
     def set_tenant_status(self, tenant_id: str, status: str) -> None:
         """Suspend a tenant (``suspended``) or reactivate it (``active``); takes effect with the next tokens."""

@@ -133,7 +133,7 @@ class _Chains:
         elif row == SETTINGS_ROW:
             given = self.bundle.settings.default_roles
         elif row.startswith(f"{table.POLICY} {table.IDENTITY_PROVIDER}"):
-            said = federation.given(self.bundle, subject).given
+            said = federation.given(self.bundle, subject.request, self.decision.tenant_id).given
             given = tuple(role for each in said if each.row == row for role in each.roles)
         else:
             given = self.bundle.groups.get(row.removeprefix(f"{table.POLICY} {table.GROUP}"), ())

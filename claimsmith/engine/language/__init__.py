@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from claimsmith.cognito.limits import ADMIN_SCOPE, OIDC_SCOPES
 
-#: Tenant ids and role names.
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+#: Tenant ids and role names: as other systems have them, without what separates keys (``#``) and lists (spaces).
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}")
 
 ScopeMode = Literal["intersect", "exact"]
 NoTenant = Literal["allow", "deny"]

@@ -11,7 +11,7 @@ from claimsmith.engine.language import NAME
 from claimsmith.engine.language.paths import ATTRIBUTES, OWN_PROVIDER
 from claimsmith.errors import Code
 from claimsmith.policy.documents import KINDS
-from claimsmith.policy.finding import found
+from claimsmith.policy.finding import clipped, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,18 @@ def check(policy: Policy) -> Iterator[Finding]:
             wrong = _wrong(section, kind, name)
             if wrong is not None:
                 yield found(Code.INVALID_NAME, entry, (), wrong)
+    yield from _alike(policy)
     yield from _named(policy)
+
+
+def _alike(policy: Policy) -> Iterator[Finding]:
+    """Yield roles of which an earlier one differs only by case."""
+    seen: dict[str, str] = {}
+    for name, entry in policy.entries["roles"].items():
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            message = f"this role and {clipped(first)} differ only by case, which people overlook; rename one of them"
+            yield found(Code.DUPLICATE, entry, (), message)
 
 
 def _wrong(section: str, kind: Kind, name: str) -> str | None:

@@ -9,8 +9,8 @@ import pytest
 
 from claimsmith.engine.facts import Literals, Membership, Problem, Tenant, User, UserFacts, read_tenant, read_user
 from claimsmith.engine.staging import read_staging
-from tests.events import SUB
-from tests.policies import NOW, membership_row, tenant_row, user_row
+from tests.events import SUB, event
+from tests.policies import NOW, bundle, decided, facts, membership_row, tenant_row, user_row
 
 EARLIEST, LATEST = 1_000_000_000, 99_999_999_999
 
@@ -146,8 +146,8 @@ def test_what_is_wrong_with_a_membership_is_reported_even_while_it_is_not_active
 
 
 def test_an_invalid_tenant_id_is_reported() -> None:
-    [problem] = read_user([membership_row(SUB, "ACME")], NOW).problems
-    assert problem == Problem(f"USER#{SUB} TENANT#ACME", "sk", "is not a tenant id")
+    [problem] = read_user([membership_row(SUB, "AC ME")], NOW).problems
+    assert problem == Problem(f"USER#{SUB} TENANT#AC ME", "sk", "is not a tenant id")
 
 
 @pytest.mark.parametrize(
@@ -180,3 +180,23 @@ def test_what_is_wrong_with_a_tenant_row_is_reported(attributes: dict[str, Any],
 def test_what_is_wrong_with_a_staged_version_is_reported(row: dict[str, Any], attribute: str, why: str) -> None:
     nobody = f"{why}; nobody is served by a staged version"
     assert read_staging(row) == Problem("BUNDLE CURRENT", attribute, nobody)
+
+
+@pytest.mark.parametrize("name", ["org_9RCjUIrYr1mWJhgE", "01J9ZC8V3T5Q2W7XK4M6N8P0RB", "Acme:EU", "ROLE_ADMIN"])
+def test_ids_of_other_systems_are_taken_as_they_are(name: str) -> None:
+    known = facts(membership_row(SUB, name, roles=["member"]), tenant_row(name))
+    decision = decided(bundle(roles={"member": {}, "ROLE_ADMIN": {}}), known, event())
+    assert (decision.tenant_id, decision.roles, decision.problems) == (name, ("member",), ())
+
+
+@pytest.mark.parametrize("name", ["", " a", "a b", "a#b", "a,b", "-a", "é", "a" * 64, "a/b"])
+def test_what_could_be_a_separator_is_in_no_id(name: str) -> None:
+    assert [*read_user([membership_row(SUB, name)], NOW).memberships] == []
+
+
+def test_a_member_of_two_tenants_that_differ_only_by_case_is_one_of_neither() -> None:
+    rows = [membership_row(SUB, name) for name in ("Acme", "acme", "Globex")]
+    read = read_user(rows, NOW)
+    assert [*read.memberships] == ["Globex"]
+    assert [problem.row for problem in read.problems] == [f"USER#{SUB} TENANT#Acme", f"USER#{SUB} TENANT#acme"]
+    assert read.barred == {"Acme", "acme"}

@@ -171,7 +171,7 @@ def test_no_finding_repeats_a_claims_value() -> None:
 def test_findings_come_in_the_same_order_whatever_the_order_of_rows() -> None:
     rows = policy_rows(
         settings={"publish": "never"},
-        roles={"Bad": {}, "a": {"scopes": ["two words"]}, "b": {"claims": {"sub": 1}}},
+        roles={"A": {}, "a": {"scopes": ["two words"]}, "b": {"claims": {"sub": 1}}},
         groups={"Staff": {"roles": ["ghost"]}},
     )
     assert len(found(rows)) == 5

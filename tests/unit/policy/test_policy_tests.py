@@ -204,7 +204,7 @@ def test_tests_do_not_change_the_bundle() -> None:
         ({"request": {"source": "HostedAuht"}}, {}, "given.request.source"),
         ({"user": {"sub": "a#b"}}, {}, "given.user.sub"),
         ({"user": {"username": ""}}, {}, "given.user.username"),
-        ({"tenant": {"id": "Acme"}}, {}, "given.tenant.id"),
+        ({"tenant": {"id": "Ac me"}}, {}, "given.tenant.id"),
         ({"client": {"id": "a-b"}}, {}, "given.client.id"),
         ({"user": {}, "request": {"source": "ClientCredentials"}}, {}, "given.user"),
         ({"request": {"metadata": {"k": "v" * 40_000}}}, {}, "given"),
