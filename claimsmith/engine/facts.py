@@ -5,6 +5,7 @@ A row that DynamoDB's time-to-live has expired but not yet deleted counts as del
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from claimsmith.engine.language import NAME
 from claimsmith.errors import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
 Row = Mapping[str, Any]
 
@@ -175,8 +176,9 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
     memberships: dict[str, Membership] = {}
     problems: list[Problem] = []
     barred: list[str] = []
+    pk: object = None
     for row in rows:
-        sk = row.get(table.SK)
+        pk, sk = row.get(table.PK), row.get(table.SK)
         try:
             if sk == table.USER:
                 if not _is_expired(row, now):
@@ -196,22 +198,22 @@ def read_user(rows: Iterable[Row], now: int) -> UserFacts:
                 user = None
             else:
                 barred.append(str(sk).removeprefix(table.TENANT_PREFIX))
-    for tenant_id in _alike(memberships):
-        del memberships[tenant_id]
-        barred.append(tenant_id)
-        key = f"{row.get(table.PK)} {table.TENANT_PREFIX}{tenant_id}"
-        problems.append(Problem(key, table.SK, "differs only by case from another tenant of the user"))
-    return UserFacts(user, memberships, tuple(problems), barred=frozenset(barred))
+    return _without_alike(UserFacts(user, memberships, tuple(problems), barred=frozenset(barred)), pk)
 
 
-def _alike(memberships: Collection[str]) -> list[str]:
-    """The tenants of which another one differs only by case: nobody can tell which of them is meant."""
-    if len(memberships) == 1 or len({tenant_id.lower() for tenant_id in memberships}) == len(memberships):
-        return []  # nearly always
-    spelt: dict[str, list[str]] = {}
-    for tenant_id in memberships:
-        spelt.setdefault(tenant_id.lower(), []).append(tenant_id)
-    return sorted(one for alike in spelt.values() if len(alike) > 1 for one in alike)
+def _without_alike(facts: UserFacts, pk: object) -> UserFacts:
+    """Without the tenants of which another one differs only by case: nobody can tell which of them is meant."""
+    count = len(facts.memberships)
+    if count <= 1 or len({tenant_id.lower() for tenant_id in facts.memberships}) == count:
+        return facts  # nearly always
+    spelt = Counter(tenant_id.lower() for tenant_id in facts.memberships)
+    alike = sorted(tenant_id for tenant_id in facts.memberships if spelt[tenant_id.lower()] > 1)
+    why = "differs only by case from another tenant of the user"
+    return facts._replace(
+        memberships={name: membership for name, membership in facts.memberships.items() if name not in alike},
+        problems=(*facts.problems, *(Problem(f"{pk} {table.TENANT_PREFIX}{name}", table.SK, why) for name in alike)),
+        barred=facts.barred.union(alike),
+    )
 
 
 def read_membership(row: Row, now: int) -> StoredMembership | Problem:

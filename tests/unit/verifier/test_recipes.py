@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-#: Those in Python; ``tests/clients`` runs that for Node, ``tests/unit/policy/test_consumers.py`` those that are policies.
+#: Those in Python; ``tests/clients`` runs that for Node, ``tests/unit/policy/test_consumers.py`` policies.
 RECIPES = [
     recipe
     for recipe in sorted((Path(__file__).parents[3] / "docs" / "how-to" / "recipes").glob("*.md"))
