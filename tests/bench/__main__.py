@@ -51,9 +51,9 @@ def measure() -> None:
     measured = runtimes.runtimes()
     figures: dict[str, Any] = {"machine": machine(measured)}
     steps: dict[str, Callable[[], Any]] = {
-        "token_path": lambda: token_path.measure(measured, rounds=15, calls=400),
-        "runtime_client": lambda: runtime_client.measure(measured, rounds=10, calls=100),
-        "verify": lambda: verify.measure(measured, rounds=50, cold_rounds=15),
+        "token_path": lambda: token_path.measure(measured, rounds=25, calls=150),
+        "runtime_client": lambda: runtime_client.measure(measured, rounds=15, calls=100),
+        "verify": lambda: verify.measure(measured, rounds=50, cold_rounds=25),
         "sizes": lambda: runtimes.sizes(measured[0]),
         "decision": decision.measure,
         "plan": plan.measure,

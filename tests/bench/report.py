@@ -87,7 +87,7 @@ def _verify(base: str) -> Callable[[Figures, str], float]:
 GOALS: Final = (
     Goal("trigger, fresh process to first answer / `boto3.client` alone", _start(_BASE), 0.40),
     Goal("the same, least processor time", _start(_BASE, "cpu_ms", "min"), 0.40),
-    Goal("the same / the Powertools peer", _start("Powertools peer"), 0.25),
+    Goal("trigger, fresh process to first answer / the Powertools peer", _start("Powertools peer"), 0.25),
     Goal("the same, least processor time", _start("Powertools peer", "cpu_ms", "min"), 0.25),
     Goal("warm handler, all processor time / one bare botocore Query", _query, 0.70),
     Goal("peak memory of the trigger / `boto3.client` alone", _start(_BASE, "peak_mb"), 0.80),
@@ -129,7 +129,7 @@ def _goals(figures: Figures) -> str:
     versions = list(figures["token_path"]["cold"])
     rows = []
     for goal in GOALS:
-        found = [goal.of(figures, version) for version in versions]
+        found = [round(goal.of(figures, version), 2) for version in versions]
         met = "yes" if all(value <= goal.most for value in found) else "no"
         rows.append((goal.what, *(f"{value:.2f}" for value in found), f"<= {goal.most:.2f}", met))
     return "## Goals\n\n" + table(("ratio", *(f"Python {version}" for version in versions), "goal", "met"), rows)
