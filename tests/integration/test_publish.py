@@ -346,7 +346,7 @@ def test_apply_of_the_same_file_repairs_a_ceiling_that_was_made_a_set(
 def test_apply_of_a_red_policy_writes_nothing_at_all(dynamodb: Client) -> None:
     watched = Watched(dynamodb)
     with pytest.raises(PolicyError) as refused:
-        apply(Table(watched, TABLE), draft(Admin={}), by="someone", clock=clock)
+        apply(Table(watched, TABLE), draft(**{"two words": {}}), by="someone", clock=clock)
     assert refused.value.code is Code.INVALID_NAME
     assert watched.operations == []
 
