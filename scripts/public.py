@@ -24,7 +24,11 @@ MODULES: Final = (
 )
 
 #: Public names of modules that are otherwise private.
-OTHERS: Final = {"claimsmith.m2m": ("MachineTokenError", "MachineTokens"), "claimsmith.table": ("create_table",)}
+OTHERS: Final = {
+    "claimsmith.m2m": ("MachineTokenError", "MachineTokens"),
+    "claimsmith.table": ("create_table",),
+    "claimsmith.testing.api_gateway": ("GatewayRefusal", "cognito_authorizer", "jwt_authorizer"),
+}
 
 HEAD: Final = """\
 # The public names of the library, with their signatures. A test compares this file with the code.
