@@ -47,7 +47,7 @@ POLICY_AUTHORITY: Final = frozenset(name for row in DOCUMENTS.values() for name 
 #: Attributes of other rows that affect a decision. A test compares them with what engine and verifier read.
 DIRECTORY_AUTHORITY: Final = frozenset(
     {
-        *("status", "roles", "scopes", "claims", "access_claims", "id_claims", "expires_at", "ttl"),
+        *("status", "roles", "scopes", "groups", "claims", "access_claims", "id_claims", "expires_at", "ttl"),
         *("active_tenant", "active_tenant_by_client"),
         *("name", "plan", "default_roles", "roles_allowed", "scopes_allowed"),
         *("revoked_at", "secrets", "clients", "tenants", "audience"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from claimsmith import table
 from claimsmith.cognito.limits import SCOPE, SUB
+from claimsmith.engine.codec import BundleError
 from claimsmith.engine.facts import Problem, StoredMembership, Tenant, is_past_ttl, read_membership, read_tenant
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code, OperationError
@@ -126,9 +127,11 @@ class Editor:
         self._edit(table.TENANT_PREFIX + tenant_id, table.TENANT, lambda _: Edit(given))
 
     def _check_spelling(self, tenant_id: str) -> None:
-        """Refuse a tenant of which another one differs only by case."""
+        """Refuse a new tenant of which another one differs only by case."""
         pk = table.TENANT_PREFIX + tenant_id
-        for first in {tenant_id[0].lower(), tenant_id[0].upper()}:
+        if self.rows.get(pk, table.TENANT) is not None:
+            return
+        for first in sorted({tenant_id[0].lower(), tenant_id[0].upper()}):
             for other, _ in self.rows.keys_by_sk(table.TENANT, pk_prefix=table.TENANT_PREFIX + first):
                 if other != pk and other.lower() == pk.lower():
                     spelt = other.removeprefix(table.TENANT_PREFIX)
@@ -225,16 +228,22 @@ class Editor:
         return Membership(list(membership.roles), list(membership.scopes), expires_at, why_not)
 
     def revoke(self, sub: str, tenant_id: str) -> None:
-        """End a membership."""
+        """End a membership.
+
+        Where an identity provider makes its users members without a row, the row stays and says that this one is none.
+        """
         pk, sk = table.USER_PREFIX + sub, table.TENANT_PREFIX + tenant_id
+        kept = self._admits(tenant_id)
 
         def change(row: Row | None) -> Edit:
-            if row is None:
+            if row is None and not kept:
                 raise OperationError(Code.NOT_FOUND, f"The user is not a member of {tenant_id}.")
             return Edit({"status": REVOKED})
 
         # The audit learns from the row who wrote it last, and a deletion has no new row; so sign the row first.
         self._edit(pk, sk, change)
+        if kept:
+            return
         # Anyone who grants it again in the meantime keeps what they granted.
         self.rows.delete(
             pk,
@@ -243,6 +252,17 @@ class Editor:
             values={":revoked": REVOKED},
             names={"#status": "status"},
         )
+
+    def _admits(self, tenant_id: str) -> bool:
+        """Whether a tenant may have members without a row; where the policy cannot be read, it may."""
+        try:
+            return vocabulary.load(self.rows).admits(tenant_id)
+        except BundleError:
+            return True
+        except OperationError as error:
+            if error.code is Code.NOT_FOUND:  # no policy has been published
+                return False
+            raise
 
     def switch(self, sub: str, tenant_id: str, *, client_id: str | None = None) -> None:
         """Store a user's choice of tenant, for all clients or for one; takes effect with the next token."""

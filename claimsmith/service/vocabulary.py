@@ -25,7 +25,7 @@ CLAIM_ATTRIBUTES = {"claims": TOKENS, "access_claims": TOKENS[:1], "id_claims": 
 class Vocabulary(NamedTuple):
     """The policy in force, and the staged one if there is one.
 
-    Every method returns None for what may be used, or why it may not, as the end of a sentence.
+    Every method but ``admits`` returns None for what may be used, or why it may not, as the end of a sentence.
     """
 
     bundles: tuple[Bundle, ...]
@@ -36,6 +36,11 @@ class Vocabulary(NamedTuple):
         if role in known:
             return None
         return f"There is no role {clipped(role)}." + _hint(role, known)
+
+    def admits(self, tenant: str) -> bool:
+        """Whether an identity provider makes its users members of a tenant without a row."""
+        providers = (provider for bundle in self.bundles for provider in bundle.providers.values())
+        return any(provider.just_in_time and tenant in provider.tenants for provider in providers)
 
     def scope_problem(self, scope: str) -> str | None:
         """Why a membership may not have a scope by name."""

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from claimsmith.engine.facts import read_user
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from claimsmith.store.dynamodb import Table
     from tests.cli.conftest import Ran
@@ -95,6 +98,33 @@ def test_a_revoked_membership_is_gone(claimsmith: Command, rows: Table) -> None:
     claimsmith("members", "grant", "u1", "acme")
     assert claimsmith("members", "revoke", "u1", "acme").code == 0
     assert rows.get("USER#u1", "TENANT#acme") is None
+
+
+def test_a_revoked_member_is_not_admitted_just_in_time_again(
+    claimsmith: Command, rows: Table, policy_file: Path
+) -> None:
+    provider = "identity_providers: {AcmeSAML: {tenants: [acme], just_in_time: true}}\n"
+    policy_file.write_text(policy_file.read_text() + provider)
+    assert claimsmith("apply", str(policy_file), "--var", "WEB=web1", "--no-plan").code == 0
+    claimsmith("members", "grant", "u1", "acme")
+    for user in ("u1", "never-seen"):
+        assert claimsmith("members", "revoke", user, "acme").code == 0
+        row = rows.get(f"USER#{user}", "TENANT#acme")
+        assert row is not None
+        assert row["status"] == "revoked"
+        facts = read_user([row], 1_800_000_000)
+        assert not facts.memberships
+        assert facts.barred == {"acme"}
+    assert claimsmith("members", "grant", "u1", "acme").code == 0
+    noted = claimsmith("who-can", "orders/read").err
+    assert "who has never signed in by AcmeSAML cannot be listed, and will be a member of acme" in noted
+
+
+def test_a_tenant_that_differs_only_by_case_is_refused(claimsmith: Command) -> None:
+    done = claimsmith("tenants", "add", "ACME")
+    assert done.code == 1
+    assert "There is a tenant acme, which differs only by case" in done.err
+    assert claimsmith("tenants", "add", "Org_9RCj:EU").code == 0
 
 
 def test_the_members_of_a_tenant_are_listed_with_roles_and_whether_they_count(claimsmith: Command, rows: Table) -> None:

@@ -145,7 +145,7 @@ def test_findings_of_the_draft_as_text_name_row_attribute_and_code(claimsmith: C
     assert "error: POLICY RULE#x claims.sub: Cognito alone sets this claim [CS1007]" in claimsmith("lint").out
 
 
-@pytest.mark.parametrize(("text", "code"), [(GOOD, 0), ("settings: {}\nroles: {A: {}}", 1), ("rolls: {}", 1)])
+@pytest.mark.parametrize(("text", "code"), [(GOOD, 0), ("settings: {}\nroles: {two words: {}}", 1), ("rolls: {}", 1)])
 def test_findings_as_sarif_whatever_is_wrong(claimsmith: Command, policy_file: Path, text: str, code: int) -> None:
     policy_file.write_text(text)
     done = claimsmith("lint", str(policy_file), "--format", "sarif")

@@ -68,9 +68,10 @@ class MemoryDynamoDB:
     def query(self, **request: Any) -> Item:  # noqa: ANN401 - requests of botocore have no type
         values = request["ExpressionAttributeValues"]
         if request.get("IndexName") == "by_sk":
-            assert request["KeyConditionExpression"] == "sk = :sk"
+            assert request["KeyConditionExpression"] in ("sk = :sk", "sk = :sk AND begins_with(pk, :pk)")
+            start = values.get(":pk", {"S": ""})["S"]
             with self._lock:
-                keys = sorted(key for key in self.items if key[1] == values[":sk"]["S"])
+                keys = sorted(key for key in self.items if key[1] == values[":sk"]["S"] and key[0].startswith(start))
             return {"Items": [dict(zip(("pk", "sk"), ({"S": part} for part in key), strict=True)) for key in keys]}
         prefix, low, high = "", "", chr(0x10FFFF)
         if request["KeyConditionExpression"] == "pk = :pk AND sk BETWEEN :low AND :high":

@@ -369,8 +369,8 @@ def _wrong(ended: Sequence[Ended], rules: Rules) -> list[Ended]:
 
 def test_the_table_in_memory_answers_as_the_in_memory_aws_does(dynamodb: Client) -> None:
     """The same work on both, each request and each answer compared."""
-    name, memory, compared = "without-stream", MemoryDynamoDB(), 0
-    create_table(dynamodb, name, stream=False)
+    name, memory, compared = "compared", MemoryDynamoDB(), 0
+    create_table(dynamodb, name)
 
     class Both:
         def __getattr__(self, operation: str) -> Callable[..., Any]:
