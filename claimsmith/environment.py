@@ -20,6 +20,8 @@ CLIENT_IDS: Final = "CLAIMSMITH_CLIENT_IDS"
 AUDIENCE: Final = "CLAIMSMITH_AUDIENCE"
 AUTHORIZER_RESPONSE: Final = "CLAIMSMITH_AUTHORIZER_RESPONSE"
 AUTHORIZER_CACHED_BY: Final = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
+TOKEN_FROM: Final = "CLAIMSMITH_TOKEN_FROM"
+COOKIE_ORIGINS: Final = "CLAIMSMITH_COOKIE_ORIGINS"
 REVOCATION: Final = "CLAIMSMITH_REVOCATION"
 REVOCATION_CACHE_SECONDS: Final = "CLAIMSMITH_REVOCATION_CACHE_SECONDS"
 REVOCATION_SHARED_SECONDS: Final = "CLAIMSMITH_REVOCATION_SHARED_SECONDS"
@@ -224,6 +226,9 @@ class VerifierEnvironment(NamedTuple):
             entry has one.
         authorizer_cached_by: the identity sources by which API Gateway caches the authorizer's responses; empty if it
             does not cache them.
+        token_from: where requests have their token (``claimsmith.places``); if empty, in the
+            ``Authorization`` header or, for a WebSocket, in the parameter ``access_token``.
+        cookie_origins: origins of pages that may cause requests with a token in a cookie and an unsafe method.
         audience: the resources that access tokens may be bound to, unless the route or the caller names others; if
             empty, only tokens bound to nothing are accepted.
         revocation: ``strict``: query the table for every token, and use what it says of clients and tenants for
@@ -237,6 +242,8 @@ class VerifierEnvironment(NamedTuple):
     client_ids: tuple[tuple[str, str | None], ...]
     authorizer_response: AuthorizerResponse
     authorizer_cached_by: tuple[str, ...] = ()
+    token_from: tuple[str, ...] = ()
+    cookie_origins: tuple[str, ...] = ()
     audience: tuple[str, ...] = ()
     revocation: RevocationMode = "strict"
     revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
@@ -259,6 +266,8 @@ class VerifierEnvironment(NamedTuple):
             client_ids=parse_client_ids(_entries(_value(CLIENT_IDS, environ))),
             authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
             authorizer_cached_by=_entries(_value(AUTHORIZER_CACHED_BY, environ)),
+            token_from=_entries(_value(TOKEN_FROM, environ)),
+            cookie_origins=_entries(_value(COOKIE_ORIGINS, environ)),
             audience=_entries(_value(AUDIENCE, environ)),
             revocation=cast("RevocationMode", _one_of(REVOCATION, ("strict", "cached", "off"), environ)),
             revocation_cache_seconds=_seconds(

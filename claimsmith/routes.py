@@ -15,8 +15,19 @@ if TYPE_CHECKING:
 #: Methods of a route; ``ANY`` is every one.
 METHODS: Final = ("ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
+#: A route's ``access`` that needs no token, and the attributes that then make no sense.
+PUBLIC: Final = "public"
+DEMANDS: Final = ("any_scope", "all_scopes", "any_role", "audience", "tenant_from")
+
 #: Where a request names its tenant: ``path:NAME``, ``header:NAME`` or ``query:NAME``.
 TENANT_FROM: Final = re.compile(r"(path|header|query):([A-Za-z0-9_-]{1,64})")
+
+#: ``host:{tenant}.example.com``: one label of the host, in a domain of at least two. In ASCII and lower case, as
+#: certificates and browsers have it.
+_HOST: Final = r"host:(?P<before>(?:[a-z0-9-]{1,63}\.){0,4})\{tenant\}(?P<after>(?:\.[a-z0-9-]{1,63}){2,8})"
+
+#: A label of a host (RFC 1123 section 2.1); hosts are the same in capitals.
+_LABEL: Final = "([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)"
 
 _VARIABLE: Final = re.compile(r"\{([A-Za-z0-9_-]+)(\+?)\}")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -64,6 +75,43 @@ class Reading(NamedTuple):
 
     segments: tuple[str, ...]
     must_match: bool
+
+
+class TenantSource(NamedTuple):
+    """The place in a request where a row expects the tenant.
+
+    Attributes:
+        kind: ``path``, ``header``, ``query`` or ``host``.
+        name: of the variable, header or parameter; of a host, its pattern.
+    """
+
+    kind: str
+    name: str
+
+    @property
+    def header(self) -> str | None:
+        """The header in which the tenant is, in lower case."""
+        return {"header": self.name.lower(), "host": "host"}.get(self.kind)
+
+
+def tenant_source(written: str) -> TenantSource | None:
+    """What ``tenant_from`` names; None if it has none of the forms."""
+    source = TENANT_FROM.fullmatch(written)
+    if source is not None:
+        return TenantSource(source[1], source[2])
+    host = re.fullmatch(_HOST, written)
+    return None if host is None else TenantSource("host", written.removeprefix("host:"))
+
+
+def tenant_in_host(pattern: str, host: str) -> str | None:
+    """The label of a host that stands where a pattern has ``{tenant}``; None if the host is another one.
+
+    A port does not matter. A host with a dot at its end, or beyond ASCII, is another one.
+    """
+    before, after = pattern.split("{tenant}")
+    expected = re.escape(before) + _LABEL + re.escape(after) + "(?::[0-9]{1,5})?"
+    found = re.fullmatch(expected, host.lower()) if host.isascii() else None
+    return None if found is None else found[1]
 
 
 def segments(path: str) -> tuple[str, ...] | None:

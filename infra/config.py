@@ -18,6 +18,8 @@ from claimsmith.environment import (
     RevocationMode,
     RevocationOnFailure,
 )
+from claimsmith.errors import ConfigurationError
+from claimsmith.places import places
 from claimsmith_cdk.alarms import AlarmThresholds
 from claimsmith_cdk.capacity import Capacity
 from claimsmith_cdk.claim_customizer import CustomizerProps
@@ -245,6 +247,8 @@ class Config(_Options):
         web_acl_arn: the web ACL of AWS WAF on the REST API.
         authorizer_cache_seconds: how long an HTTP API may cache an answer of the authorizer; 0 for no caching.
         authorizer_identity_sources: the cache key of an HTTP API.
+        token_from: where requests to the HTTP API have their token, as in ``AuthorizerProps``.
+        cookie_origins: origins of pages that may cause requests with a token in a cookie and an unsafe method.
         client_ids: app clients that verifiers accept beside those of the policy: ``ID`` or ``ID@POOL_ID``.
         audience: the resources that access tokens may be bound to, unless route or caller names others.
         revocation: whether the authorizers look up revocations for every token, cache them, or do not look them up.
@@ -280,9 +284,11 @@ class Config(_Options):
     rest_api: bool = False
     web_acl_arn: Annotated[str, _of(_web_acl)] | None = None
     authorizer_cache_seconds: Annotated[int, Field(ge=0, le=MAX_CACHE_SECONDS)] = 0
-    authorizer_identity_sources: Annotated[
-        tuple[Annotated[str, _of(_identity_source)], ...], Field(strict=False, min_length=1)
-    ] = IDENTITY_SOURCES
+    authorizer_identity_sources: Annotated[tuple[Annotated[str, _of(_identity_source)], ...], Field(strict=False)] = (
+        IDENTITY_SOURCES
+    )
+    token_from: Texts = ()
+    cookie_origins: Texts = ()
     client_ids: Annotated[tuple[str, ...], Field(strict=False)] = ()
     audience: Annotated[tuple[Annotated[str, _of(_resource)], ...], Field(strict=False)] = ()
     revocation: RevocationMode = "strict"
@@ -333,6 +339,8 @@ class Config(_Options):
     def authorizer(self) -> AuthorizerProps:
         """How the authorizers look up revocations."""
         return AuthorizerProps(
+            token_from=self.token_from,
+            cookie_origins=self.cookie_origins,
             revocation=self.revocation,
             revocation_cache_seconds=self.revocation_cache_seconds,
             revocation_shared_seconds=self.revocation_shared_seconds,
@@ -376,7 +384,13 @@ class Config(_Options):
     def _cache_opens_nothing(self) -> Self:
         """The cache key has everything that an answer depends on: the token and, if it is cached, route and tenant."""
         key, sources = "authorizer_identity_sources", self.authorizer_identity_sources
-        if IDENTITY_SOURCES[0] not in sources:
+        try:
+            in_header = places(self.token_from, self.cookie_origins).in_header
+        except ConfigurationError as error:
+            raise ValueError(f"token_from and cookie_origins: {error.message}") from None
+        if not in_header and (self.authorizer_cache_seconds or IDENTITY_SOURCES[0] in sources):
+            raise ValueError(f"{key} must be [], without a cache: token_from puts the token elsewhere than in a header")
+        if in_header and sources and IDENTITY_SOURCES[0] not in sources:
             raise ValueError(f"{key} must include {IDENTITY_SOURCES[0]}: every answer depends on the token")
         tenant = any(map(_TENANT_SOURCE.fullmatch, sources))
         if self.authorizer_cache_seconds and not (_ROUTE_SOURCE in sources and tenant):

@@ -1,4 +1,4 @@
-"""The authorizer of APIs: for an HTTP API, a REST API or a WebSocket API."""
+"""The authorizer of APIs: for an HTTP API, a REST API, a WebSocket API or an AppSync API."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as rest
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_appsync as appsync
 
 from claimsmith import environment as variables
+from claimsmith.errors import ConfigurationError
+from claimsmith.places import places
 from claimsmith_cdk.authorizer_caches import check_authorizer_caches
 from claimsmith_cdk.capacity import DEFAULT_CAPACITY
 from claimsmith_cdk.grants import authorizer_statements
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from claimsmith_cdk.releases import Releases
     from claimsmith_cdk.tokens import AcceptedTokens
 
-Api = Literal["http", "rest", "websocket"]
+Api = Literal["http", "rest", "websocket", "appsync"]
 
 _TIMEOUT: Final = Duration.seconds(5)
 
@@ -44,9 +47,13 @@ MAX_CACHE_SECONDS: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizerProps:
-    """How an authorizer looks up revocations.
+    """Where an authorizer finds the token, and how it looks up revocations.
 
     Attributes:
+        token_from: where requests have their token: ``bearer``, ``bare``, ``cookie:NAME``, and for WebSockets
+            ``subprotocol:NAME`` and ``query:NAME``. By default in the ``Authorization`` header; for a WebSocket also in
+            the parameter ``access_token``.
+        cookie_origins: origins of pages that may cause requests with a token in a cookie and an unsafe method.
         revocation: ``strict``: for every token; ``cached``: it keeps what it found; ``off``: not at all.
         revocation_cache_seconds: how long it keeps it, with ``cached``: the delay of a revocation. 1 to 300.
         revocation_shared_seconds: how long it remembers the rows of clients and tenants, with ``strict``. 0 to 60.
@@ -56,12 +63,21 @@ class AuthorizerProps:
         PropsError: a value is not possible.
     """
 
+    token_from: Sequence[str] = ()
+    cookie_origins: Sequence[str] = ()
     revocation: variables.RevocationMode = "strict"
     revocation_cache_seconds: int = variables.DEFAULT_REVOCATION_CACHE_SECONDS
     revocation_shared_seconds: int = variables.DEFAULT_REVOCATION_SHARED_SECONDS
     revocation_on_failure: variables.RevocationOnFailure = "deny"
 
     def __post_init__(self) -> None:
+        for name in ("token_from", "cookie_origins"):
+            if isinstance(getattr(self, name), str):
+                raise PropsError(f"{name} is one text; give a list or a tuple of them.")
+        try:
+            places(self.token_from, self.cookie_origins)
+        except ConfigurationError as error:
+            raise PropsError(error.message) from None
         check_choice("revocation", self.revocation, get_args(variables.RevocationMode))
         check_choice("revocation_on_failure", self.revocation_on_failure, get_args(variables.RevocationOnFailure))
         check_seconds(
@@ -82,6 +98,9 @@ class AuthorizerProps:
             found[variables.REVOCATION_CACHE_SECONDS] = str(self.revocation_cache_seconds)
         if self.revocation != "off" and self.revocation_on_failure != "deny":
             found[variables.REVOCATION_ON_FAILURE] = self.revocation_on_failure
+        for name, listed in ((variables.TOKEN_FROM, self.token_from), (variables.COOKIE_ORIGINS, self.cookie_origins)):
+            if listed:
+                found[name] = ",".join(listed)
         return found
 
 
@@ -144,9 +163,10 @@ class ClaimsAuthorizer(Verifier):
             hosting=hosting,
             capacity=capacity,
             releases=releases,
-            raises_refusals=api != "http",
+            raises_refusals=api in ("rest", "websocket"),
         )
         self.api: Api = api
+        self._in_header = places(props.token_from, props.cookie_origins).in_header
         check_once(Stack.of(self), "authorizer-caches", check_authorizer_caches)
 
     def for_http_api(
@@ -156,13 +176,17 @@ class ClaimsAuthorizer(Verifier):
 
         Args:
             cache_seconds: how long API Gateway keeps an answer, up to 300: the delay of a revocation. 0 for not at all.
-            identity_sources: the cache key. With a cache it must have the route and the place of the tenant, too; synth
-                checks it.
+            identity_sources: what a request must have, and the cache key. With a cache it must have the route and the
+                place of the tenant, too; synth checks it. Empty if a request may have its token elsewhere than in
+                ``Authorization``, or may come without one, for a public route.
 
         Raises:
-            PropsError: it serves another kind of API, or cannot be cached so long.
+            PropsError: it serves another kind of API, cannot be cached so long, or would be called only for requests
+                with a header in which they have no token.
         """
         self._refuse_other("http")
+        if not self._in_header and (cache_seconds or IDENTITY_SOURCES[0] in identity_sources):
+            raise PropsError("The token is not in the Authorization header: pass identity_sources=[], and no cache.")
         check_seconds("cache_seconds", cache_seconds, least=0, most=MAX_CACHE_SECONDS)
         return authorizers.HttpLambdaAuthorizer(
             "Authorizer",
@@ -206,6 +230,15 @@ class ClaimsAuthorizer(Verifier):
         """
         self._refuse_other("websocket")
         return authorizers.WebSocketLambdaAuthorizer("Authorizer", self.live, identity_source=list(identity_sources))
+
+    def for_appsync_api(self) -> appsync.LambdaAuthorizerConfig:
+        """The Lambda authorizer of an AppSync API: AppSync keeps no answer.
+
+        Raises:
+            PropsError: it serves another kind of API.
+        """
+        self._refuse_other("appsync")
+        return appsync.LambdaAuthorizerConfig(handler=self.live, results_cache_ttl=Duration.seconds(0))
 
     def metric_allowed(self) -> cloudwatch.Metric:
         """Requests that were allowed."""

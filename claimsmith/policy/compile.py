@@ -134,7 +134,7 @@ def _rule(name: str, rule: Rule) -> dict[str, Any]:
 
 def _route(route: Route) -> dict[str, Any]:
     compiled: dict[str, Any] = {"method": route.method, "path": route.path}
-    for name in ("api", "tenant_from"):
+    for name in ("api", "tenant_from", "access"):
         if (value := getattr(route, name)) is not None:
             compiled[name] = value
     for name in ("any_scope", "all_scopes", "any_role", "audience"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -283,7 +283,12 @@ class Route(Row):
         description="The token must be bound to one of these resources (aud); absent: the verifier's.",
     )
     tenant_from: Text = Field(
-        default=None, description="Where the request names the token's tenant: path:NAME, header:NAME or query:NAME."
+        default=None,
+        description="Where the request names the token's tenant: path:NAME, header:NAME, query:NAME or "
+        "host:{tenant}.example.com.",
+    )
+    access: Literal["public"] | None = Field(
+        default=None, description="public: no token is needed; then the route has no further requirements."
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from claimsmith.environment import AUDIENCE
 from claimsmith.errors import StoreError
+from claimsmith.places import places
 from claimsmith.service.active_bundle import ActiveBundle
 from claimsmith.service.clients import accepted_clients, any_client
 from claimsmith.service.deadline import DeadlineError, DeadlineExecutor
@@ -93,6 +94,7 @@ class TokenChecks:
         self._reports = reports
         self._keys = KeySource(environment.issuers)
         self._audience = resources(environment.audience, AUDIENCE)
+        self._token_from = places(environment.token_from, environment.cookie_origins)
         self._executor = DeadlineExecutor()
         # Separate: stuck reads must not use up the threads that could respond without them.
         self._reads = DeadlineExecutor()
@@ -144,6 +146,7 @@ class TokenChecks:
                 lambda: routes,
                 response=settings.authorizer_response,
                 cached_by=settings.authorizer_cached_by,
+                token_from=self._token_from,
             ),
             Introspection(
                 self._verifier(bundle, clients, ANY),

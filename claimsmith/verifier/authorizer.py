@@ -1,4 +1,4 @@
-"""The Lambda authorizer without Lambda: API Gateway's event in, API Gateway's answer out.
+"""The Lambda authorizer without Lambda: the event of API Gateway or AppSync in, its answer out.
 
 =======================  ==============================  ====================================  ======================
 kind of API              the token is missing or not     the token is valid but not            unknown: a lookup
@@ -9,6 +9,7 @@ HTTP API 2.0, policies   a policy that denies: 403       a policy that denies: 4
 HTTP API 1.0             a policy that denies: 403       a policy that denies: 403             any other error: 500
 REST TOKEN, REQUEST      error ``Unauthorized``: 401     a policy that denies: 403             any other error: 500
 WebSocket ``$connect``   error ``Unauthorized``: 401     a policy that denies: 403             any other error: 500
+AppSync                  ``isAuthorized: false``: 401    ``isAuthorized: false``: 401          any other error: 401
 =======================  ==============================  ====================================  ======================
 
 If an identity source is missing, API Gateway answers 401 itself, without calling the function. Beyond that, AWS
@@ -19,7 +20,10 @@ fails gives a 500 there, which would make a client retry a bad token. AWS's own 
 Policies contain exactly the ARN that API Gateway sent: this module never builds a partition name.
 
 If API Gateway caches answers, an answer that depends on something outside the cache key would open other requests. The
-authorizer knows the cache key (``cached_by``) and never gives such an answer (``Authorizer.authorize``).
+authorizer knows the cache key (``cached_by``) and never gives such an answer (``Authorizer.authorize``). AppSync lets
+the answer say how long it is kept: not at all.
+
+A route whose row says ``access: public`` needs no token. A token that is sent to it must be valid all the same.
 """
 
 from __future__ import annotations
@@ -28,20 +32,21 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from claimsmith.errors import Code, VerificationError
+from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.places import DEFAULT_PLACES
 from claimsmith.verifier.gateway import read
-from claimsmith.verifier.routes import check_route
+from claimsmith.verifier.presented import presented
+from claimsmith.verifier.routes import check_route, is_public
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from claimsmith.places import Places
+    from claimsmith.routes import TenantSource
     from claimsmith.verifier.claims import Claims
     from claimsmith.verifier.gateway import Call
-    from claimsmith.verifier.routes import Routes, TenantSource
+    from claimsmith.verifier.routes import Routes
     from claimsmith.verifier.verifier import Verifier
-
-#: RFC 6750 section 2.1. The scheme's case does not matter (RFC 9110 section 11.1).
-_BEARER: Final = re.compile(r"bearer +([^\s,]+) *", re.IGNORECASE)
 
 #: What would make a policy's resource match more than its one ARN.
 _PATTERN: Final = re.compile(r"[*?]|\$\{")
@@ -52,7 +57,14 @@ _MAX_RESOURCE: Final = 512
 
 #: The token is valid but not sufficient.
 _FORBIDDEN: Final = frozenset(
-    {Code.SCOPE_MISSING, Code.GROUP_MISSING, Code.ROLE_MISSING, Code.WRONG_TENANT, Code.ROUTE_NOT_FOUND}
+    {
+        Code.SCOPE_MISSING,
+        Code.GROUP_MISSING,
+        Code.ROLE_MISSING,
+        Code.WRONG_TENANT,
+        Code.ROUTE_NOT_FOUND,
+        Code.ORIGIN_NOT_ALLOWED,
+    }
 )
 
 #: Whether the token is valid is not known now.
@@ -95,6 +107,7 @@ class Authorizer:
         *,
         response: Literal["simple", "iam"],
         cached_by: Collection[str] = (),
+        token_from: Places = DEFAULT_PLACES,
     ) -> None:
         """Create an authorizer.
 
@@ -105,13 +118,23 @@ class Authorizer:
             cached_by: the identity sources in API Gateway's cache key, in the syntax of an HTTP API
                 (``$request.header.Authorization``, ``$context.path``) or of a REST API
                 (``method.request.header.Authorization``, ``context.path``); empty if caching is off.
+            token_from: where requests have their token (``claimsmith.places``).
+
+        Raises:
+            ConfigurationError: answers are cached, and a token may be elsewhere than in the header: a cached answer
+                would then be used for a request with a second token.
         """
+        if cached_by and not token_from.in_header:
+            raise ConfigurationError(
+                "Answers can be cached only if the token is in the Authorization header. Turn the cache off."
+            )
         # The route's audience counts; without one, the verifier's.
         self._verifier = verifier.for_any_audience()
         self._audience = verifier.audience
         self._routes = routes
         self._response = response
         self._cached_by = frozenset(map(_source, cached_by))
+        self._token_from = token_from
 
     def authorize(self, event: Mapping[str, Any]) -> Answer:
         """Answer an authorizer event.
@@ -123,7 +146,10 @@ class Authorizer:
         """
         call = read(event, simple=self._response == "simple")
         try:
-            claims = self._verifier.verify(_bearer(call))
+            token = presented(call, self._token_from)
+            if token is None:
+                return self._without_token(call)
+            claims = self._verifier.verify(token)
             rows = tuple(self._routes())
             tenant_sources = check_route(rows, call.request, claims, self._audience)
             _check_exact(call)
@@ -137,9 +163,26 @@ class Authorizer:
             return Answer(_allowed(call, claims), None)
         if call.kind == "simple":
             return Answer({"isAuthorized": False}, code)
+        if call.kind == "appsync":
+            return Answer({"isAuthorized": False, "ttlOverride": 0}, code)
         if call.kind == "errors" and code not in _FORBIDDEN:
             raise UnauthorizedError(code)
         return Answer(_policy("Deny", call.arn, "refused"), code)
+
+    def _without_token(self, call: Call) -> Answer:
+        """Allow a request without a token if its route is public.
+
+        Raises:
+            VerificationError: it is not; or API Gateway would cache the answer for paths that may not be public.
+        """
+        if not is_public(self._routes(), call.request):
+            raise VerificationError(Code.TOKEN_MALFORMED, "structure")
+        _check_exact(call)
+        if self._cached_by:
+            self._check_cacheable(call, ())
+            if not call.exact and "$context.path" not in self._cached_by:
+                raise VerificationError(Code.ANSWER_NOT_CACHEABLE, "route")
+        return Answer(_allowed(call, None), None)
 
     def _check_cacheable(self, call: Call, tenant_sources: Collection[TenantSource]) -> None:
         """Refuse to allow a request if the cached answer would be used for other requests.
@@ -156,7 +199,7 @@ class Authorizer:
         of_method = call.exact or "$context.httpMethod" in by or method != "ANY"
         of_path = call.exact or "$context.path" in by or "{" not in path
         of_tenant = all(
-            source.kind == "path" or (source.kind == "header" and f"$request.header.{source.name.lower()}" in by)
+            source.kind == "path" or (source.header is not None and f"$request.header.{source.header}" in by)
             for source in tenant_sources
         )
         if not (_AUTHORIZATION in by and of_method and of_path and of_tenant):
@@ -187,29 +230,27 @@ def _source(identity_source: str) -> str:
     return named.lower() if named.startswith("$request.header.") else named
 
 
-def _bearer(call: Call) -> str:
-    """The one token that the request presents.
-
-    Raises:
-        VerificationError: there is none, or more than one (RFC 6750 section 2).
-    """
-    match = _BEARER.fullmatch(call.credentials[0]) if len(call.credentials) == 1 else None
-    if match is None:
-        raise VerificationError(Code.TOKEN_MALFORMED, "structure")
-    return match[1]
-
-
 def _check_exact(call: Call) -> None:
     """Refuse a request whose policy would match other requests too.
 
     Raises:
         VerificationError: the path has a character that is a wildcard in a policy, or is too long for one.
     """
-    if call.kind != "simple" and (_PATTERN.search(call.arn) or len(call.arn) > _MAX_RESOURCE):
+    if call.kind not in ("simple", "appsync") and (_PATTERN.search(call.arn) or len(call.arn) > _MAX_RESOURCE):
         raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
 
 
-def _allowed(call: Call, claims: Claims) -> dict[str, Any]:
+def _allowed(call: Call, claims: Claims | None) -> dict[str, Any]:
+    context = {} if claims is None else _context(claims)
+    if call.kind == "simple":
+        return {"isAuthorized": True, "context": context}
+    if call.kind == "appsync":
+        # What AppSync keeps an answer by is the token alone, but the tenant may be in a header.
+        return {"isAuthorized": True, "resolverContext": context, "deniedFields": [], "ttlOverride": 0}
+    return {**_policy("Allow", call.arn, "public" if claims is None else claims.sub), "context": context}
+
+
+def _context(claims: Claims) -> dict[str, str]:
     # Strings only: REST and WebSocket APIs take no lists, and an HTTP API that moves to one of them should keep
     # working. A role with white space in it would read as two.
     context = {
@@ -219,9 +260,7 @@ def _allowed(call: Call, claims: Claims) -> dict[str, Any]:
     }
     if claims.tenant_id is not None:
         context["tenant_id"] = claims.tenant_id
-    if call.kind == "simple":
-        return {"isAuthorized": True, "context": context}
-    return {**_policy("Allow", call.arn, claims.sub), "context": context}
+    return context
 
 
 def _policy(effect: Literal["Allow", "Deny"], arn: str, principal: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""Reads API Gateway's authorizer events of every kind into one type.
+"""Reads the authorizer events of API Gateway and AppSync, of every kind, into one type.
 
-AWS describes them for `HTTP APIs`_, `REST APIs`_ and `WebSocket APIs`_. An event has its path in up to three places,
-some as sent and some decoded, and the back end receives one of them; so all of them count.
+AWS describes them for `HTTP APIs`_, `REST APIs`_, `WebSocket APIs`_ and `AppSync`_. An event has its path in up to
+three places, some as sent and some decoded, and the back end receives one of them; so all of them count.
 
 .. _HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
 .. _REST APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
 .. _WebSocket APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
+.. _AppSync: https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html#aws-lambda-authorization
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _ARN: Final = re.compile(r"arn:[^:]+:execute-api:[^:]*:[^:]*:([^/:]+)/([^/]+)/([
 #: ``GET /orders``: the route key of an HTTP API; ``$default`` has neither method nor path.
 _ROUTE_KEY: Final = re.compile(r"([A-Z]+) (/.*)", re.DOTALL)
 
+#: The route of an AppSync API: it has one address, to which clients post (GraphQL over HTTP).
+_GRAPHQL: Final = "/graphql"
+
 #: A path that matches no row.
 _NO_PATH: Final = ""
 
@@ -40,17 +44,21 @@ class Call(NamedTuple):
     Attributes:
         arn: the requested resource, as API Gateway wrote it.
         credentials: the value of every ``Authorization`` header.
-        kind: the form of the answer: a boolean, policies only, or policies and an error for 401.
+        kind: the form of the answer: a boolean, policies only, policies and an error for 401, or AppSync's.
         route_key: method and path of the API's own route, for an HTTP API if the event has it.
         exact: whether ``arn`` in a policy determines method and path.
+        cookies: of an HTTP API's event, which has them apart from the headers.
+        handshake: whether it is the handshake of a WebSocket.
     """
 
     request: Request
     arn: str
     credentials: tuple[str, ...]
-    kind: Literal["simple", "policies", "errors"]
+    kind: Literal["simple", "policies", "errors", "appsync"]
     route_key: tuple[str, str] | None = None
     exact: bool = True
+    cookies: tuple[str, ...] = ()
+    handshake: bool = False
 
 
 def read(event: object, *, simple: bool) -> Call:
@@ -67,6 +75,8 @@ def read(event: object, *, simple: bool) -> Call:
         raise _malformed()
     if event.get("version") == "2.0":
         return _read_http(event, simple=simple)
+    if "methodArn" not in event and "type" not in event and "authorizationToken" in event:
+        return _read_appsync(event)
     arn = _text(event, "methodArn")
     api, stage, method, path = _parse_arn(arn)
     if event.get("type") == "TOKEN":
@@ -78,10 +88,9 @@ def read(event: object, *, simple: bool) -> Call:
     query = _values(event, "queryStringParameters", "multiValueQueryStringParameters")
     credentials = header_values(headers, "authorization")
     if path is None and method.startswith("$"):
-        # A browser cannot set headers here; RFC 6750 section 2.3 names the parameter.
-        credentials += tuple(f"Bearer {token}" for token in query.get("access_token", ()))
         # RFC 6455 section 4.1: the handshake is a GET.
-        return Call(Request(api, "GET", f"/{method}", headers, query, by_name=True), arn, credentials, "errors")
+        request = Request(api, "GET", f"/{method}", headers, query, by_name=True)
+        return Call(request, arn, credentials, "errors", handshake=True)
     template = event.get("resource")
     further = (event.get("path"), _members(event, "requestContext").get("path"))
     read_path, spellings = _spellings(path or "/", further, stage)
@@ -100,6 +109,15 @@ def read(event: object, *, simple: bool) -> Call:
     return Call(request, arn, credentials, "errors")
 
 
+def _read_appsync(event: Mapping[str, Any]) -> Call:
+    """An AppSync API's event: no path, no method, and a token that is sent with or without ``Bearer``."""
+    api = _text(_members(event, "requestContext"), "apiId")
+    headers = _values(event, "requestHeaders", "")
+    token = _text(event, "authorizationToken")
+    # Only a row with exactly this path opens it, as with a WebSocket: it was not written for paths of another API.
+    return Call(Request(api, "POST", _GRAPHQL, headers, by_name=True), "", (token,), "appsync")
+
+
 def _read_http(event: Mapping[str, Any], *, simple: bool) -> Call:
     """An HTTP API's event of payload format 2.0, whose path may begin with the stage."""
     context = _members(event, "requestContext")
@@ -114,6 +132,9 @@ def _read_http(event: Mapping[str, Any], *, simple: bool) -> Call:
         spellings = (*spellings, raw[len(stage) + 1 :])
     route_key, domain = event.get("routeKey"), context.get("domainName")
     route = _ROUTE_KEY.fullmatch(route_key) if isinstance(route_key, str) else None
+    cookies = event.get("cookies") or ()
+    if not isinstance(cookies, list | tuple) or not all(isinstance(cookie, str) for cookie in cookies):
+        raise _malformed()
     request = Request(
         api,
         _text(http, "method"),
@@ -132,6 +153,7 @@ def _read_http(event: Mapping[str, Any], *, simple: bool) -> Call:
         "simple" if simple else "policies",
         None if route is None else (route[1], route[2]),
         exact=False,
+        cookies=tuple(cookies),
     )
 
 

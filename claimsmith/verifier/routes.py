@@ -2,8 +2,9 @@
 
 A row (``POLICY / ROUTE#<id>``) has ``path`` (``/orders``, ``/orders/{id}``, ``/files/{rest+}``), ``method`` (``ANY`` if
 absent), ``api`` (an API's id; any API if absent), ``any_scope``, ``all_scopes``, ``any_role``, ``audience`` (resources:
-the token must be bound to one of them; if absent, those of the verifier count) and ``tenant_from`` (``path:NAME``,
-``header:NAME`` or ``query:NAME``: the value in the request must be the token's tenant).
+the token must be bound to one of them; if absent, those of the verifier count), ``tenant_from`` (``path:NAME``,
+``header:NAME``, ``query:NAME`` or ``host:PATTERN``: the value in the request must be the token's tenant), or nothing of
+that but ``access: public``: no token is needed.
 
 The most specific row decides: segment by segment a literal before ``{name}`` before ``{name+}``, then the method itself
 before ``ANY``, then the API itself before any. If several rows are equally specific, all of them must be met. A request
@@ -24,14 +25,18 @@ from urllib.parse import unquote
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.routes import (
     ANYTHING,
-    TENANT_FROM,
+    DEMANDS,
+    PUBLIC,
     Template,
+    TenantSource,
     Variable,
     likely_template,
     parts,
     readings,
     segments,
     template,
+    tenant_in_host,
+    tenant_source,
 )
 from claimsmith.verifier.checks import ANY, Requirement, check_audience
 from claimsmith.verifier.headers import single_value
@@ -92,15 +97,6 @@ class Request:
     mapped: bool = False
 
 
-class TenantSource(NamedTuple):
-    """The place in a request where a row expects the tenant."""
-
-    kind: str
-    """``path``, ``header`` or ``query``."""
-
-    name: str
-
-
 class _Path(NamedTuple):
     """A path as some router reads it, and as it is read here."""
 
@@ -123,6 +119,7 @@ class _Route(NamedTuple):
     requirement: Requirement | None
     tenant_from: TenantSource | None
     variables: Mapping[str, str]
+    public: bool = False
 
 
 @lru_cache(maxsize=_MAX_TEMPLATES)
@@ -208,8 +205,11 @@ def _agrees(request: Request, path: Sequence[str]) -> bool:
 def _demands(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSource | None]:
     """The requirement of a row, and the source of the tenant."""
     tenant_from = row.get("tenant_from")
-    source = TENANT_FROM.fullmatch(tenant_from) if isinstance(tenant_from, str) else None
+    source = tenant_source(tenant_from) if isinstance(tenant_from, str) else None
     if tenant_from is not None and source is None:
+        return None, None
+    access = row.get("access")
+    if access is not None and (access != PUBLIC or any(name in row for name in DEMANDS)):
         return None, None
     try:
         requirement = Requirement(
@@ -220,7 +220,7 @@ def _demands(row: Mapping[str, object]) -> tuple[Requirement | None, TenantSourc
         )
     except (ValueError, ConfigurationError):
         return None, None
-    return requirement, None if source is None else TenantSource(source[1], source[2])
+    return requirement, source
 
 
 def _candidates(rows: Iterable[Mapping[str, object]], request: Request) -> list[_Row]:
@@ -264,7 +264,8 @@ def _route(row: _Row, path: _Path) -> _Route:
     """The requirement of a row that decides, with the variables of the path."""
     if row.demands is None:
         return _Route(None, None, {})
-    return _Route(*_demands(row.demands), _variables(row.pattern, path.decoded))
+    public = row.demands.get("access") == PUBLIC
+    return _Route(*_demands(row.demands), _variables(row.pattern, path.decoded), public)
 
 
 def _methods(method: str) -> tuple[Mapping[str, int], ...]:
@@ -286,6 +287,9 @@ def _tenant(route: _Route, request: Request) -> str | None:
         return route.variables.get(name)
     if kind == "header":
         return single_value(request.headers, name)
+    if kind == "host":
+        host = single_value(request.headers, "host")
+        return None if host is None else tenant_in_host(name, host)
     values = request.query.get(name, ())
     return values[0] if len(values) == 1 else None
 
@@ -325,6 +329,20 @@ def check_route(
             requirement = replace(requirement, tenant=tenant)
         requirement.check(claims)
     return frozenset(route.tenant_from for route in deciding if route.tenant_from is not None)
+
+
+def is_public(rows: Iterable[Mapping[str, object]], request: Request) -> bool:
+    """Whether a request needs no token: every row that decides says so, for every way to read the request.
+
+    Args:
+        rows: all route rows.
+        request: the request.
+    """
+    try:
+        deciding = _deciding(rows, request)
+    except VerificationError:
+        return False
+    return bool(deciding) and all(route.public and route.requirement is not None for route in deciding)
 
 
 def _deciding(rows: Iterable[Mapping[str, object]], request: Request) -> list[_Route]:

@@ -16,15 +16,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.errors": set(),
     "claimsmith.table": set(),
     "claimsmith.routes": set(),
+    "claimsmith.places": {"claimsmith.errors"},
     "claimsmith.m2m": {"claimsmith.errors"},
     "claimsmith.environment": {"claimsmith.cognito", "claimsmith.errors"},
     "claimsmith.cognito": {"claimsmith.errors"},
     "claimsmith.engine": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.table"},
     "claimsmith.testing": {"claimsmith.errors"},
-    "claimsmith_cdk": {"claimsmith.errors", "claimsmith.table", "claimsmith.environment"},
-    "infra": {"claimsmith.environment", "claimsmith_cdk"},
+    "claimsmith_cdk": {"claimsmith.errors", "claimsmith.table", "claimsmith.environment", "claimsmith.places"},
+    "infra": {"claimsmith.environment", "claimsmith_cdk", "claimsmith.errors", "claimsmith.places"},
 }
-_LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.routes"}
+_LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.routes", "claimsmith.places"}
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
 _PEERS = _LOWER | {"claimsmith.policy", "claimsmith.store", "claimsmith.verifier", "claimsmith.environment"}
 MAY_IMPORT["claimsmith.service"] = _PEERS
@@ -36,6 +37,7 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith.errors": set(),
     "claimsmith.table": set(),
     "claimsmith.routes": set(),
+    "claimsmith.places": set(),
     "claimsmith.m2m": set(),
     "claimsmith.environment": set(),
     "claimsmith.cognito": set(),

@@ -34,6 +34,8 @@ def test_everything_that_is_not_said_is_the_safe_choice() -> None:
         "rest_api": False,
         "authorizer_cache_seconds": 0,
         "authorizer_identity_sources": ("$request.header.Authorization",),
+        "token_from": (),
+        "cookie_origins": (),
         "client_ids": (),
         "audience": (),
         "revocation": "strict",
@@ -111,6 +113,10 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
         ("authorizer_cache_seconds", True, "integer"),
         ("authorizer_cache_seconds", 60, "would open another"),
         ("authorizer_identity_sources", ["$context.routeKey"], "every answer depends on the token"),
+        ("token_from", ["header:x"], "bearer, bare, cookie:NAME"),
+        ("token_from", ["cookie:id"], "needs the origins"),
+        ("token_from", ["query:token"], "authorizer_identity_sources must be []"),
+        ("cookie_origins", ["https://app.example.com"], "only a cookie's token"),
         ("authorizer_identity_sources", [*SOURCES, "$request.body"], "$request.header.NAME"),
         ("audience", ["*"], "absolute"),
         ("audience", ["https://a.example/#x"], "fragment"),
@@ -210,3 +216,11 @@ def test_nobody_else_serves_the_keys(endpoint: object) -> None:
 def test_a_domain_is_a_prefix_or_a_host_or_none() -> None:
     assert _read(domain={"prefix": "sign-in"}).domain == Domain(prefix="sign-in")
     assert _read(domain="none").domain == "none"
+
+
+def test_a_token_that_is_not_in_the_header_is_asked_for_without_one() -> None:
+    config = _read(token_from=["cookie:id"], cookie_origins=["https://app.example.com"], authorizer_identity_sources=[])
+    assert config.authorizer.environment() == {
+        "CLAIMSMITH_TOKEN_FROM": "cookie:id",
+        "CLAIMSMITH_COOKIE_ORIGINS": "https://app.example.com",
+    }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code
 from claimsmith.policy.finding import Suggestion, clipped, found
-from claimsmith.routes import METHODS, TENANT_FROM, Variable, parts, spelling, template
+from claimsmith.routes import DEMANDS, METHODS, Variable, parts, spelling, template, tenant_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,21 +37,25 @@ def check(policy: Policy) -> Iterator[Finding]:
             hint = f"no request matches this, because paths are matched decoded; write {clipped(written or '')}"
             yield found(Code.INVALID_ROUTE, entry, ("path",), _MALFORMED if written is None else hint)
         yield from _tenant(entry, route, variables)
+        if route.access is not None:
+            for demand in DEMANDS:
+                if demand in route.model_fields_set:
+                    yield found(Code.INVALID_ROUTE, entry, (demand,), f"a public route needs no token: remove {demand}")
 
 
 def _tenant(entry: Entry, route: Route, variables: list[str]) -> Iterator[Finding]:
     if route.tenant_from is None:
         return
-    source = TENANT_FROM.fullmatch(route.tenant_from)
+    source = tenant_source(route.tenant_from)
     if source is None:
-        message = "tenant_from must be path:NAME, header:NAME or query:NAME"
+        message = "tenant_from must be path:NAME, header:NAME, query:NAME or host:{tenant}.example.com"
         yield found(Code.INVALID_ROUTE, entry, ("tenant_from",), message)
-    elif source[1] == "path" and source[2] not in variables:
+    elif source.kind == "path" and source.name not in variables:
         yield found(
             Code.INVALID_ROUTE,
             entry,
             ("tenant_from",),
-            f"the path has no {{{clipped(source[2])}}}; add it, or correct the name",
+            f"the path has no {{{clipped(source.name)}}}; add it, or correct the name",
         )
 
 
