@@ -319,7 +319,7 @@ def _authorizer(stack: Stack, api: Any) -> ClaimsAuthorizer:  # noqa: ANN401 - a
 def test_each_kind_of_api_gets_an_authorizer_of_its_form(stack: Stack) -> None:
     table = _table(stack)
     forms = {}
-    for api in ("http", "rest", "websocket"):
+    for api in ("http", "rest", "websocket", "appsync"):
         forms[api] = ClaimsAuthorizer(stack, api, api=api, table=table, tokens=TOKENS)
     backend = lambda_.Function.from_function_arn(stack, "Backend", OTHER)
     sockets = http.WebSocketApi(stack, "Sockets")
@@ -345,7 +345,9 @@ def test_each_kind_of_api_gets_an_authorizer_of_its_form(stack: Stack) -> None:
         "http": "simple",
         "rest": "iam",
         "websocket": "iam",
+        "appsync": "iam",
     }
+    assert forms["appsync"].for_appsync_api().results_cache_ttl.to_seconds() == 0
     assert template.properties("ApiGatewayV2::Authorizer", "Sockets")["IdentitySource"] == [
         "route.request.header.Authorization"
     ]
