@@ -347,7 +347,9 @@ def test_each_kind_of_api_gets_an_authorizer_of_its_form(stack: Stack) -> None:
         "websocket": "iam",
         "appsync": "iam",
     }
-    assert forms["appsync"].for_appsync_api().results_cache_ttl.to_seconds() == 0
+    kept = forms["appsync"].for_appsync_api().results_cache_ttl
+    assert kept is not None
+    assert kept.to_seconds() == 0
     assert template.properties("ApiGatewayV2::Authorizer", "Sockets")["IdentitySource"] == [
         "route.request.header.Authorization"
     ]
