@@ -73,13 +73,19 @@ def assign(bundle: Bundle, subject: Subject, possibly: tuple[Given, ...] = ()) -
                         why = "the tenant does not allow it"
                         reasons.append(new(Reason, ("role", name, "dropped", subject.tenant_row, why, "")))
     names = tuple(sorted(assigned))
-    details = _details(roles, given) if given else {}
-    reasons += [
-        new(Reason, ("role", name, "granted", row, details.get((name, row), ""), ""))
-        for name in names
-        for row in (assigned[name],)
-    ]
+    reasons += _granted(roles, names, assigned, given)
     return Roles(names, ", ".join(sorted(set(assigned.values()))), tuple(reasons), together(roles, names))
+
+
+def _granted(
+    roles: Mapping[str, Role], names: tuple[str, ...], assigned: Mapping[str, str], given: tuple[Given, ...]
+) -> list[Reason]:
+    """Where each role comes from."""
+    if not given:
+        return [new(Reason, ("role", name, "granted", assigned[name], "", "")) for name in names]
+    details = _details(roles, given)
+    said = [(name, assigned[name], details.get((name, assigned[name]), "")) for name in names]
+    return [new(Reason, ("role", name, "granted", row, detail, "")) for name, row, detail in said]
 
 
 def _details(roles: Mapping[str, Role], given: tuple[Given, ...]) -> dict[tuple[str, str], str]:

@@ -55,7 +55,8 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
     requested = frozenset(request.scopes)
     mode = (subject.client.scope_mode if subject.client else None) or settings.scope_mode
     # A sign-in by API can request nothing, so there is nothing to intersect with.
-    everything = mode == "exact" or request.api
+    api = request.api
+    everything = mode == "exact" or api
     sealed = _sealed(bundle, subject)
     suppressed = {**sealed, **suppressions(subject, rules)}
     to_add: list[str] = []
@@ -67,7 +68,7 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
             reason = new(Reason, ("scope", scope, "suppressed", suppressed[scope], why, "access"))
         elif scope not in requested:
             # Of the scopes that Cognito grants by itself, only a sign-in by API can lack one that it may have.
-            if everything and (request.api or scope not in ALWAYS_UNMANAGED):
+            if everything and (api or scope not in ALWAYS_UNMANAGED):
                 to_add.append(scope)
             else:
                 reason = new(Reason, ("scope", scope, "dropped", reason.source, "it was not requested", "access"))

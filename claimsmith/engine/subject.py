@@ -52,7 +52,8 @@ def gather(bundle: Bundle, facts: Facts, request: Request, choice: Choice) -> Su
     machine = request.machine
     membership = None
     if choice.tenant and not machine:
-        membership = federation.admitted(bundle, facts.user, request).memberships.get(tenant_id)
+        user = federation.admitted(bundle, facts.user, request) if bundle.providers else facts.user
+        membership = user.memberships.get(tenant_id)
     return Subject(
         request,
         bundle.clients.get(request.client_id),

@@ -62,7 +62,8 @@ def tenants_to_load(bundle: Bundle, user: UserFacts, tenants: Tenants, request: 
     """
     if user.user is None or not user.user.active:
         return []
-    user = federation.admitted(bundle, user, request)
+    if bundle.providers:
+        user = federation.admitted(bundle, user, request)
     bound, how = _bound(bundle, request)
     if bound is not None:
         return [bound] if bound not in tenants and _member(bound, how, user, request) else []
@@ -81,7 +82,8 @@ def choose(bundle: Bundle, user: UserFacts, tenants: Tenants, request: Request) 
     """Choose: the client's pin, the hint, the stored choice, the only usable membership, or none."""
     if user.user is None or not user.user.active:
         return _without_user(user, request)
-    user = federation.admitted(bundle, user, request)
+    if bundle.providers:
+        user = federation.admitted(bundle, user, request)
     bound, how = _bound(bundle, request)
     if how == "free":
         return _choose_freely(bundle, user, tenants, request)

@@ -5,7 +5,8 @@ Names come from small pools, so that rows of one example speak of one another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -101,12 +102,14 @@ class Policy:
     groups: dict[str, dict[str, Any]]
     clients: dict[str, dict[str, Any]]
     rules: dict[str, dict[str, Any]]
+    identity_providers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def sections(self) -> dict[str, Any]:
         return {
             "settings": self.settings,
             "roles": self.roles,
             "groups": self.groups,
+            "identity_providers": self.identity_providers,
             "clients": self.clients,
             "rules": self.rules,
         }
@@ -253,6 +256,44 @@ def policies(draw: st.DrawFn, rules: SearchStrategy[dict[str, Any]] = any_rules)
     return Policy(settings, roles, groups, clients, draw(rules))
 
 
+PROVIDERS = ["AcmeSAML", "Workforce"]
+
+
+@st.composite
+def federated_policies(draw: st.DrawFn) -> Policy:
+    """A policy that lint accepts, with all that came with format 4."""
+    policy = draw(policies())
+    provider = st.one_of(
+        attributes(
+            roles=st.dictionaries(st.sampled_from(GROUPS), some(ROLES, 2), max_size=2), groups=st.just(["*"])
+        ).map(lambda row: row | {"tenants": ["*"]}),
+        st.builds(lambda tenants: {"tenants": tenants, "just_in_time": True}, some(TENANTS)),
+    )
+    shared = {"attributes": ["custom:groups"], "roles": {"Staff": draw(some(ROLES, 2))}, "suppress_admin_scope": True}
+    settings = policy.settings | {
+        "groups_from": shared,
+        "oidc_scopes": draw(some(["openid", "email"])),
+        "directory_groups": draw(some(["Ops*", "Staff"])),
+    }
+    roles = {name: role | {"add_groups": draw(some(["Ops", "Admins"], 1))} for name, role in policy.roles.items()}
+    groups = {
+        name: group | {"iam_roles": ["arn:aws:iam::123456789012:role/x"]} for name, group in policy.groups.items()
+    }
+    providers = {name: draw(provider) for name in draw(some(PROVIDERS))}
+    return replace(policy, settings=settings, roles=roles, groups=groups, identity_providers=providers)
+
+
+#: What the pool says of a user whom a provider may have sent.
+federated_profiles = st.fixed_dictionaries(
+    {
+        "cognito:user_status": st.sampled_from(["EXTERNAL_PROVIDER", "EXTERNAL_PROVIDER", "CONFIRMED"]),
+        "custom:groups": some([*GROUPS, "Others"]).map(", ".join),
+        "identities": st.lists(st.sampled_from(PROVIDERS), min_size=1, max_size=2).map(
+            lambda names: json.dumps([{"providerName": name, "primary": at == 0} for at, name in enumerate(names)])
+        ),
+    }
+)
+
 statuses = st.sampled_from(["active", "active", "active", "suspended"])
 times = st.sampled_from([NOW - 1, NOW, NOW + 1])
 
@@ -267,6 +308,7 @@ def directories(draw: st.DrawFn, sub: str = events.SUB) -> list[dict[str, Any]]:
             active_tenant_by_client=st.dictionaries(st.sampled_from(CLIENTS), st.sampled_from(TENANTS), max_size=2),
             roles=some([*ROLES, "ghost"], 2),
             claims=good_claims,
+            groups=some(["Ops-1", "Staff"], 1),
         )
         rows.append({"pk": f"USER#{sub}", "sk": "USER", **draw(user)})
     for tenant in draw(some(TENANTS)):

@@ -44,6 +44,8 @@ from tests.property.strategies import (
     TEXTS,
     Policy,
     directories,
+    federated_policies,
+    federated_profiles,
     policies,
     some,
 )
@@ -74,8 +76,10 @@ def populations(draw: st.DrawFn) -> tuple[Rows, dict[str, Profile]]:
     profile = st.builds(
         Profile,
         st.just("ada"),
-        st.dictionaries(st.sampled_from(["org", "custom:roles", "email"]), st.sampled_from(["a", "acme"])).map(
-            lambda drawn: tuple(sorted(drawn.items()))
+        st.builds(
+            lambda plain, federated: tuple(sorted((plain | federated).items())),
+            st.dictionaries(st.sampled_from(["org", "custom:roles", "email"]), st.sampled_from(["a", "acme"])),
+            st.one_of(st.just({}), federated_profiles),
         ),
         some(GROUPS).map(lambda groups: Memberships(tuple(groups))),
         st.just(0),
@@ -187,7 +191,7 @@ def managed(found: set[Change]) -> set[Change]:
 
 
 @settings(max_examples=10)
-@given(policies(), policies(), populations())
+@given(st.one_of(policies(), federated_policies()), st.one_of(policies(), federated_policies()), populations())
 def test_the_changes_of_each_user_are_those_of_every_request(
     before: Policy, after: Policy, population: tuple[Rows, dict[str, Profile]]
 ) -> None:
