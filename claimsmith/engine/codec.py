@@ -30,6 +30,7 @@ from claimsmith.engine.bundle import (
     Withheld,
     granted_by,
 )
+from claimsmith.engine.federation import PUBLIC
 from claimsmith.engine.language import AUTHORITY, conditions, values
 from claimsmith.engine.language.paths import METADATA, is_trusted
 from claimsmith.engine.language.values import Expression
@@ -188,10 +189,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
             name: IamRoles(f"POLICY GROUP#{name}", tuple(row["iam_roles"]), row.get("preferred_role"))
             for name, row in document.get("iam_roles", {}).items()
         },
-        providers={
-            name: reader.provider(f"POLICY IDENTITY_PROVIDER#{name}", row)
-            for name, row in document.get("identity_providers", {}).items()
-        },
+        providers={name: reader.provider(name, row) for name, row in document.get("identity_providers", {}).items()},
     )
 
 
@@ -245,26 +243,26 @@ class _Reader:
         grants = granted_by(row, role["scopes"], self.unmanaged, self.oidc)
         return Role(row, grants, tuple(role["closure"]), self.claims(row, role), tuple(role.get("add_groups", ())))
 
-    def provider(self, row: str, written: Mapping[str, Any]) -> Provider:
+    def provider(self, name: str, written: Mapping[str, Any]) -> Provider:
         """A provider. An attribute that users could write, given that their tokens let them, names no groups."""
         shared = self.groups_from
         sealed = bool(shared.get("suppress_admin_scope", False))
         named = written.get("attributes")
         attributes = [
-            name
-            for name in shared.get("attributes", ())
-            if (named is None or name in named) and (sealed or name in self.trusted)
+            attribute
+            for attribute in shared.get("attributes", ())
+            if (named is None or attribute in named) and (sealed or attribute in self.trusted)
         ]
         groups = written.get("groups")
         roles = written["roles"] if "roles" in written else shared.get("roles", {})
         return Provider(
-            row,
+            f"POLICY IDENTITY_PROVIDER#{name}",
             frozenset(written["tenants"]),
             tuple(attributes),
             written.get("prefix", shared.get("prefix", "")),
             None if groups is None else frozenset(groups),
             {group: tuple(given) for group, given in roles.items()},
-            written.get("just_in_time", False),
+            written.get("just_in_time", False) and name not in PUBLIC,
             sealed and bool(attributes),
         )
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: In ``tenants`` of a provider: every tenant, and no tenant at all.
 ANY: Final = "*"
 
+#: The names of Cognito's social providers (CreateIdentityProvider): anybody can have an account there.
+PUBLIC: Final = frozenset({"Facebook", "Google", "LoginWithAmazon", "SignInWithApple"})
+
 #: Characters of an attribute that are looked at; Cognito's have 2,048 at most.
 _MAX_TEXT: Final = 32_768
 

@@ -15,7 +15,7 @@ from tests.events import HOSTED, REFRESH, SIGN_IN, SUB, event
 from tests.policies import NOW, bundle, facts, membership_row, tenant_row
 from tests.property.strategies import TENANTS, some
 
-PROVIDERS = ["AcmeSAML", "GlobexOIDC", "Google"]
+PROVIDERS = ["AcmeSAML", "GlobexOIDC", "Okta"]
 GROUPS = ["admins", "app-admins", "readers", "a, admins", 'say "admins"']
 ATTRIBUTES = ["custom:groups", "custom:teams"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.limits import ADMIN_SCOPE
-from claimsmith.engine.federation import ANY
+from claimsmith.engine.federation import ANY, PUBLIC
 from claimsmith.engine.language import NAME, matches
 from claimsmith.errors import Code
 from claimsmith.policy.finding import Suggestion, clipped, found
@@ -48,6 +48,9 @@ def _provider(policy: Policy, entry: Entry, provider: IdentityProvider) -> Itera
             yield found(Code.PROVIDER_OUT_OF_BOUNDS, entry, ("attributes", str(index)), message, suggestion)
     if provider.just_in_time and ANY in provider.tenants:
         message = f"nobody is a member of every tenant; name the tenants in place of {ANY}, or remove just_in_time"
+        yield found(Code.PROVIDER_OUT_OF_BOUNDS, entry, ("just_in_time",), message)
+    if provider.just_in_time and entry.name in PUBLIC:
+        message = "anybody can have an account there, and would be a member; remove just_in_time"
         yield found(Code.PROVIDER_OUT_OF_BOUNDS, entry, ("just_in_time",), message)
     if provider.groups is None:
         return

@@ -9,11 +9,14 @@ import pytest
 
 from claimsmith.cognito.event import parse
 from claimsmith.engine import Decision, Refusal, decide
+from claimsmith.engine.codec import from_document
 from claimsmith.engine.decide import degraded
 from claimsmith.engine.federation import listed
 from claimsmith.errors import Code
+from claimsmith.policy import compile as compile_policy
+from claimsmith.policy import from_rows, lint
 from tests.events import HOSTED, REFRESH, SIGN_IN, SUB, event
-from tests.policies import NOW, bundle, decided, facts, membership_row, tenant_row, user_row
+from tests.policies import NOW, bundle, decided, facts, membership_row, policy_rows, tenant_row, user_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,6 +199,16 @@ def test_who_comes_from_the_tenants_provider_is_a_member_at_once() -> None:
 )
 def test_a_row_that_does_not_count_is_not_overruled(row: dict[str, Any]) -> None:
     assert got(outcome(row, attributes=profile("AcmeSAML", groups="app-admins"))) == (None, ())
+
+
+def test_who_has_an_account_that_anybody_can_have_is_no_member_whatever_a_document_says() -> None:
+    document = compile_policy(from_rows(policy_rows(**SECTIONS)))
+    document["identity_providers"]["Google"] = {"tenants": ["acme"], "just_in_time": True}
+    policy = from_document(document, 7)
+    assert got(outcome(attributes=profile("Google"), policy=policy)) == (None, ())
+    google = {"identity_providers": {"Google": {"tenants": ["acme"], "just_in_time": True}}}
+    [finding] = [one for one in lint(from_rows(policy_rows(**google))) if one.severity == "error"]
+    assert (finding.code, finding.attribute) == (Code.PROVIDER_OUT_OF_BOUNDS, "just_in_time")
 
 
 def test_a_row_past_its_time_to_live_is_gone() -> None:
