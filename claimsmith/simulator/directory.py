@@ -40,7 +40,7 @@ TENANT_ATTRIBUTES: Final = (
     *_CLAIMS,
     *_EVERY,
 )
-MEMBERSHIP_ATTRIBUTES: Final = ("status", "roles", "scopes", "expires_at", *_CLAIMS, *_EVERY)
+MEMBERSHIP_ATTRIBUTES: Final = ("status", "roles", "scopes", "groups", "expires_at", *_CLAIMS, *_EVERY)
 
 #: Attributes that name roles of the policy.
 _NAMING_ROLES: Final = ("roles", "default_roles")

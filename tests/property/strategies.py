@@ -109,9 +109,9 @@ class Policy:
             "settings": self.settings,
             "roles": self.roles,
             "groups": self.groups,
-            "identity_providers": self.identity_providers,
             "clients": self.clients,
             "rules": self.rules,
+            "identity_providers": self.identity_providers,
         }
 
 

@@ -60,10 +60,15 @@ def plain(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows without what a pool refuses to take: roles that the policy has not, tenants that there are not."""
+    """Rows without what a pool refuses to take: roles that the policy has not, tenants that there are not.
+
+    Nor groups of a USER row: a user's groups are those in the pool.
+    """
     tenants = {row["pk"] for row in rows if row["sk"] == "TENANT"}
     kept = [row for row in rows if not row["sk"].startswith("TENANT#") or row["sk"] in tenants]
     for row in kept:
+        if row["sk"] == "USER":
+            row.pop("groups", None)
         if "roles" in row:
             row["roles"] = [role for role in row["roles"] if role in ROLES]
     return kept
