@@ -197,6 +197,10 @@ class Code(StrEnum):
     TOKEN_ENDPOINT_UNAVAILABLE = "CS4100"
     MACHINE_TOKEN_REFUSED = "CS4101"
 
+    # CS4xxx: sign-outs in the user pool.
+    SIGN_OUT_WITHOUT_USER = "CS4102"
+    SIGN_OUT_MALFORMED = "CS4103"
+
 
 class ClaimsmithError(Exception):
     """The parent of every error that Claimsmith raises deliberately.

@@ -16,6 +16,7 @@ from claimsmith_cdk.personas import AdminPersonas
 from claimsmith_cdk.pool_attachment import AttachmentProps, PoolAttachment
 from claimsmith_cdk.props import PropsError
 from claimsmith_cdk.releases import Releases
+from claimsmith_cdk.sign_outs import PoolSignOuts
 from claimsmith_cdk.tokens import AcceptedTokens
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Hosting",
     "Introspection",
     "PoolAttachment",
+    "PoolSignOuts",
     "PropsError",
     "Releases",
 ]

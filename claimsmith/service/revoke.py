@@ -21,7 +21,7 @@ _DAY: Final = 86_400
 
 #: How long a row is kept, in seconds. Rows compared with the time of sign-in must outlive the longest refresh token
 #: (3,650 days); rows compared with the time of issue, the longest access token (one day). One day more for clock skew.
-_LIFETIME: Final[dict[Kind, int]] = {
+LIFETIME: Final[dict[Kind, int]] = {
     "session": 3_651 * _DAY,
     "user": 3_651 * _DAY,
     "token": 2 * _DAY,
@@ -67,7 +67,7 @@ def revoke(
     key = revocation_key(kind, identifier)
     server_time = rows.server_time(key, table.REVOKED)
     now = int(clock() if server_time is None else server_time)
-    revocations.write(rows, key, revoked_at=now, reason=reason, by=by, ttl=now + _LIFETIME[kind])
+    revocations.write(rows, key, revoked_at=now, reason=reason, by=by, ttl=now + LIFETIME[kind])
     if kind == "user" and pool is not None and username is not None:
         pool.sign_out(username)
         return True

@@ -56,7 +56,14 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith_cdk": {"aws_cdk", "constructs", "jsii"},
 }
 
-HANDLERS = ("lambdas.attach", "lambdas.pre_token", "lambdas.publisher", "lambdas.sample", "lambdas.verifier")
+HANDLERS = (
+    "lambdas.attach",
+    "lambdas.pre_token",
+    "lambdas.publisher",
+    "lambdas.revocations",
+    "lambdas.sample",
+    "lambdas.verifier",
+)
 
 
 def name_of(path: Path) -> str:

@@ -32,6 +32,7 @@ from claimsmith_cdk import (
     Firewall,
     Hosting,
     Introspection,
+    PoolSignOuts,
     PropsError,
 )
 from tests.infra.permissions import listed, of_function
@@ -421,3 +422,25 @@ def test_what_is_granted_to_a_role_is_what_the_managed_policy_has(stack: Stack) 
     for persona in grants:
         assert permissions("IAM::Policy", f"{persona}RoleDefault") == permissions("IAM::ManagedPolicy", persona)
     assert "dynamodb:PutItem" not in {action for action, *_ in permissions("IAM::Policy", "ReaderRoleDefault")}
+
+
+def test_sign_outs_in_the_pool_may_only_revoke_users(stack: Stack) -> None:
+    pool = cognito.UserPool(stack, "Users")
+    table = _table(stack)
+    PoolSignOuts(stack, "SignOuts", table=table, user_pools=[pool])
+    PoolSignOuts(stack, "All", table=table, user_pools=[pool], revoke_token=True)
+    template = synthesised(stack)
+    names = template.properties("Events::Rule", "SignOutsRule")["EventPattern"]["detail"]["eventName"]
+    assert template.properties("Events::Rule", "AllRule")["EventPattern"]["detail"]["eventName"] == [
+        *names,
+        "RevokeToken",
+    ]
+    (write,) = (
+        statement
+        for statement in template.properties("IAM::Policy", "SignOutsRecorderPolicy")["PolicyDocument"]["Statement"]
+        if "dynamodb" in str(statement["Action"])
+    )
+    assert write["Action"] == "dynamodb:PutItem"
+    assert write["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["REVOKED#user#*"]}}
+    assert "DeadLetterConfig" in template.properties("Events::Rule", "SignOutsRule")["Targets"][0]
+    assert "OnFailure" in template.properties("Lambda::EventInvokeConfig", "SignOuts")["DestinationConfig"]

@@ -1,0 +1,1 @@
+"""Ends at verifiers what was ended in the user pool."""
