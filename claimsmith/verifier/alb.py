@@ -3,8 +3,8 @@
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html
 
 It is a JWS with ES256, whose segments have base64 padding, against RFC 7515 section 2; the signature covers the
-padding. The header names the load balancer (``signer``), the issuer, the app client and ``exp``. All load balancers of a
-Region share their keys, so anybody with a load balancer can make such a token: only the pinned signer tells it apart.
+padding. The header names the load balancer (``signer``), the issuer, the app client and ``exp``. All load balancers of
+a Region share their keys, so anybody with a load balancer can make such a token: only the pinned signer tells it apart.
 
 This is a profile of its own: no token of Cognito is accepted here, and none of these by ``Verifier``, which takes RS256
 alone.
@@ -100,7 +100,7 @@ class AlbVerifier:
         Raises:
             VerificationError: with the code and the stage of the first check that failed.
         """
-        if not isinstance(data, str) or len(data) > MAX_TOKEN:
+        if len(data) > MAX_TOKEN:
             raise VerificationError(Code.TOKEN_MALFORMED, "structure")
         segments = data.split(".")
         octets = [_decoded(segment) for segment in segments]
@@ -121,7 +121,8 @@ class AlbVerifier:
             raise VerificationError(Code.TOKEN_EXPIRED, "claims")
         if claims.get("iss", self._pinned["iss"]) != self._pinned["iss"] or not isinstance(claims.get("sub"), str):
             raise VerificationError(Code.CLAIMS_MALFORMED, "claims")
-        return frozen(claims)
+        verified: Mapping[str, Any] = frozen(claims)
+        return verified
 
     def _checked(self, header: Mapping[str, Any]) -> str:
         """The key id in a header that has what is pinned."""

@@ -91,6 +91,7 @@ def test_a_key_of_another_curve_is_not_used() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"signer": "*"}, {"signer": SIGNER.replace("/app/", "/net/")}, {"issuer": ""}])
-def test_nothing_is_left_unpinned(changes: dict[str, str]) -> None:
+def test_nothing_is_left_unpinned(changes: dict[str, Any]) -> None:
+    pinned: dict[str, Any] = {"signer": SIGNER, "issuer": ISSUER, "client_id": "web"}
     with pytest.raises(ConfigurationError):
-        AlbVerifier(**{"signer": SIGNER, "issuer": ISSUER, "client_id": "web", **changes})
+        AlbVerifier(**{**pinned, **changes})
