@@ -29,6 +29,10 @@ REVOCATION_ON_FAILURE: Final = "CLAIMSMITH_REVOCATION_ON_FAILURE"
 USER_POOL_ID: Final = "CLAIMSMITH_USER_POOL_ID"
 DYNAMODB_CLIENT: Final = "CLAIMSMITH_DYNAMODB_CLIENT"
 DEPLOYMENT: Final = "CLAIMSMITH_DEPLOYMENT"
+PROBE_CLIENT_ID: Final = "CLAIMSMITH_PROBE_CLIENT_ID"
+PROBE_SECRET: Final = "CLAIMSMITH_PROBE_SECRET"
+PROBE_VERSION: Final = "CLAIMSMITH_PROBE_VERSION"
+PROBE_EXPECTS: Final = "CLAIMSMITH_PROBE_EXPECTS"
 
 OnFailure = Literal["deny", "unenriched", "unchanged"]
 AuthorizerResponse = Literal["simple", "iam"]
@@ -215,6 +219,49 @@ class PublisherEnvironment(NamedTuple):
             ConfigurationError: a variable is missing.
         """
         return cls(table=required(TABLE, environ), audit_table=required(AUDIT_TABLE, environ))
+
+
+class ProbeEnvironment(NamedTuple):
+    """The settings of the probe.
+
+    Attributes:
+        client_id: the app client with which it signs in.
+        issuers: as of ``VerifierEnvironment``.
+        secret: the ARN of the secret with the synthetic user's name and password.
+        version: the ARN of the trigger's version that is asked before it gets traffic; empty if none is.
+        expects: a value for each claim of the access token, or a list of what must be among several.
+    """
+
+    user_pool_id: str
+    client_id: str
+    issuers: tuple[tuple[str, str | None], ...]
+    secret: str
+    version: str
+    expects: Mapping[str, str | list[str]]
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> ProbeEnvironment:
+        """Read the settings.
+
+        Raises:
+            ConfigurationError: a variable is missing or has a value that is not allowed.
+        """
+        import json  # noqa: PLC0415 - other functions read this module as they start
+
+        try:
+            expects: object = json.loads(required(PROBE_EXPECTS, environ))
+        except ValueError:
+            expects = None
+        if not isinstance(expects, dict):
+            raise ConfigurationError(f"The environment variable {PROBE_EXPECTS} must be a JSON object.")
+        return cls(
+            user_pool_id=required(USER_POOL_ID, environ),
+            client_id=required(PROBE_CLIENT_ID, environ),
+            issuers=parse_issuers(_required_entries(ISSUERS, environ)),
+            secret=required(PROBE_SECRET, environ),
+            version=_value(PROBE_VERSION, environ),
+            expects=expects,
+        )
 
 
 class VerifierEnvironment(NamedTuple):

@@ -28,6 +28,7 @@ from claimsmith_cdk.firewall import WEB_ACL
 from claimsmith_cdk.hosting import Arch, Hosting, LogLevel, PythonVersion
 from claimsmith_cdk.pool_settings import LITE_REFUSAL
 from claimsmith_cdk.releases import Releases, Shift, check_capacity
+from claimsmith_cdk.sign_in_probe import NAME, ProbeProps
 from claimsmith_cdk.user_pools import TriggerVersion
 from infra.identity_providers import IdentityProvider
 
@@ -118,6 +119,27 @@ class ReleaseOptions(_Options):
 
     shift: Shift | None = None
     prepare: bool = False
+
+
+class ProbeOptions(_Options):
+    """What the probe does (``ProbeProps``)."""
+
+    minutes: int = ProbeProps().minutes
+    expects: dict[str, str | list[str]] = {"tenant_id": NAME}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        self.props  # noqa: B018 - refuses what is not possible
+        return self
+
+    @property
+    def props(self) -> ProbeProps:
+        """The same for a construct.
+
+        Raises:
+            PropsError: it is not possible.
+        """
+        return ProbeProps(minutes=self.minutes, expects=self.expects)
 
 
 class CapacityOptions(_Options):
@@ -263,6 +285,7 @@ class Config(_Options):
         trigger_capacity: what the trigger gets of Lambda.
         verifier_capacity: what each authorizer and introspection get of Lambda.
         alarm_thresholds: when alarms ring, by the names of ``AlarmThresholds``.
+        probe: whether a synthetic user signs in on a schedule, and what its token must have.
         trusted_attributes: as in the policy's settings; synth checks that no client may write one of them.
     """
 
@@ -307,6 +330,7 @@ class Config(_Options):
     trigger_capacity: CapacityOptions = CapacityOptions()
     verifier_capacity: CapacityOptions = CapacityOptions()
     alarm_thresholds: Annotated[dict[str, int], AfterValidator(_thresholds)] = Field(default_factory=dict)
+    probe: ProbeOptions | None = None
     trusted_attributes: Annotated[tuple[Annotated[str, _of(_attribute)], ...], Field(strict=False)] = ()
 
     @property

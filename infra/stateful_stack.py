@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from aws_cdk import Aws, CfnOutput, Stack
 from aws_cdk import aws_sns_subscriptions as subscriptions
 
-from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer
+from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer, SignInProbe
 from infra.config import Domain
 from infra.local_stack import remove_metric_math
 from infra.pool import Pool
+from infra.tokens import accepted_tokens
 
 if TYPE_CHECKING:
     from aws_cdk import Environment
@@ -71,6 +72,19 @@ class StatefulStack(Stack):
         alarms.watch_customizer(customizer)
         clients = [client.user_pool_client_id for client in (pool.public_client, pool.code_client)]
         alarms.watch_attachment(customizer, pool.user_pool.user_pool_id, clients)
+        probed: dict[str, str] = {}
+        if config.probe is not None:
+            probe = SignInProbe(
+                self,
+                "Probe",
+                user_pool=pool.user_pool,
+                customizer=customizer,
+                tokens=accepted_tokens(pool.user_pool, config),
+                props=config.probe.props,
+                hosting=config.hosting,
+            )
+            alarms.watch_probe(probe)
+            probed = {"ProbeName": probe.function.function_name, "ProbeSecretArn": probe.secret.secret_arn}
         if config.jwks_endpoint is not None:
             remove_metric_math(alarms)
         audit_table, readers = customizer.audit_table, customizer.readers
@@ -94,6 +108,7 @@ class StatefulStack(Stack):
             "AuditorArn": personas.auditor.managed_policy_arn,
             "OperatorArn": personas.operator.managed_policy_arn,
             "RecoveryArn": personas.recovery.managed_policy_arn,
+            **probed,
         }
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.

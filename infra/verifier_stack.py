@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Aws, CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 
-from claimsmith_cdk import AcceptedTokens, ClaimAlarms, ClaimsAuthorizer, Introspection
+from claimsmith_cdk import ClaimAlarms, ClaimsAuthorizer, Introspection
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.metrics import PERIOD
 from infra.http_api import HttpApi
 from infra.local_stack import remove_metric_math
 from infra.rest_api import RestApi
+from infra.tokens import accepted_tokens
 
 if TYPE_CHECKING:
     from aws_cdk import Environment
@@ -49,7 +50,7 @@ class VerifierStack(Stack):
         )
         table, hosting = stateful.customizer.table, config.hosting
         capacity, releases = config.verifier_capacity.props, config.release_props
-        tokens = _tokens(stateful, config)
+        tokens = accepted_tokens(stateful.pool.user_pool, config)
         authorizer = ClaimsAuthorizer(
             self,
             "Authorizer",
@@ -127,13 +128,3 @@ class VerifierStack(Stack):
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)
-
-
-def _tokens(stateful: StatefulStack, config: Config) -> AcceptedTokens:
-    """Those of the app's pool and the policy's clients; for a local stack, with the address of its keys."""
-    pool, listed = stateful.pool.user_pool, config.client_ids
-    if config.jwks_endpoint is None:
-        return AcceptedTokens(user_pools=[pool], client_ids=listed, audience=config.audience)
-    issuer = f"https://cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{pool.user_pool_id}"
-    keys = f"{config.jwks_endpoint}/{pool.user_pool_id}/.well-known/jwks.json"
-    return AcceptedTokens(issuers=[f"{issuer}={keys}"], client_ids=listed, audience=config.audience)

@@ -16,6 +16,7 @@ from claimsmith_cdk.personas import AdminPersonas
 from claimsmith_cdk.pool_attachment import AttachmentProps, PoolAttachment
 from claimsmith_cdk.props import PropsError
 from claimsmith_cdk.releases import Releases
+from claimsmith_cdk.sign_in_probe import ProbeProps, SignInProbe
 from claimsmith_cdk.sign_outs import PoolSignOuts
 from claimsmith_cdk.tokens import AcceptedTokens
 
@@ -37,6 +38,8 @@ __all__ = [
     "Introspection",
     "PoolAttachment",
     "PoolSignOuts",
+    "ProbeProps",
     "PropsError",
     "Releases",
+    "SignInProbe",
 ]

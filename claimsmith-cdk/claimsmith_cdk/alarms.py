@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from claimsmith_cdk.claim_customizer import ClaimCustomizer
     from claimsmith_cdk.releases import Release
+    from claimsmith_cdk.sign_in_probe import SignInProbe
     from claimsmith_cdk.stream_readers import Reader, StreamReaders
     from claimsmith_cdk.verifier import Verifier
 
@@ -309,6 +310,15 @@ class ClaimAlarms(Construct):
             "In shadow, the policy would refuse some sign-ins. Users notice nothing yet.",
             share(customizer.metric_shadow_refused(), whole=shadowed, least=limits.shadow_refused_least),
             threshold=limits.shadow_refused_percent,
+        )
+
+    def watch_probe(self, probe: SignInProbe) -> None:
+        """Sign-ins of a probe. One that fails may be due to the network; the next one is not."""
+        self.add(
+            "ProbeFails",
+            "The synthetic user gets no token, or one with other claims than expected.",
+            probe.metric_failed(),
+            periods=(2, 3),
         )
 
     def watch_attachment(self, customizer: ClaimCustomizer, user_pool_id: str, client_ids: Sequence[str]) -> None:

@@ -35,7 +35,15 @@ PLATFORMS: Final = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinu
 
 #: The services that functions call, with the version of their API; botocore's data is cut down to these.
 _SERVICES: Final = {"dynamodb": "2012-08-10"}
-_OTHER_SERVICES: Final = {"lambdas.attach.handler": {"cognito-idp": "2016-04-18", "lambda": "2015-03-31"}}
+_OTHER_SERVICES: Final = {
+    "lambdas.attach.handler": {"cognito-idp": "2016-04-18", "lambda": "2015-03-31"},
+    "lambdas.probe.handler": {
+        "codedeploy": "2014-10-06",
+        "cognito-idp": "2016-04-18",
+        "lambda": "2015-03-31",
+        "secretsmanager": "2017-10-17",
+    },
+}
 _SERVICE_FILES: Final = ("service-2.json", "endpoint-rule-set-1.json", "paginators-1.json")
 _COMMON_FILES: Final = ("endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json")
 

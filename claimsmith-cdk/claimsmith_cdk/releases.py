@@ -100,6 +100,7 @@ class Release(Construct):
         self.alarm: cloudwatch.Alarm | None = None
         self.deployment_group: codedeploy.LambdaDeploymentGroup | None = None
         self._shift = releases.shift
+        self._codedeploy: iam.Policy | None = None
         self._boundary = hosting.permissions_boundary
 
     def shift_unless(self, meaning: str, metric: cloudwatch.IMetric) -> None:
@@ -136,6 +137,19 @@ class Release(Construct):
             role=role.without_policy_updates(),
         )
         self.deployment_group.node.add_dependency(policy)
+        self._codedeploy = policy
+
+    def ask_first(self, hook: lambda_.IFunction) -> None:
+        """Let a function look at a new version before it gets traffic; nothing without ``shift``.
+
+        https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html
+        """
+        if self.deployment_group is None or self._codedeploy is None:
+            return
+        self.deployment_group.add_pre_hook(hook)
+        self._codedeploy.add_statements(
+            iam.PolicyStatement(sid="CallHook", actions=["lambda:InvokeFunction"], resources=[hook.function_arn])
+        )
 
     def _role(self) -> tuple[iam.Role, iam.Policy]:
         """CodeDeploy's, and what it may: move this alias, and look at alarms.

@@ -59,6 +59,7 @@ LIBRARIES: dict[str, set[str]] = {
 HANDLERS = (
     "lambdas.attach",
     "lambdas.pre_token",
+    "lambdas.probe",
     "lambdas.publisher",
     "lambdas.revocations",
     "lambdas.sample",

@@ -51,6 +51,7 @@ def test_everything_that_is_not_said_is_the_safe_choice() -> None:
         "releases": None,
         "trigger_capacity": vars(CapacityOptions()),
         "verifier_capacity": vars(CapacityOptions()),
+        "probe": None,
         "trusted_attributes": (),
     }
 

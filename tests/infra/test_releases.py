@@ -9,9 +9,10 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_cognito as cognito
 
-from claimsmith_cdk import Capacity, ClaimCustomizer, CustomizerProps, Hosting, PropsError, Releases
+from claimsmith_cdk import Capacity, ClaimCustomizer, CustomizerProps, Hosting, ProbeProps, PropsError, Releases
 from infra.config import Config, OptionError
 from infra.snapshot import guarded, violations
+from tests.infra.permissions import listed, of_function
 from tests.infra.template import PRODUCTION, Synthesised, Template, cdk_app, synthesise
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ OPTIONS = {
     "authorizer_cache_seconds": 60,
     "authorizer_identity_sources": ["$request.header.Authorization", "$context.routeKey", "$context.path"],
     "releases": {"shift": "Canary10Percent5Minutes"},
+    "probe": {"minutes": 10, "expects": {"tenant_id": "claimsmith-probe", "roles": ["viewer"]}},
     "trigger_capacity": {"snap_start": True, "reserved_concurrency": 100},
     "verifier_capacity": {"provisioned_concurrency": 2, "memory_mib": 2048},
 }
@@ -137,7 +139,7 @@ def test_codedeploy_may_move_one_alias_and_no_other(app: Synthesised) -> None:
     role = template.properties("IAM::Role", "Release")
     assert "ManagedPolicyArns" not in role
     function = {"Fn::GetAtt": [template.named("Lambda::Function", "ClaimsTrigger")[0], "Arn"]}
-    move, see = template.properties("IAM::Policy", "Release")["PolicyDocument"]["Statement"]
+    move, see, _ = template.properties("IAM::Policy", "Release")["PolicyDocument"]["Statement"]
     assert move["Resource"] == [function, _alias(template, "Trigger")]
     assert see["Action"] == "cloudwatch:DescribeAlarms"
 
@@ -154,6 +156,53 @@ def test_each_function_gets_what_was_chosen_for_it(app: Synthesised) -> None:
     introspection = app.verifier.properties("Lambda::Function", "Introspection")
     assert introspection["MemorySize"] == 2048
     assert "SnapStart" not in introspection
+
+
+# The probe.
+
+
+def _probe(app: Synthesised, part: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A function of the probe, and what it may."""
+    template = app.stateful
+    return template.properties("Lambda::Function", f"Probe{part}"), of_function(template, f"Probe{part}")
+
+
+def test_the_probe_may_sign_in_and_writes_nothing(app: Synthesised) -> None:
+    function, allowed = _probe(app, "SignIn")
+    actions = {action for each in allowed for action in listed(each["Action"]) if not action.startswith("logs:")}
+    assert actions == {"secretsmanager:GetSecretValue", "cognito-idp:AdminInitiateAuth"}
+    assert not [each for each in allowed if "*" in listed(each["Resource"])]
+    variables = function["Environment"]["Variables"]
+    assert json.loads(variables["CLAIMSMITH_PROBE_EXPECTS"])["roles"] == ["viewer"]
+    rule = app.stateful.properties("Events::Rule", "Probe")
+    assert rule["ScheduleExpression"] == "rate(10 minutes)"
+    client = app.stateful.properties("Cognito::UserPoolClient", "Probe")
+    assert client["ExplicitAuthFlows"] == ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    assert client["AllowedOAuthFlowsUserPoolClient"] is False
+
+
+def test_a_version_is_asked_before_it_gets_traffic(app: Synthesised) -> None:
+    hook, allowed = _probe(app, "BeforeTraffic")
+    version, _ = app.stateful.named("Lambda::Version", "")
+    assert hook["Environment"]["Variables"]["CLAIMSMITH_PROBE_VERSION"] == {"Ref": version}
+    actions = {action for each in allowed for action in listed(each["Action"]) if not action.startswith("logs:")}
+    assert actions == {
+        "secretsmanager:GetSecretValue",
+        "cognito-idp:AdminGetUser",
+        "lambda:InvokeFunction",
+        "codedeploy:PutLifecycleEventHookExecutionStatus",
+    }
+    assert not [each for each in allowed if listed(each["Resource"]) == ["*"]]
+    name, _ = app.stateful.named("Lambda::Function", "ProbeBeforeTraffic")
+    update = app.stateful.named("Lambda::Alias", "")[1]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+    assert update["BeforeAllowTrafficHook"] == {"Ref": name}
+    statements = app.stateful.properties("IAM::Policy", "Release")["PolicyDocument"]["Statement"]
+    assert {"Fn::GetAtt": [name, "Arn"]} in [each["Resource"] for each in statements]
+
+
+def test_a_probe_that_fails_rings(app: Synthesised) -> None:
+    alarm = app.stateful.properties("CloudWatch::Alarm", "AlarmsProbeFails")
+    assert (alarm["MetricName"], alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == ("ProbeFailed", 2, 3)
 
 
 # On the way there: in two deployments, in each of which whatever is called may be called.
@@ -203,6 +252,8 @@ def test_a_pool_in_use_does_not_call_an_alias_that_is_not_there_yet(production: 
         (lambda _: Capacity(reserved_concurrency=0), "reserved_concurrency=0 is not possible"),
         (lambda _: Capacity(snap_start=True, provisioned_concurrency=1), "exclude each other"),
         (lambda _: Capacity(reserved_concurrency=1, provisioned_concurrency=2), "Reserve as many"),
+        (lambda _: ProbeProps(minutes=0), "minutes=0 is not possible; use 1 to 1440"),
+        (lambda _: ProbeProps(expects={}), "nothing would be compared"),
         (lambda _: Releases(shift="Soon"), "shift='Soon' is not possible"),  # type: ignore[arg-type]
         (
             lambda stack: ClaimCustomizer(stack, "A", capacity=Capacity(snap_start=True)),
@@ -230,6 +281,7 @@ def test_what_lambda_would_refuse_is_refused_at_once(stack: Stack, make: Callabl
     [
         ({"releases": {"shift": "Soon"}}, "releases.shift: Input should be 'AllAtOnce'"),
         ({"trigger_capacity": {"memory_mib": 1}}, "trigger_capacity: memory_mib=1 is not possible"),
+        ({"probe": {"minutes": 0}}, "probe: minutes=0 is not possible"),
         ({"trigger_capacity": {"memory": 1}}, "trigger_capacity.memory: there is no such option"),
         ({"verifier_capacity": {"provisioned_concurrency": 1}}, "not possible without releases"),
     ],

@@ -1,0 +1,1 @@
+"""Signs a synthetic user in and looks at the claims."""
