@@ -284,6 +284,7 @@ class Config(_Options):
         releases: how trigger and verifiers are released; without it, callers get their newest code at once.
         trigger_capacity: what the trigger gets of Lambda.
         verifier_capacity: what each authorizer and introspection get of Lambda.
+        dashboard: whether there are dashboards; by default in production.
         alarm_thresholds: when alarms ring, by the names of ``AlarmThresholds``.
         probe: whether a synthetic user signs in on a schedule, and what its token must have.
         trusted_attributes: as in the policy's settings; synth checks that no client may write one of them.
@@ -329,6 +330,7 @@ class Config(_Options):
     releases: ReleaseOptions | None = None
     trigger_capacity: CapacityOptions = CapacityOptions()
     verifier_capacity: CapacityOptions = CapacityOptions()
+    dashboard: bool | None = None
     alarm_thresholds: Annotated[dict[str, int], AfterValidator(_thresholds)] = Field(default_factory=dict)
     probe: ProbeOptions | None = None
     trusted_attributes: Annotated[tuple[Annotated[str, _of(_attribute)], ...], Field(strict=False)] = ()
@@ -348,6 +350,11 @@ class Config(_Options):
             log_level=self.log_level,
             tracing=self.tracing,
         )
+
+    @property
+    def has_dashboard(self) -> bool:
+        """Whether there are dashboards."""
+        return self.production if self.dashboard is None else self.dashboard
 
     @property
     def thresholds(self) -> AlarmThresholds:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Aws, CfnOutput, Stack
 from aws_cdk import aws_sns_subscriptions as subscriptions
 
-from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer, SignInProbe
+from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer, ClaimsDashboard, SignInProbe
 from infra.config import Domain
 from infra.local_stack import remove_metric_math
 from infra.pool import Pool
@@ -87,6 +87,9 @@ class StatefulStack(Stack):
             probed = {"ProbeName": probe.function.function_name, "ProbeSecretArn": probe.secret.secret_arn}
         if config.jwks_endpoint is not None:
             remove_metric_math(alarms)
+        if config.has_dashboard:
+            dashboard = ClaimsDashboard(self, "Dashboard", name=f"{self.stack_name}-{self.region}")
+            dashboard.add_customizer(customizer)
         audit_table, readers = customizer.audit_table, customizer.readers
         assert audit_table is not None  # noqa: S101 - both, where the customizer makes the tables
         assert readers is not None  # noqa: S101

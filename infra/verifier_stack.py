@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import Aws, CfnOutput, Duration, Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
-from claimsmith_cdk import ClaimAlarms, ClaimsAuthorizer, Introspection
+from claimsmith_cdk import ClaimAlarms, ClaimsAuthorizer, ClaimsDashboard, Introspection
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.metrics import PERIOD
 from infra.http_api import HttpApi
@@ -84,11 +86,7 @@ class VerifierStack(Stack):
         ).function
         http = HttpApi(self, "Http", sample=sample, authorizer=authorizer, introspection=introspection, config=config)
         alarms = ClaimAlarms(self, "Alarms", topic=stateful.alarm_topic, thresholds=config.thresholds)
-        alarms.watch_api(
-            "HttpApiFailures",
-            http.stage.metric_server_error(statistic="sum", period=PERIOD),
-            http.stage.metric_count(statistic="sum", period=PERIOD),
-        )
+        stages: dict[str, apigatewayv2.HttpStage | apigateway.Stage] = {"HttpApi": http.stage}
         verifiers: list[ClaimsAuthorizer | Introspection] = [authorizer, introspection]
         outputs = {
             "HttpApiUrl": http.stage.url,
@@ -111,20 +109,32 @@ class VerifierStack(Stack):
             )
             verifiers.append(rest_authorizer)
             rest = RestApi(self, "Rest", sample=sample, authorizer=rest_authorizer, config=config)
-            stage = rest.api.deployment_stage
-            alarms.watch_api(
-                "RestApiFailures",
-                stage.metric_server_error(statistic="sum", period=PERIOD),
-                stage.metric_count(statistic="sum", period=PERIOD),
-            )
+            stages["RestApi"] = rest.api.deployment_stage
             outputs |= {
                 "RestApiUrl": rest.api.url,
                 "RestApiId": rest.api.rest_api_id,
                 "RestAuthorizerName": rest_authorizer.function.function_name,
             }
+        for name, stage in stages.items():
+            alarms.watch_api(
+                f"{name}Failures",
+                stage.metric_server_error(statistic="sum", period=PERIOD),
+                stage.metric_count(statistic="sum", period=PERIOD),
+            )
         alarms.watch_verifiers(*verifiers)
         if config.jwks_endpoint is not None:
             remove_metric_math(alarms)
+        if config.has_dashboard:
+            # Its own, since the stateful stack must not need this one, nor this one hold on to functions of that one.
+            dashboard = ClaimsDashboard(self, "Dashboard", name=f"{self.stack_name}-{self.region}")
+            dashboard.add_verifiers(*verifiers)
+            for name, stage in stages.items():
+                dashboard.add_api(
+                    name,
+                    requests=stage.metric_count(statistic="sum", period=PERIOD),
+                    refused=stage.metric_client_error(statistic="sum", period=PERIOD),
+                    failed=stage.metric_server_error(statistic="sum", period=PERIOD),
+                )
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)

@@ -26,6 +26,10 @@ def _unchecked(error: ClaimsmithError) -> None:
     count("Unknown")
 
 
+def _reading(rows: int) -> None:
+    count("RevocationsRead", rows)
+
+
 _environment: Final = VerifierEnvironment.read()
 
 
@@ -38,7 +42,7 @@ def _start() -> _Started:
     opened = open_table(_environment.table)
     if opened.why is not None:
         logger.info("botocore reads the table", extra={"why": opened.why})
-    return _Started(opened, TokenChecks(opened.table, _environment, Reports(_unreadable, _unchecked)))
+    return _Started(opened, TokenChecks(opened.table, _environment, Reports(_unreadable, _unchecked, _reading)))
 
 
 _process: Final = Renewed(_start, lambda started: started.opened.table.close())

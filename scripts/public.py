@@ -1,11 +1,13 @@
-"""Lists the public names of the library: ``python scripts/public.py > docs/reference/public.txt``."""
+"""Lists the public names of library and constructs: ``python scripts/public.py > docs/reference/public.txt``."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from enum import Enum
 from importlib import import_module
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ MODULES: Final = (
     "claimsmith.verifier.bearer",
     "claimsmith.verifier.fastapi",
     "claimsmith.verifier.powertools",
+    "claimsmith_cdk",
 )
 
 #: Public names of modules that are otherwise private.
@@ -31,10 +34,14 @@ OTHERS: Final = {
 }
 
 HEAD: Final = """\
-# The public names of the library, with their signatures. A test compares this file with the code.
+# The public names of the library and of the constructs, with their signatures. A test compares this file with the code.
 # When it changes, note the change in CHANGELOG.md; docs/reference/support.md has the promise it belongs to.
 # To update it: python scripts/public.py > docs/reference/public.txt
 """
+
+#: Where classes of this project are. The constructs have their parts as attributes, which no annotation lists.
+_CONSTRUCTS: Final = "claimsmith_cdk."
+_OURS: Final = ("claimsmith.", _CONSTRUCTS)
 
 #: Types whose values are shown as defaults; the text of others may differ from one run to the next.
 _SHOWN: Final = (str, int, float, type(None))
@@ -73,10 +80,12 @@ def _described(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - whatev
 def _members(cls: type) -> Iterator[str]:
     """The constructor, the fields and the methods of a class, with those it inherits from classes of this library."""
     found: dict[str, str] = {}
-    for owner in reversed([owner for owner in cls.__mro__ if owner.__module__.startswith("claimsmith.")]):
+    for owner in reversed([owner for owner in cls.__mro__ if owner.__module__.startswith(_OURS)]):
         for name, annotation in inspect.get_annotations(owner).items():
             if name[0] != "_":
                 found[name] = f"{name}{_annotation(': ', annotation)}"
+        if owner.__module__.startswith(_CONSTRUCTS):
+            found |= dict(_assigned(owner))
         for name, value in vars(owner).items():
             # A data class and a protocol have no constructor of their own.
             if name[0] == "_" and (
@@ -91,6 +100,19 @@ def _members(cls: type) -> Iterator[str]:
             elif type(value).__name__ == "cached_property":
                 found[name] = f"{name}{_returned(value.func)}"
     yield from (found[name] for name in sorted(found))
+
+
+def _assigned(owner: type) -> Iterator[tuple[str, str]]:
+    """The public attributes that a constructor sets, with the type where it says one."""
+    if "__init__" not in vars(owner) or "__match_args__" in vars(owner):
+        return
+    for node in ast.walk(ast.parse(dedent(inspect.getsource(vars(owner)["__init__"])))):
+        annotation = f": {ast.unparse(node.annotation)}" if isinstance(node, ast.AnnAssign) else ""
+        targets: list[ast.expr] = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+        for target in (each for one in targets for each in (one.elts if isinstance(one, ast.Tuple) else [one])):
+            if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self" and target.attr[0] != "_":
+                yield target.attr, target.attr + annotation
 
 
 def _returned(function: Any) -> str:  # noqa: ANN401 - the getter of a property

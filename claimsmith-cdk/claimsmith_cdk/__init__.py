@@ -1,7 +1,7 @@
 """CDK constructs of Claimsmith: claims for user pools, verification for APIs, alarms and policies for people.
 
 ``ClaimCustomizer`` gives user pools the trigger; ``ClaimsAuthorizer`` and ``Introspection`` check tokens;
-``ClaimAlarms`` and ``AdminPersonas`` are for those who run it.
+``ClaimAlarms``, ``ClaimsDashboard`` and ``AdminPersonas`` are for those who run it.
 """
 
 from claimsmith_cdk.alarms import AlarmThresholds, AlarmTopic, ClaimAlarms
@@ -9,6 +9,7 @@ from claimsmith_cdk.bundling import BundlingError
 from claimsmith_cdk.capacity import Capacity
 from claimsmith_cdk.claim_customizer import ClaimCustomizer, CustomizerProps
 from claimsmith_cdk.claims_authorizer import AuthorizerProps, ClaimsAuthorizer
+from claimsmith_cdk.dashboard import ClaimsDashboard
 from claimsmith_cdk.firewall import Firewall
 from claimsmith_cdk.hosting import Hosting
 from claimsmith_cdk.introspection import Introspection
@@ -32,6 +33,7 @@ __all__ = [
     "ClaimAlarms",
     "ClaimCustomizer",
     "ClaimsAuthorizer",
+    "ClaimsDashboard",
     "CustomizerProps",
     "Firewall",
     "Hosting",

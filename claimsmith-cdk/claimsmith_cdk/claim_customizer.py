@@ -288,9 +288,25 @@ class ClaimCustomizer(Construct):
         """Those of them that the policy would refuse."""
         return self._metric("pre_token", "ShadowRefused")
 
+    def metric_shadow_changed(self) -> cloudwatch.Metric:
+        """Those of them whose tokens the policy would change."""
+        return self._metric("pre_token", "ShadowChanged")
+
+    def metric_shadow_takes_away(self) -> cloudwatch.Metric:
+        """Those of them from whose tokens the policy would take something."""
+        return self._metric("pre_token", "ShadowTakesAway")
+
     def metric_unreadable_rows(self) -> cloudwatch.Metric:
         """Rows that a sign-in could not read and treated as missing."""
         return self._metric("pre_token", "UnreadableRows")
+
+    def metric_policy_published(self) -> cloudwatch.Metric:
+        """Versions that were published."""
+        return self._metric("publisher", "PolicyPublished")
+
+    def metric_audited(self) -> cloudwatch.Metric:
+        """Changes that were audited."""
+        return self._metric("publisher", "Audited")
 
     def metric_policy_problems(self) -> cloudwatch.Metric:
         """Findings that prevented a policy from being published."""

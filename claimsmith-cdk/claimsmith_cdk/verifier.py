@@ -95,6 +95,10 @@ class Verifier(PythonFunction):
         """Revocations of the deployment that cannot be read, and so count."""
         return self.metric("UnreadableRows")
 
+    def metric_revocations_read(self) -> cloudwatch.Metric:
+        """Rows of revocations that were read from the table, and not from a cache: up to six for a token."""
+        return self.metric("RevocationsRead")
+
     def metric(self, name: str) -> cloudwatch.Metric:
         """A metric that the verifiers of the deployment publish."""
         return own_metric(name, service="verifier", deployment=self.deployment)

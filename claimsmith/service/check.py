@@ -59,10 +59,12 @@ class Reports:
         unreadable: called with the partition key of a revocation row that cannot be read and therefore revokes.
         unchecked: called with the cause when a token is accepted without knowing whether it is revoked, or under a
             policy that may be out of date, because ``CLAIMSMITH_REVOCATION_ON_FAILURE`` is ``allow``.
+        reading: called with the number of revocation rows before they are read from the table, not from a cache.
     """
 
     unreadable: Callable[[str], None] = _ignore
     unchecked: Callable[[ClaimsmithError], None] = _ignore
+    reading: Callable[[int], None] = _ignore
 
 
 _NO_REPORTS: Final = Reports()
@@ -195,11 +197,13 @@ def _with_deadline(reads: DeadlineExecutor, read: Callable[[], T]) -> T:
 class _DeadlineRevocations:
     """Revocations that raise ``DeadlineError`` if the read takes too long."""
 
-    def __init__(self, revocations: Revocations, reads: DeadlineExecutor) -> None:
+    def __init__(self, revocations: Revocations, reads: DeadlineExecutor, reading: Callable[[int], None]) -> None:
         self._revocations = revocations
         self._reads = reads
+        self._reading = reading
 
     def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
+        self._reading(len(keys))
         return _with_deadline(self._reads, lambda: self._revocations.revoked_at(keys))
 
 
@@ -209,7 +213,7 @@ def _revocations(
     """The deployment's choice: whether the table is queried, how often, and what happens if it is unavailable."""
     if environment.revocation == "off":
         return ANY
-    revocations: Revocations = _DeadlineRevocations(StoredRevocations(rows, reports.unreadable), reads)
+    revocations: Revocations = _DeadlineRevocations(StoredRevocations(rows, reports.unreadable), reads, reports.reading)
     if environment.revocation == "cached":
         revocations = CachedRevocations(revocations, seconds=environment.revocation_cache_seconds)
     elif environment.revocation_shared_seconds:

@@ -44,6 +44,7 @@ def test_everything_that_is_not_said_is_the_safe_choice() -> None:
         "revocation_on_failure": "deny",
         "jwks_endpoint": None,
         "web_acl_arn": None,
+        "dashboard": None,
         "alarm_thresholds": {},
         "log_level": "INFO",
         "tracing": False,
