@@ -69,6 +69,7 @@ def _run_with_asset_alone(asset: Path, program: str, endpoint: str = "") -> str:
         "CLAIMSMITH_AUDIT_TABLE": "AuditTable",
         "CLAIMSMITH_ISSUERS": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_example",
         "CLAIMSMITH_CLIENT_IDS": "1example23456789",
+        "CLAIMSMITH_USER_POOL_ID": "eu-west-1_example",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     } | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
     done = subprocess.run(
@@ -89,6 +90,7 @@ def test_the_handlers_are_found() -> None:
         "lambdas.pre_token.handler",
         "lambdas.probe.handler",
         "lambdas.publisher.handler",
+        "lambdas.revocations.handler",
         "lambdas.sample.handler",
         "lambdas.verifier.authorizer",
         "lambdas.verifier.introspection",
