@@ -9,7 +9,6 @@ reports no code. Reads that a response can do without (``CLAIMSMITH_REVOCATION_O
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from claimsmith.environment import AUDIENCE
@@ -51,8 +50,7 @@ def _ignore(_: object) -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
+class Reports(NamedTuple):
     """Callbacks for events that the response does not show.
 
     Attributes:

@@ -1,19 +1,17 @@
-"""Connections to one server that are kept: as much of HTTP/1.1 as DynamoDB uses, and TLS that is always verified."""
+"""Connections to one server that are kept, with TLS that is always verified."""
 
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
+from claimsmith.http import BrokenResponseError, read_body, read_head
 from claimsmith.store.roots import AMAZON_ROOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from claimsmith.store.reads import Patience
 
 _LOG: Final = logging.getLogger(__name__)
@@ -21,20 +19,8 @@ _LOG: Final = logging.getLogger(__name__)
 #: Where the hosts are that Amazon's own authorities vouch for. Those of China are not known to be among them.
 _AMAZON: Final = (".amazonaws.com", ".amazonaws.eu")
 
-#: Octets of a line and number of lines in a response's head, and octets of its body: more than DynamoDB ever sends.
-_LINE: Final = 16_384
-_LINES: Final = 100
+#: Octets of a response's body: more than DynamoDB ever sends.
 _BODY: Final = 1 << 26
-
-_STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?\r?\n")
-
-
-class BrokenResponseError(OSError):
-    """What came is not a whole HTTP response, or not as it was sent."""
-
-
-class ClosedConnectionError(ConnectionError):
-    """The server has closed the connection instead of responding."""
 
 
 class Endpoint(NamedTuple):
@@ -131,8 +117,9 @@ class Connections:
             return self._connect()
 
     def _connect(self) -> _Connection:
-        host, port, tls = self._endpoint
-        sock = socket.create_connection((host, port), self._patience.connect)
+        _, port, tls = self._endpoint
+        host = self._endpoint.host.encode("ascii")  # for a str, both calls below import the codec of IDNA
+        sock = socket.create_connection((host, port), self._patience.connect)  # type: ignore[arg-type] # as getaddrinfo
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls:
@@ -180,46 +167,9 @@ class _Connection:
     def exchange(self, request: bytes) -> Response:
         """As ``Connections.exchange``, without sending it again."""
         self._sock.sendall(request)
-        line = self._file.readline(_LINE)
-        if not line:
-            raise ClosedConnectionError
-        status = _STATUS.fullmatch(line)
-        if status is None:
+        head = read_head(self._file)
+        body = read_body(self._file, head, _BODY)
+        checksum = head.headers.get(b"x-amz-crc32")
+        if checksum is not None and checksum != b"%d" % crc32(body):
             raise BrokenResponseError
-        headers = dict(self._headers())
-        try:
-            if headers.get(b"transfer-encoding") == b"chunked":
-                body = b"".join(self._chunks())
-            else:
-                body = self._octets(int(headers[b"content-length"]))
-            intact = b"x-amz-crc32" not in headers or int(headers[b"x-amz-crc32"]) == crc32(body)
-        except (KeyError, ValueError):
-            intact = False
-        if not intact:
-            raise BrokenResponseError
-        keep_alive = status[1] == b"1" and headers.get(b"connection", b"").lower() != b"close"
-        return Response(int(status[2]), body, keep_alive)
-
-    def _headers(self) -> Iterator[tuple[bytes, bytes]]:
-        for _ in range(_LINES):
-            line = self._file.readline(_LINE)
-            if line in (b"\r\n", b"\n"):
-                return
-            name, colon, value = line.partition(b":")
-            if not colon or not line.endswith(b"\n"):
-                break
-            yield name.lower(), value.strip()
-        raise BrokenResponseError
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := int(self._file.readline(_LINE).partition(b";")[0], 16):
-            yield self._octets(size)
-            self._file.readline(_LINE)
-        while self._file.readline(_LINE).strip():
-            pass
-
-    def _octets(self, number: int) -> bytes:
-        octets = self._file.read(number) if 0 <= number <= _BODY else b""
-        if len(octets) != number:
-            raise BrokenResponseError
-        return octets
+        return Response(head.status, body, head.keep_alive)

@@ -29,7 +29,6 @@ A route whose row says ``access: public`` needs no token. A token that is sent t
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
@@ -217,7 +216,7 @@ class Authorizer:
             return frozenset()
         spellings = (call.request.path, *call.request.spellings)
         ended = (spelling.removesuffix("/") + "/" for spelling in spellings)
-        request = replace(call.request, spellings=(*call.request.spellings, *ended))
+        request = call.request._replace(spellings=(*call.request.spellings, *ended))
         try:
             return check_route(rows, request, claims, self._audience)
         except VerificationError:

@@ -7,9 +7,8 @@ digits and not ``true``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from claimsmith.cognito.identifiers import check_client_id
 from claimsmith.errors import Code, ConfigurationError, VerificationError
@@ -17,6 +16,8 @@ from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.issuers import equivalents
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from claimsmith.verifier.claims import Claims
 
 _F = TypeVar("_F")
@@ -279,8 +280,16 @@ def check_policy_claims(claims: Mapping[str, Any], claim_names: Mapping[str, str
         raise _refused(Code.CLAIMS_MALFORMED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
+class _Requirement(NamedTuple):
+    any_scope: Names | Unchecked
+    all_scopes: Names | Unchecked
+    any_group: Names | Unchecked
+    any_role: Names | Unchecked
+    tenant: str | Unchecked
+    audience: Names | Unchecked
+
+
+class Requirement(_Requirement):
     """What a token must grant beyond being valid. ``ANY`` demands nothing; an empty "any of" can never be met.
 
     Attributes:
@@ -296,20 +305,28 @@ class Requirement:
         ConfigurationError: a single string is given instead of several names.
     """
 
-    any_scope: Names | Unchecked = ANY
-    all_scopes: Names | Unchecked = ANY
-    any_group: Names | Unchecked = ANY
-    any_role: Names | Unchecked = ANY
-    tenant: str | Unchecked = ANY
-    audience: Names | Unchecked = ANY
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        for argument in ("any_scope", "all_scopes", "any_group", "any_role"):
-            names(getattr(self, argument), argument)
-        resources(self.audience, "audience")
-        tenant: object = self.tenant
-        if tenant is not ANY and not (isinstance(tenant, str) and tenant):
+    def __new__(
+        cls,
+        *,
+        any_scope: Names | Unchecked = ANY,
+        all_scopes: Names | Unchecked = ANY,
+        any_group: Names | Unchecked = ANY,
+        any_role: Names | Unchecked = ANY,
+        tenant: str | Unchecked = ANY,
+        audience: Names | Unchecked = ANY,
+    ) -> Self:
+        """A requirement, of demands by name."""
+        names(any_scope, "any_scope")
+        names(all_scopes, "all_scopes")
+        names(any_group, "any_group")
+        names(any_role, "any_role")
+        resources(audience, "audience")
+        given: object = tenant
+        if given is not ANY and not (isinstance(given, str) and given):
             raise ConfigurationError("tenant must be a tenant id, or ANY.")
+        return super().__new__(cls, any_scope, all_scopes, any_group, any_role, tenant, audience)
 
     def check(self, claims: Claims) -> None:
         """Check the claims of a valid token.

@@ -9,11 +9,11 @@ from __future__ import annotations
 import io
 import socket
 import ssl
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from claimsmith.http import read_body, read_head
 from claimsmith.verifier.issuers import NotPublishedError, is_loopback
 
 if TYPE_CHECKING:
@@ -47,24 +47,6 @@ class _Reader(io.RawIOBase):
         return self._sock.recv_into(buffer)
 
 
-class _Deadline:
-    """The part of a socket that ``http.client`` uses, with one deadline for every wait."""
-
-    def __init__(self, sock: socket.socket, at: float) -> None:
-        self._sock = sock
-        self._at = at
-
-    def sendall(self, octets: bytes) -> None:
-        self._sock.settimeout(_left(self._at))
-        self._sock.sendall(octets)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self._at))
-
-    def close(self) -> None:
-        """Do nothing: ``http.client`` calls it before the response is read; ``fetch`` closes the socket."""
-
-
 def _left(at: float) -> float:
     """Seconds until a time of the monotonic clock."""
     left = at - monotonic()
@@ -73,7 +55,7 @@ def _left(at: float) -> float:
     return left
 
 
-def _connected(host: str, port: int, at: float, *, tls: bool) -> socket.socket:
+def _connected(host: bytes, port: int, at: float, *, tls: bool) -> socket.socket:
     """A connection to the first address of the host that answers; without TLS, to this machine only."""
     reason: OSError = FetchError("the host has no address")
     for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -108,26 +90,18 @@ def fetch(uri: str, timeout: float) -> bytes:
     at = monotonic() + timeout
     parts = urlsplit(uri)
     tls = parts.scheme == "https"
-    host = parts.hostname or ""
-    connection = HTTPConnection(host)
+    host = (parts.hostname or "").encode("ascii")  # for a str, the codec of IDNA would be imported
+    request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: application/json\r\n"
     sock = _connected(host, parts.port or (443 if tls else 80), at, tls=tls)
     try:
-        connection.sock = _Deadline(sock, at)
-        connection.request("GET", parts.path or "/", headers={"Host": parts.netloc, "Accept": "application/json"})
-        response: HTTPResponse = connection.getresponse()
-        if response.status != _OK:
-            not_there = response.status // 100 == 4 and response.status not in _TEMPORARY  # noqa: PLR2004 - 4xx
+        sock.settimeout(_left(at))
+        sock.sendall(f"{request}Connection: close\r\n\r\n".encode())
+        answer = io.BufferedReader(_Reader(sock, at))
+        head = read_head(answer)
+        if head.status != _OK:
+            not_there = head.status // 100 == 4 and head.status not in _TEMPORARY  # noqa: PLR2004 - 4xx
             kind = NotPublishedError if not_there else FetchError
-            raise kind(f"the key set's host answered {response.status}")
-        with response:
-            body = response.read(MAX_RESPONSE + 1)
-            missing = response.length
-    except (HTTPException, ValueError) as error:
-        raise FetchError(f"the key set's host does not speak HTTP ({type(error).__name__})") from None
+            raise kind(f"the key set's host answered {head.status}")
+        return read_body(answer, head, MAX_RESPONSE, until_closed=True)
     finally:
         sock.close()
-    if len(body) > MAX_RESPONSE:
-        raise FetchError("the key set is too large")
-    if missing:
-        raise FetchError("the key set is not complete")
-    return body

@@ -17,9 +17,9 @@ that API Gateway itself has read differently (``template`` and ``path_parameters
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import unquote
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
@@ -56,6 +56,8 @@ _REST: Final = 2
 #: How many parsed row paths are cached: more than a policy can have.
 _MAX_TEMPLATES: Final = 8_192
 
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 class Routes(Protocol):
     """Returns the route rows."""
@@ -68,8 +70,7 @@ class Routes(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """The parts of a request that a route can depend on.
 
     Attributes:
@@ -88,10 +89,10 @@ class Request:
     api: str
     method: str
     path: str
-    headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    headers: Mapping[str, Sequence[str]] = _NONE
+    query: Mapping[str, Sequence[str]] = _NONE
     template: str | None = None
-    path_parameters: Mapping[str, str] = field(default_factory=dict)
+    path_parameters: Mapping[str, str] = _NONE
     spellings: Sequence[str] = ()
     by_name: bool = False
     mapped: bool = False
@@ -326,7 +327,7 @@ def check_route(
             tenant = _tenant(route, request)
             if not tenant:
                 raise VerificationError(Code.WRONG_TENANT, "claims")
-            requirement = replace(requirement, tenant=tenant)
+            requirement = requirement._replace(tenant=tenant)
         requirement.check(claims)
     return frozenset(route.tenant_from for route in deciding if route.tenant_from is not None)
 

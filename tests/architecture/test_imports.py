@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.table": set(),
     "claimsmith.routes": set(),
     "claimsmith.places": {"claimsmith.errors"},
+    "claimsmith.http": set(),
     "claimsmith.m2m": {"claimsmith.errors"},
     "claimsmith.environment": {"claimsmith.cognito", "claimsmith.errors"},
     "claimsmith.cognito": {"claimsmith.errors"},
@@ -25,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith_cdk": {"claimsmith.errors", "claimsmith.table", "claimsmith.environment", "claimsmith.places"},
     "infra": {"claimsmith.environment", "claimsmith_cdk", "claimsmith.errors", "claimsmith.places"},
 }
-_LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.routes", "claimsmith.places"}
+_LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.routes", "claimsmith.places", "claimsmith.http"}
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
 _PEERS = _LOWER | {"claimsmith.policy", "claimsmith.store", "claimsmith.verifier", "claimsmith.environment"}
 MAY_IMPORT["claimsmith.service"] = _PEERS
@@ -38,6 +39,7 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith.table": set(),
     "claimsmith.routes": set(),
     "claimsmith.places": set(),
+    "claimsmith.http": set(),
     "claimsmith.m2m": set(),
     "claimsmith.environment": set(),
     "claimsmith.cognito": set(),
