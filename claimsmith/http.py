@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 _LINE: Final = 16_384
 _LINES: Final = 100
 
+#: Interim responses (RFC 9110 section 15.2) that may precede the final one.
+_INTERIM: Final = 4
+
+_LENGTH: Final = re.compile(rb"[0-9]{1,12}")
+_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 
 
@@ -31,7 +36,7 @@ class Head(NamedTuple):
     """What precedes a body.
 
     Attributes:
-        headers: by their name in lower case; of several with one name the last.
+        headers: by their name in lower case; several with one name are joined by commas (RFC 9110 section 5.3).
         keep_alive: the connection can be used again after the body (RFC 9112 section 9.3).
     """
 
@@ -41,19 +46,23 @@ class Head(NamedTuple):
 
 
 def read_head(file: BufferedReader[Any]) -> Head:
-    """Read the head of a response.
+    """Read the head of a response; interim ones before it are skipped.
 
     Raises:
         OSError: there is none.
     """
-    line = file.readline(_LINE)
-    if not line:
-        raise ClosedConnectionError
-    status = _STATUS.fullmatch(line)
-    if status is None:
-        raise BrokenResponseError
-    headers = dict(_headers(file))
-    return Head(int(status[2]), headers, status[1] == b"1" and headers.get(b"connection", b"").lower() != b"close")
+    for _ in range(_INTERIM):
+        line = file.readline(_LINE)
+        if not line:
+            raise ClosedConnectionError
+        status = _STATUS.fullmatch(line)
+        if status is None:
+            break
+        headers = _headers(file)
+        if status[2] >= b"200":
+            keep_alive = status[1] == b"1" and headers.get(b"connection", b"").lower() != b"close"
+            return Head(int(status[2]), headers, keep_alive)
+    raise BrokenResponseError
 
 
 def read_body(file: BufferedReader[Any], head: Head, most: int, *, until_closed: bool = False) -> bytes:
@@ -69,39 +78,48 @@ def read_body(file: BufferedReader[Any], head: Head, most: int, *, until_closed:
     Raises:
         OSError: it is larger, not complete, or of no known length.
     """
-    try:
-        if head.headers.get(b"transfer-encoding", b"").lower() == b"chunked":
-            return b"".join(_chunks(file, most))
-        length = head.headers.get(b"content-length")
-        if length is not None:
-            return _octets(file, int(length), most)
-    except ValueError:
-        raise BrokenResponseError from None
+    coding, length = head.headers.get(b"transfer-encoding"), head.headers.get(b"content-length")
+    if coding is not None:  # it counts, and not a length beside it
+        if coding.lower() != b"chunked":
+            raise BrokenResponseError
+        return b"".join(_chunks(file, most))
+    if length is not None:
+        if not _LENGTH.fullmatch(length):  # nor several of them
+            raise BrokenResponseError
+        return _octets(file, int(length), most)
     body = file.read(most + 1) if until_closed else None
     if body is None or len(body) > most:
         raise BrokenResponseError
     return body
 
 
-def _headers(file: BufferedReader[Any]) -> Iterator[tuple[bytes, bytes]]:
+def _headers(file: BufferedReader[Any]) -> dict[bytes, bytes]:
+    headers: dict[bytes, bytes] = {}
     for _ in range(_LINES):
         line = file.readline(_LINE)
         if line in (b"\r\n", b"\n"):
-            return
+            return headers
         name, colon, value = line.partition(b":")
         if not colon or not line.endswith(b"\n"):
             break
-        yield name.lower(), value.strip()
+        name, value = name.lower(), value.strip()
+        headers[name] = headers[name] + b"," + value if name in headers else value
     raise BrokenResponseError
 
 
 def _chunks(file: BufferedReader[Any], most: int) -> Iterator[bytes]:
-    while size := int(file.readline(_LINE).partition(b";")[0], 16):
+    while True:
+        line = _CHUNK.fullmatch(file.readline(_LINE))
+        if line is None:
+            raise BrokenResponseError
+        size = int(line[1], 16)
+        if not size:
+            _headers(file)  # trailers
+            return
         yield _octets(file, size, most)
         most -= size
-        file.readline(_LINE)
-    while file.readline(_LINE).strip():
-        pass
+        if file.readline(_LINE) != b"\r\n":
+            raise BrokenResponseError
 
 
 def _octets(file: BufferedReader[Any], number: int, most: int) -> bytes:

@@ -26,7 +26,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith_cdk": {"claimsmith.errors", "claimsmith.table", "claimsmith.environment", "claimsmith.places"},
     "infra": {"claimsmith.environment", "claimsmith_cdk", "claimsmith.errors", "claimsmith.places"},
 }
-_LOWER = MAY_IMPORT["claimsmith.engine"] | {"claimsmith.engine", "claimsmith.routes", "claimsmith.places", "claimsmith.http"}
+_LOWER = MAY_IMPORT["claimsmith.engine"] | {
+    "claimsmith.engine",
+    "claimsmith.routes",
+    "claimsmith.places",
+    "claimsmith.http",
+}
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
 _PEERS = _LOWER | {"claimsmith.policy", "claimsmith.store", "claimsmith.verifier", "claimsmith.environment"}
 MAY_IMPORT["claimsmith.service"] = _PEERS
