@@ -17,6 +17,7 @@ from claimsmith.environment import (
     OnFailure,
     RevocationMode,
     RevocationOnFailure,
+    parse_client_ids,
 )
 from claimsmith.errors import ConfigurationError
 from claimsmith.places import places
@@ -218,7 +219,17 @@ def _thresholds(given: dict[str, int]) -> dict[str, int]:
     return given
 
 
+def _client_id(entry: str) -> str:
+    try:
+        parse_client_ids([entry])
+    except ConfigurationError:
+        raise ValueError(f"{entry!r} is not possible; write ID, or ID@POOL_ID") from None
+    return entry
+
+
 def _attribute(name: str) -> str:
+    if not name:
+        raise ValueError("'' is not possible; name an attribute of the pool")
     if name.startswith(prefix := "user.attributes."):
         raise ValueError(f"{name!r} is not possible; name it as in the pool: {name.removeprefix(prefix)}")
     return name
@@ -313,7 +324,7 @@ class Config(_Options):
     )
     token_from: Texts = ()
     cookie_origins: Texts = ()
-    client_ids: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    client_ids: Annotated[tuple[Annotated[str, _of(_client_id)], ...], Field(strict=False)] = ()
     audience: Annotated[tuple[Annotated[str, _of(_resource)], ...], Field(strict=False)] = ()
     revocation: RevocationMode = "strict"
     revocation_cache_seconds: Annotated[int, Field(ge=1, le=MAX_REVOCATION_CACHE_SECONDS)] = (

@@ -1,8 +1,8 @@
 """Makes a release: ``make release VERSION=0.2.0``.
 
-It writes the version and the changelog's date, builds wheel and source distribution, writes a software bill of
-materials, installs the wheel into a fresh environment and tries it there, and only then commits and tags. Nothing is
-pushed or uploaded. A step that fails leaves the tree as it was.
+It writes the version of both packages and the changelog's date, builds both wheels and the source distribution,
+installs each wheel into a fresh environment, tries it there and writes its software bill of materials, and only then
+commits and tags. Nothing is pushed or uploaded. A step that fails leaves the tree as it was.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PYPROJECT: Final = ROOT / "pyproject.toml"
+CDK_PYPROJECT: Final = ROOT / "claimsmith-cdk/pyproject.toml"
 CHANGELOG: Final = ROOT / "CHANGELOG.md"
 DIST: Final = ROOT / "dist"
 UV: Final = ROOT / ".venv/bin/uv"
@@ -80,32 +81,46 @@ def released_pyproject(text: str, version: str) -> str:
     current = tomllib.loads(text)["project"]["version"]
     if parsed(version) <= parsed(current):
         raise ReleaseError(f"{version} is not greater than the current version, {current}.")
-    return text.replace(f'\nversion = "{current}"\n', f'\nversion = "{version}"\n', 1)
+    text = text.replace(f'\nversion = "{current}"\n', f'\nversion = "{version}"\n', 1)
+    # The constructs deploy code of the other package, so they need exactly that version.
+    return text.replace(f'"claimsmith=={current}"', f'"claimsmith=={version}"')
 
 
-def build(version: str) -> Path:
-    """Build wheel and source distribution into ``dist/``, and return the wheel."""
+def build(version: str) -> tuple[Path, Path]:
+    """Build the source distribution and both wheels into ``dist/``, and return the wheels."""
     constraints = ROOT / "requirements/build.txt"
-    run(UV, "build", "--clear", "--build-constraints", constraints, "--out-dir", DIST)
-    return DIST / f"claimsmith-{version}-py3-none-any.whl"
+    run(UV, "build", "--quiet", "--clear", "--sdist", "--build-constraints", constraints, "--out-dir", DIST)
+    run(sys.executable, ROOT / "scripts/wheels.py", "--out-dir", DIST)
+    return DIST / f"claimsmith-{version}-py3-none-any.whl", DIST / f"claimsmith_cdk-{version}-py3-none-any.whl"
 
 
-def check(wheel: Path, version: str) -> None:
-    """Install the wheel with its pinned dependencies into a fresh environment, try it, and write its bill of materials.
+def check(version: str, wheel: Path, cdk_wheel: Path) -> None:
+    """Try each wheel in a fresh environment, and write its bill of materials.
 
     Raises:
-        ReleaseError: it does not install, or not work.
+        ReleaseError: one does not install, or not work.
     """
+    tried = "; ".join(f"import {package}" for package in PUBLIC)
+    _check("claimsmith", version, tried, f"{wheel}[cli,testing,fastapi,powertools]")
+    # A construct of its own would need an app; that its assets travel in the wheel is what may be missing.
+    tried = (
+        "import claimsmith_cdk; from claimsmith_cdk.hosting import DEFAULT_HOSTING as hosting; "
+        "from claimsmith_cdk.assets import function_asset; "
+        "function_asset('lambdas.pre_token.handler', arch=hosting.arch, python=hosting.python)"
+    )
+    _check("claimsmith-cdk", version, tried, wheel, cdk_wheel)
+
+
+def _check(name: str, version: str, tried: str, *wheels: str | Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder) / "bin/python"
         run(UV, "venv", "--quiet", "--python", sys.executable, folder)
-        pins = ROOT / "requirements/dev.txt"
-        run(UV, "pip", "install", "--python", python, "--constraints", pins, f"{wheel}[cli,testing,fastapi,powertools]")
-        run(python, "-I", "-c", "; ".join(f"import {package}" for package in PUBLIC))
-        printed = run(python.with_name("claimsmith"), "--version")
-        if printed.split()[-1] != version:
-            raise ReleaseError(f"The wheel's command says that it is version {printed.strip()}.")
-        bill = DIST / f"claimsmith-{version}.cdx.json"
+        run(UV, "pip", "install", "--python", python, "--constraints", ROOT / "requirements/dev.txt", *wheels)
+        run(python, "-I", "-c", tried)
+        printed = run(python, "-I", "-c", f"import importlib.metadata; print(importlib.metadata.version({name!r}))")
+        if printed.strip() != version:
+            raise ReleaseError(f"The wheel of {name} says that it is version {printed.strip()}.")
+        bill = DIST / f"{name}-{version}.cdx.json"
         run(ROOT / ".local/release/bin/cyclonedx-py", "environment", "--output-file", bill, python)
 
 
@@ -120,14 +135,14 @@ def release(version: str) -> None:
     if run("git", "tag", "--list", f"v{version}"):
         raise ReleaseError(f"The tag v{version} exists already.")
     files = {
-        PYPROJECT: released_pyproject(PYPROJECT.read_text(), version),
+        **{file: released_pyproject(file.read_text(), version) for file in (PYPROJECT, CDK_PYPROJECT)},
         CHANGELOG: released_changelog(CHANGELOG.read_text(), version, dt.datetime.now(dt.UTC).date().isoformat()),
     }
     before = {path: path.read_text() for path in files}
     try:
         for path, text in files.items():
             path.write_text(text)
-        check(build(version), version)
+        check(version, *build(version))
         run("git", "commit", "--quiet", "--message", f"Release {version}", "--", *files)
     except BaseException:
         for path, text in before.items():
@@ -146,8 +161,8 @@ def main() -> int:
     except ReleaseError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Committed and tagged v{arguments.version}; wheel, source and bill of materials are in dist/.")
-    print(f"To publish: git push --follow-tags, then upload dist/claimsmith-{arguments.version}*.")
+    print(f"Committed and tagged v{arguments.version}; wheels, source and bills of materials are in dist/.")
+    print(f"To publish: git push --follow-tags, then upload dist/claimsmith*-{arguments.version}*.")
     return 0
 
 

@@ -38,6 +38,7 @@ from claimsmith_cdk.user_pools import (
     allow,
     attach_by_template,
     attachment_of,
+    user_pool_id,
 )
 
 if TYPE_CHECKING:
@@ -216,13 +217,13 @@ class ClaimCustomizer(Construct):
         CfnOutput(
             self,
             f"Attach{user_pool.node.addr[-8:]}",
-            value=self.live.function_arn,
-            description=f"Not attached yet: the pre token generation trigger for {user_pool.node.path}.",
+            value=f"claimsmith attach --user-pool-id {user_pool_id(user_pool)} --function {self.live.function_arn}",
+            description=f"{user_pool.node.path} does not call the trigger yet. Once a policy is in force, run this.",
         )
         Annotations.of(self).add_info_v2(
             "claimsmith:attach",
             f"{user_pool.node.path} does not call the trigger yet. Once this stack is deployed and a policy is in "
-            "force: claimsmith attach --user-pool-id POOL --function ARN, from the output that begins with Attach.",
+            "force, run the command in the output that begins with Attach.",
         )
 
     def _claim_deployment(self) -> None:

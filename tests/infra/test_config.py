@@ -89,6 +89,8 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
         ("web_acl_arn", "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/a/b", "needs rest_api = true"),
         ("alarm_thresholds", {"behind": 1}, "no threshold behind; did you mean behind_minutes?"),
         ("alarm_thresholds", {"behind_minutes": 0}, "behind_minutes=0"),
+        ("client_ids", [""], "write ID, or ID@POOL_ID"),
+        ("trusted_attributes", [""], "name an attribute of the pool"),
         ("log_level", "DEBUG", "'INFO', 'WARNING' or 'ERROR'"),
         ("arch", "aarch64", "'arm64' or 'x86_64'"),
         ("python", 3.13, "'3.11', '3.12', '3.13' or '3.14'"),

@@ -79,7 +79,9 @@ def test_an_imported_pool_may_invoke_the_trigger_and_an_output_says_how_to_attac
     assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
     assert permission["SourceArn"]["Fn::Join"][1][-1] == f":userpool/{POOL_ID}"
     (output,) = template.document["Outputs"].values()
-    assert output["Value"] == {"Fn::GetAtt": [template.named("Lambda::Function", "Trigger")[0], "Arn"]}
+    function = {"Fn::GetAtt": [template.named("Lambda::Function", "Trigger")[0], "Arn"]}
+    command = f"claimsmith attach --user-pool-id {POOL_ID} --function "
+    assert output["Value"] == {"Fn::Join": ["", [command, function]]}
 
 
 def test_a_custom_resource_attaches_an_imported_pool_and_may_change_no_other(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,16 @@ def test_what_was_unreleased_gets_the_version_and_the_date(release: ModuleType) 
 def test_the_version_of_the_project_moves_forward_only(release: ModuleType) -> None:
     project = '[project]\nname = "claimsmith"\nversion = "0.9.0"\n'
     assert 'version = "0.10.0"' in release.released_pyproject(project, "0.10.0")
+    pinned = f'{project}dependencies = ["claimsmith==0.9.0"]\n'
+    assert '"claimsmith==0.10.0"' in release.released_pyproject(pinned, "0.10.0")
     for wrong, why in (("0.9.0", "not greater"), ("0.8.9", "not greater"), ("1.0", "MAJOR.MINOR.PATCH")):
         with pytest.raises(release.ReleaseError, match=why):
             release.released_pyproject(project, wrong)
+
+
+def test_both_packages_have_one_version_and_the_constructs_need_it() -> None:
+    library, constructs = (
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"] for folder in (".", "claimsmith-cdk")
+    )
+    assert constructs["version"] == library["version"]
+    assert f"claimsmith=={library['version']}" in constructs["dependencies"]
