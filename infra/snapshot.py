@@ -175,7 +175,9 @@ def read(file: Path) -> Snapshot:
         found: Snapshot = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except OSError as error:
+        raise SnapshotError(file, [f"it cannot be read ({error.strerror})"]) from None
+    except (ValueError, RecursionError) as error:
         raise SnapshotError(file, [f"it is not JSON ({error}); take it from version control"]) from None
     return found
 

@@ -26,6 +26,9 @@ STAGE: Final = "stage"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _SUFFIX: Final = ".toml"
 
+#: Options of 0.1.0's command line that have another form now, which no similarity of names would find.
+_FORMER: Final = {"domain_prefix": 'domain = {prefix = "…"}'}
+
 
 class StageError(ValueError):
     """A stage that cannot be deployed; the message has the remedy."""
@@ -70,13 +73,15 @@ def read_stage(context: Mapping[str, object], folder: Path = FOLDER) -> Stage:
     except OSError as error:
         known = ", ".join(sorted(path.stem for path in folder.glob(f"*{_SUFFIX}"))) or "none yet"
         raise StageError(f"{file} cannot be read ({error.strerror}); stages here: {known}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of tomllib, and of numbers and arrays that Python does not take
         raise StageError(f"{file} is not TOML: {error}.") from None
     _refuse_options(context, file)
     try:
-        return Stage(name=file.stem, file=file, config=Config.from_options(options))
+        stage = Stage(name=file.stem, file=file, config=Config.from_options(options))
     except OptionError as error:
         raise StageError("\n".join(f"{file}: {line}." for line in str(error).splitlines())) from None
+    _refuse_stacks_of_others(stage)
+    return stage
 
 
 def _file(context: Mapping[str, object], folder: Path) -> Path:
@@ -91,14 +96,35 @@ def _file(context: Mapping[str, object], folder: Path) -> Path:
     return folder / f"{named}{_SUFFIX}"
 
 
+def _refuse_stacks_of_others(stage: Stage) -> None:
+    """Refuse a suffix that another stage of the folder has, which would be deployed over."""
+    for other in sorted(stage.file.parent.glob(f"*{_SUFFIX}")):
+        if other.name == stage.file.name:
+            continue
+        try:
+            options = tomllib.loads(other.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue  # it is refused when it is deployed itself
+        places = [(stage.config.account, options.get("account")), (stage.config.region, options.get("region"))]
+        elsewhere = any(own and theirs and own != theirs for own, theirs in places)
+        if not elsewhere and options.get("stack_suffix", f"-{other.stem}") == stage.stack_suffix:
+            raise StageError(
+                f"{stage.file}: the stacks would be those of {other.name}, for both names end with "
+                f"{stage.stack_suffix!r}. Choose another stack_suffix, or leave it out."
+            )
+
+
 def _refuse_options(context: Mapping[str, object], file: Path) -> None:
     """Refuse options in the context, misspelt ones too; ignore keys of other tools."""
     for key in context:
-        option = (
-            key if key in Config.model_fields else next(iter(get_close_matches(key, Config.model_fields, 1, 0.8)), None)
-        )
-        if option is not None:
+        if key in _FORMER:
+            form = _FORMER[key]
+        else:
+            close = get_close_matches(key, Config.model_fields, 1, 0.8)
+            option = key if key in Config.model_fields else next(iter(close), None)
+            form = f"{option} = …" if option else ""
+        if form:
             raise StageError(
                 f"-c {key}=… is not possible: an option on the command line is lost by the next deployment. Write "
-                f"{option} = … into {file}."
+                f"{form} into {file}."
             )

@@ -68,6 +68,7 @@ def test_what_is_attached_elsewhere_does_not_go_and_is_not_replaced() -> None:
     ("text", "said"),
     [
         ("{", "it is not JSON"),
+        ("[" * 99_999, "it is not JSON"),
         ("[]", "not as synth wrote it"),
         ('{"Stack": []}', "not as synth wrote it"),
         ('{"Stack": {"": {}}}', "not as synth wrote it"),

@@ -66,7 +66,25 @@ def test_an_option_on_the_command_line_is_refused_because_the_next_deployment_wo
     file = _file(tmp_path, "test")
     with pytest.raises(StageError) as raised:
         read_stage({"stage": "test", key: "x"}, tmp_path)
-    assert f"Write {option} = … into {file}" in str(raised.value)
+    assert f"Write {option} = " in str(raised.value)
+    assert f" into {file}." in str(raised.value)
+
+
+def test_no_stage_is_deployed_over_another(tmp_path: Path) -> None:
+    _file(tmp_path, "production", 'account = "111122223333"')
+    over = f'{DEVELOPMENT}stack_suffix = "-production"\n'
+    _file(tmp_path, "test", over)
+    with pytest.raises(StageError, match=r"those of production\.toml"):
+        read_stage({"stage": "test"}, tmp_path)
+    _file(tmp_path, "test", f'{over}account = "444455556666"\n')
+    assert read_stage({"stage": "test"}, tmp_path).stack_suffix == "-production"
+
+
+@pytest.mark.parametrize("text", [f"x = {'[' * 9999}", f"authorizer_cache_seconds = {'9' * 5000}"])
+def test_what_python_does_not_read_is_said_too(tmp_path: Path, text: str) -> None:
+    _file(tmp_path, "test", text)
+    with pytest.raises(StageError, match="is not TOML"):
+        read_stage({"stage": "test"}, tmp_path)
 
 
 def test_keys_of_other_tools_are_ignored(tmp_path: Path) -> None:
