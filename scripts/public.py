@@ -30,6 +30,7 @@ MODULES: Final = (
 OTHERS: Final = {
     "claimsmith.m2m": ("MachineTokenError", "MachineTokens"),
     "claimsmith.table": ("create_table",),
+    "claimsmith.verifier.context": ("CallerContext", "caller_of"),
     "claimsmith.testing.api_gateway": ("GatewayRefusal", "cognito_authorizer", "jwt_authorizer"),
 }
 

@@ -164,6 +164,9 @@ def add(
             help="Require tokens bound to this resource (aud); * for any; default: the deployment's. Repeatable."
         ),
     ] = None,
+    claim: Annotated[
+        Repeated, typer.Option(help="Also tell it this claim, by its name in the token. Repeatable.")
+    ] = None,
 ) -> None:
     """Add a caller of the introspection endpoint and show its secret once.
 
@@ -172,9 +175,10 @@ def add(
     session: Session = context.obj
     if not client or not tenant:
         raise OperationError(Code.BAD_ARGUMENT, "No tokens allowed. Use --client and --tenant; '*' means all.")
-    _show_secret(
-        session, resource, _resources(session).add(resource, clients=client, tenants=tenant, audience=audience or ())
+    secret = _resources(session).add(
+        resource, clients=client, tenants=tenant, audience=audience or (), claims=claim or ()
     )
+    _show_secret(session, resource, secret)
 
 
 @resources.command("rotate")

@@ -39,7 +39,13 @@ class Resources:
     clock: Callable[[], float] = time.time
 
     def add(
-        self, resource_id: str, *, clients: Sequence[str], tenants: Sequence[str], audience: Sequence[str] = ()
+        self,
+        resource_id: str,
+        *,
+        clients: Sequence[str],
+        tenants: Sequence[str],
+        audience: Sequence[str] = (),
+        claims: Sequence[str] = (),
     ) -> str:
         """Add a protected resource.
 
@@ -51,21 +57,26 @@ class Resources:
             audience: it may introspect only tokens bound to one of these resources (``aud``); ``*`` allows tokens bound
                 to anything or to nothing. If empty, the deployment's audience applies, and tokens bound to nothing are
                 allowed.
+            claims: further claims that it is told, by their names in the token.
 
         Returns:
             Its secret. It is not stored; the row has only its SHA-256.
 
         Raises:
-            OperationError: the resource already exists, or the id is not valid.
+            OperationError: the resource already exists, or the id or the name of a claim is not valid.
         """
         if not ID.fullmatch(resource_id):
             raise OperationError(
                 Code.BAD_ARGUMENT, f"The id of the protected resource is not valid. It must match {ID.pattern}."
             )
+        if not all(claims):
+            raise OperationError(Code.BAD_ARGUMENT, "The name of a claim is empty.")
         secret, digest = _secret()
         row = {**self._signed(), "secrets": [digest], "clients": list(clients), "tenants": list(tenants)}
         if audience:
             row["audience"] = list(audience)
+        if claims:
+            row["claims"] = list(claims)
         try:
             self.rows.put({**_key(resource_id), **row}, condition="attribute_not_exists(pk)")
         except ConditionError as error:

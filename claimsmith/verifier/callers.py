@@ -97,6 +97,7 @@ class Caller(NamedTuple):
         tenants: tenants whose tokens it may see; ``*`` for all, and for tokens without a tenant.
         audience: resources that a token must be bound to for the caller to see it; ``*`` for tokens bound to anything
             or to nothing. ``None`` if the row has none.
+        claims: further claims that the answer has if the token does.
         credentials: how it authenticated: ``basic``, ``form``, ``basic and form`` or ``bearer``.
     """
 
@@ -104,6 +105,7 @@ class Caller(NamedTuple):
     clients: frozenset[str]
     tenants: frozenset[str]
     audience: frozenset[str] | None
+    claims: frozenset[str]
     credentials: str
 
     def check(self, claims: Claims, audience: frozenset[str] | Unchecked) -> None:
@@ -258,4 +260,4 @@ def _caller(resource_id: str, row: Mapping[str, object], credentials: str) -> Ca
         return frozenset(entry for entry in _entries(row, attribute) if isinstance(entry, str) and entry)
 
     audience = names("audience") if "audience" in row else None
-    return Caller(resource_id, names("clients"), names("tenants"), audience, credentials)
+    return Caller(resource_id, names("clients"), names("tenants"), audience, names("claims"), credentials)

@@ -7,10 +7,12 @@
     @app.get("/orders")
     def orders(claims: Annotated[Claims, Security(bearer, scopes=["orders/read"])]) -> list[Order]: ...
 
-It is not a coroutine, so FastAPI calls it in its thread pool, where fetching keys blocks no other request.
+It is not a coroutine, so FastAPI calls it in its thread pool, where fetching keys blocks no other request. Behind an
+authorizer, ``CallerDependency`` reads what that passed on, and verifies nothing.
 """
 # No "from __future__ import annotations": FastAPI reads the annotations of __call__ at run time.
 
+from collections.abc import Mapping
 from typing import Final
 
 from fastapi import HTTPException, Request
@@ -20,10 +22,11 @@ from fastapi.security.base import SecurityBase
 
 from claimsmith.verifier.bearer import Bearer, BearerError
 from claimsmith.verifier.checks import Requirement
-from claimsmith.verifier.claims import Claims
+from claimsmith.verifier.claims import CLAIM_NAMES, Claims
+from claimsmith.verifier.context import CallerContext, caller_of
 from claimsmith.verifier.verifier import Verifier
 
-__all__ = ["BearerDependency", "RefusedError"]
+__all__ = ["BearerDependency", "CallerDependency", "RefusedError"]
 
 _REASON: Final = "A bearer token is needed."
 
@@ -76,3 +79,30 @@ class BearerDependency(SecurityBase):
             return self._bearer.verify(request.headers.getlist("authorization"), scopes=scopes.scopes)
         except BearerError as error:
             raise RefusedError(error) from error
+
+
+class CallerDependency:
+    """The caller, whom an authorizer has let in, in an application that runs in Lambda under Mangum.
+
+    Mangum puts the event into the scope, where no client can write.
+    """
+
+    def __init__(self, *, names: Mapping[str, str | None] = CLAIM_NAMES) -> None:
+        """Create one.
+
+        Args:
+            names: see ``claimsmith.verifier.context.caller_of``.
+        """
+        self._names = names
+
+    async def __call__(self, request: Request) -> CallerContext:
+        """The caller of the request.
+
+        Raises:
+            HTTPException: 401: nobody, or no event.
+            VerificationError: the event's authorizer is of no known form.
+        """
+        caller = caller_of(request.scope.get("aws.event", {}), names=self._names)
+        if caller is None:
+            raise HTTPException(401, _REASON, {"WWW-Authenticate": 'Bearer realm="api"'})
+        return caller

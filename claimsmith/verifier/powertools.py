@@ -9,7 +9,8 @@
     def orders() -> dict[str, str]:
         return {"tenant": claims_of(app).tenant_id or ""}
 
-For a function whose API has no authorizer, for example behind a function URL or a load balancer.
+For a function whose API has no authorizer, for example behind a function URL or a load balancer. Behind an authorizer,
+``CallerMiddleware`` reads what that passed on, and verifies nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
 
 from claimsmith.verifier.bearer import Bearer, BearerError
+from claimsmith.verifier.claims import CLAIM_NAMES
+from claimsmith.verifier.context import CallerContext, caller_of
 from claimsmith.verifier.headers import folded
 
 if TYPE_CHECKING:
@@ -29,10 +32,13 @@ if TYPE_CHECKING:
     from claimsmith.verifier.claims import Claims
     from claimsmith.verifier.verifier import Verifier
 
-__all__ = ["BearerMiddleware", "claims_of"]
+__all__ = ["BearerMiddleware", "CallerMiddleware", "caller_in", "claims_of"]
 
 #: The key of the claims in the resolver's context.
 CONTEXT_KEY: Final = "claims"
+
+#: The same, of who calls.
+_CALLER_KEY: Final = "caller"
 
 
 class BearerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
@@ -61,6 +67,40 @@ class BearerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
             return Response(error.status, "application/json", json.dumps(members), dict(error.headers))
         app.append_context(**{CONTEXT_KEY: claims})  # type: ignore[no-untyped-call]
         return next_middleware(app)
+
+
+class CallerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
+    """Passes on requests with a caller, whom an authorizer has let in; answers 401 to all others."""
+
+    def __init__(self, *, names: Mapping[str, str | None] = CLAIM_NAMES) -> None:
+        """Create one.
+
+        Args:
+            names: see ``claimsmith.verifier.context.caller_of``.
+        """
+        super().__init__()
+        self._names = names
+
+    def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
+        """Read the caller before the route is called.
+
+        Raises:
+            VerificationError: the event's authorizer is of no known form.
+        """
+        caller = caller_of(app.current_event.raw_event, names=self._names)
+        if caller is None:
+            return Response(401, "application/json", "{}", {"WWW-Authenticate": 'Bearer realm="api"'})
+        app.append_context(**{_CALLER_KEY: caller})  # type: ignore[no-untyped-call]
+        return next_middleware(app)
+
+
+def caller_in(app: ApiGatewayResolver) -> CallerContext:
+    """The caller of the current request.
+
+    Raises:
+        KeyError: this route has no ``CallerMiddleware``.
+    """
+    return cast("CallerContext", app.context[_CALLER_KEY])
 
 
 def claims_of(app: ApiGatewayResolver) -> Claims:

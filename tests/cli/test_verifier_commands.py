@@ -142,7 +142,14 @@ def test_a_resource_may_be_added_for_tokens_of_one_audience(claimsmith: Command,
     assert row is not None
     assert row["audience"] == ["https://mcp.example.com"]
     claimsmith("resources", "add", "any", "--client", "*", "--tenant", "*")
-    assert "audience" not in (rows.get("PROTECTED_RESOURCE#any", "PROTECTED_RESOURCE") or {})
+    assert not {"audience", "claims"} & (rows.get("PROTECTED_RESOURCE#any", "PROTECTED_RESOURCE") or {}).keys()
+
+
+def test_a_resource_may_be_told_further_claims(claimsmith: Command, rows: Table) -> None:
+    add = ("resources", "add", "crm", "--client", "*", "--tenant", "*", "--claim", "email", "--claim")
+    assert claimsmith(*add, "").code == 2
+    claimsmith(*add, "custom:region")
+    assert (rows.get("PROTECTED_RESOURCE#crm", "PROTECTED_RESOURCE") or {})["claims"] == ["email", "custom:region"]
 
 
 def test_the_tenant_is_read_under_the_name_that_the_policy_gives_it(

@@ -384,6 +384,33 @@ def test_section_5_the_answer_has_only_the_documented_members() -> None:
     }
 
 
+def test_a_caller_is_told_the_further_claims_of_its_row_and_no_others() -> None:
+    claims = access_claims(email="ada@example.com", address={"city": ["Ulm"]}, **{"custom:note": "y", "active": False})
+    names = ["email", "address", "absent", "active", "username", 1]
+    for kind in (list, set):
+        service = introspection(Rows({"orders-api": row(claims=kind(names))}))
+        status, members = answered(event(POOL.sign(claims)), service)
+        plain = answered(event(POOL.sign(claims)))[1]
+        assert (status, members) == (200, plain | {"email": "ada@example.com", "address": {"city": ["Ulm"]}})
+    assert answered(event(POOL.sign(claims)), introspection(Rows({"orders-api": row(claims="email")})))[1] == plain
+
+
+@pytest.mark.parametrize(
+    ("scope", "active"),
+    [("", True), ("orders/read", True), ("orders/write  orders/read", True), ("orders/read orders/delete", False)],
+)
+def test_a_token_without_the_scopes_of_the_request_is_not_active(scope: str, *, active: bool) -> None:
+    """``scope`` as Ory Hydra's API describes it.
+
+    The description is in ``sdk/go/hydra/swagger/swagger_o_auth_introspection_request.go`` of its 1.0.0-beta.2.
+    """
+    revoked = Revoked({})
+    body = urlencode({"token": POOL.sign(access_claims(scope="orders/read orders/write")), "scope": scope})
+    answer = introspection(revoked=revoked).answer(event(body=body))
+    assert json.loads(answer.response["body"])["active"] is active
+    assert (answer.code, revoked.asked) == ((None, 1) if active else (Code.SCOPE_MISSING, 0))
+
+
 # --- Bodies that are not what they say --------------------------------------------------------------------------------
 
 
