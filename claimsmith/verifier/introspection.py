@@ -218,7 +218,7 @@ def _active(claims: Claims, now: Freshness | None, further: Collection[str]) -> 
 
     Neither a further claim nor one that was filled in replaces a member that every response may have.
     """
-    others = {name: claims[name] for name in further if name in claims and name not in _MEMBERS}
+    others = {name: claims[name] for name in sorted(further) if name in claims and name not in _MEMBERS}
     members: dict[str, Any] = {"active": True, "client_id": claims.client_id, "token_type": "Bearer"}
     members |= {name: claims[name] for name in _COPIED if name in claims}
     members |= {name: whole(claims[name]) for name, whole in _TIMES.items() if name in claims}

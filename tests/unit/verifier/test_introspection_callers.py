@@ -282,6 +282,15 @@ def requests_of_clients(user: str, secret: str, token: str) -> dict[str, tuple[d
         "Authlib, client_secret_post": (replayed(body=f"token={token}&token_type_hint=access_token&{post}"), "form"),
         "FastMCP, client_secret_post": (replayed(body=urlencode({"token": token, "token_type_hint": "access_token",
                                                                  "client_id": user, "client_secret": secret})), "form"),
+        # Vert.x does not encode either (eclipse-vertx/vertx-auth, vertx-auth-oauth2, OAuth2API.tokenIntrospection).
+        "Vert.x": (
+            replayed(
+                authorization="Basic " + encoded(raw.encode()),
+                body=f"token={token}&token_type_hint=access_token",
+                accept="application/json,application/x-www-form-urlencoded;q=0.9",
+            ),
+            "basic",
+        ),
         "Spring": (
             replayed(
                 authorization=f"Basic {encoded(f'{quote_plus(user)}:{quote_plus(secret)}'.encode())}",
