@@ -21,6 +21,7 @@ _INTERIM: Final = 4
 
 _LENGTH: Final = re.compile(rb"[0-9]{1,12}")
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 
 
@@ -51,7 +52,7 @@ def read_head(file: BufferedReader[Any]) -> Head:
     Raises:
         OSError: there is none.
     """
-    for _ in range(_INTERIM):
+    for _ in range(_INTERIM + 1):
         line = file.readline(_LINE)
         if not line:
             raise ClosedConnectionError
@@ -100,7 +101,7 @@ def _headers(file: BufferedReader[Any]) -> dict[bytes, bytes]:
         if line in (b"\r\n", b"\n"):
             return headers
         name, colon, value = line.partition(b":")
-        if not colon or not line.endswith(b"\n"):
+        if not colon or not line.endswith(b"\n") or not _NAME.fullmatch(name):  # nor folded lines
             break
         name, value = name.lower(), value.strip()
         headers[name] = headers[name] + b"," + value if name in headers else value

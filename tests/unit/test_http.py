@@ -24,6 +24,7 @@ def read(response: bytes, *, most: int = 10, until_closed: bool = False) -> byte
         (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n", b"abc"),
         (OK + b"Transfer-Encoding: Chunked\r\n\r\na\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n", b"0123456789"),
         (OK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", b"ab"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 4 + OK + b"Content-Length: 0\r\n\r\n", b""),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 x\r\nLink: y\r\n\r\n" + OK + b"Content-Length: 1\r\n\r\na", b"a"),
     ],
 )
@@ -41,7 +42,8 @@ def test_a_body_is_read_as_long_as_the_head_says(response: bytes, body: bytes) -
         OK + b"no colon\r\n\r\n",
         OK + b"A: " + b"a" * 20_000 + b"\r\n\r\n",
         OK + b"A: b\r\n" * 101 + b"\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n" * 4 + OK + b"Content-Length: 0\r\n\r\n",
+        OK + b"Content-Length: 1\r\n 0: x\r\n\r\na",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 5 + OK + b"Content-Length: 0\r\n\r\n",
         OK + b"\r\nabc",
         *(
             OK + b"Content-Length: " + length + b"\r\n\r\n" + b"a" * 12
