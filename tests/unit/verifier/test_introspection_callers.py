@@ -226,6 +226,14 @@ def test_valid_credentials_in_the_body_do_not_replace_wrong_ones_in_the_header(a
     assert answered(event(body=good, authorization=authorization)) == (401, {"error": "invalid_client"})
 
 
+@pytest.mark.parametrize("scope", ["", "scope=orders%2Fread&"])
+def test_clients_that_have_a_token_of_their_own_are_accepted(scope: str) -> None:
+    """Workato with an OAuth 2.0 connection; Oathkeeper with ``pre_authorization``."""
+    request = replayed(authorization=f"Bearer {machine_token()}", body=f"{scope}token={POOL.sign()}")
+    answer = introspection().answer(request)
+    assert (answer.code, answer.resource_id, answer.credentials) == (None, MACHINE, "bearer")
+
+
 def test_a_bearer_token_and_a_secret_are_a_bad_request() -> None:
     for parameters in ({"client_id": "orders-api", "client_secret": SECRET}, {"client_secret": "x"}):
         form = urlencode({"token": POOL.sign(), **parameters})
@@ -288,6 +296,33 @@ def requests_of_clients(user: str, secret: str, token: str) -> dict[str, tuple[d
                 authorization="Basic " + encoded(raw.encode()),
                 body=f"token={token}&token_type_hint=access_token",
                 accept="application/json,application/x-www-form-urlencoded;q=0.9",
+            ),
+            "basic",
+        ),
+        # Workato's source is closed; its connections send Basic or, as "OAuth 2.0", a machine's own token
+        # (docs.workato.com/api-mgmt/oauth2-token-introspection), and the form is that of RFC 7662.
+        "Workato, basic connection": (
+            replayed(authorization="Basic " + encoded(raw.encode()), body=f"token={token}", accept="*/*"),
+            "basic",
+        ),
+        # Ory Oathkeeper (pipeline/authn/authenticator_oauth2_introspection.go): a header that its users write, and the
+        # scopes of a route, perhaps none.
+        "Oathkeeper, introspection_request_headers": (
+            replayed(authorization="Basic " + encoded(raw.encode()), body=f"scope=orders%2Fread&token={token}"),
+            "basic",
+        ),
+        "Oathkeeper, no scopes": (
+            replayed(authorization="Basic " + encoded(raw.encode()), body=f"scope=&token={token}"),
+            "basic",
+        ),
+        # SpringOpaqueTokenIntrospector and NimbusOpaqueTokenIntrospector do not encode, the builder of Spring Security
+        # 6.5 does.
+        "Spring, constructor": (
+            replayed(
+                authorization="Basic " + encoded(raw.encode()),
+                body=f"token={token}",
+                media_type=FORM + ";charset=UTF-8",
+                accept="application/json",
             ),
             "basic",
         ),
