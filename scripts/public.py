@@ -22,6 +22,7 @@ MODULES: Final = (
     "claimsmith.verifier",
     "claimsmith.verifier.bearer",
     "claimsmith.verifier.fastapi",
+    "claimsmith.verifier.metadata",
     "claimsmith.verifier.powertools",
     "claimsmith_cdk",
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.verifier.checks import ANY
+from claimsmith.verifier.metadata import protected_resource_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,9 +62,16 @@ class BearerError(VerificationError):
 class Bearer:
     """Finds and verifies the bearer token of a request. Thread-safe; keeps no state between requests."""
 
-    __slots__ = ("_realm", "_require", "_verifier")
+    __slots__ = ("_realm", "_require", "_resource_metadata", "_verifier")
 
-    def __init__(self, verifier: Verifier, *, require: Requirement | None = None, realm: str = "api") -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        *,
+        require: Requirement | None = None,
+        realm: str = "api",
+        resource: str | None = None,
+    ) -> None:
         """Create one.
 
         Args:
@@ -71,10 +79,14 @@ class Bearer:
             require: what a token must grant beyond what the verifier itself requires. Its ``audience`` replaces the
                 verifier's.
             realm: the realm of the challenge.
+            resource: the address of the service, whose challenges then name its metadata (RFC 9728 section 5.1;
+                ``claimsmith.verifier.metadata.protected_resource``).
 
         Raises:
-            ConfigurationError: the realm has a quote, a backslash or something that is not ASCII.
+            ConfigurationError: the realm has a quote, a backslash or something that is not ASCII, or the resource is no
+                https address without a fragment.
         """
+        self._resource_metadata = resource and protected_resource_metadata(resource)
         if not _QUOTABLE.fullmatch(realm):
             raise ConfigurationError("A realm is printable ASCII without quotes and backslashes.")
         has_audience = require is not None and require.audience is not ANY
@@ -132,7 +144,23 @@ class Bearer:
         return BearerError(cause, 401, "invalid_token", self._challenge("invalid_token"))
 
     def _challenge(self, error: str | None, scopes: tuple[str, ...] = ()) -> dict[str, str]:
-        """Section 3: the scheme and at least one parameter."""
-        parameters = {"realm": self._realm, "error": error, "scope": " ".join(scopes) or None}
-        quoted = (f'{name}="{value}"' for name, value in parameters.items() if value and _QUOTABLE.fullmatch(value))
-        return {"WWW-Authenticate": "Bearer " + ", ".join(quoted)}
+        written = challenge(
+            self._realm, error=error, scope=" ".join(scopes) or None, resource_metadata=self._resource_metadata
+        )
+        return {"WWW-Authenticate": written}
+
+
+def challenge(
+    realm: str, *, error: str | None = None, scope: str | None = None, resource_metadata: str | None = None
+) -> str:
+    """A challenge (RFC 6750 section 3: the scheme and at least one parameter).
+
+    Args:
+        realm: printable ASCII without quotes and backslashes.
+        error: a code of section 3.1.
+        scope: what the token would need; left out if it cannot be quoted.
+        resource_metadata: the address of the resource's metadata (RFC 9728 section 5.1).
+    """
+    parameters = {"realm": realm, "error": error, "scope": scope, "resource_metadata": resource_metadata}
+    quoted = (f'{name}="{value}"' for name, value in parameters.items() if value and _QUOTABLE.fullmatch(value))
+    return "Bearer " + ", ".join(quoted)

@@ -20,10 +20,11 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
-from claimsmith.verifier.bearer import Bearer, BearerError
+from claimsmith.verifier.bearer import Bearer, BearerError, challenge
 from claimsmith.verifier.checks import Requirement
 from claimsmith.verifier.claims import CLAIM_NAMES, Claims
 from claimsmith.verifier.context import CallerContext, caller_of
+from claimsmith.verifier.metadata import protected_resource_metadata
 from claimsmith.verifier.verifier import Verifier
 
 __all__ = ["BearerDependency", "CallerDependency", "RefusedError"]
@@ -53,6 +54,7 @@ class BearerDependency(SecurityBase):
         require: Requirement | None = None,
         realm: str = "api",
         scheme_name: str = "Bearer",
+        resource: str | None = None,
     ) -> None:
         """Create one; several may share a verifier, whose keys are fetched once.
 
@@ -61,13 +63,14 @@ class BearerDependency(SecurityBase):
             require: what a token must grant in addition: scopes, groups, roles, a tenant.
             realm: the realm of the challenge.
             scheme_name: the name of the security scheme in the OpenAPI document.
+            resource: the address of the service, whose challenges then name its metadata (RFC 9728 section 5.1).
 
         Raises:
-            ConfigurationError: the realm cannot be quoted.
+            ConfigurationError: the realm cannot be quoted, or the resource is no https address without a fragment.
         """
         self.model = HTTPBearer(bearerFormat="JWT")
         self.scheme_name = scheme_name
-        self._bearer = Bearer(verifier, require=require, realm=realm)
+        self._bearer = Bearer(verifier, require=require, realm=realm, resource=resource)
 
     def __call__(self, request: Request, scopes: SecurityScopes) -> Claims:
         """The claims of the request's token.
@@ -87,13 +90,18 @@ class CallerDependency:
     Mangum puts the event into the scope, where no client can write.
     """
 
-    def __init__(self, *, names: Mapping[str, str | None] = CLAIM_NAMES) -> None:
+    def __init__(self, *, names: Mapping[str, str | None] = CLAIM_NAMES, resource: str | None = None) -> None:
         """Create one.
 
         Args:
             names: see ``claimsmith.verifier.context.caller_of``.
+            resource: as of ``BearerDependency``.
+
+        Raises:
+            ConfigurationError: the resource is no https address without a fragment.
         """
         self._names = names
+        self._challenge = challenge("api", resource_metadata=resource and protected_resource_metadata(resource))
 
     async def __call__(self, request: Request) -> CallerContext:
         """The caller of the request.
@@ -104,5 +112,5 @@ class CallerDependency:
         """
         caller = caller_of(request.scope.get("aws.event", {}), names=self._names)
         if caller is None:
-            raise HTTPException(401, _REASON, {"WWW-Authenticate": 'Bearer realm="api"'})
+            raise HTTPException(401, _REASON, {"WWW-Authenticate": self._challenge})
         return caller

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
 
-from claimsmith.verifier.bearer import Bearer, BearerError
+from claimsmith.verifier.bearer import Bearer, BearerError, challenge
 from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.context import CallerContext, caller_of
 from claimsmith.verifier.headers import folded
+from claimsmith.verifier.metadata import protected_resource_metadata
 
 if TYPE_CHECKING:
     from claimsmith.verifier.checks import Requirement
@@ -44,19 +45,27 @@ _CALLER_KEY: Final = "caller"
 class BearerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
     """Passes on requests with a valid token, with its claims in the context; answers all others itself."""
 
-    def __init__(self, verifier: Verifier, *, require: Requirement | None = None, realm: str = "api") -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        *,
+        require: Requirement | None = None,
+        realm: str = "api",
+        resource: str | None = None,
+    ) -> None:
         """Create one; several may share a verifier, whose keys are fetched once.
 
         Args:
             verifier: decides which tokens are valid.
             require: what a token must grant in addition: scopes, groups, roles, a tenant.
             realm: the realm of the challenge.
+            resource: the address of the service, whose challenges then name its metadata (RFC 9728 section 5.1).
 
         Raises:
-            ConfigurationError: the realm cannot be quoted.
+            ConfigurationError: the realm cannot be quoted, or the resource is no https address without a fragment.
         """
         super().__init__()
-        self._bearer = Bearer(verifier, require=require, realm=realm)
+        self._bearer = Bearer(verifier, require=require, realm=realm, resource=resource)
 
     def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
         """Verify the request's token before the route is called; 400, 401, 403 or 503 if it is not accepted."""
@@ -72,14 +81,19 @@ class BearerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
 class CallerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
     """Passes on requests with a caller, whom an authorizer has let in; answers 401 to all others."""
 
-    def __init__(self, *, names: Mapping[str, str | None] = CLAIM_NAMES) -> None:
+    def __init__(self, *, names: Mapping[str, str | None] = CLAIM_NAMES, resource: str | None = None) -> None:
         """Create one.
 
         Args:
             names: see ``claimsmith.verifier.context.caller_of``.
+            resource: as of ``BearerMiddleware``.
+
+        Raises:
+            ConfigurationError: the resource is no https address without a fragment.
         """
         super().__init__()
         self._names = names
+        self._challenge = challenge("api", resource_metadata=resource and protected_resource_metadata(resource))
 
     def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
         """Read the caller before the route is called.
@@ -89,7 +103,7 @@ class CallerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
         """
         caller = caller_of(app.current_event.raw_event, names=self._names)
         if caller is None:
-            return Response(401, "application/json", "{}", {"WWW-Authenticate": 'Bearer realm="api"'})
+            return Response(401, "application/json", "{}", {"WWW-Authenticate": self._challenge})
         app.append_context(**{_CALLER_KEY: caller})  # type: ignore[no-untyped-call]
         return next_middleware(app)
 

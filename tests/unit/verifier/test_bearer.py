@@ -97,6 +97,17 @@ def test_section_3_the_challenge_names_the_scopes_that_are_needed() -> None:
     assert quoted[2] == 'Bearer realm="api", error="insufficient_scope"'
 
 
+def test_rfc_9728_section_5_1_every_challenge_names_the_metadata_of_the_resource() -> None:
+    bearer = Bearer(verifier(), resource="https://api.example.com/mcp")
+    named = 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp"'
+    token = f"Bearer {POOL.sign()}"
+    refusals = [
+        refused(bearer, *sent, scopes=("orders/delete",)) for sent in ((), ("Bearer x",), (token,) * 2, (token,))
+    ]
+    assert [status for status, _, _ in refusals] == [401, 401, 400, 403]
+    assert all(challenge.endswith(f", {named}") for _, _, challenge in refusals)
+
+
 @pytest.mark.parametrize(
     "configured",
     [

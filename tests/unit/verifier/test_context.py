@@ -21,6 +21,8 @@ from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, access_claims
 CLAIMS = access_claims(roles=["editor", "viewer"], scope="orders/read orders/write")
 BEARER = f"Bearer {POOL.sign(CLAIMS)}"
 ADDED = {"principalId": CLAIMS["sub"], "integrationLatency": 12}
+RESOURCE = "https://api.example.com"
+CHALLENGE = f'Bearer realm="api", resource_metadata="{RESOURCE}/.well-known/oauth-protected-resource"'
 OPEN = {"path": "/$connect", "any_scope": ["orders/read"]}
 
 
@@ -100,7 +102,7 @@ def test_events_without_a_request_context_have_no_caller() -> None:
 @pytest.mark.parametrize(("authorizer", "status"), [(JWT, 200), (None, 401)])
 def test_powertools(authorizer: object, status: int) -> None:
     app = APIGatewayHttpResolver()
-    app.use(middlewares=[CallerMiddleware()])
+    app.use(middlewares=[CallerMiddleware(resource=RESOURCE)])
 
     @app.get("/me")
     def me() -> list[str]:
@@ -108,6 +110,8 @@ def test_powertools(authorizer: object, status: int) -> None:
 
     answer = app.resolve(back_end(authorizer), None)  # type: ignore[arg-type] # no context is read
     assert answer["statusCode"] == status
+    if status == 401:
+        assert CHALLENGE in str(answer)
     assert json.loads(answer["body"]) == (["editor", "viewer"] if status == 200 else {})
 
 
@@ -116,12 +120,12 @@ def test_fastapi(authorizer: object, status: int) -> None:
     app = FastAPI()
 
     @app.get("/me")
-    def me(caller: Annotated[CallerContext, Depends(CallerDependency())]) -> str | None:
+    def me(caller: Annotated[CallerContext, Depends(CallerDependency(resource=RESOURCE))]) -> str | None:
         return caller.tenant_id
 
     async def under_mangum(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         await app({**scope, "aws.event": back_end(authorizer)}, receive, send)
 
     reply = TestClient(under_mangum).get("/me")
-    assert reply.status_code == status
+    assert (reply.status_code, reply.headers.get("www-authenticate")) == (status, None if status == 200 else CHALLENGE)
     assert TestClient(app).get("/me").status_code == 401, "without an event there is nobody"

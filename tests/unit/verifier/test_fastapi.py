@@ -68,6 +68,13 @@ def test_a_request_without_a_token_gets_a_challenge() -> None:
     assert get("/me", None) == (401, {"detail": "A bearer token is needed."}, 'Bearer realm="api"')
 
 
+def test_the_challenge_names_the_metadata_of_the_resource() -> None:
+    app = FastAPI(dependencies=[Depends(BearerDependency(verifier(), resource="https://api.example.com/mcp"))])
+    app.get("/")(lambda: None)
+    named = 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp"'
+    assert TestClient(app).get("/").headers["www-authenticate"] == f'Bearer realm="api", {named}'
+
+
 def test_a_bad_token_is_401() -> None:
     challenge = 'Bearer realm="api", error="invalid_token"'
     for token in ("x", POOL.sign(access_claims(exp=NOW))):

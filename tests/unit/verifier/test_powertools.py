@@ -103,6 +103,13 @@ def test_no_token_and_a_bad_one_are_401(kind: str) -> None:
         assert result == (401, {"error": "invalid_token"}, 'Bearer realm="orders", error="invalid_token"')
 
 
+def test_the_challenge_names_the_metadata_of_the_resource() -> None:
+    app, event = KINDS["HTTP API"]
+    challenge = answered(resolver(app, resource="https://api.example.com"), event({}))[2]
+    named = 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"'
+    assert challenge == f'Bearer realm="api", {named}'
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_route_may_require_more(kind: str) -> None:
     app, event = KINDS[kind]
