@@ -125,6 +125,15 @@ _OF_AWS: Final = re.compile(
     re.IGNORECASE,
 )
 
+#: What Cognito itself puts into access tokens, whatever a policy says
+#: (amazon-cognito-user-pools-using-the-access-token).
+OF_ACCESS_TOKENS: Final = frozenset(
+    {
+        *("auth_time", "client_id", "cognito:groups", "device_key", "event_id", "exp", "iat", "iss", "jti"),
+        *("origin_jti", "scope", "sub", "token_use", "username", "version", "aud"),
+    }
+)
+
 #: Levels of nesting that a value may have; real claims have two or three.
 _DEPTH: Final = 16
 

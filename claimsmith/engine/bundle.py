@@ -176,6 +176,7 @@ class Settings(NamedTuple):
         privileged_scopes: those that no row of the directory grants by name, beside ``ALWAYS_PRIVILEGED``.
         oidc_scopes: those of OpenID Connect that roles and rules may grant to sign-ins by API.
         directory_groups: groups that rows of the directory may name: exact, or prefixes as in ``plant-*``.
+        context_claims: further claims that Lambda authorizers pass on.
     """
 
     claim_names: Mapping[str, str]
@@ -190,6 +191,7 @@ class Settings(NamedTuple):
     privileged_scopes: frozenset[str] = _NO_NAMES
     oidc_scopes: frozenset[str] = _NO_NAMES
     directory_groups: frozenset[str] = _NO_NAMES
+    context_claims: frozenset[str] = _NO_NAMES
 
 
 class IamRoles(NamedTuple):

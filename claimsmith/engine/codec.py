@@ -179,6 +179,7 @@ def from_document(document: Mapping[str, Any], version: int) -> Bundle:
             privileged_scopes=frozenset(settings.get("privileged_scopes", ())),
             oidc_scopes=reader.oidc,
             directory_groups=frozenset(settings.get("directory_groups", ())),
+            context_claims=frozenset(settings.get("context_claims", ())),
         ),
         roles=RoleBook(roles),
         groups={name: tuple(given) for name, given in document["groups"].items()},

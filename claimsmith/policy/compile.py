@@ -24,7 +24,7 @@ def document(policy: Policy) -> dict[str, Any]:
     settings = policy.settings
     # Settings that are off by default are left out, so that existing policies compile to the same bundle.
     enabled_settings: dict[str, Any] = {"shed_groups": True} if settings.shed_groups else {}
-    for name in ("privileged_scopes", "oidc_scopes", "directory_groups"):
+    for name in ("privileged_scopes", "oidc_scopes", "directory_groups", "context_claims"):
         if listed := getattr(settings, name):
             enabled_settings[name] = _sorted(listed)
     if groups_from := _groups_from(settings.groups_from):

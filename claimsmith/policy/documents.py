@@ -176,6 +176,10 @@ class Settings(Row):
         default_factory=list,
         description="Groups that directory rows may name: exact names, or prefixes as in plant-*.",
     )
+    context_claims: Names = Field(
+        default_factory=list,
+        description="Further claims of the access token that Lambda authorizers pass on to the service behind.",
+    )
     # No signed token is shorter than the minimum; the verifier accepts none longer than the maximum.
     token_budget: Annotated[int, Field(ge=512, le=16_384)] = Field(
         default=6144, description="The maximum size of a signed token, in bytes."

@@ -136,11 +136,17 @@ def left_out(findings: Iterable[Finding]) -> int:
     return sum(finding.left_out for finding in findings)
 
 
-def nearest(name: str, known: Collection[str]) -> str | None:
-    """Return the most similar known name, if any; None if the name is long or there are many known names."""
+def nearest(name: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
+    """Return the most similar known name, if any; None if the name is long or there are many known names.
+
+    Args:
+        name: an unknown one.
+        known: the known ones.
+        cutoff: how similar it must be, from 0 to 1 (``difflib.get_close_matches``).
+    """
     if len(name) > _NEAR_LENGTH or len(known) > _NEAR_NAMES:
         return None
-    close = get_close_matches(name, [other for other in known if len(other) <= _NEAR_LENGTH], n=1)
+    close = get_close_matches(name, [other for other in known if len(other) <= _NEAR_LENGTH], 1, cutoff)
     return close[0] if close else None
 
 

@@ -147,6 +147,7 @@ class TokenChecks:
                 response=settings.authorizer_response,
                 cached_by=settings.authorizer_cached_by,
                 token_from=self._token_from,
+                context_claims=bundle.settings.context_claims,
             ),
             Introspection(
                 self._verifier(bundle, clients, ANY),

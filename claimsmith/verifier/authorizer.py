@@ -24,13 +24,17 @@ authorizer knows the cache key (``cached_by``) and never gives such an answer (`
 the answer say how long it is kept: not at all.
 
 A route whose row says ``access: public`` needs no token. A token that is sent to it must be valid all the same.
+
+What the service behind is told is in ``claimsmith.authorizer_context``.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from claimsmith.authorizer_context import TAKEN, WEBSOCKET_BYTES, further
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.places import DEFAULT_PLACES
 from claimsmith.verifier.gateway import read
@@ -107,6 +111,7 @@ class Authorizer:
         response: Literal["simple", "iam"],
         cached_by: Collection[str] = (),
         token_from: Places = DEFAULT_PLACES,
+        context_claims: Collection[str] = (),
     ) -> None:
         """Create an authorizer.
 
@@ -118,6 +123,8 @@ class Authorizer:
                 (``$request.header.Authorization``, ``$context.path``) or of a REST API
                 (``method.request.header.Authorization``, ``context.path``); empty if caching is off.
             token_from: where requests have their token (``claimsmith.places``).
+            context_claims: further claims for the context, by their names in the token; a name that the context has
+                anyhow is left out.
 
         Raises:
             ConfigurationError: answers are cached, and a token may be elsewhere than in the header: a cached answer
@@ -134,6 +141,7 @@ class Authorizer:
         self._response = response
         self._cached_by = frozenset(map(_source, cached_by))
         self._token_from = token_from
+        self._context_claims = tuple(sorted({*context_claims} - TAKEN))
 
     def authorize(self, event: Mapping[str, Any]) -> Answer:
         """Answer an authorizer event.
@@ -141,7 +149,8 @@ class Authorizer:
         Raises:
             UnauthorizedError: the token is missing or not valid, and this kind of API takes an error for a 401.
             ClaimsmithError: keys, revocations or routes cannot be read, or the event is not an authorizer event; or API
-                Gateway would cache the answer and open other requests with it (``ANSWER_NOT_CACHEABLE``).
+                Gateway would cache the answer and open other requests with it (``ANSWER_NOT_CACHEABLE``); or a
+                WebSocket API would not take so long an answer (``CONTEXT_TOO_LARGE``).
         """
         call = read(event, simple=self._response == "simple")
         try:
@@ -159,7 +168,7 @@ class Authorizer:
         else:
             if self._cached_by:
                 self._check_cacheable(call, tenant_sources | self._sources_with_slash(call, rows, claims))
-            return Answer(_allowed(call, claims), None)
+            return Answer(self._allowed(call, claims), None)
         if call.kind == "simple":
             return Answer({"isAuthorized": False}, code)
         if call.kind == "appsync":
@@ -181,7 +190,15 @@ class Authorizer:
             self._check_cacheable(call, ())
             if not call.exact and "$context.path" not in self._cached_by:
                 raise VerificationError(Code.ANSWER_NOT_CACHEABLE, "route")
-        return Answer(_allowed(call, None), None)
+        return Answer(_allowed(call, None, {}), None)
+
+    def _allowed(self, call: Call, claims: Claims) -> dict[str, Any]:
+        more = further(claims, self._context_claims, as_text=not call.takes_json)
+        response = _allowed(call, claims, {**more, **_context(claims)})
+        if more and call.handshake and len(json.dumps(response).encode()) > WEBSOCKET_BYTES:
+            # API Gateway would fail with a 500, too, and nothing would say why.
+            raise VerificationError(Code.CONTEXT_TOO_LARGE, "route")
+        return response
 
     def _check_cacheable(self, call: Call, tenant_sources: Collection[TenantSource]) -> None:
         """Refuse to allow a request if the cached answer would be used for other requests.
@@ -239,8 +256,7 @@ def _check_exact(call: Call) -> None:
         raise VerificationError(Code.ROUTE_NOT_FOUND, "route")
 
 
-def _allowed(call: Call, claims: Claims | None) -> dict[str, Any]:
-    context = {} if claims is None else _context(claims)
+def _allowed(call: Call, claims: Claims | None, context: Mapping[str, Any]) -> dict[str, Any]:
     if call.kind == "simple":
         return {"isAuthorized": True, "context": context}
     if call.kind == "appsync":

@@ -13,8 +13,10 @@ API Gateway. It needs the standard library alone.
 - Lambda authorizer, REST, WebSocket and HTTP API 1.0: ``requestContext.authorizer``
 - JWT authorizer: ``requestContext.authorizer.jwt.claims``; in format 1.0 ``requestContext.authorizer.claims``
 - Cognito authorizer: ``requestContext.authorizer.claims``
+- Lambda authorizer of AppSync, for a Lambda resolver: ``identity.resolverContext``
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html#aws-lambda-authorization
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from claimsmith.authorizer_context import read_back
 from claimsmith.errors import Code, VerificationError
 from claimsmith.verifier.claims import CLAIM_NAMES
 
@@ -41,8 +44,8 @@ class CallerContext(NamedTuple):
         roles: in the tenant. An authorizer of AWS writes lists as text, in which a role with a comma or white space
             reads as two; no policy has such roles.
         scopes: of an access token.
-        claims: everything that the authorizer passed on, as it did: text, and from a Lambda authorizer also numbers and
-            booleans.
+        claims: everything that the authorizer passed on. Claims of ``settings.context_claims`` have the values of the
+            token, for every kind of API; an authorizer of AWS makes text of all of them.
     """
 
     sub: str
@@ -67,11 +70,10 @@ def caller_of(event: Mapping[str, Any], *, names: Mapping[str, str | None] = CLA
     Raises:
         VerificationError: ``REQUEST_MALFORMED``: the event's authorizer is of no known form.
     """
-    context = event.get("requestContext")
-    authorizer = context.get("authorizer") if isinstance(context, Mapping) else None
+    authorizer = _authorizer(event)
     if authorizer is None:
         return None
-    own, claims = _passed_on(_mapping(authorizer))
+    own, claims = _passed_on(authorizer)
     if not claims:
         return None
     by = _CONTEXT_NAMES if own else names
@@ -87,20 +89,39 @@ def caller_of(event: Mapping[str, Any], *, names: Mapping[str, str | None] = CLA
     )
 
 
+def _authorizer(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What an authorizer said, in the event's own form; None if there is none."""
+    context = event.get("requestContext")
+    authorizer = context.get("authorizer") if isinstance(context, Mapping) else None
+    if authorizer is not None:
+        return _mapping(authorizer)
+    # AppSync: the identity is null for an API key, and of another form for other ways to sign in.
+    identity = event.get("identity")
+    return None if identity is None else {"lambda": _mapping(_mapping(identity).get("resolverContext"))}
+
+
 def _passed_on(authorizer: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
     """What the authorizer passed on, and whether it was a Lambda authorizer.
 
-    A context of a Lambda authorizer has texts, numbers and booleans only, except in ``lambda``, so an object under
-    ``claims`` or ``jwt`` is never part of one.
+    No further claim of our authorizer is called ``lambda``, ``claims`` or ``jwt``, so an object there is AWS's.
     """
     if "lambda" in authorizer:
-        return True, _mapping(authorizer["lambda"] or {})
+        return True, _read_back(_mapping(authorizer["lambda"] or {}))
     if "jwt" in authorizer:
         return False, _mapping(_mapping(authorizer["jwt"]).get("claims"))
     if isinstance(authorizer.get("claims"), Mapping):
         return False, authorizer["claims"]
     # An HTTP API writes nulls in format 1.0 if there is no authorizer.
-    return True, {name: value for name, value in authorizer.items() if name not in _ADDED and value is not None}
+    return True, _read_back(
+        {name: value for name, value in authorizer.items() if name not in _ADDED and value is not None}
+    )
+
+
+def _read_back(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return read_back(context)
+    except ValueError:
+        raise _malformed() from None
 
 
 def _roles(text: str, *, own: bool) -> tuple[str, ...]:

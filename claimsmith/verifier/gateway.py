@@ -49,6 +49,7 @@ class Call(NamedTuple):
         exact: whether ``arn`` in a policy determines method and path.
         cookies: of an HTTP API's event, which has them apart from the headers.
         handshake: whether it is the handshake of a WebSocket.
+        takes_json: whether the answer's context may have numbers, lists and objects.
     """
 
     request: Request
@@ -59,6 +60,7 @@ class Call(NamedTuple):
     exact: bool = True
     cookies: tuple[str, ...] = ()
     handshake: bool = False
+    takes_json: bool = False
 
 
 def read(event: object, *, simple: bool) -> Call:
@@ -154,6 +156,7 @@ def _read_http(event: Mapping[str, Any], *, simple: bool) -> Call:
         None if route is None else (route[1], route[2]),
         exact=False,
         cookies=tuple(cookies),
+        takes_json=True,
     )
 
 

@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.table": set(),
     "claimsmith.routes": set(),
     "claimsmith.places": {"claimsmith.errors"},
+    "claimsmith.authorizer_context": set(),
     "claimsmith.http": set(),
     "claimsmith.m2m": {"claimsmith.errors"},
     "claimsmith.environment": {"claimsmith.cognito", "claimsmith.errors"},
@@ -30,6 +31,7 @@ _LOWER = MAY_IMPORT["claimsmith.engine"] | {
     "claimsmith.engine",
     "claimsmith.routes",
     "claimsmith.places",
+    "claimsmith.authorizer_context",
     "claimsmith.http",
 }
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
@@ -44,6 +46,7 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith.table": set(),
     "claimsmith.routes": set(),
     "claimsmith.places": set(),
+    "claimsmith.authorizer_context": set(),
     "claimsmith.http": set(),
     "claimsmith.m2m": set(),
     "claimsmith.environment": set(),

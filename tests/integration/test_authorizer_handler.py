@@ -164,6 +164,18 @@ def test_a_token_that_is_bound_to_another_resource_opens_only_routes_that_name_i
             assert [outcome(checks, token, path) for token in tokens.values()] == codes
 
 
+def test_the_context_has_the_claims_that_the_policy_in_force_lists(stage: Stage) -> None:
+    roles = {"viewer": {"scopes": ["orders/read"], "access_claims": {"department": "ledger", "limits": {"orders": 7}}}}
+    checks, told = stage.checks(), []
+    for listed in ([], ["client_id", "department", "limits"]):
+        policy = policy_rows(settings={"cache_seconds": 0, "context_claims": listed}, roles=roles)
+        apply(stage.rows, from_rows([*policy, *ROUTES]), by="test")
+        told.append(checks.authorize(http("/orders", stage.sign_in().access_token)).response["context"])
+    assert told[0].keys() == {"sub", "roles", "scope", "tenant_id"}
+    further = {"client_id": stage.environment["CLAIMSMITH_CLIENT_IDS"], "department": "ledger", "limits": {"orders": 7}}
+    assert told[1] == {**told[0], **further}
+
+
 @pytest.mark.parametrize("audience", ["*", "https://a.example,*"])
 def test_an_audience_that_no_token_can_have_keeps_the_function_from_starting(stage: Stage, audience: str) -> None:
     with pytest.raises(ConfigurationError, match="CLAIMSMITH_AUDIENCE"):

@@ -97,6 +97,15 @@ def _claims(policy: Policy, token: Token) -> dict[str, int]:
     return claims
 
 
+def claim_octets(policy: Policy) -> dict[str, int]:
+    """Return the octets of each claim of the access token that the policy's rows set, each at its longest."""
+    claims = _claims(policy, TOKENS[0])
+    for client in policy.clients.values():
+        for name, octets in _of_row(client, TOKENS[0], _json(sorted(policy.roles))).items():
+            claims[name] = max(claims.get(name, 0), octets)
+    return claims
+
+
 def _of_row(row: ClaimsRow, token: Token, roles: int) -> dict[str, int]:
     """Return the octets of each claim of a row, including its name."""
     own = row.access_claims if token == TOKENS[0] else row.id_claims

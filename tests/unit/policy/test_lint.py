@@ -223,3 +223,28 @@ def test_a_literal_that_requests_can_match_is_accepted(path: str) -> None:
 def test_a_pattern_of_scopes_ends_in_a_star_after_a_slash(attribute: str, pattern: str, *, fine: bool) -> None:
     found = lint(from_rows(policy_rows(settings={attribute: [pattern]})))
     assert [finding.code for finding in found] == ([] if fine else [Code.INVALID_SCOPE])
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        *(
+            (name, None)
+            for name in ("client_id", "username", "cognito:groups", "token_use", "policy_version", "org_id")
+        ),
+        *((name, None) for name in ("level", "tags", "org", "pin_board", "tokens_left", "claims_shed")),
+        *((name, Code.INVALID_NAME) for name in ("", " level", "*", "cognito:*", "sub", "claims", "json_claims")),
+        *((name, Code.CONTEXT_CLAIM_NEVER_SET) for name in ("email", "custom:unit", "cognito:username", "tenants")),
+        *((name, Code.CONTEXT_CLAIM_NEVER_SET) for name in ("levels", "user_name")),
+        *((name, Code.CONTEXT_CLAIM_SECRET) for name in ("access_token", "idToken", "crm_password", "apiKey", "token")),
+    ],
+)
+def test_a_further_claim_of_the_context_is_one_that_an_access_token_may_have(name: str, code: Code | None) -> None:
+    settings = GOOD["settings"] | {"context_claims": [name]}
+    found = lint(from_rows(policy_rows(settings=settings, roles=GOOD["roles"], clients=GOOD["clients"])))
+    assert [finding.code for finding in found] == ([] if code is None else [code])
+
+
+def test_a_further_claim_is_listed_once() -> None:
+    found = lint(from_rows(policy_rows(settings={"context_claims": ["username", "username"]})))
+    assert [(finding.code, finding.attribute) for finding in found] == [(Code.DUPLICATE, "context_claims.1")]
