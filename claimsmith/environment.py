@@ -18,6 +18,8 @@ ON_FAILURE: Final = "CLAIMSMITH_ON_FAILURE"
 ISSUERS: Final = "CLAIMSMITH_ISSUERS"
 CLIENT_IDS: Final = "CLAIMSMITH_CLIENT_IDS"
 AUDIENCE: Final = "CLAIMSMITH_AUDIENCE"
+SIGNING_KEYS: Final = "CLAIMSMITH_SIGNING_KEYS"
+SIGNING_ISSUER: Final = "CLAIMSMITH_SIGNING_ISSUER"
 AUTHORIZER_RESPONSE: Final = "CLAIMSMITH_AUTHORIZER_RESPONSE"
 AUTHORIZER_CACHED_BY: Final = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
 TOKEN_FROM: Final = "CLAIMSMITH_TOKEN_FROM"
@@ -282,6 +284,9 @@ class VerifierEnvironment(NamedTuple):
             ``revocation_shared_seconds``, which 0 turns off; ``cached``: use its response for
             ``revocation_cache_seconds``; ``off``: do not query it, and accept revoked tokens until they expire.
         revocation_on_failure: whether to accept a token while the table is unavailable.
+        signing_keys: ARNs of the KMS keys of introspection's signed answers, the one that signs first; empty if no
+            answer is signed.
+        signing_issuer: the value of ``iss`` in them.
     """
 
     table: str
@@ -296,17 +301,20 @@ class VerifierEnvironment(NamedTuple):
     revocation_cache_seconds: int = DEFAULT_REVOCATION_CACHE_SECONDS
     revocation_shared_seconds: int = DEFAULT_REVOCATION_SHARED_SECONDS
     revocation_on_failure: RevocationOnFailure = "deny"
+    signing_keys: tuple[str, ...] = ()
+    signing_issuer: str = ""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> VerifierEnvironment:
         """Read the settings.
 
         ``CLAIMSMITH_ISSUERS`` is ``issuer[=jwks_uri],…``. ``CLAIMSMITH_CLIENT_IDS`` is ``id[@user_pool_id],…`` and
-        optional, as is ``CLAIMSMITH_AUDIENCE``: ``resource,…``.
+        optional, as are ``CLAIMSMITH_AUDIENCE``: ``resource,…``, and ``CLAIMSMITH_SIGNING_KEYS``: ``arn,…``.
 
         Raises:
             ConfigurationError: a variable is missing or has a value that is not allowed.
         """
+        signing_keys = _entries(_value(SIGNING_KEYS, environ))
         return cls(
             table=required(TABLE, environ),
             issuers=parse_issuers(_required_entries(ISSUERS, environ)),
@@ -326,6 +334,8 @@ class VerifierEnvironment(NamedTuple):
             revocation_on_failure=cast(
                 "RevocationOnFailure", _one_of(REVOCATION_ON_FAILURE, ("deny", "allow"), environ)
             ),
+            signing_keys=signing_keys,
+            signing_issuer=required(SIGNING_ISSUER, environ) if signing_keys else "",
         )
 
 

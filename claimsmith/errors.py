@@ -207,6 +207,9 @@ class Code(StrEnum):
     SIGN_OUT_WITHOUT_USER = "CS4102"
     SIGN_OUT_MALFORMED = "CS4103"
 
+    # CS4xxx: introspection.
+    ANSWER_NOT_SIGNED = "CS4112"
+
 
 class ClaimsmithError(Exception):
     """The parent of every error that Claimsmith raises deliberately.

@@ -288,6 +288,8 @@ class Config(_Options):
         revocation_cache_seconds: how long they cache them, with ``cached``: the delay of a revocation.
         revocation_shared_seconds: how long verifiers that check every token remember the rows of clients and tenants.
         revocation_on_failure: the result for a token while revocations cannot be read.
+        sign_introspection: whether introspection signs its answers for callers that ask for that (RFC 9701), with a key
+            of AWS KMS.
         jwks_endpoint: the address at which a local stack serves the pool's keys, instead of Cognito.
         log_level: the least important lines that the functions write.
         tracing: whether functions and the REST API record X-Ray traces.
@@ -334,6 +336,7 @@ class Config(_Options):
         DEFAULT_REVOCATION_SHARED_SECONDS
     )
     revocation_on_failure: RevocationOnFailure = "deny"
+    sign_introspection: bool = False
     jwks_endpoint: Annotated[str, _of(_local)] | None = None
     log_level: LogLevel = "INFO"
     tracing: bool = False

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_kms as kms
 
 from claimsmith_cdk import ClaimAlarms, ClaimsAuthorizer, ClaimsDashboard, Introspection
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.metrics import PERIOD
-from infra.http_api import HttpApi
+from infra.http_api import INTROSPECT, HttpApi
 from infra.local_stack import remove_metric_math
 from infra.rest_api import RestApi
 from infra.tokens import accepted_tokens
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from aws_cdk import Environment
     from constructs import Construct
 
+    from claimsmith_cdk import Hosting
     from infra.config import Config
     from infra.stateful_stack import StatefulStack
 
@@ -73,6 +75,7 @@ class VerifierStack(Stack):
             hosting=hosting,
             capacity=capacity,
             releases=releases,
+            signing_keys=[_signing_key(self, hosting)] if config.sign_introspection else [],
         )
         sample = PythonFunction(
             self,
@@ -94,6 +97,8 @@ class VerifierStack(Stack):
             "AuthorizerName": authorizer.function.function_name,
             "IntrospectionName": introspection.function.function_name,
         }
+        if config.sign_introspection:
+            outputs["IntrospectionKeysUrl"] = f"{http.api.api_endpoint}{INTROSPECT}/jwks.json"
         if config.rest_api:
             # A separate function: the form of its answers is set once, for all its callers.
             rest_authorizer = ClaimsAuthorizer(
@@ -138,3 +143,15 @@ class VerifierStack(Stack):
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)
+
+
+def _signing_key(scope: Construct, hosting: Hosting) -> kms.Key:
+    """The key of introspection's signed answers. RSA, because RS256 is what callers expect (RFC 9701 section 6)."""
+    return kms.Key(
+        scope,
+        "SigningKey",
+        description="Signs answers of introspection (RFC 9701).",
+        key_spec=kms.KeySpec.RSA_2048,
+        key_usage=kms.KeyUsage.SIGN_VERIFY,
+        removal_policy=RemovalPolicy.RETAIN if hosting.retain else RemovalPolicy.DESTROY,
+    )

@@ -14,6 +14,8 @@ from aws_cdk import aws_iam as iam
 from claimsmith import table as names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import aws_dynamodb as dynamodb
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
@@ -92,6 +94,24 @@ def introspection_statements(table: dynamodb.ITable) -> list[iam.PolicyStatement
         by_leading_keys("ReadCallers", table, ("dynamodb:GetItem",), callers),
         by_leading_keys("ReadUsers", table, ("dynamodb:Query",), users),
         by_leading_keys("ReadTenants", table, ("dynamodb:BatchGetItem",), tenants_and_staged),
+    ]
+
+
+def signing_statements(keys: Sequence[kms.IKey]) -> list[iam.PolicyStatement]:
+    """Introspection signs with the first key, by the two algorithms that it knows, and publishes all of them.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-signing-algorithm
+    """
+    if not keys:
+        return []
+    return [
+        iam.PolicyStatement(
+            sid="SignAnswers",
+            actions=["kms:Sign"],
+            resources=[keys[0].key_arn],
+            conditions={"StringEquals": {"kms:SigningAlgorithm": ["RSASSA_PKCS1_V1_5_SHA_256", "ECDSA_SHA_256"]}},
+        ),
+        iam.PolicyStatement(sid="PublishKeys", actions=["kms:GetPublicKey"], resources=[key.key_arn for key in keys]),
     ]
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Token
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 
 from claimsmith import environment as variables
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.capacity import DEFAULT_CAPACITY
-from claimsmith_cdk.grants import introspection_statements
+from claimsmith_cdk.grants import introspection_statements, signing_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
+from claimsmith_cdk.props import PropsError
 from claimsmith_cdk.verifier import Verifier, check_shared_seconds, shared_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_dynamodb as dynamodb
+    from aws_cdk import aws_kms as kms
     from constructs import Construct
 
     from claimsmith_cdk.capacity import Capacity
@@ -31,7 +35,7 @@ _TIMEOUT: Final = Duration.seconds(10)
 class Introspection(Verifier):
     """Answers whether a token is active, and for whom. It reads revocations for every token."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an endpoint can be told
         self,
         scope: Construct,
         construct_id: str,
@@ -42,6 +46,8 @@ class Introspection(Verifier):
         hosting: Hosting = DEFAULT_HOSTING,
         capacity: Capacity = DEFAULT_CAPACITY,
         releases: Releases | None = None,
+        signing_keys: Sequence[kms.IKey] = (),
+        issuer: str | None = None,
     ) -> None:
         """Create the function.
 
@@ -54,11 +60,18 @@ class Introspection(Verifier):
             hosting: what it runs on.
             capacity: what it gets of Lambda.
             releases: how it is released; None: APIs call its newest code at once.
+            signing_keys: KMS keys for signed answers (RFC 9701), RSA of 2048 bits or more or P-256, with the usage
+                ``SIGN_VERIFY``. The first one signs; the others are published beside it, while one replaces another.
+            issuer: the value of ``iss`` in signed answers, a URL; by default that of the API of ``add_route``.
 
         Raises:
             PropsError: a value is not possible.
         """
         check_shared_seconds(revocation_shared_seconds)
+        if issuer is not None and not signing_keys:
+            raise PropsError("issuer is that of signed answers: name signing_keys, too.")
+        self._issuer = issuer
+        self._signs = bool(signing_keys)
         super().__init__(
             scope,
             construct_id,
@@ -69,20 +82,27 @@ class Introspection(Verifier):
                 variables.TABLE: table.table_name,
                 **tokens.environment(),
                 **shared_seconds(revocation_shared_seconds),
+                **({variables.SIGNING_KEYS: ",".join(key.key_arn for key in signing_keys)} if signing_keys else {}),
+                **({variables.SIGNING_ISSUER: issuer} if issuer is not None else {}),
             },
-            statements=introspection_statements(table),
+            statements=[*introspection_statements(table), *signing_statements(signing_keys)],
             hosting=hosting,
             capacity=capacity,
             releases=releases,
         )
 
     def add_route(self, api: apigateway.HttpApi, path: str = "/introspect") -> apigateway.CfnRoute:
-        """Add its route to an HTTP API. It needs no authorizer: introspection authenticates its callers itself."""
-        (route,) = api.add_routes(
-            path=path,
-            methods=[apigateway.HttpMethod.POST],
-            integration=integrations.HttpLambdaIntegration("Introspection", self.live),
-        )
+        """Add its route to an HTTP API. It needs no authorizer: introspection authenticates its callers itself.
+
+        With ``signing_keys``, the keys of signed answers are served below it, at ``jwks.json``.
+
+        Raises:
+            PropsError: answers are signed, and two APIs have the route, so that ``issuer`` must be said.
+        """
+        integration = integrations.HttpLambdaIntegration("Introspection", self.live)
+        (route,) = api.add_routes(path=path, methods=[apigateway.HttpMethod.POST], integration=integration)
+        if self._signs:
+            self._serve_keys(api, path, integration)
         resource = route.node.default_child
         assert isinstance(resource, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute
         acknowledge(
@@ -92,6 +112,17 @@ class Introspection(Verifier):
             "would recognise only some of them.",
         )
         return resource
+
+    def _serve_keys(self, api: apigateway.HttpApi, path: str, integration: integrations.HttpLambdaIntegration) -> None:
+        if self._issuer is None:
+            self._issuer = api.api_endpoint
+            self.function.add_environment(variables.SIGNING_ISSUER, self._issuer)
+        elif self._issuer != api.api_endpoint and Token.is_unresolved(self._issuer):
+            raise PropsError("Two APIs have introspection's route: say with issuer which address its answers name.")
+        (keys,) = api.add_routes(path=f"{path}/jwks.json", methods=[apigateway.HttpMethod.GET], integration=integration)
+        resource = keys.node.default_child
+        assert isinstance(resource, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute
+        acknowledge(resource, "APIG4", "Public keys, with which anybody may verify introspection's answers.")
 
     def metric_active(self) -> cloudwatch.Metric:
         """Questions about tokens that are active."""

@@ -9,6 +9,7 @@ reports no code. Reads that a response can do without (``CLAIMSMITH_REVOCATION_O
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from claimsmith.environment import AUDIENCE
@@ -24,7 +25,7 @@ from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
 from claimsmith.verifier.checks import resources
-from claimsmith.verifier.introspection import Introspection
+from claimsmith.verifier.introspection import Introspection, published_keys
 from claimsmith.verifier.revocation import SHARED_KINDS, CachedRevocations, UncheckedOnFailure
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from claimsmith.store.reads import ReadableTable
     from claimsmith.verifier import Revocations, authorizer, introspection
     from claimsmith.verifier.checks import ClientIds, Unchecked
+    from claimsmith.verifier.signed_answers import AnswerSigner, SigningKey
 
 T = TypeVar("T")
 
@@ -100,6 +102,7 @@ class TokenChecks:
         self._reads = DeadlineExecutor()
         self._revocations = _revocations(rows, environment, reports, self._reads)
         self._resources = StoredResources(rows)
+        self._signer = _signer(environment)
         self._active = ActiveBundle(rows)
         self._grants = StoredGrants(rows, self._active)
         self._names = TokenNames(rows, self._active)
@@ -121,6 +124,14 @@ class TokenChecks:
             ClaimsmithError: there is no usable policy, or the deadline has passed.
         """
         return self._executor.submit(lambda: self._introspect(event)).result(ANSWER_SECONDS)
+
+    def introspection_keys(self) -> dict[str, Any]:
+        """The response with the keys of introspection's signed answers.
+
+        Raises:
+            ClaimsmithError: the deadline has passed, or the keys are not known now.
+        """
+        return self._executor.submit(lambda: published_keys(self._signer)).result(ANSWER_SECONDS)
 
     def _authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         return self._checks(self._bundle()).authorizer.authorize(event)
@@ -156,6 +167,7 @@ class TokenChecks:
                 self._resources,
                 revocations=self._revocations,
                 grants=self._grants,
+                signer=self._signer,
             ),
         )
 
@@ -191,6 +203,34 @@ class TokenChecks:
 def _with_deadline(reads: DeadlineExecutor, read: Callable[[], T]) -> T:
     """What a read returns; raises ``DeadlineError`` if it takes too long."""
     return reads.submit(read).result(READ_SECONDS)
+
+
+def _signer(environment: VerifierEnvironment) -> AnswerSigner | None:
+    """What signs introspection's answers; None if the deployment has no key for that."""
+    if not environment.signing_keys:
+        return None
+    from claimsmith.verifier.signed_answers import AnswerSigner  # noqa: PLC0415 - most deployments need none of it
+
+    return AnswerSigner([_LazyKey(arn) for arn in environment.signing_keys], environment.signing_issuer)
+
+
+class _LazyKey:
+    """A ``SigningKey`` of AWS KMS, whose client takes long to import: the first caller that asks for it waits."""
+
+    def __init__(self, arn: str) -> None:
+        self._arn = arn
+
+    def public_key(self) -> bytes:
+        return self._key.public_key()
+
+    def sign(self, digest: bytes, algorithm: str, /) -> bytes:
+        return self._key.sign(digest, algorithm)
+
+    @cached_property
+    def _key(self) -> SigningKey:
+        from claimsmith.store import signing_keys  # noqa: PLC0415 - see above
+
+        return signing_keys.KmsSigningKey(signing_keys.connect(), self._arn)
 
 
 class _DeadlineRevocations:

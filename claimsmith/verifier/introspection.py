@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -27,11 +28,23 @@ if TYPE_CHECKING:
     from claimsmith.verifier.claims import Claims
     from claimsmith.verifier.freshness import Grants
     from claimsmith.verifier.revocation import Revocations
+    from claimsmith.verifier.signed_answers import AnswerSigner
     from claimsmith.verifier.verifier import Verifier
 
 #: Octets of a form. A token may have 16,384 of them.
 MAX_BODY: Final = 32_768
 _MAX_FIELDS: Final = 16
+
+_JSON: Final = "application/json"
+#: Of a signed answer (RFC 9701 section 5).
+_JWT: Final = "application/token-introspection+jwt"
+
+#: A parameter of ``Accept`` with which a media type is not accepted (RFC 9110 section 12.4.2).
+_NO_WEIGHT: Final = re.compile(r"q=0(\.0{0,3})?")
+
+_NEVER_CACHED: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+#: How long the keys of signed answers may be cached.
+_KEYS_CACHED: Final = {"Cache-Control": "public, max-age=300"}
 
 #: Members of RFC 7662 section 2.2 that are claims of the same name.
 _COPIED: Final = ("scope", "sub", "iss", "jti")
@@ -76,6 +89,7 @@ class Introspection:
         *,
         revocations: Revocations | Unchecked,
         grants: Grants | Unchecked,
+        signer: AnswerSigner | None = None,
     ) -> None:
         """Create the endpoint.
 
@@ -88,6 +102,7 @@ class Introspection:
             resources: the store of the callers' rows.
             revocations: the store of revocations, or ``ANY`` to call revoked tokens active.
             grants: the store of policy and directory, or ``ANY`` not to report whether a token is stale.
+            signer: signs answers to callers that accept only such ones (RFC 9701); without one, nobody gets any.
         """
         # The audience of the caller's row counts; without one, the verifier's.
         self._tokens = tokens.for_any_audience()
@@ -95,11 +110,13 @@ class Introspection:
         self._callers = Callers(callers, resources)
         self._revocations = revocations
         self._grants = grants
+        self._signer = signer
 
     def answer(self, event: Mapping[str, Any]) -> Answer:
         """Answer an HTTP API event of payload format 2.0. Does not raise: failures become a 503."""
         caller: Caller | None = None
         code: Code | None = None
+        members: Mapping[str, Any] | None = None
         try:
             _check_method(event)
             form, unreadable = _form(event, _body(event))
@@ -112,17 +129,29 @@ class Introspection:
             if self._revocations is not ANY:
                 check_revocation(claims, self._revocations)
             now = None if self._grants is ANY else _freshness(self._grants, claims)
+            members = _active(claims, now, caller.claims)
         except RefusedError as refused:
             response = _response(refused.status, {"error": refused.error}, refused.headers)
-            code, caller = refused.code, refused.caller or caller
+            return _answer(response, refused.code, refused.caller or caller)
         except VerificationError as error:
             code = error.code
-            response = unavailable() if code in UNKNOWN else _response(200, {"active": False})
+            members = None if code in UNKNOWN else {"active": False}
         except ClaimsmithError as error:
-            code, response = error.code, unavailable()
-        else:
-            response = _response(200, _active(claims, now, caller.claims))
-        return _answer(response, code, caller)
+            code = error.code
+        if members is None or caller is None:
+            return _answer(unavailable(), code, caller)
+        try:
+            return _answer(self._encoded(members, event, caller), code, caller)
+        except ClaimsmithError as error:
+            return _answer(unavailable(), error.code, caller)
+
+    def _encoded(self, members: Mapping[str, Any], event: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+        """The answer as JSON, or signed if the caller asks for that; an inactive token is no different."""
+        response = _response(200, members)
+        if self._signer is not None and _accepts_jwt(event):
+            response["body"] = self._signer.signed(members, caller.resource_id)
+            response["headers"]["Content-Type"] = _JWT
+        return response
 
 
 def _freshness(grants: Grants, claims: Claims) -> Freshness:
@@ -148,6 +177,15 @@ def _header(event: Mapping[str, Any], name: str) -> tuple[str, ...]:
     headers = event.get("headers")
     found = headers.items() if isinstance(headers, Mapping) else ()
     return tuple(value for key, value in found if isinstance(value, str) and str(key).lower() == name)
+
+
+def _accepts_jwt(event: Mapping[str, Any]) -> bool:
+    """Whether the caller asks for a signed answer (RFC 9701 section 4), by name and not with a weight of zero."""
+    for entry in ",".join(_header(event, "accept")).lower().split(","):
+        media_type, *parameters = (part.strip() for part in entry.split(";"))
+        if media_type == _JWT:
+            return not any(_NO_WEIGHT.fullmatch(parameter) for parameter in parameters)
+    return False
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
@@ -241,20 +279,31 @@ def _active(claims: Claims, now: Freshness | None, further: Collection[str]) -> 
     return {**others, **{name: value for name, value in now.filled.items() if name not in _MEMBERS}, **members}
 
 
+def published_keys(signer: AnswerSigner | None) -> dict[str, Any]:
+    """The response with the keys of signed answers, for everybody; 404 if no answers are signed.
+
+    Raises:
+        ClaimsmithError: they are not known now.
+    """
+    if signer is None:
+        return _response(404, {"error": "not_found"})
+    return _response(200, signer.jwks(), caching=_KEYS_CACHED)
+
+
 def unavailable() -> dict[str, Any]:
     """The answer if it is unknown whether a token is active."""
     return _response(503, {"error": "temporarily_unavailable"}, {"Retry-After": "5"})
 
 
-def _response(status: int, members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+def _response(
+    status: int,
+    members: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+    caching: Mapping[str, str] = _NEVER_CACHED,
+) -> dict[str, Any]:
     return {
         "statusCode": status,
-        "headers": {
-            "Content-Type": "application/json",
-            "Cache-Control": "no-store",
-            "Pragma": "no-cache",
-            **(headers or {}),
-        },
+        "headers": {"Content-Type": _JSON, **caching, **(headers or {})},
         # Objects in claims are read-only mappings, which are no dictionaries.
         "body": json.dumps(members, separators=(",", ":"), default=dict),
     }

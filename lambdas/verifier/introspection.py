@@ -21,10 +21,16 @@ gc.enable()
 _METRICS: Final = {200: "Inactive", 503: "Unknown"}
 
 
+#: How the path of the keys of signed answers ends; any other is of a question.
+_KEYS: Final = "/jwks.json"
+
+
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Report whether a token is active; 503 if that cannot be determined."""
+    """Report whether a token is active, or the keys of signed answers; 503 if that cannot be determined."""
     identify(context, event)
     try:
+        if str(event.get("rawPath")).endswith(_KEYS):
+            return checks().introspection_keys()
         answer = checks().introspect(event)
         fields = {
             "status": answer.response["statusCode"],

@@ -66,5 +66,12 @@ def test_what_runs_often_imports_nothing_heavy(module: str, environment: dict[st
     assert sorted(loaded & {*HEAVY, *LIGHT_OF[module]}) == []
 
 
+def test_a_key_for_signed_answers_costs_nothing_before_somebody_asks_for_one(environment: dict[str, str]) -> None:
+    signing = {"CLAIMSMITH_SIGNING_KEYS": "arn", "CLAIMSMITH_SIGNING_ISSUER": "https://api.example.com"}
+    loaded = modules_after("import lambdas.verifier.introspection", environment | signing)
+    assert "claimsmith.verifier.signed_answers" in loaded
+    assert sorted(loaded & {*HEAVY, *BOTOCORE}) == []
+
+
 def test_the_check_would_find_a_heavy_import(environment: dict[str, str]) -> None:
     assert {"pydantic", "yaml"} <= modules_after("import claimsmith.policy", environment)

@@ -38,7 +38,13 @@ class _Requests(BaseHTTPRequestHandler):
     timeout: ClassVar[int] = _IDLE_SECONDS
     server: _Server
 
+    def do_GET(self) -> None:
+        self._answer()
+
     def do_POST(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): ",".join(self.headers.get_all(name, [])) for name in self.headers}

@@ -26,7 +26,9 @@ from tests.clients.http_api import serving
 from tests.clients.node import printed
 from tests.conftest import TABLE
 from tests.integration.dynamodb_server import LoopbackDynamoDB
+from tests.integration.kms_server import ARN, serving_kms
 from tests.policies import membership_row, policy_rows, tenant_row
+from tests.unit.verifier.signing import local_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +61,13 @@ class Stage(NamedTuple):
 
 
 @pytest.fixture
-def stage(dynamodb: Client, rows: Table, aws_environment: dict[str, str]) -> Iterator[Stage]:
+def signing() -> dict[str, str]:
+    """No answers are signed."""
+    return {}
+
+
+@pytest.fixture
+def stage(dynamodb: Client, rows: Table, aws_environment: dict[str, str], signing: dict[str, str]) -> Iterator[Stage]:
     apply(rows, from_rows(policy_rows(roles={"viewer": {"scopes": ["orders/read"]}})), by="test")
     issuer = Issuer(rows, "deny")
     kit = CognitoKit(lambda event, _context: issuer.issue(event).event)
@@ -80,7 +88,7 @@ def stage(dynamodb: Client, rows: Table, aws_environment: dict[str, str]) -> Ite
             "CLAIMSMITH_ISSUERS": f"{kit.issuer}={keys.jwks_uri}",
             "CLAIMSMITH_CLIENT_IDS": "web",
         }
-        with serving("lambdas.verifier.introspection", environment) as address:
+        with serving("lambdas.verifier.introspection", environment | signing) as address:
             unbound = tokens()
             assert unbound.refresh_token is not None
             url = f"{address}/introspect"
@@ -142,7 +150,8 @@ def test_openid_client_asks(stage: Stage, method: str) -> None:
     active, bound, refresh = ask(stage.secret, stage.active, stage.bound, stage.refresh)
     assert (active["active"], active["sub"], active["roles"]) == (True, stage.sub, ["viewer"])
     assert (bound["aud"], refresh) == (RESOURCE, {"active": False})
-    assert ask("wrong", stage.active) == [{"refused": 401, "challenges": ["basic", "bearer"]}]
+    (refused,) = ask("wrong", stage.active)
+    assert (refused["refused"], refused["challenges"]) == (401, ["basic", "bearer"])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -183,3 +192,43 @@ def test_an_mcp_server_of_the_official_sdk_asks(stage: Stage) -> None:
         for token, status in ((stage.bound, 200), (stage.active, 401), (stage.refresh, 401)):
             answer = client.post("/mcp", json=request, headers=headers | {"Authorization": f"Bearer {token}"})
             assert answer.status_code == status, answer.text
+
+
+SIGNER: Final = "https://api.example.com"
+
+
+class TestSigned:
+    """The deployment signs its answers."""
+
+    @pytest.fixture(params=["RS256", "ES256"])
+    def algorithm(self, request: pytest.FixtureRequest) -> str:
+        algorithm: str = request.param
+        return algorithm
+
+    @pytest.fixture
+    def signing(self, algorithm: str) -> Iterator[dict[str, str]]:
+        key = local_key("P-256" if algorithm == "ES256" else "RSA 2048")
+        with serving_kms(key) as endpoint:
+            yield {
+                "AWS_ENDPOINT_URL_KMS": endpoint,
+                "CLAIMSMITH_SIGNING_KEYS": ARN,
+                "CLAIMSMITH_SIGNING_ISSUER": SIGNER,
+            }
+
+    def test_openid_client_verifies_the_answers(self, stage: Stage, algorithm: str) -> None:
+        def ask(issuer: str, expected: str) -> Any:  # noqa: ANN401 - JSON
+            server = {
+                "issuer": issuer,
+                "introspection_endpoint": stage.url,
+                "jwks_uri": f"{stage.url}/jwks.json",
+                "introspection_signing_alg_values_supported": [algorithm],
+            }
+            given = {"server": server, "id": CALLER, "secret": stage.secret, "method": "client_secret_basic"}
+            tokens = {"tokens": [stage.active, stage.refresh], "algorithm": expected}
+            return printed("tests/clients/openid_client_introspection.mjs", given=json.dumps(given | tokens))
+
+        active, inactive = ask(SIGNER, algorithm)
+        assert (active.get("active"), active.get("sub"), inactive) == (True, stage.sub, {"active": False}), active
+        other = "ES256" if algorithm == "RS256" else "RS256"
+        for wrong in (ask("https://other.example.com", algorithm), ask(SIGNER, other)):
+            assert all("code" in result for result in wrong), wrong

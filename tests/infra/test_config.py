@@ -42,6 +42,7 @@ def test_everything_that_is_not_said_is_the_safe_choice() -> None:
         "revocation_cache_seconds": 30,
         "revocation_shared_seconds": 5,
         "revocation_on_failure": "deny",
+        "sign_introspection": False,
         "jwks_endpoint": None,
         "web_acl_arn": None,
         "dashboard": None,

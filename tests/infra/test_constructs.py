@@ -250,6 +250,31 @@ def test_functions_run_in_a_vpc_and_within_a_boundary(stack: Stack) -> None:
     assert "ec2:CreateNetworkInterface" in json.dumps(template.properties("IAM::Policy"))
 
 
+def test_introspection_behind_two_apis_needs_an_issuer(stack: Stack) -> None:
+    table = _table(stack)
+    keys = [kms.Key.from_key_arn(stack, name, f"arn:aws:kms:eu-central-1:1:key/{name}") for name in ("New", "Old")]
+    apis = [http.HttpApi(stack, name) for name in ("A", "B")]
+    one = Introspection(stack, "One", table=table, tokens=TOKENS, signing_keys=keys)
+    one.add_route(apis[0])
+    with pytest.raises(PropsError, match="issuer"):
+        one.add_route(apis[1])
+    with pytest.raises(PropsError, match="signing_keys"):
+        Introspection(stack, "None", table=table, tokens=TOKENS, issuer="https://api.example.com")
+    named = Introspection(
+        stack, "Named", table=table, tokens=TOKENS, signing_keys=keys, issuer="https://api.example.com"
+    )
+    for api in apis:
+        named.add_route(api, "/check")
+    template = synthesised(stack)
+    variables = template.properties("Lambda::Function", "Named")["Environment"]["Variables"]
+    assert variables["CLAIMSMITH_SIGNING_ISSUER"] == "https://api.example.com"
+    assert variables["CLAIMSMITH_SIGNING_KEYS"] == ",".join(key.key_arn for key in keys)
+    statements = template.properties("IAM::Policy", "NamedPolicy")["PolicyDocument"]["Statement"]
+    allowed = {str(statement["Action"]): statement["Resource"] for statement in statements}
+    assert allowed["kms:Sign"] == keys[0].key_arn, "the other one is only published"
+    assert allowed["kms:GetPublicKey"] == [key.key_arn for key in keys]
+
+
 def test_traces_and_fewer_lines_are_a_matter_of_hosting(stack: Stack) -> None:
     hosting = Hosting(log_level="WARNING", tracing=True)
     Introspection(stack, "Introspection", table=_table(stack), tokens=TOKENS, hosting=hosting)

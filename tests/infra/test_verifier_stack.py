@@ -242,6 +242,28 @@ def test_the_stack_itself_is_looked_at_that_way() -> None:
     assert "GET--tenants--{tenant}--orders/Resource is for many" in str(caught.value)
 
 
+def test_introspection_signs_with_a_key_of_the_stack_where_that_is_chosen(verifier: Template) -> None:
+    assert verifier.of_type("KMS::Key") == {}
+    signing = synthesise({"sign_introspection": True}).verifier
+    name, key = signing.named("KMS::Key", "SigningKey")
+    assert (key["Properties"]["KeySpec"], key["Properties"]["KeyUsage"]) == ("RSA_2048", "SIGN_VERIFY")
+    assert key["DeletionPolicy"] == "Retain"
+    arn, (api,) = {"Fn::GetAtt": [name, "Arn"]}, signing.of_type("ApiGatewayV2::Api")
+    environment: Any = _environment(signing, "Introspection")
+    assert environment["CLAIMSMITH_SIGNING_KEYS"] == arn
+    assert environment["CLAIMSMITH_SIGNING_ISSUER"] == {"Fn::GetAtt": [api, "ApiEndpoint"]}
+    statements = signing.properties("IAM::Policy", "IntrospectionPolicy")["PolicyDocument"]["Statement"]
+    allowed = {statement["Action"]: statement for statement in statements if "kms:" in str(statement["Action"])}
+    assert {action: statement["Resource"] for action, statement in allowed.items()} == {
+        "kms:Sign": arn,
+        "kms:GetPublicKey": arn,
+    }
+    assert allowed["kms:Sign"]["Condition"]["StringEquals"]["kms:SigningAlgorithm"]
+    routes = {route["Properties"]["RouteKey"] for route in signing.of_type("ApiGatewayV2::Route").values()}
+    assert "GET /introspect/jwks.json" in routes
+    assert "IntrospectionKeysUrl" in signing.document["Outputs"]
+
+
 def test_authorizers_ask_the_table_about_every_token_unless_it_is_chosen_otherwise() -> None:
     def environments(**options: object) -> dict[str, dict[str, str]]:
         template = synthesise({"rest_api": True, **options}).verifier

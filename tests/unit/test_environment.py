@@ -57,6 +57,16 @@ def test_a_verifier_reads_the_resources_that_tokens_may_be_bound_to() -> None:
     assert settings.audience == ("https://a.example/mcp", "https://b.example")
 
 
+def test_signed_answers_name_their_issuer() -> None:
+    assert VerifierEnvironment.read(VERIFIER).signing_keys == ()
+    keys = {**VERIFIER, "CLAIMSMITH_SIGNING_KEYS": "arn:aws:kms:a, arn:aws:kms:b"}
+    with pytest.raises(ConfigurationError, match="CLAIMSMITH_SIGNING_ISSUER"):
+        VerifierEnvironment.read(keys)
+    settings = VerifierEnvironment.read({**keys, "CLAIMSMITH_SIGNING_ISSUER": "https://api.example.com"})
+    assert settings.signing_keys == ("arn:aws:kms:a", "arn:aws:kms:b")
+    assert settings.signing_issuer == "https://api.example.com"
+
+
 @pytest.mark.parametrize("listed", ["", " , ", ","])
 def test_an_allow_list_of_nothing_is_refused(listed: str) -> None:
     with pytest.raises(ConfigurationError, match="CLAIMSMITH_ISSUERS"):

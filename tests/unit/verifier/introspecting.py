@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from claimsmith.verifier.checks import Unchecked
     from claimsmith.verifier.freshness import Grants
     from claimsmith.verifier.introspection import Answer
+    from claimsmith.verifier.signed_answers import AnswerSigner
 
 POOL = Pool()
 MACHINE = "7machine12345"
@@ -78,6 +79,7 @@ def introspection(
     source: KeySource = SOURCE,
     grants: Grants | Unchecked = ANY,
     audience: Sequence[str] = (),
+    signer: AnswerSigner | None = None,
 ) -> Introspection:
     revocations = Revoked({}) if revoked is None else revoked
 
@@ -93,7 +95,12 @@ def introspection(
 
     resources = Rows({"orders-api": row(), MACHINE: row()}) if rows is None else rows
     return Introspection(
-        verifier([CLIENT], ANY), verifier(ANY, revocations), resources, revocations=revocations, grants=grants
+        verifier([CLIENT], ANY),
+        verifier(ANY, revocations),
+        resources,
+        revocations=revocations,
+        grants=grants,
+        signer=signer,
     )
 
 
