@@ -12,10 +12,13 @@ from claimsmith.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from claimsmith.oidc import OidcIssuer
+
 TABLE: Final = "CLAIMSMITH_TABLE"
 AUDIT_TABLE: Final = "CLAIMSMITH_AUDIT_TABLE"
 ON_FAILURE: Final = "CLAIMSMITH_ON_FAILURE"
 ISSUERS: Final = "CLAIMSMITH_ISSUERS"
+OIDC_ISSUERS: Final = "CLAIMSMITH_OIDC_ISSUERS"
 CLIENT_IDS: Final = "CLAIMSMITH_CLIENT_IDS"
 AUDIENCE: Final = "CLAIMSMITH_AUDIENCE"
 SIGNING_KEYS: Final = "CLAIMSMITH_SIGNING_KEYS"
@@ -273,6 +276,7 @@ class VerifierEnvironment(NamedTuple):
         issuers: each allow-listed issuer, with the URL of its key set if that is not the issuer's default.
         client_ids: app clients that are accepted beside those of the policy, each with the id of its user pool if the
             entry has one.
+        oidc_issuers: issuers beside user pools, whose access tokens the authorizer accepts by rules of their own.
         authorizer_cached_by: the identity sources by which API Gateway caches the authorizer's responses; empty if it
             does not cache them.
         token_from: where requests have their token (``claimsmith.places``); if empty, in the
@@ -293,6 +297,7 @@ class VerifierEnvironment(NamedTuple):
     issuers: tuple[tuple[str, str | None], ...]
     client_ids: tuple[tuple[str, str | None], ...]
     authorizer_response: AuthorizerResponse
+    oidc_issuers: tuple[OidcIssuer, ...] = ()
     authorizer_cached_by: tuple[str, ...] = ()
     token_from: tuple[str, ...] = ()
     cookie_origins: tuple[str, ...] = ()
@@ -309,7 +314,8 @@ class VerifierEnvironment(NamedTuple):
         """Read the settings.
 
         ``CLAIMSMITH_ISSUERS`` is ``issuer[=jwks_uri],…``. ``CLAIMSMITH_CLIENT_IDS`` is ``id[@user_pool_id],…`` and
-        optional, as are ``CLAIMSMITH_AUDIENCE``: ``resource,…``, and ``CLAIMSMITH_SIGNING_KEYS``: ``arn,…``.
+        optional, as are ``CLAIMSMITH_AUDIENCE``: ``resource,…``, ``CLAIMSMITH_SIGNING_KEYS``: ``arn,…``, and
+        ``CLAIMSMITH_OIDC_ISSUERS``: a list in JSON of objects with the attributes of ``OidcIssuer``.
 
         Raises:
             ConfigurationError: a variable is missing or has a value that is not allowed.
@@ -320,6 +326,7 @@ class VerifierEnvironment(NamedTuple):
             issuers=parse_issuers(_required_entries(ISSUERS, environ)),
             client_ids=parse_client_ids(_entries(_value(CLIENT_IDS, environ))),
             authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
+            oidc_issuers=parse_oidc_issuers(_value(OIDC_ISSUERS, environ)),
             authorizer_cached_by=_entries(_value(AUTHORIZER_CACHED_BY, environ)),
             token_from=_entries(_value(TOKEN_FROM, environ)),
             cookie_origins=_entries(_value(COOKIE_ORIGINS, environ)),
@@ -351,6 +358,30 @@ def parse_issuers(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
         _check(ISSUERS, check_issuer, issuer)
         issuers.append((issuer, jwks_uri or None))
     return tuple(issuers)
+
+
+def parse_oidc_issuers(text: str) -> tuple[OidcIssuer, ...]:
+    """The issuers in ``CLAIMSMITH_OIDC_ISSUERS``; none if it is empty.
+
+    Raises:
+        ConfigurationError: it is no list in JSON, or an entry is no ``OidcIssuer``.
+    """
+    if not text:
+        return ()
+    import json  # noqa: PLC0415 - other functions read this module as they start
+
+    from claimsmith.oidc import OidcIssuer  # noqa: PLC0415 - likewise
+
+    try:
+        entries: object = json.loads(text)
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list):
+        raise ConfigurationError(f"The environment variable {OIDC_ISSUERS} must be a list in JSON.")
+    try:
+        return tuple(map(OidcIssuer.from_json, entries))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{OIDC_ISSUERS}: {error.message}") from None
 
 
 def parse_client_ids(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:

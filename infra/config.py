@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -20,6 +20,7 @@ from claimsmith.environment import (
     parse_client_ids,
 )
 from claimsmith.errors import ConfigurationError
+from claimsmith.oidc import OidcIssuer
 from claimsmith.places import places
 from claimsmith_cdk.alarms import AlarmThresholds
 from claimsmith_cdk.capacity import Capacity
@@ -227,6 +228,14 @@ def _client_id(entry: str) -> str:
     return entry
 
 
+def _oidc_issuer(given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        OidcIssuer.from_json(given)
+    except ConfigurationError as error:
+        raise ValueError(error.message) from None
+    return given
+
+
 def _attribute(name: str) -> str:
     if not name:
         raise ValueError("'' is not possible; name an attribute of the pool")
@@ -284,6 +293,7 @@ class Config(_Options):
         cookie_origins: origins of pages that may cause requests with a token in a cookie and an unsafe method.
         client_ids: app clients that verifiers accept beside those of the policy: ``ID`` or ``ID@POOL_ID``.
         audience: the resources that access tokens may be bound to, unless route or caller names others.
+        oidc_issuers: issuers that are no user pools, whose access tokens authorizers accept, as in ``OidcIssuer``.
         revocation: whether the authorizers look up revocations for every token, cache them, or do not look them up.
         revocation_cache_seconds: how long they cache them, with ``cached``: the delay of a revocation.
         revocation_shared_seconds: how long verifiers that check every token remember the rows of clients and tenants.
@@ -328,6 +338,9 @@ class Config(_Options):
     cookie_origins: Texts = ()
     client_ids: Annotated[tuple[Annotated[str, _of(_client_id)], ...], Field(strict=False)] = ()
     audience: Annotated[tuple[Annotated[str, _of(_resource)], ...], Field(strict=False)] = ()
+    oidc_issuers: Annotated[
+        tuple[Annotated[dict[str, Any], AfterValidator(_oidc_issuer)], ...], Field(strict=False)
+    ] = ()
     revocation: RevocationMode = "strict"
     revocation_cache_seconds: Annotated[int, Field(ge=1, le=MAX_REVOCATION_CACHE_SECONDS)] = (
         DEFAULT_REVOCATION_CACHE_SECONDS

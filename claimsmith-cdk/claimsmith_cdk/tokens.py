@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from claimsmith_cdk.user_pools import user_pool_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from claimsmith.oidc import OidcIssuer
     from claimsmith_cdk.user_pools import AnyUserPool
 
 #: RFC 8707 section 2: absolute, without a fragment.
@@ -33,6 +35,8 @@ class AcceptedTokens:
         client_ids: ids of further such clients, each alone or as ``id@id of its user pool``.
         audience: resources that access tokens may be bound to (``aud``), unless route or caller names others. Without
             any, only tokens that are bound to nothing are accepted.
+        oidc_issuers: issuers that are no user pools, such as Keycloak's, with rules of their own: authorizers accept
+            their access tokens, introspection does not.
 
     Raises:
         PropsError: no issuer is named, or a resource is no absolute address without a fragment.
@@ -43,6 +47,7 @@ class AcceptedTokens:
     clients: Sequence[cognito.IUserPoolClient] = ()
     client_ids: Sequence[str] = ()
     audience: Sequence[str] = ()
+    oidc_issuers: Sequence[OidcIssuer] = ()
 
     def __post_init__(self) -> None:
         for name in ("issuers", "client_ids", "audience"):
@@ -64,6 +69,9 @@ class AcceptedTokens:
             found[variables.CLIENT_IDS] = ",".join(clients)
         if self.audience:
             found[variables.AUDIENCE] = ",".join(self.audience)
+        if self.oidc_issuers:
+            written = [issuer.to_json() for issuer in self.oidc_issuers]
+            found[variables.OIDC_ISSUERS] = json.dumps(written, separators=(",", ":"), sort_keys=True)
         return found
 
 

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from claimsmith.environment import VerifierEnvironment
     from claimsmith.errors import ClaimsmithError
     from claimsmith.store.reads import ReadableTable
+    from claimsmith.unchecked import Unchecked
     from claimsmith.verifier import Revocations, authorizer, introspection
-    from claimsmith.verifier.checks import ClientIds, Unchecked
+    from claimsmith.verifier.checks import ClientIds
     from claimsmith.verifier.signed_answers import AnswerSigner, SigningKey
 
 T = TypeVar("T")
@@ -95,6 +96,10 @@ class TokenChecks:
         self._environment = environment
         self._reports = reports
         self._keys = KeySource(environment.issuers)
+        # Introspection, its callers included, knows user pools only: its rows name clients by ids that Cognito made.
+        self._all_keys = (
+            KeySource((*environment.issuers, *environment.oidc_issuers)) if environment.oidc_issuers else self._keys
+        )
         self._audience = resources(environment.audience, AUDIENCE)
         self._token_from = places(environment.token_from, environment.cookie_origins)
         self._executor = DeadlineExecutor()
@@ -153,7 +158,7 @@ class TokenChecks:
         return _Checks(
             bundle,
             Authorizer(
-                self._verifier(bundle, clients, self._revocations),
+                self._verifier(bundle, clients, self._revocations, keys=self._all_keys),
                 lambda: routes,
                 response=settings.authorizer_response,
                 cached_by=settings.authorizer_cached_by,
@@ -189,9 +194,16 @@ class TokenChecks:
             self._reports.unchecked(error)
             return cached
 
-    def _verifier(self, bundle: Bundle, client_ids: ClientIds, revocations: Revocations | Unchecked) -> Verifier:
+    def _verifier(
+        self,
+        bundle: Bundle,
+        client_ids: ClientIds,
+        revocations: Revocations | Unchecked,
+        *,
+        keys: KeySource | None = None,
+    ) -> Verifier:
         return Verifier(
-            issuers=self._keys,
+            issuers=keys or self._keys,
             client_ids=client_ids,
             token_use="access",  # noqa: S106 - a token's kind
             revocations=revocations,

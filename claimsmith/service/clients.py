@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from claimsmith.engine.bundle import Bundle
-    from claimsmith.verifier.checks import Unchecked
+    from claimsmith.unchecked import Unchecked
 
 
 def accepted_clients(

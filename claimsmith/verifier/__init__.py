@@ -9,8 +9,10 @@ Needs the standard library and ``cryptography``, nothing else.
 """
 
 from claimsmith.errors import ConfigurationError, VerificationError
-from claimsmith.verifier.checks import ANY, Requirement, TokenUse
-from claimsmith.verifier.claims import Claims
+from claimsmith.oidc import OidcIssuer
+from claimsmith.unchecked import ANY
+from claimsmith.verifier.checks import Requirement, TokenUse
+from claimsmith.verifier.claims import Claims, OidcClaims
 from claimsmith.verifier.jwks import KeySource
 from claimsmith.verifier.jws import Jws, verify_jws
 from claimsmith.verifier.revocation import CachedRevocations, Revocations, UncheckedOnFailure
@@ -23,6 +25,8 @@ __all__ = [
     "ConfigurationError",
     "Jws",
     "KeySource",
+    "OidcClaims",
+    "OidcIssuer",
     "Requirement",
     "Revocations",
     "TokenUse",

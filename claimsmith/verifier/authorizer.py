@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from claimsmith.authorizer_context import TAKEN, WEBSOCKET_BYTES, further
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.places import DEFAULT_PLACES
+from claimsmith.verifier.claims import OidcClaims
 from claimsmith.verifier.gateway import read
 from claimsmith.verifier.presented import presented
 from claimsmith.verifier.routes import check_route, is_public
@@ -275,6 +276,8 @@ def _context(claims: Claims) -> dict[str, str]:
     }
     if claims.tenant_id is not None:
         context["tenant_id"] = claims.tenant_id
+    if isinstance(claims, OidcClaims):
+        context["iss"] = claims.issuer  # there, a user may have the id that another has in the pool
     return context
 
 

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
-from claimsmith.verifier.checks import ANY
+from claimsmith.unchecked import ANY
 from claimsmith.verifier.metadata import protected_resource_metadata
 
 if TYPE_CHECKING:

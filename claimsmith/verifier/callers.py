@@ -21,7 +21,7 @@ from claimsmith.verifier.encoding import base64
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from claimsmith.verifier.checks import Unchecked
+    from claimsmith.unchecked import Unchecked
     from claimsmith.verifier.claims import Claims
     from claimsmith.verifier.verifier import Verifier
 

@@ -7,12 +7,12 @@ digits and not ``true``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 
 from claimsmith.cognito.identifiers import check_client_id
 from claimsmith.errors import Code, ConfigurationError, VerificationError
-from claimsmith.verifier.claims import CLAIM_NAMES
+from claimsmith.unchecked import ANY, Unchecked
+from claimsmith.verifier.claims import CLAIM_NAMES, OidcClaims
 from claimsmith.verifier.issuers import equivalents
 
 if TYPE_CHECKING:
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F")
 
-
-class Unchecked(Enum):
-    """The type of ``ANY``, so that a type checker can distinguish a skipped check from a missing value."""
-
-    ANY = "ANY"
-
-    def __repr__(self) -> str:
-        return "ANY"
-
-
-#: Skips a check explicitly.
-ANY: Final = Unchecked.ANY
 
 #: Several names. Not a plain string, which would be a collection of its letters.
 Names: TypeAlias = "list[str] | tuple[str, ...] | set[str] | frozenset[str]"
@@ -135,12 +123,13 @@ def all_claim_names(claim_names: Mapping[str, str | None]) -> dict[str, str | No
     return {meaning: claim_names.get(meaning, name) for meaning, name in CLAIM_NAMES.items()}
 
 
-def check_audience(claims: Mapping[str, Any], audience: frozenset[str] | Unchecked) -> None:
+def check_audience(claims: Claims, audience: frozenset[str] | Unchecked) -> None:
     """Refuse an access token that is bound to other resources only (RFC 9068 section 4, RFC 8707 section 2).
 
     ``aud`` is one string or several (RFC 7519 section 4.1.3); one match is enough. The token's own client is not a
     resource: alone, it is what a trigger can set, and does not bind the token; next to others, only the others count. A
-    token without ``aud`` is not bound either. An ID token's ``aud`` is its client, which ``ClaimChecks`` checks.
+    token without ``aud`` is not bound either. An ID token's ``aud`` is its client, which ``ClaimChecks`` checks. Tokens
+    of an ``OidcIssuer`` have passed its own list.
 
     Args:
         claims: well-formed claims.
@@ -149,10 +138,10 @@ def check_audience(claims: Mapping[str, Any], audience: frozenset[str] | Uncheck
     Raises:
         VerificationError: ``WRONG_AUDIENCE``.
     """
-    if audience is ANY or "aud" not in claims or claims["token_use"] == "id":
+    if audience is ANY or "aud" not in claims or claims.token_use == "id" or isinstance(claims, OidcClaims):
         return
     bound = _bound_to(claims)
-    if set(bound) != {claims["client_id"]} and audience.isdisjoint(bound):
+    if set(bound) != {claims.client_id} and audience.isdisjoint(bound):
         raise _refused(Code.WRONG_AUDIENCE)
 
 

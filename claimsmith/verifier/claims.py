@@ -17,7 +17,7 @@ _set: Final = object.__setattr__
 
 
 class Claims(Mapping[str, Any]):
-    """The claims of a verified token. Lists are returned as tuples, objects as read-only mappings.
+    """The claims of a verified token of a user pool. Lists are returned as tuples, objects as read-only mappings.
 
     Only ``Verifier`` creates them, after every check, so the types of the properties have been checked. The
     representation shows no values, so that no personal data gets into a log.
@@ -133,3 +133,49 @@ class Claims(Mapping[str, Any]):
     def origin_jti(self) -> str | None:
         """The id of the sign-in that this token comes from; a machine's token has none."""
         return cast("str | None", self._claims.get("origin_jti"))
+
+
+class OidcClaims(Claims):
+    """The claims of an access token of an ``OidcIssuer``: its own, under its own names.
+
+    Its properties say what the issuer's rules make of them. ``policy_version`` is ``None``: no policy made this token.
+    """
+
+    __slots__ = ("_client_id", "_found")
+    _client_id: str
+    _found: Mapping[str, Any]
+
+    def __init__(self, claims: dict[str, Any], client_id: str, found: Mapping[str, Any]) -> None:
+        super().__init__(claims, {})
+        _set(self, "_client_id", client_id)
+        _set(self, "_found", found)
+
+    def _named(self, meaning: str) -> Any:  # noqa: ANN401 - any JSON value
+        return self._found.get(meaning)
+
+    @property
+    def token_use(self) -> Literal["access", "id"]:
+        """Always ``access``."""
+        return "access"
+
+    @property
+    def client_id(self) -> str:
+        """The client, from the claim that the issuer's rules name."""
+        return self._client_id
+
+    @property
+    def username(self) -> str | None:
+        """``preferred_username`` (OpenID Connect Core section 5.1): not unique, and users may change it."""
+        name = self._claims.get("preferred_username")
+        return name if isinstance(name, str) else None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups, from the claim that the issuer's rules name."""
+        return tuple(self._named("groups") or ())
+
+    @property
+    def origin_jti(self) -> str | None:
+        """``sid``, the session that this token comes from, if it has one: what Keycloak ends at a sign-out."""
+        sid = self._claims.get("sid")
+        return sid if isinstance(sid, str) and sid else None

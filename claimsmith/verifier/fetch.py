@@ -13,8 +13,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from claimsmith.addresses import is_loopback
 from claimsmith.http import read_body, read_head
-from claimsmith.verifier.issuers import NotPublishedError, is_loopback
+from claimsmith.verifier.issuers import NotPublishedError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from claimsmith.errors import ClaimsmithError, Code, VerificationError
+from claimsmith.unchecked import ANY
 from claimsmith.verifier.callers import UNKNOWN, Callers, RefusedError, malformed
-from claimsmith.verifier.checks import ANY, Requirement
+from claimsmith.verifier.checks import Requirement
 from claimsmith.verifier.encoding import base64
 from claimsmith.verifier.freshness import Freshness, freshness
 from claimsmith.verifier.revocation import check_revocation
@@ -23,8 +24,8 @@ from claimsmith.verifier.revocation import check_revocation
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from claimsmith.unchecked import Unchecked
     from claimsmith.verifier.callers import Caller, ProtectedResources
-    from claimsmith.verifier.checks import Unchecked
     from claimsmith.verifier.claims import Claims
     from claimsmith.verifier.freshness import Grants
     from claimsmith.verifier.revocation import Revocations

@@ -1,4 +1,4 @@
-"""A key set (RFC 7517): its keys for RS256 signatures, by key id.
+"""A key set (RFC 7517): its keys for signatures of one algorithm, by key id.
 
 A key that cannot be used, for any reason, is ignored; it never makes the others unusable.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
@@ -16,6 +16,9 @@ from claimsmith.verifier.encoding import base64url
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    from claimsmith.oidc import Algorithm
+    from claimsmith.verifier.algorithms import PublicKey
 
 #: Bits of a modulus. The lower bound is RFC 7518 section 3.3; the upper one bounds the work for one token.
 MIN_MODULUS: Final = 2048
@@ -56,19 +59,29 @@ def _unsigned(text: str) -> int | None:
     return None if not octets or octets[0] == 0 else int.from_bytes(octets, "big")
 
 
-def rsa_key(jwk: Mapping[str, object]) -> RSAPublicKey | None:
-    """The key of a JWK that may verify RS256, or ``None``.
+def usable_key(jwk: Mapping[str, object], algorithm: Algorithm = "RS256") -> PublicKey | None:
+    """The key of a JWK that may verify signatures of an algorithm, or ``None``.
 
-    ``kty`` must be ``RSA``. ``use``, ``key_ops`` and ``alg`` (RFC 7517 sections 4.2 to 4.4) are optional, but must
-    allow this use if present. Embedded certificates (``x5c``) are ignored.
+    ``kty`` must be ``RSA``, for ES256 ``EC``. ``use``, ``key_ops`` and ``alg`` (RFC 7517 sections 4.2 to 4.4) are
+    optional, but must allow this use if present. Embedded certificates (``x5c``) are ignored.
     """
-    if jwk.get("kty") != "RSA" or jwk.get("use", "sig") != "sig" or jwk.get("alg", "RS256") != "RS256":
+    kind = "EC" if algorithm == "ES256" else "RSA"
+    if jwk.get("kty") != kind or jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm:
         return None
     key_ops = jwk.get("key_ops", ["verify"])
     if not isinstance(key_ops, list | tuple) or "verify" not in key_ops:
         return None
+    if kind == "EC":
+        from claimsmith.verifier.algorithms import p256_key  # noqa: PLC0415 - few issuers sign with ES256
+
+        return p256_key(jwk)
     n, e = jwk.get("n"), jwk.get("e")
     return _public_key(n, e) if isinstance(n, str) and isinstance(e, str) else None
+
+
+def rsa_key(jwk: Mapping[str, object]) -> RSAPublicKey | None:
+    """The key of a JWK that may verify RS256, or ``None``; see ``usable_key``."""
+    return cast("RSAPublicKey | None", usable_key(jwk))
 
 
 class KeySet:
@@ -81,12 +94,13 @@ class KeySet:
 
     __slots__ = ("_keys",)
 
-    def __init__(self, jwks: Mapping[str, object], *, only: str | None = None) -> None:
+    def __init__(self, jwks: Mapping[str, object], *, only: str | None = None, algorithm: Algorithm = "RS256") -> None:
         """Read a set.
 
         Args:
             jwks: the set, as parsed JSON.
             only: the one key id of interest; the others are not read.
+            algorithm: the one whose keys are of interest.
 
         Raises:
             ValueError: it is not a JWK Set (an object with a list ``keys``, RFC 7517 section 5).
@@ -94,18 +108,18 @@ class KeySet:
         members = jwks.get("keys")
         if not isinstance(members, list | tuple):
             raise ValueError("not a JWK Set")  # noqa: TRY004 - the value is wrong, not the caller's type
-        keys: dict[str, tuple[RSAPublicKey, ...]] = {}
+        keys: dict[str, tuple[PublicKey, ...]] = {}
         for jwk in members:
             kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
             if not isinstance(kid, str) or (only is not None and kid != only):
                 continue
-            key, known = rsa_key(jwk), keys.setdefault(kid, ())
+            key, known = usable_key(jwk, algorithm), keys.setdefault(kid, ())
             if key is not None and key not in known:
                 keys[kid] = (*known, key)
         # An id whose keys cannot be used is kept, without keys.
         self._keys = {kid: same if len(same) <= MAX_SAME_KID else () for kid, same in keys.items()}
 
-    def find(self, kid: str) -> tuple[RSAPublicKey, ...] | None:
+    def find(self, kid: str) -> tuple[PublicKey, ...] | None:
         """The usable keys with this id, at least one, or ``None`` if the id is unknown.
 
         Raises:

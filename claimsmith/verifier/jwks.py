@@ -23,6 +23,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.oidc import discovered, discovery_address
 from claimsmith.verifier.checks import function, number
 from claimsmith.verifier.encoding import json_object
 from claimsmith.verifier.issuers import NotPublishedError, allow_list, equivalents, key_addresses
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
+    from claimsmith.oidc import Algorithm, OidcIssuer
+    from claimsmith.verifier.algorithms import PublicKey
     from claimsmith.verifier.issuers import Issuers
 
     #: Takes an address and a timeout in seconds, returns the body. Raises ``NotPublishedError`` if the host answers
@@ -81,11 +82,15 @@ class _Source:
         listed: if this issuer is not listed itself: the listed issuer of the same pool.
         absent: it is not listed, and its host last answered that there are no keys.
         fetched: a set was fetched from it at some time.
+        algorithm: the one that it signs with.
+        discovers: the issuer, if ``uri`` is that of its metadata, which has the address of the keys.
     """
 
     __slots__ = (
         "absent",
+        "algorithm",
         "cached",
+        "discovers",
         "failed_at",
         "failures",
         "fetched",
@@ -98,6 +103,8 @@ class _Source:
 
     def __init__(self, uri: str, cached: _CachedSet | None, permits: float, now: float) -> None:
         self.uri = uri
+        self.algorithm: Algorithm = "RS256"
+        self.discovers: str | None = None
         self.listed: _Source | None = None
         self.absent = False
         self.fetched = False
@@ -128,7 +135,7 @@ class KeySource:
         """Create a source; nothing is fetched yet.
 
         Args:
-            issuers: the allow-list, see ``claimsmith.verifier.issuers.key_addresses``.
+            issuers: the allow-list, see ``claimsmith.verifier.issuers.allow_list``.
             preloaded: JWK Sets by issuer, treated as just fetched.
             max_age: seconds after which a set is fetched again: how long a withdrawn key is still trusted. From 1 to
                 ``max_stale``.
@@ -152,22 +159,30 @@ class KeySource:
         self._fetch = function(fetch, "fetch")
         self._lock = threading.Lock()
         now = clock()
-        listed = allow_list(issuers)
-        addresses = key_addresses(listed)
+        pools, oidc = allow_list(issuers)
+        addresses = key_addresses(pools)
+        #: The rules of issuers that are no user pools, by ``iss``.
+        self.oidc: Mapping[str, OidcIssuer] = oidc
         cached: dict[str, _CachedSet] = {}
         for issuer, jwks in (preloaded or {}).items():
-            if issuer not in addresses:
+            if issuer not in addresses and issuer not in oidc:
                 raise ConfigurationError("Keys are preloaded for an issuer that is not allowed.")
-            entry = _CachedSet(_key_set(jwks), now, now + max_age)
+            algorithm = oidc[issuer].algorithm if issuer in oidc else "RS256"
+            entry = _CachedSet(_key_set(jwks, algorithm), now, now + max_age)
             cached |= {name: entry for name in equivalents(issuer) if name == issuer or name not in (preloaded or {})}
         self._sources = {issuer: _Source(uri, cached.get(issuer), burst, now) for issuer, uri in addresses.items()}
-        for issuer in listed:
+        for issuer in pools:
             for name in equivalents(issuer):
-                if name not in listed:
+                if name not in pools:
                     self._sources[name].listed = self._sources[issuer]
+        for issuer, rules in oidc.items():
+            source = _Source(rules.jwks_uri or discovery_address(issuer), cached.get(issuer), burst, now)
+            source.algorithm = rules.algorithm
+            source.discovers = issuer if rules.jwks_uri is None else None
+            self._sources[issuer] = source
 
-    def find(self, issuer: object, kid: str) -> tuple[RSAPublicKey, ...]:
-        """The keys for a token's signature.
+    def find(self, issuer: object, kid: str) -> tuple[PublicKey, ...]:
+        """The keys for a token's signature, of the kind that the issuer signs with: of a user pool, RSA keys.
 
         Args:
             issuer: the token's ``iss``, not verified.
@@ -264,7 +279,7 @@ class KeySource:
     def _run(self, source: _Source, flight: _Flight, timeout: float) -> None:
         """Fetch a set, in a separate thread: a name lookup or a fetcher that hangs must not block a verification."""
         try:
-            keys = _key_set(json_object(self._fetch(source.uri, timeout)))
+            keys = _key_set(json_object(self._body(source, timeout)), source.algorithm)
         except Exception as error:  # noqa: BLE001 - any exception means that the set was not fetched
             # Cognito answers 403 for the name that a pool does not use. Anybody can write that name into a token, so
             # it means that the token is invalid, not an outage. For a listed issuer it is an outage.
@@ -272,6 +287,14 @@ class KeySource:
             self._finish(source, flight, None, type(error).__name__, absent=absent)
         else:
             self._finish(source, flight, keys, "")
+
+    def _body(self, source: _Source, timeout: float) -> bytes:
+        """The key set's text; the address is asked for anew each time, since the issuer may move it."""
+        if source.discovers is None:
+            return self._fetch(source.uri, timeout)
+        until = monotonic() + timeout
+        uri = discovered(json_object(self._fetch(source.uri, timeout)), source.discovers)
+        return self._fetch(uri, max(0.001, until - monotonic()))
 
     def _finish(
         self, source: _Source, flight: _Flight, keys: KeySet | None, reason: str, *, absent: bool = False
@@ -297,7 +320,7 @@ class KeySource:
         flight.ended.set()
 
 
-def _key_set(jwks: Mapping[str, object] | None) -> KeySet:
+def _key_set(jwks: Mapping[str, object] | None, algorithm: Algorithm) -> KeySet:
     """A set with at least one usable key.
 
     Raises:
@@ -305,9 +328,9 @@ def _key_set(jwks: Mapping[str, object] | None) -> KeySet:
             cached keys stay valid until they are too old.
     """
     try:
-        keys = KeySet(jwks or {})
+        keys = KeySet(jwks or {}, algorithm=algorithm)
     except ValueError:
         keys = None
     if not keys:
-        raise ConfigurationError("A key set has no key that RS256 can be verified with.")
+        raise ConfigurationError(f"A key set has no key that {algorithm} can be verified with.")
     return keys

@@ -1,24 +1,25 @@
-"""A signed token in compact form (RFC 7515 section 3.1), with RS256 only.
+"""A signed token in compact form (RFC 7515 section 3.1), with RS256 unless the rules of its issuer say otherwise.
 
 Keys in the header (``jwk``, ``jku``, ``x5u``, ``x5c``) are never used, and neither is its algorithm: it must name
-RS256, which is used in any case (RFC 8725 sections 3.1 and 3.2).
+the one that is used in any case (RFC 8725 sections 3.1 and 3.2).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from claimsmith.errors import Code, VerificationError
+from claimsmith.oidc import ALGORITHMS
 from claimsmith.verifier.encoding import base64url, decode_unpadded, frozen, json_object, to_standard_alphabet
 from claimsmith.verifier.jwk import KeySet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -32,7 +33,8 @@ MAX_HEADERS: Final = 128
 
 #: ``typ``, lower case (RFC 7519 section 5.1, RFC 9068 section 2.1). Cognito sends none; a token of another
 #: type, for example a logout token, is not accepted (RFC 8725 section 3.11).
-_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
+_TYPES: Final = _ACCESS_TOKEN_TYPES | {"jwt"}
 
 _SEGMENTS: Final = 3
 _PADDING: Final = PKCS1v15()
@@ -59,10 +61,14 @@ class Header(NamedTuple):
     Attributes:
         kid: the key id.
         is_jwt: whether its ``typ`` is that of a JWT, or absent.
+        is_at_jwt: whether its ``typ`` is that of an access token (RFC 9068 section 2.1).
+        algorithm: one of ``claimsmith.oidc.ALGORITHMS``.
     """
 
     kid: str
     is_jwt: bool
+    is_at_jwt: bool
+    algorithm: str
 
 
 def _refused(code: Code) -> VerificationError:
@@ -79,14 +85,25 @@ def _members(octets: bytes | None) -> dict[str, Any]:
 
 @lru_cache(maxsize=MAX_HEADERS)
 def _header(segment: bytes) -> Header:
-    """The header of a segment in the alphabet of standard base64.
+    """The header of a segment in the alphabet of standard base64, for RS256.
 
     An issuer's tokens share a handful of headers, and the result depends on nothing but the octets: the last
     ``MAX_HEADERS`` acceptable ones are cached. Made-up ones can only cost the next genuine token one parse; refused
     ones are not cached.
     """
+    return _parsed(segment, ("RS256",))
+
+
+@lru_cache(maxsize=MAX_HEADERS)
+def header_of_any(segment: bytes) -> Header:
+    """The same, for all ``claimsmith.oidc.ALGORITHMS``. Whether it is the issuer's is still to be checked."""
+    return _parsed(segment, ALGORITHMS)
+
+
+def _parsed(segment: bytes, algorithms: tuple[str, ...]) -> Header:
     members = _members(decode_unpadded(segment))
-    if members.get("alg") != "RS256":
+    algorithm = members.get("alg")
+    if algorithm not in algorithms:
         raise _refused(Code.ALGORITHM_NOT_ALLOWED)
     # RFC 7515 section 4.1.11: no extension is supported, so none may be critical. RFC 7797 section 6: b64 is always
     # critical, and a signer who forgot to list it signed other octets than these.
@@ -96,11 +113,16 @@ def _header(segment: bytes) -> Header:
     if not isinstance(kid, str) or not kid:
         raise _refused(Code.KEY_ID_MISSING)
     kind = members.get("typ", "JWT")
-    return Header(kid, isinstance(kind, str) and kind.lower() in _TYPES)
+    kind = kind.lower() if isinstance(kind, str) else ""
+    return Header(kid, kind in _TYPES, kind in _ACCESS_TOKEN_TYPES, cast("str", algorithm))
 
 
-def split_token(token: str) -> tuple[Header, bytes, bytes, bytes]:
+def split_token(token: str, header_of: Callable[[bytes], Header] = _header) -> tuple[Header, bytes, bytes, bytes]:
     """Check the sizes of a token, split it and decode its parts.
+
+    Args:
+        token: as received.
+        header_of: which algorithms are possible: RS256 alone, or with ``header_of_any`` also those of OIDC issuers.
 
     Returns:
         The header, the octets of the payload, the signature, and the octets that it should cover. Nothing is verified.
@@ -122,7 +144,7 @@ def split_token(token: str) -> tuple[Header, bytes, bytes, bytes]:
     first, second, third = segments
     if len(first) > MAX_HEADER or len(third) > MAX_SIGNATURE:
         raise _refused(Code.TOKEN_TOO_LARGE)
-    header = _header(first)
+    header = header_of(first)
     payload, signature = decode_unpadded(second), decode_unpadded(third)
     if payload is None or signature is None:
         raise _refused(Code.TOKEN_MALFORMED)
@@ -131,6 +153,11 @@ def split_token(token: str) -> tuple[Header, bytes, bytes, bytes]:
 
 def check_signature(signature: bytes, signed: bytes, keys: tuple[RSAPublicKey, ...]) -> None:
     """Check RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3) against the keys of the token's key id.
+
+    Args:
+        signature: the token's.
+        signed: the octets that it should cover.
+        keys: for RS256.
 
     Raises:
         VerificationError: none of the keys made this signature.
@@ -165,5 +192,5 @@ def verify_jws(token: str, jwks: Mapping[str, Any]) -> Jws:
         raise VerificationError(Code.KEYS_UNAVAILABLE, "key", "not a JWK Set") from None
     if keys is None:
         raise VerificationError(Code.KEY_NOT_FOUND, "key")
-    check_signature(signature, signed, keys)
+    check_signature(signature, signed, cast("tuple[RSAPublicKey, ...]", keys))
     return Jws(frozen(_members(base64url(signed.partition(b".")[0]))), payload)

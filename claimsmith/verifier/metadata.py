@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from claimsmith.addresses import is_loopback
 from claimsmith.cognito.identifiers import check_issuer
 from claimsmith.errors import ConfigurationError
-from claimsmith.verifier.issuers import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

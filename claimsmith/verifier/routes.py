@@ -38,13 +38,15 @@ from claimsmith.routes import (
     tenant_in_host,
     tenant_source,
 )
-from claimsmith.verifier.checks import ANY, Requirement, check_audience
+from claimsmith.unchecked import ANY
+from claimsmith.verifier.checks import Requirement, check_audience
 from claimsmith.verifier.headers import single_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from claimsmith.verifier.checks import Names, Unchecked
+    from claimsmith.unchecked import Unchecked
+    from claimsmith.verifier.checks import Names
     from claimsmith.verifier.claims import Claims
 
 #: How specific a part of a template is; ``ANYTHING`` comes first, so that an unreadable path is never skipped.

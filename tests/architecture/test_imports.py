@@ -20,12 +20,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.authorizer_context": set(),
     "claimsmith.http": set(),
     "claimsmith.m2m": {"claimsmith.errors"},
-    "claimsmith.environment": {"claimsmith.cognito", "claimsmith.errors"},
+    "claimsmith.unchecked": set(),
+    "claimsmith.addresses": {"claimsmith.errors"},
+    "claimsmith.oidc": {"claimsmith.addresses", "claimsmith.cognito", "claimsmith.errors", "claimsmith.unchecked"},
+    "claimsmith.environment": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.oidc"},
     "claimsmith.cognito": {"claimsmith.errors"},
     "claimsmith.engine": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.table"},
     "claimsmith.testing": {"claimsmith.errors"},
-    "claimsmith_cdk": {"claimsmith.errors", "claimsmith.table", "claimsmith.environment", "claimsmith.places"},
-    "infra": {"claimsmith.environment", "claimsmith_cdk", "claimsmith.errors", "claimsmith.places"},
+    "claimsmith_cdk": {
+        "claimsmith.errors",
+        "claimsmith.table",
+        "claimsmith.environment",
+        "claimsmith.oidc",
+        "claimsmith.places",
+    },
+    "infra": {"claimsmith.environment", "claimsmith_cdk", "claimsmith.errors", "claimsmith.oidc", "claimsmith.places"},
 }
 _LOWER = MAY_IMPORT["claimsmith.engine"] | {
     "claimsmith.engine",
@@ -33,6 +42,9 @@ _LOWER = MAY_IMPORT["claimsmith.engine"] | {
     "claimsmith.places",
     "claimsmith.authorizer_context",
     "claimsmith.http",
+    "claimsmith.addresses",
+    "claimsmith.oidc",
+    "claimsmith.unchecked",
 }
 MAY_IMPORT |= {f"claimsmith.{peer}": _LOWER for peer in ("policy", "store", "verifier")}
 _PEERS = _LOWER | {"claimsmith.policy", "claimsmith.store", "claimsmith.verifier", "claimsmith.environment"}
@@ -48,6 +60,9 @@ LIBRARIES: dict[str, set[str]] = {
     "claimsmith.places": set(),
     "claimsmith.authorizer_context": set(),
     "claimsmith.http": set(),
+    "claimsmith.unchecked": set(),
+    "claimsmith.addresses": set(),
+    "claimsmith.oidc": set(),
     "claimsmith.m2m": set(),
     "claimsmith.environment": set(),
     "claimsmith.cognito": set(),

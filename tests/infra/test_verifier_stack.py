@@ -8,6 +8,8 @@ import cfnlint.api
 import pytest
 from aws_cdk import CfnResource
 
+from claimsmith.environment import parse_oidc_issuers
+from claimsmith.oidc import OidcIssuer
 from claimsmith_cdk.templates import Template as Finished
 from claimsmith_cdk.templates import Templates
 from claimsmith_cdk.verifier_settings import problems
@@ -295,6 +297,14 @@ def test_every_verifier_gets_the_resources_that_tokens_may_be_bound_to() -> None
     template = synthesise({"rest_api": True, "audience": ["https://a.example/mcp", "https://b.example"]}).verifier
     for function in ("AuthorizerFunctionE", "RestAuthorizer", "Introspection"):
         assert _environment(template, function)["CLAIMSMITH_AUDIENCE"] == "https://a.example/mcp,https://b.example"
+
+
+def test_every_verifier_gets_the_rules_of_issuers_that_are_no_pools() -> None:
+    given = {"issuer": "https://sso.example.com/realms/acme", "audience": ["orders"], "client_ids": "ANY"}
+    template = synthesise({"rest_api": True, "oidc_issuers": [given]}).verifier
+    for function in ("AuthorizerFunctionE", "RestAuthorizer"):
+        (rules,) = parse_oidc_issuers(_environment(template, function)["CLAIMSMITH_OIDC_ISSUERS"])
+        assert rules == OidcIssuer.from_json(given)
 
 
 # The REST API.

@@ -5,6 +5,7 @@ that change, a tenant that is suspended, a table that is down; and the function 
 from __future__ import annotations
 
 import copy
+import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from claimsmith.service.publish import apply
 from claimsmith.service.revoke import revoke
 from claimsmith.store.dynamodb import Table, connect
 from claimsmith.testing import CognitoKit
+from claimsmith.verifier import OidcIssuer
 from claimsmith.verifier.authorizer import UnauthorizedError
 from claimsmith.verifier.revocation import SHARED_KINDS
 from tests.conftest import REGION, TABLE
@@ -34,6 +36,8 @@ from tests.integration.test_failure import SLOW
 from tests.policies import membership_row, policy_rows, tenant_row
 from tests.unit.service.test_deadline import worker_threads
 from tests.unit.verifier.fuzzed_events import events
+from tests.unit.verifier.realm import API as API_OF_REALM
+from tests.unit.verifier.realm import Realm, bearer_claims, key_server
 from tests.waits import UNHURRIED
 
 if TYPE_CHECKING:
@@ -200,6 +204,33 @@ def test_the_clients_of_the_policy_in_force_are_accepted(stage: Stage) -> None:
     ):
         publish(clients)
         assert outcome(checks, token) == code
+
+
+def test_tokens_of_keycloak_are_accepted_beside_those_of_the_pool(stage: Stage) -> None:
+    """By the rules of the deployment, for the routes of the policy."""
+    route = {"pk": "POLICY", "sk": "ROUTE#reports", "path": "/reports", "any_role": ["editor"]}
+    roles = {"viewer": {"scopes": ["orders/read"]}, "editor": {}}
+    policy = policy_rows(settings={"cache_seconds": 0}, roles=roles)
+    apply(stage.rows, from_rows([*policy, *ROUTES, route]), by="test")
+    now, realm = int(time.time()), Realm()
+    times = {"iat": now - 60, "auth_time": now - 60, "exp": now + 240}
+    with key_server(realm) as issuer:
+        rules = OidcIssuer(
+            issuer,
+            audience=[API_OF_REALM],
+            client_ids=["orders-web"],
+            claim_names={"tenant_id": "tenant", "roles": ["realm_access", "roles"]},
+        )
+        checks = stage.checks(OIDC_ISSUERS=json.dumps([rules.to_json()]))
+        token = realm.sign(bearer_claims(iss=issuer, **times))
+        for path in ("/reports", "/orders", "/tenants/acme/orders"):
+            assert outcome(checks, token, path) is None
+        assert outcome(checks, token, "/tenants/globex/orders") == Code.WRONG_TENANT
+        assert outcome(checks, realm.sign(bearer_claims(iss=issuer, aud="account", **times))) == Code.WRONG_AUDIENCE
+        assert outcome(checks, stage.sign_in().access_token) is None
+        revoke(stage.rows, "session", bearer_claims()["sid"], by="test", reason="lost")
+        assert outcome(checks, token) == Code.TOKEN_REVOKED
+        assert outcome(stage.checks(), token) == Code.ISSUER_NOT_ALLOWED
 
 
 def outcome(checks: TokenChecks, token: str, path: str = "/orders") -> Code | None:

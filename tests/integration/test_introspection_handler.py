@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -25,11 +26,13 @@ from claimsmith.service.versions import rollback
 from claimsmith.store.dynamodb import Table, connect
 from claimsmith.store.resources import StoredResources
 from claimsmith.testing import CognitoKit
+from claimsmith.verifier import ANY, OidcIssuer
 from tests.conftest import TABLE
 from tests.integration.clients import Watched
 from tests.integration.dynamodb_server import LoopbackDynamoDB
 from tests.integration.function import Ran, run
 from tests.policies import NOW, membership_row, policy_rows, tenant_row, user_row
+from tests.unit.verifier.realm import Realm, bearer_claims, key_server
 from tests.unit.verifier.test_introspection_events import EVENTS
 from tests.waits import UNHURRIED
 
@@ -164,6 +167,21 @@ def test_a_token_that_is_bound_to_another_resource_is_not_active(
     for named, seen in ((["https://mcp.example.com"], True), (["https://a.example"], False), (["*"], True)):
         stage.rows.put({**row, "audience": named})
         assert json.loads(checks.introspect(stage.event(bound)).response["body"])["active"] is seen
+
+
+def test_tokens_of_keycloak_are_not_reported_since_rows_name_clients_of_pools(stage: Stage, dynamodb: Client) -> None:
+    now, realm = int(time.time()), Realm()
+    with key_server(realm) as issuer:
+        rules = OidcIssuer(issuer, audience=["orders-api"], client_ids=ANY)
+        variables = {"CLAIMSMITH_OIDC_ISSUERS": json.dumps([rules.to_json()])}
+        checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read({**stage.environment, **variables}))
+        claims = bearer_claims(iss=issuer, azp="orders-api", iat=now - 60, auth_time=now - 60, exp=now + 240)
+        token = realm.sign(claims)
+        assert checks.introspect(stage.event(token)).code == Code.ISSUER_NOT_ALLOWED
+        own = stage.event(stage.sign_in().access_token)
+        as_caller = {**own, "headers": {**own["headers"], "authorization": f"Bearer {token}"}}
+        assert checks.introspect(as_caller).response["statusCode"] == 401
+        assert json.loads(checks.introspect(own).response["body"])["active"] is True
 
 
 def test_a_token_goes_stale_as_soon_as_the_directory_takes_something_back(stage: Stage, dynamodb: Client) -> None:

@@ -13,6 +13,7 @@ from claimsmith.environment import (
     dynamodb_endpoint,
 )
 from claimsmith.errors import ConfigurationError
+from claimsmith.oidc import OidcIssuer
 
 ISSUER = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_aBcDeFgHi"
 
@@ -65,6 +66,18 @@ def test_signed_answers_name_their_issuer() -> None:
     settings = VerifierEnvironment.read({**keys, "CLAIMSMITH_SIGNING_ISSUER": "https://api.example.com"})
     assert settings.signing_keys == ("arn:aws:kms:a", "arn:aws:kms:b")
     assert settings.signing_issuer == "https://api.example.com"
+
+
+def test_a_verifier_reads_the_rules_of_other_issuers() -> None:
+    written = '[{"issuer":"https://sso.example.com/realms/acme","audience":["orders"],"client_ids":["web"]}]'
+    (rules,) = VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_OIDC_ISSUERS": written}).oidc_issuers
+    assert rules == OidcIssuer("https://sso.example.com/realms/acme", audience=["orders"], client_ids=["web"])
+
+
+@pytest.mark.parametrize("written", ["https://sso.example.com", "{}", "[", '[{"issuer":"https://sso.example.com"}]'])
+def test_rules_that_are_incomplete_or_no_json_are_refused(written: str) -> None:
+    with pytest.raises(ConfigurationError, match="CLAIMSMITH_OIDC_ISSUERS"):
+        VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_OIDC_ISSUERS": written})
 
 
 @pytest.mark.parametrize("listed", ["", " , ", ","])

@@ -17,7 +17,7 @@ from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from claimsmith.verifier.checks import Unchecked
+    from claimsmith.unchecked import Unchecked
     from claimsmith.verifier.freshness import Grants
     from claimsmith.verifier.introspection import Answer
     from claimsmith.verifier.signed_answers import AnswerSigner

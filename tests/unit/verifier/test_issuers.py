@@ -8,10 +8,14 @@ import pytest
 
 from claimsmith.errors import ConfigurationError
 from claimsmith.verifier import ANY
-from claimsmith.verifier.issuers import equivalents, key_addresses
+from claimsmith.verifier.issuers import allow_list, equivalents, key_addresses
 from tests.unit.verifier.minting import ISSUER, UPDATED_ISSUER
 
 JWKS = "/.well-known/jwks.json"
+
+
+def addresses(issuers: Any) -> dict[str, str]:  # noqa: ANN401 - all that Issuers allows
+    return key_addresses(allow_list(issuers).pools)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +30,7 @@ JWKS = "/.well-known/jwks.json"
 def test_a_pool_has_its_original_and_its_updated_name_in_every_partition(host: str) -> None:
     original, updated = f"https://{host}/region_Pool1", f"https://issuer-{host}/region_Pool1"
     assert equivalents(original) == equivalents(updated) == (original, updated)
-    assert key_addresses([original]) == {original: original + JWKS, updated: updated + JWKS}
+    assert addresses([original]) == {original: original + JWKS, updated: updated + JWKS}
 
 
 @pytest.mark.parametrize(
@@ -38,12 +42,12 @@ def test_a_pool_has_its_original_and_its_updated_name_in_every_partition(host: s
 )
 def test_only_a_pools_issuer_has_a_second_name(issuer: str) -> None:
     assert equivalents(issuer) == (issuer,)
-    assert list(key_addresses([issuer])) == [issuer]
+    assert list(addresses([issuer])) == [issuer]
 
 
 @pytest.mark.parametrize("issuers", [ISSUER, [ISSUER], {ISSUER: None}, [(ISSUER, None)], ((ISSUER, ISSUER + JWKS),)])
 def test_the_allow_list_has_several_spellings(issuers: Any) -> None:  # noqa: ANN401 - all that Issuers allows
-    assert key_addresses(issuers)[ISSUER] == ISSUER + JWKS
+    assert addresses(issuers)[ISSUER] == ISSUER + JWKS
 
 
 @pytest.mark.parametrize(
@@ -51,18 +55,18 @@ def test_the_allow_list_has_several_spellings(issuers: Any) -> None:  # noqa: AN
     ["http://127.0.0.1:4566/pool/jwks.json", "http://localhost:1/x", "http://[::1]:8/x", "https://127.9.9.9/x"],
 )
 def test_a_custom_key_address_may_be_on_this_machine_and_serves_both_names(jwks_uri: str) -> None:
-    assert key_addresses([(ISSUER, jwks_uri)]) == {ISSUER: jwks_uri, UPDATED_ISSUER: jwks_uri}
+    assert addresses([(ISSUER, jwks_uri)]) == {ISSUER: jwks_uri, UPDATED_ISSUER: jwks_uri}
 
 
 def test_an_issuer_on_this_machine_may_be_http() -> None:
-    assert key_addresses("http://127.0.0.1:4566/pool") == {
+    assert addresses("http://127.0.0.1:4566/pool") == {
         "http://127.0.0.1:4566/pool": "http://127.0.0.1:4566/pool" + JWKS
     }
 
 
 def test_a_names_own_key_address_counts_even_if_its_twin_is_listed_too() -> None:
     local = "http://127.0.0.1:1/jwks"
-    assert key_addresses([(ISSUER, local), UPDATED_ISSUER]) == {ISSUER: local, UPDATED_ISSUER: UPDATED_ISSUER + JWKS}
+    assert addresses([(ISSUER, local), UPDATED_ISSUER]) == {ISSUER: local, UPDATED_ISSUER: UPDATED_ISSUER + JWKS}
 
 
 @pytest.mark.parametrize(
@@ -107,4 +111,4 @@ def test_a_names_own_key_address_counts_even_if_its_twin_is_listed_too() -> None
 )
 def test_an_address_that_keys_must_not_come_from_is_refused_at_once(issuers: Any) -> None:  # noqa: ANN401 - as above
     with pytest.raises(ConfigurationError):
-        key_addresses(issuers)
+        addresses(issuers)

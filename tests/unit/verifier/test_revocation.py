@@ -20,7 +20,7 @@ from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from claimsmith.verifier.checks import Unchecked
+    from claimsmith.unchecked import Unchecked
     from claimsmith.verifier.revocation import Revocations
 
 POOL = Pool()
