@@ -69,6 +69,11 @@ def past_sk(revision: int) -> str:
     return f"{PAST}{revision:010d}"
 
 
+def revocation_key(kind: str, identifier: str) -> str:
+    """The partition key of the row that revokes this."""
+    return f"{REVOKED_PREFIX}{kind}#{identifier}"
+
+
 def is_streamed(pk: str) -> bool:
     """Whether a change of a row with this partition key is audited and may cause a new bundle."""
     return pk == POLICY or pk.startswith(STREAM_PREFIXES)

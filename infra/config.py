@@ -144,6 +144,12 @@ class ProbeOptions(_Options):
         return ProbeProps(minutes=self.minutes, expects=self.expects)
 
 
+class SignOutOptions(_Options):
+    """Whose sign-outs in the user pool reach verifiers (``PoolSignOuts``)."""
+
+    revoke_token: bool = False
+
+
 class CapacityOptions(_Options):
     """What a function gets of Lambda (``Capacity``)."""
 
@@ -310,6 +316,7 @@ class Config(_Options):
         dashboard: whether there are dashboards; by default in production.
         alarm_thresholds: when alarms ring, by the names of ``AlarmThresholds``.
         probe: whether a synthetic user signs in on a schedule, and what its token must have.
+        sign_outs: whether sign-outs in the user pool revoke users; the account needs a trail of management events.
         trusted_attributes: as in the policy's settings; synth checks that no client may write one of them.
     """
 
@@ -360,6 +367,7 @@ class Config(_Options):
     dashboard: bool | None = None
     alarm_thresholds: Annotated[dict[str, int], AfterValidator(_thresholds)] = Field(default_factory=dict)
     probe: ProbeOptions | None = None
+    sign_outs: SignOutOptions | None = None
     trusted_attributes: Annotated[tuple[Annotated[str, _of(_attribute)], ...], Field(strict=False)] = ()
 
     @property

@@ -12,7 +12,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_kms as kms
 
-from claimsmith_cdk import ClaimAlarms, ClaimsAuthorizer, ClaimsDashboard, Introspection
+from claimsmith_cdk import ClaimAlarms, ClaimsAuthorizer, ClaimsDashboard, Introspection, PoolSignOuts
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.metrics import PERIOD
 from infra.http_api import INTROSPECT, HttpApi
@@ -127,6 +127,20 @@ class VerifierStack(Stack):
                 stage.metric_count(statistic="sum", period=PERIOD),
             )
         alarms.watch_verifiers(*verifiers)
+        if config.sign_outs is not None:
+            sign_outs = PoolSignOuts(
+                self,
+                "SignOuts",
+                table=table,
+                user_pools=[stateful.pool.user_pool],
+                revoke_token=config.sign_outs.revoke_token,
+                hosting=hosting,
+            )
+            alarms.watch_sign_outs(sign_outs)
+            outputs |= {
+                "SignOutsName": sign_outs.function.function_name,
+                "SignOutsDeadLettersUrl": sign_outs.dead_letters.queue_url,
+            }
         if config.jwks_endpoint is not None:
             remove_metric_math(alarms)
         if config.has_dashboard:

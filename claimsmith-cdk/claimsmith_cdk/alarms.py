@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from claimsmith_cdk.claim_customizer import ClaimCustomizer
     from claimsmith_cdk.releases import Release
     from claimsmith_cdk.sign_in_probe import SignInProbe
+    from claimsmith_cdk.sign_outs import PoolSignOuts
     from claimsmith_cdk.stream_readers import Reader, StreamReaders
     from claimsmith_cdk.verifier import Verifier
 
@@ -72,6 +73,8 @@ class AlarmThresholds:
         policy_waiting_minutes: how long a refused draft, or an apply that has not finished, may wait for somebody.
         sign_ins_without_trigger: so many sign-ins in five minutes, and no call of the trigger, mean that the pool does
             not call it.
+        sign_outs_without_user_percent: the share of sign-outs in the user pool of which CloudTrail does not say whose.
+        sign_outs_without_user_least: at least so many.
 
     Raises:
         PropsError: one is not positive, or more than 100 percent.
@@ -94,6 +97,8 @@ class AlarmThresholds:
     behind_minutes: int = 5
     policy_waiting_minutes: int = 30
     sign_ins_without_trigger: int = 5
+    sign_outs_without_user_percent: int = 50
+    sign_outs_without_user_least: int = 3
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -319,6 +324,25 @@ class ClaimAlarms(Construct):
             "The synthetic user gets no token, or one with other claims than expected.",
             probe.metric_failed(),
             periods=(2, 3),
+        )
+
+    def watch_sign_outs(self, sign_outs: PoolSignOuts) -> None:
+        """Sign-outs in the user pool of which verifiers do not learn."""
+        limits = self._thresholds
+        self.add(
+            "SignOutsGaveUp",
+            "Sign-outs in the user pool could not be recorded: verifiers still accept those users' tokens.",
+            sign_outs.metric_dead_letters(),
+        )
+        self.add(
+            "SignOutsWithoutUser",
+            "CloudTrail does not say who was signed out in the user pool: verifiers still accept those users' tokens.",
+            share(
+                sign_outs.metric_without_user(),
+                rest=[sign_outs.metric_recorded()],
+                least=limits.sign_outs_without_user_least,
+            ),
+            threshold=limits.sign_outs_without_user_percent,
         )
 
     def watch_attachment(self, customizer: ClaimCustomizer, user_pool_id: str, client_ids: Sequence[str]) -> None:

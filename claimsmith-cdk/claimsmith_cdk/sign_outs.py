@@ -14,10 +14,11 @@ from constructs import Construct
 
 from claimsmith import environment as variables
 from claimsmith import table as names
+from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.grants import by_leading_keys
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
-from claimsmith_cdk.metrics import PERIOD
+from claimsmith_cdk.metrics import PERIOD, deployment_of, own_metric
 from claimsmith_cdk.props import PropsError
 from claimsmith_cdk.user_pools import user_pool_id
 
@@ -40,6 +41,7 @@ class PoolSignOuts(Construct):
 
     Attributes:
         dead_letters: events that could not be handled.
+        function: what records them.
     """
 
     def __init__(
@@ -76,6 +78,9 @@ class PoolSignOuts(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             retention_period=Duration.days(14),
         )
+        acknowledge(
+            self.dead_letters, "SQS3", "It is a dead-letter queue: of a Lambda function and a rule, not of a queue."
+        )
         made = PythonFunction(
             self,
             "Recorder",
@@ -92,6 +97,7 @@ class PoolSignOuts(Construct):
             hosting=hosting,
         )
         self.function = made.function
+        self._deployment = deployment_of(self, hosting)
         self.function.configure_async_invoke(
             on_failure=destinations.SqsDestination(self.dead_letters), max_event_age=Duration.hours(6), retry_attempts=2
         )
@@ -113,3 +119,11 @@ class PoolSignOuts(Construct):
     def metric_dead_letters(self) -> cloudwatch.Metric:
         """Events that could not be handled, and wait in the queue."""
         return self.dead_letters.metric_approximate_number_of_messages_visible(statistic="max", period=PERIOD)
+
+    def metric_recorded(self) -> cloudwatch.Metric:
+        """Events that revoked a user."""
+        return own_metric("SignOuts", service="revocations", deployment=self._deployment)
+
+    def metric_without_user(self) -> cloudwatch.Metric:
+        """Events that name no user, so that nobody was revoked."""
+        return own_metric("SignOutsWithoutUser", service="revocations", deployment=self._deployment)

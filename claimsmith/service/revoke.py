@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from claimsmith import table
 from claimsmith.store import revocations
-from claimsmith.verifier.revocation import revocation_key
+from claimsmith.table import revocation_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

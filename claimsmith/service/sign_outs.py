@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from claimsmith.errors import Code, OperationError
 from claimsmith.service.revoke import LIFETIME
 from claimsmith.store import revocations
-from claimsmith.verifier.revocation import revocation_key
+from claimsmith.table import revocation_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection

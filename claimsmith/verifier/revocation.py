@@ -21,7 +21,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError, VerificationError
-from claimsmith.table import REVOKED_PREFIX
+from claimsmith.table import REVOKED_PREFIX, revocation_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -54,11 +54,6 @@ class Revocations(Protocol):
         Raises:
             ClaimsmithError: the rows cannot be read.
         """
-
-
-def revocation_key(kind: str, identifier: str) -> str:
-    """The partition key of the row that revokes this."""
-    return f"{REVOKED_PREFIX}{kind}#{identifier}"
 
 
 def _since(claims: Claims) -> dict[str, float | None]:

@@ -55,6 +55,7 @@ def test_everything_that_is_not_said_is_the_safe_choice() -> None:
         "trigger_capacity": vars(CapacityOptions()),
         "verifier_capacity": vars(CapacityOptions()),
         "probe": None,
+        "sign_outs": None,
         "trusted_attributes": (),
     }
 

@@ -20,6 +20,8 @@ from tests.infra.permissions import imported
 from tests.infra.template import cdk_app, config, synthesise
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.infra.template import Template
 
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -52,6 +54,26 @@ def _environment(template: Template, function: str) -> dict[str, Any]:
 def test_the_outputs_are_the_interface_that_others_read(verifier: Template, without_rest: Template) -> None:
     assert set(without_rest.document["Outputs"]) == OUTPUTS
     assert set(verifier.document["Outputs"]) == OUTPUTS | REST_OUTPUTS
+
+
+def test_sign_outs_in_the_apps_pool_are_an_option_with_alarms(without_rest: Template, tmp_path: Path) -> None:
+    """Their alarms' entries are in the runbook: test_alarms.py."""
+    app = synthesise({"sign_outs": {"revoke_token": True}}, checked_in=tmp_path)
+    found = app.verifier
+    assert app.report is not None
+    assert [each["violations"] for each in app.report["pluginReports"]] == [[]], "cdk-nag has no finding"
+    assert set(found.document["Outputs"]) == OUTPUTS | {"SignOutsName", "SignOutsDeadLettersUrl"}
+    names = found.properties("Events::Rule", "SignOuts")["EventPattern"]["detail"]["eventName"]
+    assert {"AdminDisableUser", "RevokeToken"} <= set(names)
+    pool = _environment(found, "SignOuts")["CLAIMSMITH_USER_POOL_ID"]
+    assert "UserPool" in json.dumps(pool), "the pool of the stateful stack"
+    letters = found.properties("CloudWatch::Alarm", "SignOutsGaveUp")
+    assert letters["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    others = found.properties("CloudWatch::Alarm", "RevocationsUnreadable")
+    assert (letters["Threshold"], letters["AlarmActions"]) == (1, others["AlarmActions"])
+    nobody = json.dumps(found.properties("CloudWatch::Alarm", "SignOutsWithoutUser"))
+    assert {"SignOuts", "SignOutsWithoutUser"} <= set(re.findall(r'"MetricName": "(\w+)"', nobody))
+    assert not [name for name in without_rest.of_type("Lambda::Function") if name.startswith("SignOuts")]
 
 
 def test_nothing_of_the_stateful_stack_refers_to_the_verifier(production: Template, verifier: Template) -> None:

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import pytest
 
 from claimsmith.errors import Code
+from claimsmith.table import revocation_key
 from claimsmith.verifier import KeySource
 from claimsmith.verifier.callers import SCOPE
 from claimsmith.verifier.introspection import MAX_BODY
-from claimsmith.verifier.revocation import revocation_key
 from tests.unit.verifier.introspecting import (
     DOWN,
     FORM,

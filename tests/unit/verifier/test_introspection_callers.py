@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claimsmith.verifier.revocation import revocation_key
+from claimsmith.table import revocation_key
 from tests.unit.verifier.introspecting import (
     FORM,
     MACHINE,

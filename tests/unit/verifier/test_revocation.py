@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError, StoreError, VerificationError
+from claimsmith.table import revocation_key
 from claimsmith.verifier import ANY, KeySource, Verifier
-from claimsmith.verifier.revocation import SHARED_KINDS, CachedRevocations, UncheckedOnFailure, revocation_key
+from claimsmith.verifier.revocation import SHARED_KINDS, CachedRevocations, UncheckedOnFailure
 from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from joserfc import jwk as joserfc_jwk
 from joserfc import jws
 
 from claimsmith.errors import Code, StoreError
+from claimsmith.table import revocation_key
 from claimsmith.verifier.introspection import published_keys
-from claimsmith.verifier.revocation import revocation_key
 from claimsmith.verifier.signed_answers import AnswerSigner
 from tests.unit.verifier.introspecting import (
     POOL,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claimsmith.errors import Code, ConfigurationError, StoreError, VerificationError
+from claimsmith.table import revocation_key
 from claimsmith.verifier import ANY, Claims, KeySource, Requirement, Verifier
-from claimsmith.verifier.revocation import revocation_key
 from tests.unit.verifier.minting import (
     CLIENT,
     ISSUER,
