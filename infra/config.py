@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -32,7 +33,8 @@ from claimsmith_cdk.pool_settings import LITE_REFUSAL
 from claimsmith_cdk.releases import Releases, Shift, check_capacity
 from claimsmith_cdk.sign_in_probe import NAME, ProbeProps
 from claimsmith_cdk.user_pools import TriggerVersion
-from infra.identity_providers import IdentityProvider
+from infra.identity_providers import PROVIDER_NAME, IdentityProvider
+from infra.tags import check_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,10 +49,25 @@ _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _SCRIPT_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "about", "blob"})
 _PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _PREFIX_RESERVED = ("aws", "amazon", "cognito")
+_MAX_URL = 1024
+_MAX_URLS = 100
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _EMAIL = r"^[^\s@,]{1,64}@[^\s@,]+\.[^\s@,]+$"
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
+_ACCOUNT = r"^[0-9]{12}$"
+_REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+_CERTIFICATE = r"^arn:[a-z-]+:acm:us-east-1:"
 _SUFFIX = r"^(?:[A-Za-z0-9-]{0,40})$"
+#: How to write what a pattern asks for.
+_FORMS = {
+    _ACCOUNT: 'the twelve digits of an account, as in "111122223333"',
+    _REGION: 'the name of a Region, as in "eu-central-1"',
+    _CERTIFICATE: "the ARN of a certificate in us-east-1: Cognito takes no other for a custom domain",
+    _EMAIL: 'an address, as in "on-call@example.com"',
+    _HOST: 'a host in lower case, as in "auth.example.com"',
+    _SUFFIX: 'at most 40 letters, digits and hyphens, as in "-production"',
+    PROVIDER_NAME: "3 to 32 letters, digits, dots and hyphens; an underscore only as the second character",
+}
 _IDENTITY_SOURCE = re.compile(
     r"\$request\.(?:header|querystring)\.[A-Za-z0-9_-]+|\$context\.(?:routeKey|httpMethod|path)"
 )
@@ -83,7 +100,7 @@ class Domain(_Options):
 
     prefix: str | None = None
     name: Annotated[str, StringConstraints(pattern=_HOST)] | None = None
-    certificate_arn: Annotated[str, StringConstraints(pattern=r"^arn:[a-z-]+:acm:us-east-1:")] | None = None
+    certificate_arn: Annotated[str, StringConstraints(pattern=_CERTIFICATE)] | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -112,8 +129,17 @@ class Email(_Options):
     from_address: Address
     from_name: str | None = None
     reply_to: Address | None = None
-    region: str | None = None
+    region: Annotated[str, StringConstraints(pattern=_REGION)] | None = None
     verified_domain: Annotated[str, StringConstraints(pattern=_HOST)] | None = None
+
+    @model_validator(mode="after")
+    def _from_the_verified_domain(self) -> Self:
+        if self.verified_domain not in {None, domain := self.from_address.partition("@")[2]}:
+            raise ValueError(
+                f"verified_domain must be the domain of from_address, which is {domain}; or leave it out and verify "
+                "the address"
+            )
+        return self
 
 
 class ReleaseOptions(_Options):
@@ -174,7 +200,11 @@ class CapacityOptions(_Options):
 
 
 def _url(url: str) -> str:
-    """Check Cognito's rules for redirect addresses; http only on this computer."""
+    """Check Cognito's rules for redirect addresses (``RedirectUrlType``); http only on this computer."""
+    if len(url) > _MAX_URL:
+        raise ValueError(f"an address has {len(url)} characters; Cognito takes {_MAX_URL}")
+    if not all(unicodedata.category(character)[0] in "LMNPS" for character in url):
+        raise ValueError(f"{url!r} has a space or a character that cannot be seen; remove it, or write %20 for a space")
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -242,6 +272,24 @@ def _oidc_issuer(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
+def _each_once(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse an address that is listed twice: a subscription of SNS exists once."""
+    seen: set[str] = set()
+    for address in addresses:
+        if address.lower() in seen:
+            raise ValueError(f"{address} is listed twice; keep one")
+        seen.add(address.lower())
+    return addresses
+
+
+def _names_differ(providers: tuple[IdentityProvider, ...]) -> tuple[IdentityProvider, ...]:
+    names = [provider.name for provider in providers]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two are named {name}; give each a name of its own")
+    return providers
+
+
 def _attribute(name: str) -> str:
     if not name:
         raise ValueError("'' is not possible; name an attribute of the pool")
@@ -268,7 +316,7 @@ def _of(check: Callable[[str], str]) -> AfterValidator:
 
 
 # TOML has arrays, so strict models read them; what is kept cannot be changed.
-Urls = Annotated[tuple[Annotated[str, _of(_url)], ...], Field(strict=False)]
+Urls = Annotated[tuple[Annotated[str, _of(_url)], ...], Field(strict=False, max_length=_MAX_URLS)]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -321,10 +369,10 @@ class Config(_Options):
     """
 
     setting: Setting = "production"
-    account: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")] | None = None
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] | None = None
+    account: Annotated[str, StringConstraints(pattern=_ACCOUNT)] | None = None
+    region: Annotated[str, StringConstraints(pattern=_REGION)] | None = None
     stack_suffix: Annotated[str, StringConstraints(pattern=_SUFFIX)] | None = None
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: Annotated[dict[str, str], AfterValidator(check_tags)] = Field(default_factory=dict)
     arch: Arch = "arm64"
     python: PythonVersion = "3.13"
     trigger_version: TriggerVersion = "V2_0"
@@ -334,7 +382,7 @@ class Config(_Options):
     callback_urls: Urls = ()
     logout_urls: Urls = ()
     email: Email | None = None
-    identity_providers: Annotated[tuple[IdentityProvider, ...], Field(strict=False)] = ()
+    identity_providers: Annotated[tuple[IdentityProvider, ...], Field(strict=False), AfterValidator(_names_differ)] = ()
     rest_api: bool = False
     web_acl_arn: Annotated[str, _of(_web_acl)] | None = None
     authorizer_cache_seconds: Annotated[int, Field(ge=0, le=MAX_CACHE_SECONDS)] = 0
@@ -360,7 +408,7 @@ class Config(_Options):
     jwks_endpoint: Annotated[str, _of(_local)] | None = None
     log_level: LogLevel = "INFO"
     tracing: bool = False
-    alarm_emails: Annotated[tuple[Address, ...], Field(strict=False)] = ()
+    alarm_emails: Annotated[tuple[Address, ...], Field(strict=False), AfterValidator(_each_once)] = ()
     releases: ReleaseOptions | None = None
     trigger_capacity: CapacityOptions = CapacityOptions()
     verifier_capacity: CapacityOptions = CapacityOptions()
@@ -447,6 +495,12 @@ class Config(_Options):
         return self
 
     @model_validator(mode="after")
+    def _email_has_a_region(self) -> Self:
+        if self.email is not None and self.email.region is None and self.region is None:
+            raise ValueError("email needs its region, that of the identity at SES: region in [email], or the stage's")
+        return self
+
+    @model_validator(mode="after")
     def _cache_opens_nothing(self) -> Self:
         """The cache key has everything that an answer depends on: the token and, if it is cached, route and tenant."""
         key, sources = "authorizer_identity_sources", self.authorizer_identity_sources
@@ -500,7 +554,12 @@ def _sentences(errors: list[ErrorDetails]) -> Iterator[str]:
     for error in errors:
         where = ".".join(map(str, error["loc"]))
         said = error["msg"].removeprefix("Value error, ").rstrip(".")
-        if error["type"] == "extra_forbidden":
+        pattern = error.get("ctx", {}).get("pattern")
+        if pattern in _FORMS:
+            said = f"is not possible; write {_FORMS[pattern]}"
+        elif error["type"] == "tuple_type":
+            said = 'is not a list; write ["…"]'
+        elif error["type"] == "extra_forbidden":
             similar = get_close_matches(where, Config.model_fields, n=1, cutoff=0.6)
             said = "there is no such option" + (f"; did you mean {similar[0]}?" if similar else "")
         yield f"{where}: {said}" if where else said

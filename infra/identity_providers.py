@@ -39,6 +39,18 @@ STANDARD_ATTRIBUTES: Final = {
     "zoneinfo": "timezone",
 }
 
+#: What Cognito takes as a name (``ProviderNameTypeV2``), in ASCII.
+PROVIDER_NAME: Final = r"^[A-Za-z0-9.-][A-Za-z0-9._-][A-Za-z0-9.-]{1,30}$"
+
+#: By which a client names the pool's own users.
+_OWN: Final = "COGNITO"
+
+
+def _not_own(name: str) -> str:
+    if name.upper() == _OWN:
+        raise ValueError(f"{name} is what Cognito calls the pool's own users; choose another")
+    return name
+
 
 def _known(attributes: dict[str, str]) -> dict[str, str]:
     unknown = [name for name in attributes if name not in STANDARD_ATTRIBUTES]
@@ -52,7 +64,7 @@ def _known(attributes: dict[str, str]) -> dict[str, str]:
 class _Provider(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{3,32}$")]
+    name: Annotated[str, StringConstraints(pattern=PROVIDER_NAME), AfterValidator(_not_own)]
     attributes: Annotated[dict[str, str], AfterValidator(_known)] = Field(default_factory=dict)
 
 

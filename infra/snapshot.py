@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.identity_providers import STANDARD_ATTRIBUTES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -28,12 +30,14 @@ class _Guard:
 
     Attributes:
         create_only: properties that cannot change without a replacement.
+        additions: of these, by which comparison some may have more than before.
         levels: properties that protect something, each with how much.
         calls: properties that say what it calls.
         removable: whether the resource may leave the template; what it protects is still kept.
     """
 
     create_only: tuple[str, ...] = ()
+    additions: Mapping[str, Callable[[Any, Any], bool]] | None = None
     levels: Mapping[str, Callable[[Any], float]] | None = None
     calls: tuple[str, ...] = ()
     removable: bool = False
@@ -54,6 +58,23 @@ def _days(value: object) -> float:
     return float(value) if isinstance(value, int) else float("inf")
 
 
+def _nothing_changes(before: object, now: object) -> bool:
+    return before == now
+
+
+def _only_new_attributes(before: Any, now: Any) -> bool:  # noqa: ANN401 - CloudFormation's values
+    """Whether a pool's schema has custom attributes that it had not, which Cognito takes, and nothing else changed."""
+    before = before or []
+    added = [attribute for attribute in now or () if attribute not in before]
+    kept = all(attribute in (now or ()) for attribute in before)
+    return kept and not any(
+        attribute["Name"] in STANDARD_ATTRIBUTES or attribute.get("Required") for attribute in added
+    )
+
+
+#: What the names of snapshots end with.
+SUFFIX: Final = ".snapshot.json"
+
 _STACK: Final = ""
 _POLICIES: Final = ("DeletionPolicy", "UpdateReplacePolicy")
 _RETAINED: Final = frozenset({"Retain", "RetainExceptOnCreate"})
@@ -62,6 +83,7 @@ _RETAINED: Final = frozenset({"Retain", "RetainExceptOnCreate"})
 GUARDS: Final[Mapping[str, _Guard]] = {
     "AWS::Cognito::UserPool": _Guard(
         ("AliasAttributes", "UsernameAttributes", "UsernameConfiguration", "Schema"),
+        {"Schema": _only_new_attributes},
         {
             "DeletionProtection": _among("INACTIVE", "ACTIVE"),
             "UserPoolTier": _among("LITE", "ESSENTIALS", "PLUS"),
@@ -75,17 +97,17 @@ GUARDS: Final[Mapping[str, _Guard]] = {
     "AWS::Cognito::UserPoolIdentityProvider": _Guard(("UserPoolId", "ProviderName", "ProviderType")),
     "AWS::DynamoDB::Table": _Guard(
         ("TableName", "ImportSourceSpecification", "KeySchema"),
-        {"DeletionProtectionEnabled": _on, "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": _on},
+        levels={"DeletionProtectionEnabled": _on, "PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": _on},
     ),
     "AWS::IAM::ManagedPolicy": _Guard(("ManagedPolicyName", "Description", "Path")),
     "AWS::SNS::Topic": _Guard(("TopicName", "FifoTopic")),
     "AWS::ApiGatewayV2::Api": _Guard(("ProtocolType",)),
     "AWS::ApiGateway::RestApi": _Guard(),
-    "AWS::KMS::Key": _Guard((), {"EnableKeyRotation": _on}),
+    "AWS::KMS::Key": _Guard(levels={"EnableKeyRotation": _on}),
     "AWS::S3::Bucket": _Guard(("BucketName", "BucketNamePrefix", "BucketNamespace")),
     "AWS::Lambda::Alias": _Guard(("FunctionName", "Name"), removable=True),
     "AWS::SQS::Queue": _Guard(("QueueName", "FifoQueue"), removable=True),
-    "AWS::Logs::LogGroup": _Guard(("LogGroupName",), {"RetentionInDays": _days}, removable=True),
+    "AWS::Logs::LogGroup": _Guard(("LogGroupName",), levels={"RetentionInDays": _days}, removable=True),
 }
 
 
@@ -124,11 +146,7 @@ def violations(before: Snapshot, now: Snapshot) -> Iterator[str]:
                 if not (logical_id and GUARDS[kept["Type"]].removable):
                     yield f"{place} ({kept.get('Type', 'the stack')}) would be removed"
             elif logical_id == _STACK:
-                if kept["TerminationProtection"] and not current["TerminationProtection"]:
-                    yield f"{place} would lose its termination protection"
-                for name in ("Account", "Region", "StackName"):
-                    if kept[name] != current[name]:
-                        yield f"{place} would be a second stack: {name} changes from {kept[name]} to {current[name]}"
+                yield from (f"{place} {said}" for said in _moves(stack, kept, current))
             else:
                 yield from (f"{place} ({kept['Type']}) {said}" for said in _changes(kept, current))
                 for alias in _called(current, now[stack]) - resources.keys():
@@ -153,12 +171,14 @@ def check(file: Path, now: Snapshot, *, write: bool) -> str | None:
         SnapshotError: the deployment would lower or replace something.
     """
     before = read(file)
+    if not before:
+        _refuse_renamed(file, now, production=write)
     try:
         found = [*violations(before, now)]
     except (AttributeError, KeyError, TypeError):  # edited by hand
         found = ["an entry of the snapshot is not as synth wrote it; take the file from version control"]
     if found:
-        raise SnapshotError(file, found)
+        raise SnapshotError(*found, compared=file)
     if not write or before == now:
         return None
     file.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -176,22 +196,59 @@ def read(file: Path) -> Snapshot:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise SnapshotError(file, [f"it cannot be read ({error.strerror})"]) from None
+        raise SnapshotError(f"{file} cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
-        raise SnapshotError(file, [f"it is not JSON ({error}); take it from version control"]) from None
+        raise SnapshotError(f"{file} is not JSON ({error}); take it from version control") from None
     return found
 
 
 class SnapshotError(ValueError):
     """A deployment that would lower or replace something; the message has a line for each and the way out."""
 
-    def __init__(self, file: Path, found: list[str]) -> None:
-        lines = [f"{line}." for line in found]
-        remedy = (
-            f"Nothing was deployed. The comparison is with {file}. If a change is intended, or the stage was never "
-            "deployed, remove the entries named above from that file (in a commit that is reviewed) and try again."
-        )
-        super().__init__("\n".join([*lines, remedy]))
+    def __init__(self, *found: str, compared: Path | None = None) -> None:
+        """Say what was found.
+
+        Args:
+            found: a sentence for each, without its full stop.
+            compared: the snapshot that a template was compared with.
+        """
+        remedy = "Nothing was deployed."
+        if compared is not None:
+            remedy += (
+                f" The comparison is with {compared}. If a change is intended, or the stage was never deployed, remove "
+                "the entries named above from that file (in a commit that is reviewed) and try again."
+            )
+        super().__init__("\n".join([*(f"{line}." for line in found), remedy]))
+
+
+def _refuse_renamed(file: Path, now: Snapshot, *, production: bool) -> None:
+    """Refuse a stage without a snapshot where there is one whose stage is gone: perhaps its file has another name now.
+
+    It would be compared with nothing, and deployed a second time or, with the old ``stack_suffix``, over the first.
+    """
+    stacks = {resources[_STACK]["StackName"] for resources in now.values()}
+    for other in sorted(file.parent.glob(f"*{SUFFIX}")):
+        stage = other.with_name(other.name.removesuffix(SUFFIX) + ".toml")
+        if stage.exists():
+            continue
+        try:
+            deployed = {kept[_STACK]["StackName"]: _suffix(stack, kept[_STACK]) for stack, kept in read(other).items()}
+        except (AttributeError, KeyError, TypeError):  # edited by hand
+            raise SnapshotError(f"{other} is not as synth wrote it; take it from version control") from None
+        if stacks & deployed.keys():
+            raise SnapshotError(f"{stage.name} has another name now: rename {other} to {file.name}, too")
+        if production and deployed:
+            first, suffix = next(iter(deployed.items()))
+            raise SnapshotError(
+                f"{' and '.join(sorted(stacks))} would be deployed beside {first}, whose {stage.name} is gone. If that "
+                f"file has another name now, write {suffix} into it and rename {other} to {file.name}, too; if its "
+                "stacks were deleted, delete that file"
+            )
+
+
+def _suffix(stack: str, kept: Mapping[str, Any]) -> str:
+    """The option by which a stack has its name."""
+    return f'stack_suffix = "{kept["StackName"].removeprefix(stack)}"'
 
 
 def _kept(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,7 +269,8 @@ def _changes(kept: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[st
         yield f"would be replaced: it becomes {current['Type']}"
         return
     for path in guard.create_only:
-        if before.get(path) != now.get(path):
+        only_adds = (guard.additions or {}).get(path, _nothing_changes)
+        if not only_adds(before.get(path), now.get(path)):
             yield f"would be replaced or refused: {path} changes from {_said(before, path)} to {_said(now, path)}"
     for path, level in (guard.levels or {}).items():
         if level(now.get(path)) < level(before.get(path)):
@@ -220,6 +278,17 @@ def _changes(kept: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[st
     for policy in _POLICIES:
         if kept[policy] in _RETAINED and current[policy] not in _RETAINED:
             yield f"would be deleted with the stack: {policy} changes from {kept[policy]} to {current[policy]}"
+
+
+def _moves(stack: str, kept: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[str]:
+    if kept["TerminationProtection"] and not current["TerminationProtection"]:
+        yield "would lose its termination protection"
+    for name in ("Account", "Region"):
+        if kept[name] != current[name]:
+            yield f"would be a second stack: {name} changes from {kept[name]} to {current[name]}"
+    before, now = kept["StackName"], current["StackName"]
+    if before != now:
+        yield f"would be a second stack: StackName changes from {before} to {now}; {_suffix(stack, kept)} keeps it"
 
 
 def _called(resource: Mapping[str, Any], resources: Mapping[str, Any]) -> set[str]:

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from infra.config import Config, OptionError
 
@@ -68,8 +68,7 @@ def read_stage(context: Mapping[str, object], folder: Path = FOLDER) -> Stage:
     """
     file = _file(context, folder)
     try:
-        with file.open("rb") as opened:
-            options = tomllib.load(opened)
+        options = _read(file)
     except OSError as error:
         known = ", ".join(sorted(path.stem for path in folder.glob(f"*{_SUFFIX}"))) or "none yet"
         raise StageError(f"{file} cannot be read ({error.strerror}); stages here: {known}.") from None
@@ -96,13 +95,18 @@ def _file(context: Mapping[str, object], folder: Path) -> Path:
     return folder / f"{named}{_SUFFIX}"
 
 
+def _read(file: Path) -> dict[str, Any]:
+    """The options in a file. Editors on Windows begin it with a byte order mark, which TOML does not mention."""
+    return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+
+
 def _refuse_stacks_of_others(stage: Stage) -> None:
     """Refuse a suffix that another stage of the folder has, which would be deployed over."""
     for other in sorted(stage.file.parent.glob(f"*{_SUFFIX}")):
         if other.name == stage.file.name:
             continue
         try:
-            options = tomllib.loads(other.read_text(encoding="utf-8"))
+            options = _read(other)
         except (OSError, ValueError, RecursionError):
             continue  # it is refused when it is deployed itself
         places = [(stage.config.account, options.get("account")), (stage.config.region, options.get("region"))]

@@ -76,7 +76,7 @@ def test_what_production_has_is_kept_and_never_lowered_or_replaced(folder: Path)
     assert code == 1
     for expected in (
         "Claimsmith would lose its termination protection.",
-        "Claimsmith would be a second stack: StackName changes from Claimsmith-test to Claimsmith-other.",
+        "would be a second stack: StackName changes from Claimsmith-test to Claimsmith-other;",
         "(AWS::Cognito::UserPoolDomain) would be removed.",
         'would be less protected: DeletionProtection changes from "ACTIVE" to "INACTIVE".',
         "would be less protected: DeletionProtectionEnabled changes from true to false.",

@@ -9,6 +9,7 @@ from claimsmith_cdk.pool_settings import LITE_REFUSAL
 from infra.config import CapacityOptions, Config, Domain, OptionError
 from tests.infra.template import PRODUCTION
 
+SAML = {"type": "saml", "name": "acme", "metadata_url": "https://a.example/"}
 SOURCES = ["$request.header.Authorization", "$context.routeKey", "$context.path"]
 
 
@@ -85,9 +86,19 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
     ("name", "value", "remedy"),
     [
         ("setting", "prod", "'production' or 'development'"),
-        ("account", "1111", "[0-9]{12}"),
-        ("region", "eu", "pattern"),
-        ("stack_suffix", "_x", "pattern"),
+        ("account", "1111", "twelve digits"),
+        ("region", "eu", 'as in "eu-central-1"'),
+        ("stack_suffix", "_x", "letters, digits and hyphens"),
+        ("tags", {"aws:team": "a"}, "begins with aws:"),
+        ("tags", {"team": "AWS:a"}, "begins with aws:"),
+        ("tags", {"": "a"}, "the name of '' has 0 characters; use 1 to 128"),
+        ("tags", {"a" * 129: "a"}, "use 1 to 128"),
+        ("tags", {"team": ""}, "the value of 'team' has 0 characters; use 1 to 256"),
+        ("tags", {"team": "a" * 257}, "use 1 to 256"),
+        ("tags", {"team": "a\tb"}, "use letters, digits, spaces and _.:/=+-@"),
+        ("tags", {"team#": "a"}, "use letters, digits, spaces and _.:/=+-@"),
+        ("tags", {"team": "a", "Team": "b"}, "differ only by case"),
+        ("tags", {f"a{number}": "b" for number in range(51)}, "AWS takes 50"),
         ("web_acl_arn", "arn:aws:wafv2:us-east-1:111122223333:global/webacl/a/b", "scope REGIONAL"),
         ("web_acl_arn", "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/a/b", "needs rest_api = true"),
         ("alarm_thresholds", {"behind": 1}, "no threshold behind; did you mean behind_minutes?"),
@@ -106,7 +117,12 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
         ("domain", {"prefix": "-in"}, "lower-case letters, digits and inner hyphens"),
         ("domain", {"prefix": "a" * 64}, "1 to 63"),
         ("domain", {"prefix": "my-cognito"}, "without the words aws, amazon, cognito"),
-        ("callback_urls", "https://a.example/", "tuple"),
+        ("callback_urls", "https://a.example/", 'is not a list; write ["…"]'),
+        ("callback_urls", ["https://a.example/call back"], "write %20 for a space"),
+        ("callback_urls", ["https://a.example/call\tback"], "cannot be seen"),
+        ("callback_urls", ["https://a.example/\n"], "cannot be seen"),
+        ("callback_urls", ["https://a.example/" + "a" * 1007], "Cognito takes 1024"),
+        ("callback_urls", [f"https://a.example/{number}" for number in range(101)], "at most 100"),
         ("callback_urls", ["https://"], "names no host"),
         ("callback_urls", ["/callback"], "absolute"),
         ("callback_urls", ["https://a.example/#part"], "fragment"),
@@ -138,12 +154,18 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
         ("revocation_cache_seconds", 0, "1"),
         ("revocation_on_failure", "ignore", "'deny' or 'allow'"),
         ("jwks_endpoint", "http://127.0.0.1:4566", 'setting = "development"'),
-        ("alarm_emails", ["on-call"], "pattern"),
-        ("email", {"from_address": "x"}, "pattern"),
+        ("alarm_emails", ["on-call"], "write an address"),
+        ("alarm_emails", ["a@example.com", "b@example.com", "A@example.com"], "A@example.com is listed twice"),
+        ("email", {"from_address": "x"}, "write an address"),
+        ("email", {"from_address": "a@example.com", "region": "Ireland"}, "the name of a Region"),
+        ("email", {"from_address": "a@example.com", "verified_domain": "example.org"}, "which is example.com"),
         ("identity_providers", [{"type": "ldap", "name": "acme"}], "'oidc', 'saml'"),
+        ("identity_providers", [{**SAML, "name": "_acme"}], "an underscore only as the second"),
+        ("identity_providers", [{**SAML, "name": "Cognito"}], "choose another"),
+        ("identity_providers", [SAML, SAML], "two are named acme"),
         (
             "identity_providers",
-            [{"type": "saml", "name": "acme", "metadata_url": "https://a.example/", "attributes": {"custom:t": "t"}}],
+            [{**SAML, "attributes": {"custom:t": "t"}}],
             "custom:t: this app's pool has no such attribute",
         ),
     ],
@@ -152,6 +174,22 @@ def test_an_impossible_value_is_refused_with_the_remedy(name: str, value: object
     with pytest.raises(OptionError, match=re.escape(remedy)) as raised:
         _read(**{name: value})
     assert name in str(raised.value)
+
+
+def test_what_aws_takes_is_taken() -> None:
+    tags = {"Équipe 1": "a_b.c:d/e=f+g-h@i", "a" * 128: "b" * 256}
+    assert _read(tags=tags).tags == tags
+    long = "https://a.example/ü?a=%20" + "a" * 999
+    assert _read(callback_urls=[long]).callback_urls == (long,)
+    assert _read(identity_providers=[SAML, {**SAML, "name": "a_b"}]).identity_providers[1].name == "a_b"
+
+
+def test_an_address_at_ses_has_a_region() -> None:
+    options = {"setting": "development", "email": {"from_address": "a@example.com"}}
+    with pytest.raises(OptionError, match=r"region in \[email\], or the stage's"):
+        Config.from_options(options)
+    for told in ({"region": "eu-west-1"}, {"email": {"from_address": "a@example.com", "region": "eu-west-1"}}):
+        assert Config.from_options({**options, **told}).email is not None
 
 
 def test_a_misspelt_option_does_not_silently_mean_the_default() -> None:

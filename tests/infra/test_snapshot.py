@@ -9,7 +9,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from claimsmith.engine import codec
 from infra.config import Config
-from infra.snapshot import GUARDS, SnapshotError, check, guarded, violations
+from infra.snapshot import GUARDS, SUFFIX, SnapshotError, check, guarded, violations
 from tests.infra.template import ROOT
 
 if TYPE_CHECKING:
@@ -64,11 +64,82 @@ def test_what_is_attached_elsewhere_does_not_go_and_is_not_replaced() -> None:
     assert "Stack (the stack) would be removed" in [*violations(BEFORE, {})]
 
 
+def _pool(*schema: dict[str, object]) -> dict[str, Any]:
+    properties = {"Schema": [*schema]} if schema else {}
+    return {"Stack": {"": STACK, "Pool": {**QUEUE, "Type": "AWS::Cognito::UserPool", "Properties": properties}}}
+
+
+UNIT = {"Name": "unit", "AttributeDataType": "String", "Mutable": True}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "fine"),
+    [
+        ([], [UNIT], True),
+        ([UNIT], [{**UNIT, "Name": "site"}, UNIT], True),
+        ([UNIT], [], False),
+        ([UNIT], [{**UNIT, "Mutable": False}], False),
+        ([UNIT], [{**UNIT, "Name": "site"}], False),
+        ([], [{**UNIT, "Required": True}], False),
+        ([], [{**UNIT, "Name": "email"}], False),
+    ],
+)
+def test_a_pool_gets_further_attributes_and_keeps_those_it_has(
+    before: list[dict[str, object]], now: list[dict[str, object]], *, fine: bool
+) -> None:
+    said = [*violations(_pool(*before), _pool(*now))]
+    assert fine is not any("would be replaced or refused: Schema changes" in line for line in said)
+    assert len(said) == (not fine)
+
+
+def _named(suffix: str) -> dict[str, dict[str, Any]]:
+    return {"Stack": {**BEFORE["Stack"], "": {**STACK, "StackName": f"Stack{suffix}"}}}
+
+
+@pytest.mark.parametrize(
+    ("now", "production", "said"),
+    [
+        ("-old", True, "old.toml has another name now: rename"),
+        ("-old", False, "old.toml has another name now: rename"),
+        ("-new", True, 'write stack_suffix = "-old" into it and rename'),
+        ("-new", False, None),
+    ],
+)
+def test_a_stage_whose_file_was_renamed_is_not_deployed_without_its_snapshot(
+    tmp_path: Path, now: str, *, production: bool, said: str | None
+) -> None:
+    old, new = (tmp_path / f"{name}{SUFFIX}" for name in ("old", "new"))
+    old.write_text(json.dumps(_named("-old")), encoding="utf-8")
+    if said is None:
+        assert check(new, _named(now), write=production) is None
+        return
+    with pytest.raises(SnapshotError, match=said):
+        check(new, _named(now), write=production)
+    assert not new.exists()
+    (tmp_path / "old.toml").touch()
+    assert (check(new, _named(now), write=production) is not None) is production
+
+
+def test_a_renamed_stage_keeps_its_stacks_by_their_suffix(tmp_path: Path) -> None:
+    file = tmp_path / f"new{SUFFIX}"
+    file.write_text(json.dumps(_named("-old")), encoding="utf-8")
+    with pytest.raises(SnapshotError, match='from Stack-old to Stack-new; stack_suffix = "-old" keeps it'):
+        check(file, _named("-new"), write=True)
+    assert check(file, _named("-old"), write=True) is None
+
+
+@pytest.mark.parametrize("text", ["[]", '{"Stack": {}}', '{"Stack": []}'])
+def test_a_damaged_snapshot_of_a_stage_that_is_gone_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / f"old{SUFFIX}").write_text(text, encoding="utf-8")
+    with pytest.raises(SnapshotError, match=f"old{SUFFIX} is not as synth wrote it"):
+        check(tmp_path / f"new{SUFFIX}", BEFORE, write=True)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "it is not JSON"),
-        ("[" * 99_999, "it is not JSON"),
+        ("{", "is not JSON"),
+        ("[" * 99_999, "is not JSON"),
         ("[]", "not as synth wrote it"),
         ('{"Stack": []}', "not as synth wrote it"),
         ('{"Stack": {"": {}}}', "not as synth wrote it"),

@@ -80,6 +80,15 @@ def test_no_stage_is_deployed_over_another(tmp_path: Path) -> None:
     assert read_stage({"stage": "test"}, tmp_path).stack_suffix == "-production"
 
 
+def test_a_byte_order_mark_of_an_editor_is_no_part_of_the_file(tmp_path: Path) -> None:
+    marked = f'\ufeff{DEVELOPMENT}stack_suffix = "-same"\n'
+    _file(tmp_path, "test", marked)
+    assert not read_stage({"stage": "test"}, tmp_path).config.production
+    _file(tmp_path, "other", marked)
+    with pytest.raises(StageError, match=r"those of other\.toml"):
+        read_stage({"stage": "test"}, tmp_path)
+
+
 @pytest.mark.parametrize("text", [f"x = {'[' * 9999}", f"authorizer_cache_seconds = {'9' * 5000}"])
 def test_what_python_does_not_read_is_said_too(tmp_path: Path, text: str) -> None:
     _file(tmp_path, "test", text)
