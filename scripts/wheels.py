@@ -15,15 +15,19 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from claimsmith_cdk.assets import pack, packed_file
+from claimsmith_cdk.assets import asset_name
 from claimsmith_cdk.bundling import PLATFORMS, BundlingError, build_asset
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
+from claimsmith_cdk.packing import pack
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CDK: Final = "claimsmith-cdk"
 
 #: The time of every file in a wheel: the first that a zip archive can express.
 _EPOCH: Final = "315532800"
+
+#: What PyPI takes, in bytes: https://docs.pypi.org/project-management/storage-limits/
+LIMIT: Final = 100_000_000
 
 
 def handlers() -> list[str]:
@@ -42,6 +46,7 @@ def pack_assets(folder: Path, processors: list[str], python: str) -> None:
         BundlingError: an asset could not be built, or would have no bytecode.
     """
     folder.mkdir()
+    assets: dict[str, Path] = {}
     for module in handlers():
         for arch in processors:
             asset = build_asset(module, arch=arch, python=python)
@@ -49,7 +54,8 @@ def pack_assets(folder: Path, processors: list[str], python: str) -> None:
                 raise BundlingError(
                     f"Python {python} is not here, and without it the functions would have no bytecode."
                 )
-            pack(asset.path, packed_file(folder, module, arch, python))
+            assets[asset_name(module, arch, python)] = asset.path
+    pack(assets, folder)
 
 
 def build(out: Path, processors: list[str], python: str) -> list[Path]:
@@ -61,7 +67,7 @@ def build(out: Path, processors: list[str], python: str) -> list[Path]:
         python: the runtime that they are packed for.
 
     Raises:
-        BundlingError: an asset could not be built.
+        BundlingError: an asset could not be built, or a wheel is larger than PyPI takes.
         subprocess.CalledProcessError: a wheel could not be built.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +92,11 @@ def build(out: Path, processors: list[str], python: str) -> list[Path]:
                 env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH},
                 check=True,
             )
-    return sorted(out.glob("claimsmith*.whl"))
+    wheels = sorted(out.glob("claimsmith*.whl"))
+    for wheel in wheels:
+        if wheel.stat().st_size > LIMIT:
+            raise BundlingError(f"{wheel} has {wheel.stat().st_size} bytes, and PyPI takes {LIMIT}.")
+    return wheels
 
 
 def main() -> int:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
+import atexit
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from claimsmith_cdk.bundling import ROOT, Asset, BundlingError, build_asset
+from claimsmith_cdk.packing import packed, unpack
 
-#: Empty in a checkout; ``make wheels`` fills it in the wheel.
+#: Not in a checkout; ``make wheels`` makes it for the wheel.
 PACKED: Final = Path(__file__).with_name("packed")
-
-#: The first moment that a zip archive can express, and what every entry has as its time.
-_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 
 def function_asset(module: str, *, arch: str, python: str) -> Asset:
@@ -26,11 +26,12 @@ def function_asset(module: str, *, arch: str, python: str) -> Asset:
     Raises:
         BundlingError: this package has none for this Python, or it could not be built.
     """
-    packed = packed_file(PACKED, module, arch, python)
-    if packed.is_file():
-        return Asset(path=packed, bytecode=True)
+    names = packed(PACKED)
+    name = asset_name(module, arch, python)
+    if name in names:
+        return Asset(path=_unpacked(name), bytecode=True)
     if not (ROOT / "lambdas").is_dir():
-        versions = sorted({file.stem.rpartition("-")[2].replace("_", ".") for file in PACKED.glob("*.zip")})
+        versions = sorted({name.rpartition("-")[2].replace("_", ".") for name in names})
         raise BundlingError(
             f"This package has the functions for Python {' and '.join(versions) or '(none)'}, not {python}. Leave "
             "python= of Hosting out, or install claimsmith-cdk from a checkout, which builds them."
@@ -38,16 +39,21 @@ def function_asset(module: str, *, arch: str, python: str) -> Asset:
     return build_asset(module, arch=arch, python=python)
 
 
-def packed_file(folder: Path, module: str, arch: str, python: str) -> Path:
-    """The file of a packed asset. Without dots: CDK takes what follows one for a file's type."""
-    return folder / f"{f'{module}-{arch}-{python}'.replace('.', '_')}.zip"
+def asset_name(module: str, arch: str, python: str) -> str:
+    """The name of a packed asset. Without dots: CDK takes what follows one for a file's type."""
+    return f"{module}-{arch}-{python}".replace(".", "_")
 
 
-def pack(asset: Path, target: Path) -> None:
-    """Pack a built asset; equal assets make equal files."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for file in sorted(path for path in asset.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(file.relative_to(asset).as_posix(), _TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, file.read_bytes())
+@cache
+def _unpacked(name: str) -> Path:
+    file = _folder() / f"{name}.zip"
+    unpack(PACKED, name, file)
+    return file
+
+
+@cache
+def _folder() -> Path:
+    """Where assets are until this process ends; CDK copies each as soon as a function has it."""
+    folder = tempfile.TemporaryDirectory(prefix="claimsmith-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)

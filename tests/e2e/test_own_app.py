@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from demo.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
+PYPI_LIMIT = 100_000_000
 POLICY = "settings: {cache_seconds: 0}\nroles: {editor: {access_claims: {approval_limit: 1000}}}\n"
 
 
@@ -42,6 +43,8 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A path in a .pth file is not searched for .pth files itself: the editable packages of this project stay out.
     (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     wheels = map(str, folder.glob("*.whl"))
+    # The build measures whole wheels; with both processors one has, at most, twice as much.
+    assert 2 * sum(wheel.stat().st_size for wheel in folder.glob("claimsmith_cdk-*.whl")) < PYPI_LIMIT
     install = [str(uv), "pip", "install", "-q", "--offline", "--no-deps", "--python", str(environment), *wheels]
     subprocess.run(install, check=True, timeout=600)
     page = (ROOT / "docs/how-to/cdk.md").read_text(encoding="utf-8")
