@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from demo import aws
+from demo import aws, toml
 from demo.emulator import ACCOUNT, REGION, LocalStackError
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ class Cdk:
         chosen = {"setting": "development", "arch": architecture(), "python": python, **(options or {})}
         stage = self._folder / "local.toml"
         self._folder.mkdir(parents=True, exist_ok=True)
-        # JSON's texts, numbers, switches and arrays are also TOML's.
-        stage.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in chosen.items()))
+        stage.write_text(toml.document(chosen), encoding="utf-8")
         assembly = self._folder / "cdk.out"
         made_from = self._folder / "cdk.out.digest"
         digest = _digest(self._root, chosen)
