@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from dataclasses import MISSING
 from enum import Enum
 from importlib import import_module
 from textwrap import dedent
@@ -45,8 +46,8 @@ HEAD: Final = """\
 _CONSTRUCTS: Final = "claimsmith_cdk."
 _OURS: Final = ("claimsmith.", _CONSTRUCTS)
 
-#: Types whose values are shown as defaults; the text of others may differ from one run to the next.
-_SHOWN: Final = (str, int, float, type(None))
+#: Types whose values are shown as defaults.
+_SHOWN: Final = (str, int, float, bool, tuple, type(None))
 
 
 def surface() -> str:
@@ -85,7 +86,7 @@ def _members(cls: type) -> Iterator[str]:
     for owner in reversed([owner for owner in cls.__mro__ if owner.__module__.startswith(_OURS)]):
         for name, annotation in inspect.get_annotations(owner).items():
             if name[0] != "_":
-                found[name] = f"{name}{_annotation(': ', annotation)}"
+                found[name] = f"{name}{_annotation(': ', annotation)}{_field_default(owner, name)}"
         if owner.__module__.startswith(_CONSTRUCTS):
             found |= dict(_assigned(owner))
         for name, value in vars(owner).items():
@@ -117,6 +118,21 @@ def _assigned(owner: type) -> Iterator[tuple[str, str]]:
                 yield target.attr, target.attr + annotation
 
 
+def _field_default(owner: type, name: str) -> str:
+    """The default of a field of a data class or a named tuple."""
+    field = getattr(owner, "__dataclass_fields__", {}).get(name)
+    if field is not None and field.default_factory is not MISSING:
+        return " = ..."
+    default = MISSING if field is None else field.default
+    default = getattr(owner, "_field_defaults", {}).get(name, default)
+    return "" if default is MISSING else f" = {_shown(default)}"
+
+
+def _shown(default: object) -> str:
+    """The text of a default; that of others than plain values may differ from one run to the next."""
+    return repr(default) if type(default) in _SHOWN else "..."
+
+
 def _returned(function: Any) -> str:  # noqa: ANN401 - the getter of a property
     return _signature(function).partition(" -> ")[2].join((": ", ""))
 
@@ -136,7 +152,7 @@ def _signature(function: Any) -> str:  # noqa: ANN401 - any function
         keyword_only = keyword_only or star == "*"
         text = f"{star}{parameter.name}{_annotation(': ', parameter.annotation)}"
         if parameter.default is not parameter.empty:
-            text += f" = {parameter.default!r}" if type(parameter.default) in (*_SHOWN, bool, tuple) else " = ..."
+            text += f" = {_shown(parameter.default)}"
         parameters.append(text)
     return f"({', '.join(parameters)}){_annotation(' -> ', signature.return_annotation)}"
 
