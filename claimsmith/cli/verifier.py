@@ -167,6 +167,9 @@ def add(
     claim: Annotated[
         Repeated, typer.Option(help="Also tell it this claim, by its name in the token. Repeatable.")
     ] = None,
+    ext: Annotated[
+        Repeated, typer.Option(help="Also tell it this member or claim in an object ext, as Ory Hydra. Repeatable.")
+    ] = None,
 ) -> None:
     """Add a caller of the introspection endpoint and show its secret once.
 
@@ -176,7 +179,7 @@ def add(
     if not client or not tenant:
         raise OperationError(Code.BAD_ARGUMENT, "No tokens allowed. Use --client and --tenant; '*' means all.")
     secret = _resources(session).add(
-        resource, clients=client, tenants=tenant, audience=audience or (), claims=claim or ()
+        resource, clients=client, tenants=tenant, audience=audience or (), claims=claim or (), ext=ext or ()
     )
     _show_secret(session, resource, secret)
 

@@ -46,6 +46,7 @@ class Resources:
         tenants: Sequence[str],
         audience: Sequence[str] = (),
         claims: Sequence[str] = (),
+        ext: Sequence[str] = (),
     ) -> str:
         """Add a protected resource.
 
@@ -58,6 +59,7 @@ class Resources:
                 to anything or to nothing. If empty, the deployment's audience applies, and tokens bound to nothing are
                 allowed.
             claims: further claims that it is told, by their names in the token.
+            ext: members and claims that it is told in an object ``ext``, as callers of Ory Hydra expect.
 
         Returns:
             Its secret. It is not stored; the row has only its SHA-256.
@@ -69,7 +71,7 @@ class Resources:
             raise OperationError(
                 Code.BAD_ARGUMENT, f"The id of the protected resource is not valid. It must match {ID.pattern}."
             )
-        if not all(claims):
+        if not all([*claims, *ext]):
             raise OperationError(Code.BAD_ARGUMENT, "The name of a claim is empty.")
         secret, digest = _secret()
         row = {**self._signed(), "secrets": [digest], "clients": list(clients), "tenants": list(tenants)}
@@ -77,6 +79,8 @@ class Resources:
             row["audience"] = list(audience)
         if claims:
             row["claims"] = list(claims)
+        if ext:
+            row["ext"] = list(ext)
         try:
             self.rows.put({**_key(resource_id), **row}, condition="attribute_not_exists(pk)")
         except ConditionError as error:

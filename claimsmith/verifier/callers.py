@@ -98,6 +98,7 @@ class Caller(NamedTuple):
         audience: resources that a token must be bound to for the caller to see it; ``*`` for tokens bound to anything
             or to nothing. ``None`` if the row has none.
         claims: further claims that the answer has if the token does.
+        ext: members of the answer, and claims, that it also has in an object ``ext``, as callers of Ory Hydra expect.
         credentials: how it authenticated: ``basic``, ``form``, ``basic and form`` or ``bearer``.
     """
 
@@ -106,6 +107,7 @@ class Caller(NamedTuple):
     tenants: frozenset[str]
     audience: frozenset[str] | None
     claims: frozenset[str]
+    ext: frozenset[str]
     credentials: str
 
     def check(self, claims: Claims, audience: frozenset[str] | Unchecked) -> None:
@@ -260,4 +262,4 @@ def _caller(resource_id: str, row: Mapping[str, object], credentials: str) -> Ca
         return frozenset(entry for entry in _entries(row, attribute) if isinstance(entry, str) and entry)
 
     audience = names("audience") if "audience" in row else None
-    return Caller(resource_id, names("clients"), names("tenants"), audience, names("claims"), credentials)
+    return Caller(resource_id, names("clients"), names("tenants"), audience, names("claims"), names("ext"), credentials)

@@ -130,7 +130,7 @@ class Introspection:
             if self._revocations is not ANY:
                 check_revocation(claims, self._revocations)
             now = None if self._grants is ANY else _freshness(self._grants, claims)
-            members = _active(claims, now, caller.claims)
+            members = _with_ext(_active(claims, now, caller.claims), claims, caller.ext)
         except RefusedError as refused:
             response = _response(refused.status, {"error": refused.error}, refused.headers)
             return _answer(response, refused.code, refused.caller or caller)
@@ -278,6 +278,15 @@ def _active(claims: Claims, now: Freshness | None, further: Collection[str]) -> 
     if incomplete:
         members["incomplete"] = incomplete
     return {**others, **{name: value for name, value in now.filled.items() if name not in _MEMBERS}, **members}
+
+
+def _with_ext(members: dict[str, Any], claims: Claims, names: Collection[str]) -> dict[str, Any]:
+    """The response with an object ``ext``, where Ory Hydra has what RFC 7662 does not define.
+
+    A member counts before the claim of its name: roles are those of now. Nothing, if the caller's row asks for none.
+    """
+    known = {name: members.get(name, claims.get(name)) for name in sorted(names) if name in members or name in claims}
+    return {**members, "ext": known} if names else members
 
 
 def published_keys(signer: AnswerSigner | None) -> dict[str, Any]:

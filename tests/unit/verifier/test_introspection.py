@@ -397,6 +397,23 @@ def test_a_caller_is_told_the_further_claims_of_its_row_and_no_others() -> None:
     assert answered(event(POOL.sign(claims)), introspection(Rows({"orders-api": row(claims="email")})))[1] == plain
 
 
+def test_a_caller_of_hydra_is_told_in_ext_what_its_row_names() -> None:
+    """``ext`` as in Hydra's ``IntrospectedOAuth2Token``; Oathkeeper reads a tenant and roles nowhere else."""
+    claims = access_claims(email="ada@example.com", ext="a claim", address={"city": ["Ulm"]})
+    plain = answered(event(POOL.sign(claims)))[1]
+    names = ["email", "tenant_id", "roles", "address", "absent", "active", 1]
+    service = introspection(Rows({"orders-api": row(ext=names)}))
+    members = answered(event(POOL.sign(claims)), service)[1]
+    told = {"email": "ada@example.com", "address": {"city": ["Ulm"]}, "tenant_id": "acme", "active": True}
+    assert members == plain | {"ext": told | {"roles": ["editor", "viewer"]}}
+    assert answered(event("nonsense"), service) == INACTIVE
+    nothing = answered(event(POOL.sign(claims)), introspection(Rows({"orders-api": row(ext=["absent"])})))[1]
+    assert nothing == plain | {"ext": {}}
+    none: tuple[object, ...] = ([], "email")
+    for ext in none:
+        assert answered(event(POOL.sign(claims)), introspection(Rows({"orders-api": row(ext=ext)})))[1] == plain
+
+
 @pytest.mark.parametrize(
     ("scope", "active"),
     [("", True), ("orders/read", True), ("orders/write  orders/read", True), ("orders/read orders/delete", False)],
