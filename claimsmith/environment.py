@@ -23,6 +23,7 @@ CLIENT_IDS: Final = "CLAIMSMITH_CLIENT_IDS"
 AUDIENCE: Final = "CLAIMSMITH_AUDIENCE"
 SIGNING_KEYS: Final = "CLAIMSMITH_SIGNING_KEYS"
 SIGNING_ISSUER: Final = "CLAIMSMITH_SIGNING_ISSUER"
+REQUESTS_PER_SECOND: Final = "CLAIMSMITH_REQUESTS_PER_SECOND"
 AUTHORIZER_RESPONSE: Final = "CLAIMSMITH_AUTHORIZER_RESPONSE"
 AUTHORIZER_CACHED_BY: Final = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
 TOKEN_FROM: Final = "CLAIMSMITH_TOKEN_FROM"
@@ -47,6 +48,10 @@ RevocationOnFailure = Literal["deny", "allow"]
 #: Seconds for which a verifier may cache that something is not revoked: the default and the maximum.
 DEFAULT_REVOCATION_CACHE_SECONDS: Final = 30
 MAX_REVOCATION_CACHE_SECONDS: Final = 300
+
+#: Requests that a caller of introspection may make in a second, in each process: the default and the maximum.
+DEFAULT_REQUESTS_PER_SECOND: Final = 50
+MAX_REQUESTS_PER_SECOND: Final = 1_000
 
 #: Seconds for which a verifier that checks every token may remember the rows of clients and tenants: the default and
 #: the maximum.
@@ -291,6 +296,8 @@ class VerifierEnvironment(NamedTuple):
         signing_keys: ARNs of the KMS keys of introspection's signed answers, the one that signs first; empty if no
             answer is signed.
         signing_issuer: the value of ``iss`` in them.
+        requests_per_second: how often a caller of introspection may ask in each process, unless its row has a number of
+            its own; 0 for any number.
     """
 
     table: str
@@ -308,6 +315,7 @@ class VerifierEnvironment(NamedTuple):
     revocation_on_failure: RevocationOnFailure = "deny"
     signing_keys: tuple[str, ...] = ()
     signing_issuer: str = ""
+    requests_per_second: int = DEFAULT_REQUESTS_PER_SECOND
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> VerifierEnvironment:
@@ -343,6 +351,9 @@ class VerifierEnvironment(NamedTuple):
             ),
             signing_keys=signing_keys,
             signing_issuer=required(SIGNING_ISSUER, environ) if signing_keys else "",
+            requests_per_second=_whole(
+                REQUESTS_PER_SECOND, DEFAULT_REQUESTS_PER_SECOND, 0, MAX_REQUESTS_PER_SECOND, environ, "number"
+            ),
         )
 
 
@@ -428,7 +439,12 @@ def _required_entries(name: str, environ: Mapping[str, str] | None) -> tuple[str
 
 def _seconds(name: str, default: int, least: int, most: int, environ: Mapping[str, str] | None) -> int:
     """A whole number of seconds within these bounds."""
+    return _whole(name, default, least, most, environ, "number of seconds")
+
+
+def _whole(name: str, default: int, least: int, most: int, environ: Mapping[str, str] | None, what: str) -> int:
+    """A whole number within these bounds."""
     text = _value(name, environ) or str(default)
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
-        raise ConfigurationError(f"The environment variable {name} must be a number of seconds from {least} to {most}.")
+        raise ConfigurationError(f"The environment variable {name} must be a {what} from {least} to {most}.")
     return int(text)

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from claimsmith.environment import (
+    DEFAULT_REQUESTS_PER_SECOND,
     DEFAULT_REVOCATION_CACHE_SECONDS,
     DEFAULT_REVOCATION_SHARED_SECONDS,
+    MAX_REQUESTS_PER_SECOND,
     MAX_REVOCATION_CACHE_SECONDS,
     MAX_REVOCATION_SHARED_SECONDS,
     OnFailure,
@@ -354,6 +356,8 @@ class Config(_Options):
         revocation_on_failure: the result for a token while revocations cannot be read.
         sign_introspection: whether introspection signs its answers for callers that ask for that (RFC 9701), with a key
             of AWS KMS.
+        introspection_requests_per_second: how often a caller of introspection may ask in each process of the function,
+            unless its row has a number of its own; 0 for any number.
         jwks_endpoint: the address at which a local stack serves the pool's keys, instead of Cognito.
         log_level: the least important lines that the functions write.
         tracing: whether functions and the REST API record X-Ray traces.
@@ -405,6 +409,9 @@ class Config(_Options):
     )
     revocation_on_failure: RevocationOnFailure = "deny"
     sign_introspection: bool = False
+    introspection_requests_per_second: Annotated[int, Field(ge=0, le=MAX_REQUESTS_PER_SECOND)] = (
+        DEFAULT_REQUESTS_PER_SECOND
+    )
     jwks_endpoint: Annotated[str, _of(_local)] | None = None
     log_level: LogLevel = "INFO"
     tracing: bool = False

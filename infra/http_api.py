@@ -25,8 +25,9 @@ INTROSPECT: Final = "/introspect"
 #: Requests a second, on average and in a burst, of all callers together.
 RATE: Final = 500
 BURST: Final = 1000
-INTROSPECT_RATE: Final = 100
-INTROSPECT_BURST: Final = 200
+#: Well above what one caller may ask by default, so that the API itself refuses nobody because of another.
+INTROSPECT_RATE: Final = 250
+INTROSPECT_BURST: Final = 500
 
 
 class HttpApi(Construct):

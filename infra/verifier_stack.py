@@ -75,6 +75,7 @@ class VerifierStack(Stack):
             hosting=hosting,
             capacity=capacity,
             releases=releases,
+            requests_per_second=config.introspection_requests_per_second,
             signing_keys=[_signing_key(self, hosting)] if config.sign_introspection else [],
         )
         sample = PythonFunction(

@@ -136,7 +136,7 @@ class ClaimsDashboard(Construct):
             self._heading(f"Verification: {one.deployment}")
             self._row(
                 _graph("Requests by the authorizers' answer", *answers, unknown),
-                _graph("Introspection by answer", *states),
+                _graph("Introspection by answer", *states, one.metric("RateLimited")),
                 _table("Refusals by code", [verifier.function for verifier in verifiers], _CODES),
             )
             self._row(

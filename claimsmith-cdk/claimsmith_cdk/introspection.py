@@ -48,6 +48,7 @@ class Introspection(Verifier):
         releases: Releases | None = None,
         signing_keys: Sequence[kms.IKey] = (),
         issuer: str | None = None,
+        requests_per_second: int = variables.DEFAULT_REQUESTS_PER_SECOND,
     ) -> None:
         """Create the function.
 
@@ -63,11 +64,14 @@ class Introspection(Verifier):
             signing_keys: KMS keys for signed answers (RFC 9701), RSA of 2048 bits or more or P-256, with the usage
                 ``SIGN_VERIFY``. The first one signs; the others are published beside it, while one replaces another.
             issuer: the value of ``iss`` in signed answers, a URL; by default that of the API of ``add_route``.
+            requests_per_second: how often a caller may ask, on average, in each process of the function, unless its row
+                has a number of its own. 0 to 1,000; 0 for any number.
 
         Raises:
             PropsError: a value is not possible.
         """
         check_shared_seconds(revocation_shared_seconds)
+        _check_share(requests_per_second)
         if issuer is not None and not signing_keys:
             raise PropsError("issuer is that of signed answers: name signing_keys, too.")
         self._issuer = issuer
@@ -84,6 +88,7 @@ class Introspection(Verifier):
                 **shared_seconds(revocation_shared_seconds),
                 **({variables.SIGNING_KEYS: ",".join(key.key_arn for key in signing_keys)} if signing_keys else {}),
                 **({variables.SIGNING_ISSUER: issuer} if issuer is not None else {}),
+                **_share(requests_per_second),
             },
             statements=[*introspection_statements(table), *signing_statements(signing_keys)],
             hosting=hosting,
@@ -127,3 +132,18 @@ class Introspection(Verifier):
     def metric_active(self) -> cloudwatch.Metric:
         """Questions about tokens that are active."""
         return self.metric("Active")
+
+    def metric_rate_limited(self) -> cloudwatch.Metric:
+        """Requests that got 429, because their caller has used up its share; the log names the caller."""
+        return self.metric("RateLimited")
+
+
+def _check_share(number: object) -> None:
+    most = variables.MAX_REQUESTS_PER_SECOND
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= most:
+        raise PropsError(f"requests_per_second={number!r} is not possible; use 0 to {most}. 0 is any number.")
+
+
+def _share(number: int) -> dict[str, str]:
+    """The variable for how often a caller may ask; none if it is the default."""
+    return {} if number == variables.DEFAULT_REQUESTS_PER_SECOND else {variables.REQUESTS_PER_SECOND: str(number)}

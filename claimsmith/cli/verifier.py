@@ -170,6 +170,9 @@ def add(
     ext: Annotated[
         Repeated, typer.Option(help="Also tell it this member or claim in an object ext, as Ory Hydra. Repeatable.")
     ] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(help="Let it ask so often in each process; default: the deployment's number.")
+    ] = None,
 ) -> None:
     """Add a caller of the introspection endpoint and show its secret once.
 
@@ -179,7 +182,13 @@ def add(
     if not client or not tenant:
         raise OperationError(Code.BAD_ARGUMENT, "No tokens allowed. Use --client and --tenant; '*' means all.")
     secret = _resources(session).add(
-        resource, clients=client, tenants=tenant, audience=audience or (), claims=claim or (), ext=ext or ()
+        resource,
+        clients=client,
+        tenants=tenant,
+        audience=audience or (),
+        claims=claim or (),
+        ext=ext or (),
+        requests_per_second=requests_per_second,
     )
     _show_secret(session, resource, secret)
 

@@ -27,6 +27,7 @@ from claimsmith.verifier.authorizer import Authorizer
 from claimsmith.verifier.checks import resources
 from claimsmith.verifier.introspection import Introspection, published_keys
 from claimsmith.verifier.revocation import SHARED_KINDS, CachedRevocations, UncheckedOnFailure
+from claimsmith.verifier.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,6 +109,7 @@ class TokenChecks:
         self._revocations = _revocations(rows, environment, reports, self._reads)
         self._resources = StoredResources(rows)
         self._signer = _signer(environment)
+        self._shares = Shares(environment.requests_per_second)
         self._active = ActiveBundle(rows)
         self._grants = StoredGrants(rows, self._active)
         self._names = TokenNames(rows, self._active)
@@ -173,6 +175,7 @@ class TokenChecks:
                 revocations=self._revocations,
                 grants=self._grants,
                 signer=self._signer,
+                shares=self._shares,
             ),
         )
 

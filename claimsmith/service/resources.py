@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import time
@@ -47,6 +48,7 @@ class Resources:
         audience: Sequence[str] = (),
         claims: Sequence[str] = (),
         ext: Sequence[str] = (),
+        requests_per_second: float | None = None,
     ) -> str:
         """Add a protected resource.
 
@@ -60,12 +62,14 @@ class Resources:
                 allowed.
             claims: further claims that it is told, by their names in the token.
             ext: members and claims that it is told in an object ``ext``, as callers of Ory Hydra expect.
+            requests_per_second: how often it may ask, on average, in each process; more than 0. If None, the
+                deployment's number applies.
 
         Returns:
             Its secret. It is not stored; the row has only its SHA-256.
 
         Raises:
-            OperationError: the resource already exists, or the id or the name of a claim is not valid.
+            OperationError: the resource already exists, or the id, the name of a claim or the number is not valid.
         """
         if not ID.fullmatch(resource_id):
             raise OperationError(
@@ -73,6 +77,8 @@ class Resources:
             )
         if not all([*claims, *ext]):
             raise OperationError(Code.BAD_ARGUMENT, "The name of a claim is empty.")
+        if requests_per_second is not None and not 0 < requests_per_second < math.inf:
+            raise OperationError(Code.BAD_ARGUMENT, "The number of requests per second must be more than 0.")
         secret, digest = _secret()
         row = {**self._signed(), "secrets": [digest], "clients": list(clients), "tenants": list(tenants)}
         if audience:
@@ -81,6 +87,8 @@ class Resources:
             row["claims"] = list(claims)
         if ext:
             row["ext"] = list(ext)
+        if requests_per_second is not None:
+            row["requests_per_second"] = requests_per_second
         try:
             self.rows.put({**_key(resource_id), **row}, condition="attribute_not_exists(pk)")
         except ConditionError as error:

@@ -8,6 +8,7 @@ are accepted if they are equal; ``docs/adr/0015-how-callers-of-introspection-aut
 from __future__ import annotations
 
 import hmac
+import math
 import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -98,6 +99,7 @@ class Caller(NamedTuple):
         audience: resources that a token must be bound to for the caller to see it; ``*`` for tokens bound to anything
             or to nothing. ``None`` if the row has none.
         claims: further claims that the answer has if the token does.
+        requests_per_second: its own share; None for the deployment's.
         ext: members of the answer, and claims, that it also has in an object ``ext``, as callers of Ory Hydra expect.
         credentials: how it authenticated: ``basic``, ``form``, ``basic and form`` or ``bearer``.
     """
@@ -108,6 +110,7 @@ class Caller(NamedTuple):
     audience: frozenset[str] | None
     claims: frozenset[str]
     ext: frozenset[str]
+    requests_per_second: float | None
     credentials: str
 
     def check(self, claims: Claims, audience: frozenset[str] | Unchecked) -> None:
@@ -262,4 +265,18 @@ def _caller(resource_id: str, row: Mapping[str, object], credentials: str) -> Ca
         return frozenset(entry for entry in _entries(row, attribute) if isinstance(entry, str) and entry)
 
     audience = names("audience") if "audience" in row else None
-    return Caller(resource_id, names("clients"), names("tenants"), audience, names("claims"), names("ext"), credentials)
+    return Caller(
+        resource_id,
+        names("clients"),
+        names("tenants"),
+        audience,
+        names("claims"),
+        names("ext"),
+        _share(row.get("requests_per_second")),
+        credentials,
+    )
+
+
+def _share(value: object) -> float | None:
+    """A number of requests; None if a row has none, so that a slip neither locks a caller out nor frees it."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf else None

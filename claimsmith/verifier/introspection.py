@@ -20,6 +20,7 @@ from claimsmith.verifier.checks import Requirement
 from claimsmith.verifier.encoding import base64
 from claimsmith.verifier.freshness import Freshness, freshness
 from claimsmith.verifier.revocation import check_revocation
+from claimsmith.verifier.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -46,6 +47,9 @@ _NO_WEIGHT: Final = re.compile(r"q=0(\.0{0,3})?")
 _NEVER_CACHED: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 #: How long the keys of signed answers may be cached.
 _KEYS_CACHED: Final = {"Cache-Control": "public, max-age=300"}
+
+#: Nobody is counted.
+NO_SHARES: Final = Shares()
 
 #: Members of RFC 7662 section 2.2 that are claims of the same name.
 _COPIED: Final = ("scope", "sub", "iss", "jti")
@@ -91,6 +95,7 @@ class Introspection:
         revocations: Revocations | Unchecked,
         grants: Grants | Unchecked,
         signer: AnswerSigner | None = None,
+        shares: Shares = NO_SHARES,
     ) -> None:
         """Create the endpoint.
 
@@ -104,6 +109,7 @@ class Introspection:
             revocations: the store of revocations, or ``ANY`` to call revoked tokens active.
             grants: the store of policy and directory, or ``ANY`` not to report whether a token is stale.
             signer: signs answers to callers that accept only such ones (RFC 9701); without one, nobody gets any.
+            shares: how often each caller may ask; without them, as often as it likes.
         """
         # The audience of the caller's row counts; without one, the verifier's.
         self._tokens = tokens.for_any_audience()
@@ -112,6 +118,7 @@ class Introspection:
         self._revocations = revocations
         self._grants = grants
         self._signer = signer
+        self._shares = shares
 
     def answer(self, event: Mapping[str, Any]) -> Answer:
         """Answer an HTTP API event of payload format 2.0. Does not raise: failures become a 503."""
@@ -122,6 +129,7 @@ class Introspection:
             _check_method(event)
             form, unreadable = _form(event, _body(event))
             caller = self._callers.authenticate(_header(event, "authorization"), form)
+            self._check_share(caller)
             if unreadable is not None:
                 raise unreadable
             claims = self._tokens.verify(_token(form))
@@ -145,6 +153,13 @@ class Introspection:
             return _answer(self._encoded(members, event, caller), code, caller)
         except ClaimsmithError as error:
             return _answer(unavailable(), error.code, caller)
+
+    def _check_share(self, caller: Caller) -> None:
+        """Before anything is done for a caller, and after it has shown who it is: nobody else spends its share."""
+        wait = self._shares.wait(caller.resource_id, caller.requests_per_second)
+        if wait:
+            headers = {"Retry-After": str(wait)}
+            raise RefusedError(429, "temporarily_unavailable", Code.TOO_MANY_REQUESTS, headers, caller)
 
     def _encoded(self, members: Mapping[str, Any], event: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         """The answer as JSON, or signed if the caller asks for that; an inactive token is no different."""

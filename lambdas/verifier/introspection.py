@@ -21,6 +21,9 @@ gc.enable()
 _METRICS: Final = {200: "Inactive", 503: "Unknown"}
 
 
+#: RFC 6585 section 4.
+_TOO_MANY: Final = 429
+
 #: How the path of the keys of signed answers ends; any other is of a question.
 _KEYS: Final = "/jwks.json"
 
@@ -40,6 +43,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         }
         logger.info("introspection", extra={name: value for name, value in fields.items() if value is not None})
         count("Active" if answer.code is None else _METRICS.get(answer.response["statusCode"], "RequestRefused"))
+        if answer.response["statusCode"] == _TOO_MANY:
+            count("RateLimited")
         response = answer.response
     except ClaimsmithError as error:
         logger.error("introspection failed", extra={"code": error.code})

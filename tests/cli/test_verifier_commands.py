@@ -148,9 +148,11 @@ def test_a_resource_may_be_added_for_tokens_of_one_audience(claimsmith: Command,
 def test_a_resource_may_be_told_further_claims(claimsmith: Command, rows: Table) -> None:
     add = ("resources", "add", "crm", "--client", "*", "--tenant", "*", "--claim", "email", "--claim")
     assert claimsmith(*add, "").code == 2
-    claimsmith(*add, "custom:region", "--ext", "tenant_id", "--ext", "roles")
+    assert claimsmith(*add, "custom:region", "--requests-per-second", "0").code == 2
+    claimsmith(*add, "custom:region", "--ext", "tenant_id", "--ext", "roles", "--requests-per-second", "0.5")
     row = rows.get("PROTECTED_RESOURCE#crm", "PROTECTED_RESOURCE") or {}
     assert (row["claims"], row["ext"]) == (["email", "custom:region"], ["tenant_id", "roles"])
+    assert row["requests_per_second"] == 0.5
 
 
 def test_the_tenant_is_read_under_the_name_that_the_policy_gives_it(

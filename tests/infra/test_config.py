@@ -45,6 +45,7 @@ def test_everything_that_is_not_said_is_the_safe_choice() -> None:
         "revocation_shared_seconds": 5,
         "revocation_on_failure": "deny",
         "sign_introspection": False,
+        "introspection_requests_per_second": 50,
         "jwks_endpoint": None,
         "web_acl_arn": None,
         "dashboard": None,

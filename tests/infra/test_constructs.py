@@ -275,6 +275,21 @@ def test_introspection_behind_two_apis_needs_an_issuer(stack: Stack) -> None:
     assert allowed["kms:GetPublicKey"] == [key.key_arn for key in keys]
 
 
+def test_the_share_of_a_caller_is_a_choice_within_bounds(stack: Stack) -> None:
+    table = _table(stack)
+    for number in (-1, 1_001, True):
+        with pytest.raises(PropsError, match="requests_per_second"):
+            Introspection(stack, f"No{number}", table=table, tokens=TOKENS, requests_per_second=number)
+    one = Introspection(stack, "Own", table=table, tokens=TOKENS, requests_per_second=0)
+    api = http.HttpApi(stack, "Api")
+    paths = [one.add_route(api, path).route_key for path in ("/introspect", "/introspect/billing")]
+    assert paths == ["POST /introspect", "POST /introspect/billing"], (
+        "a caller may have a route, and limits, of its own"
+    )
+    variables = synthesised(stack).properties("Lambda::Function", "Own")["Environment"]["Variables"]
+    assert variables["CLAIMSMITH_REQUESTS_PER_SECOND"] == "0"
+
+
 def test_traces_and_fewer_lines_are_a_matter_of_hosting(stack: Stack) -> None:
     hosting = Hosting(log_level="WARNING", tracing=True)
     Introspection(stack, "Introspection", table=_table(stack), tokens=TOKENS, hosting=hosting)

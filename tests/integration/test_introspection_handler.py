@@ -154,6 +154,19 @@ def test_the_log_shows_how_a_caller_authenticated_and_never_its_credentials(stag
     check_log(ran, stage.secret, wrong, token, base64.b64encode(f"orders-api:{stage.secret}".encode()).decode())
 
 
+def test_a_caller_that_asks_too_often_is_counted(stage: Stage) -> None:
+    key = ("PROTECTED_RESOURCE#orders-api", "PROTECTED_RESOURCE")
+    # Slower than anything else can be: what the bucket holds is all that there is.
+    stage.rows.put({**(stage.rows.get(*key) or {}), "requests_per_second": 0.0001})
+    token = stage.sign_in().access_token
+    ran = stage.run(*[stage.event(token)] * 3)
+    assert [answer["answer"]["statusCode"] for answer in ran.answers] == [200, 429, 429]
+    assert int(ran.answers[1]["answer"]["headers"]["Retry-After"]) > 1
+    assert ran.metrics() == {"Active": 1, "RequestRefused": 2, "RateLimited": 2}
+    assert [entry.get("code") for entry in ran.entries() if "status" in entry] == [None, "CS3077", "CS3077"]
+    check_log(ran, stage.secret, token)
+
+
 @pytest.mark.parametrize(("audience", "active"), [(None, False), ("https://a.example, https://mcp.example.com", True)])
 def test_a_token_that_is_bound_to_another_resource_is_not_active(
     stage: Stage, dynamodb: Client, audience: str | None, *, active: bool

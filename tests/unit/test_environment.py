@@ -80,6 +80,16 @@ def test_rules_that_are_incomplete_or_no_json_are_refused(written: str) -> None:
         VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_OIDC_ISSUERS": written})
 
 
+def test_a_share_of_callers_is_a_whole_number() -> None:
+    assert VerifierEnvironment.read(VERIFIER).requests_per_second == 50
+    for value, number in (("0", 0), ("1000", 1_000)):
+        settings = VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_REQUESTS_PER_SECOND": value})
+        assert settings.requests_per_second == number
+    for wrong in ("-1", "1001", "0.5", "many"):
+        with pytest.raises(ConfigurationError, match="CLAIMSMITH_REQUESTS_PER_SECOND must be a number from 0 to 1000"):
+            VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_REQUESTS_PER_SECOND": wrong})
+
+
 @pytest.mark.parametrize("listed", ["", " , ", ","])
 def test_an_allow_list_of_nothing_is_refused(listed: str) -> None:
     with pytest.raises(ConfigurationError, match="CLAIMSMITH_ISSUERS"):

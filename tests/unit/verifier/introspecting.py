@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from claimsmith.errors import Code, StoreError
 from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.callers import SCOPE
-from claimsmith.verifier.introspection import Introspection
+from claimsmith.verifier.introspection import NO_SHARES, Introspection
 from tests.unit.verifier.minting import CLIENT, ISSUER, NOW, Pool, access_claims
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from claimsmith.unchecked import Unchecked
     from claimsmith.verifier.freshness import Grants
     from claimsmith.verifier.introspection import Answer
+    from claimsmith.verifier.shares import Shares
     from claimsmith.verifier.signed_answers import AnswerSigner
 
 POOL = Pool()
@@ -80,6 +81,7 @@ def introspection(
     grants: Grants | Unchecked = ANY,
     audience: Sequence[str] = (),
     signer: AnswerSigner | None = None,
+    shares: Shares = NO_SHARES,
 ) -> Introspection:
     revocations = Revoked({}) if revoked is None else revoked
 
@@ -101,6 +103,7 @@ def introspection(
         revocations=revocations,
         grants=grants,
         signer=signer,
+        shares=shares,
     )
 
 
