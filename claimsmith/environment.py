@@ -19,6 +19,7 @@ AUDIT_TABLE: Final = "CLAIMSMITH_AUDIT_TABLE"
 ON_FAILURE: Final = "CLAIMSMITH_ON_FAILURE"
 ISSUERS: Final = "CLAIMSMITH_ISSUERS"
 OIDC_ISSUERS: Final = "CLAIMSMITH_OIDC_ISSUERS"
+DEVELOPMENT_HOSTS: Final = "CLAIMSMITH_DEVELOPMENT_HOSTS"
 CLIENT_IDS: Final = "CLAIMSMITH_CLIENT_IDS"
 AUDIENCE: Final = "CLAIMSMITH_AUDIENCE"
 SIGNING_KEYS: Final = "CLAIMSMITH_SIGNING_KEYS"
@@ -282,6 +283,7 @@ class VerifierEnvironment(NamedTuple):
         client_ids: app clients that are accepted beside those of the policy, each with the id of its user pool if the
             entry has one.
         oidc_issuers: issuers beside user pools, whose access tokens the authorizer accepts by rules of their own.
+        development_hosts: hosts of local stacks whose issuers and keys are accepted without https. Never in production.
         authorizer_cached_by: the identity sources by which API Gateway caches the authorizer's responses; empty if it
             does not cache them.
         token_from: where requests have their token (``claimsmith.places``); if empty, in the
@@ -305,6 +307,7 @@ class VerifierEnvironment(NamedTuple):
     client_ids: tuple[tuple[str, str | None], ...]
     authorizer_response: AuthorizerResponse
     oidc_issuers: tuple[OidcIssuer, ...] = ()
+    development_hosts: tuple[str, ...] = ()
     authorizer_cached_by: tuple[str, ...] = ()
     token_from: tuple[str, ...] = ()
     cookie_origins: tuple[str, ...] = ()
@@ -335,6 +338,7 @@ class VerifierEnvironment(NamedTuple):
             client_ids=parse_client_ids(_entries(_value(CLIENT_IDS, environ))),
             authorizer_response=cast("AuthorizerResponse", _one_of(AUTHORIZER_RESPONSE, ("simple", "iam"), environ)),
             oidc_issuers=parse_oidc_issuers(_value(OIDC_ISSUERS, environ)),
+            development_hosts=_entries(_value(DEVELOPMENT_HOSTS, environ)),
             authorizer_cached_by=_entries(_value(AUTHORIZER_CACHED_BY, environ)),
             token_from=_entries(_value(TOKEN_FROM, environ)),
             cookie_origins=_entries(_value(COOKIE_ORIGINS, environ)),

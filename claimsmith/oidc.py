@@ -81,7 +81,6 @@ class OidcIssuer(_OidcIssuer):
         _check_issuer(issuer)
         if jwks_uri is not None:
             _check_text(jwks_uri, "jwks_uri")
-            _check_below(issuer, jwks_uri)
         resources = _names(audience, "audience")
         if not resources or not resources.isdisjoint(("", "*")):
             raise ConfigurationError("audience must name at least one resource in full, as aud does.")
@@ -102,6 +101,17 @@ class OidcIssuer(_OidcIssuer):
             require_at_jwt,
             _paths({} if claim_names is None else claim_names),
         )
+
+    def check_addresses(self, development_hosts: frozenset[str] = frozenset()) -> None:
+        """Refuse addresses that keys must not come from; a verifier does so when it is created.
+
+        Raises:
+            ConfigurationError: one is neither https nor on this machine or a development host, or the keys are there,
+                but the issuer is not.
+        """
+        check_address(self.issuer, development_hosts)
+        if self.jwks_uri is not None:
+            _check_beside(self.issuer, self.jwks_uri, development_hosts)
 
     def to_json(self) -> dict[str, Any]:
         """The issuer as an object of JSON, for ``CLAIMSMITH_OIDC_ISSUERS``."""
@@ -138,7 +148,9 @@ def discovery_address(issuer: str) -> str:
     return issuer.removesuffix("/") + "/.well-known/openid-configuration"
 
 
-def discovered(document: Mapping[str, object] | None, issuer: str) -> str:
+def discovered(
+    document: Mapping[str, object] | None, issuer: str, development_hosts: frozenset[str] = frozenset()
+) -> str:
     """The address of the keys in an issuer's metadata.
 
     Raises:
@@ -148,7 +160,7 @@ def discovered(document: Mapping[str, object] | None, issuer: str) -> str:
         raise ConfigurationError("The metadata is not that of the issuer.")
     address = document.get("jwks_uri")
     _check_text(address, "jwks_uri")
-    _check_below(issuer, cast("str", address))
+    _check_beside(issuer, cast("str", address), development_hosts)
     return cast("str", address)
 
 
@@ -158,12 +170,11 @@ def _check_issuer(issuer: object) -> None:
     check_issuer(address)
     if pool_issuers(address) is not None:
         raise ConfigurationError("This is the issuer of a user pool: list it as an address, not as an OIDC issuer.")
-    check_address(address)
 
 
-def _check_below(issuer: str, jwks_uri: str) -> None:
+def _check_beside(issuer: str, jwks_uri: str, development_hosts: frozenset[str]) -> None:
     """Refuse keys on this machine for an issuer that is not: its metadata could then name any service here."""
-    if check_address(jwks_uri)[1] and not check_address(issuer)[1]:
+    if check_address(jwks_uri, development_hosts)[1] and not check_address(issuer, development_hosts)[1]:
         raise ConfigurationError("The keys of an issuer elsewhere cannot be on this machine.")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from claimsmith.addresses import check_hosts
 from claimsmith.environment import (
     DEFAULT_REQUESTS_PER_SECOND,
     DEFAULT_REVOCATION_CACHE_SECONDS,
@@ -300,15 +301,23 @@ def _attribute(name: str) -> str:
     return name
 
 
-def _local(address: str) -> str:
-    """Check that an address has only scheme, host and port, and is on this computer."""
+def _host(name: str) -> str:
+    try:
+        check_hosts([name])
+    except ConfigurationError as error:
+        raise ValueError(error.message) from None
+    return name
+
+
+def _bare(address: str) -> str:
+    """Check that an address has only scheme, host and port."""
     try:
         parts = urlsplit(address)
         port = parts.port
     except ValueError:
         port, parts = 0, urlsplit("")
     bare = address.removesuffix("/") == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
-    if not (bare and parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK and port != 0):
+    if not (bare and parts.scheme in {"http", "https"} and parts.hostname and port != 0):
         raise ValueError(f"{address!r} is not possible; use an address of this computer, as in http://127.0.0.1:4566")
     return address.removesuffix("/")
 
@@ -358,6 +367,7 @@ class Config(_Options):
             of AWS KMS.
         introspection_requests_per_second: how often a caller of introspection may ask in each process of the function,
             unless its row has a number of its own; 0 for any number.
+        development_hosts: hosts of local stacks, such as ``cognito`` in docker compose, that need no https.
         jwks_endpoint: the address at which a local stack serves the pool's keys, instead of Cognito.
         log_level: the least important lines that the functions write.
         tracing: whether functions and the REST API record X-Ray traces.
@@ -412,7 +422,8 @@ class Config(_Options):
     introspection_requests_per_second: Annotated[int, Field(ge=0, le=MAX_REQUESTS_PER_SECOND)] = (
         DEFAULT_REQUESTS_PER_SECOND
     )
-    jwks_endpoint: Annotated[str, _of(_local)] | None = None
+    development_hosts: Annotated[tuple[Annotated[str, _of(_host)], ...], Field(strict=False)] = ()
+    jwks_endpoint: Annotated[str, _of(_bare)] | None = None
     log_level: LogLevel = "INFO"
     tracing: bool = False
     alarm_emails: Annotated[tuple[Address, ...], Field(strict=False), AfterValidator(_each_once)] = ()
@@ -505,6 +516,24 @@ class Config(_Options):
     def _email_has_a_region(self) -> Self:
         if self.email is not None and self.email.region is None and self.region is None:
             raise ValueError("email needs its region, that of the identity at SES: region in [email], or the stage's")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_local_or_encrypted(self) -> Self:
+        """Keys come from this computer or a development host, and those only in development."""
+        if self.production and self.development_hosts:
+            raise ValueError('development_hosts are for local stacks only: setting = "development", or leave it out')
+        host = None if self.jwks_endpoint is None else urlsplit(self.jwks_endpoint).hostname
+        if host is not None and host not in {*_LOOPBACK, *self.development_hosts}:
+            raise ValueError(
+                f"jwks_endpoint: {self.jwks_endpoint!r} is not possible; use an address of this computer, as in "
+                "http://127.0.0.1:4566, or name its host in development_hosts"
+            )
+        for issuer in self.oidc_issuers:
+            try:
+                OidcIssuer.from_json(issuer).check_addresses(frozenset(self.development_hosts))
+            except ConfigurationError as error:
+                raise ValueError(f"oidc_issuers: {error.message}") from None
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,8 @@ from aws_cdk import Aws
 from aws_cdk import aws_cognito as cognito
 
 from claimsmith import environment as variables
+from claimsmith.addresses import check_hosts
+from claimsmith.errors import ConfigurationError
 from claimsmith_cdk.props import PropsError
 from claimsmith_cdk.user_pools import user_pool_id
 
@@ -37,9 +39,12 @@ class AcceptedTokens:
             any, only tokens that are bound to nothing are accepted.
         oidc_issuers: issuers that are no user pools, such as Keycloak's, with rules of their own: authorizers accept
             their access tokens, introspection does not.
+        development_hosts: hosts of local stacks, such as ``cognito`` in docker compose, whose issuers and keys are
+            accepted without https. Never in production.
 
     Raises:
-        PropsError: no issuer is named, or a resource is no absolute address without a fragment.
+        PropsError: no issuer is named, one is at an address that keys must not come from, or a resource is no absolute
+            address without a fragment.
     """
 
     user_pools: Sequence[AnyUserPool] = ()
@@ -48,13 +53,20 @@ class AcceptedTokens:
     client_ids: Sequence[str] = ()
     audience: Sequence[str] = ()
     oidc_issuers: Sequence[OidcIssuer] = ()
+    development_hosts: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("issuers", "client_ids", "audience"):
+        for name in ("issuers", "client_ids", "audience", "development_hosts"):
             if isinstance(getattr(self, name), str):
                 raise PropsError(f"{name} is one text; give a list or a tuple of them.")
         if not self.user_pools and not self.issuers:
             raise PropsError("No token could be accepted: name user_pools, issuers, or both.")
+        try:
+            hosts = check_hosts(self.development_hosts)
+            for issuer in self.oidc_issuers:
+                issuer.check_addresses(hosts)
+        except ConfigurationError as error:
+            raise PropsError(error.message) from None
         for resource in self.audience:
             if not _RESOURCE.fullmatch(resource):
                 raise PropsError(
@@ -72,6 +84,8 @@ class AcceptedTokens:
         if self.oidc_issuers:
             written = [issuer.to_json() for issuer in self.oidc_issuers]
             found[variables.OIDC_ISSUERS] = json.dumps(written, separators=(",", ":"), sort_keys=True)
+        if self.development_hosts:
+            found[variables.DEVELOPMENT_HOSTS] = ",".join(self.development_hosts)
         return found
 
 

@@ -96,10 +96,14 @@ class TokenChecks:
         self._rows = rows
         self._environment = environment
         self._reports = reports
-        self._keys = KeySource(environment.issuers)
+        self._keys = KeySource(environment.issuers, development_hosts=environment.development_hosts)
         # Introspection, its callers included, knows user pools only: its rows name clients by ids that Cognito made.
         self._all_keys = (
-            KeySource((*environment.issuers, *environment.oidc_issuers)) if environment.oidc_issuers else self._keys
+            KeySource(
+                (*environment.issuers, *environment.oidc_issuers), development_hosts=environment.development_hosts
+            )
+            if environment.oidc_issuers
+            else self._keys
         )
         self._audience = resources(environment.audience, AUDIENCE)
         self._token_from = places(environment.token_from, environment.cookie_origins)

@@ -194,7 +194,9 @@ class Authorizer:
         return Answer(_allowed(call, None, {}), None)
 
     def _allowed(self, call: Call, claims: Claims) -> dict[str, Any]:
-        more = further(claims, self._context_claims, as_text=not call.takes_json)
+        # Another issuer may put anything under the names that mean something in a pool's tokens.
+        names = () if isinstance(claims, OidcClaims) else self._context_claims
+        more = further(claims, names, as_text=not call.takes_json)
         response = _allowed(call, claims, {**more, **_context(claims)})
         if more and call.handshake and len(json.dumps(response).encode()) > WEBSOCKET_BYTES:
             # API Gateway would fail with a 500, too, and nothing would say why.

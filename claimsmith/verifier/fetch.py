@@ -18,6 +18,8 @@ from claimsmith.http import read_body, read_head
 from claimsmith.verifier.issuers import NotPublishedError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from _typeshed import WriteableBuffer
 
 #: Octets. API Gateway's own limit for a key set is 150,000.
@@ -56,11 +58,11 @@ def _left(at: float) -> float:
     return left
 
 
-def _connected(host: bytes, port: int, at: float, *, tls: bool) -> socket.socket:
-    """A connection to the first address of the host that answers; without TLS, to this machine only."""
+def _connected(host: bytes, port: int, at: float, *, tls: bool, anywhere: bool) -> socket.socket:
+    """A connection to the first address of the host that answers; without TLS, to this machine unless ``anywhere``."""
     reason: OSError = FetchError("the host has no address")
     for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        if not tls and not is_loopback(str(address[0])):
+        if not tls and not anywhere and not is_loopback(str(address[0])):
             continue
         sock = socket.socket(family, kind, protocol)
         try:
@@ -76,12 +78,13 @@ def _connected(host: bytes, port: int, at: float, *, tls: bool) -> socket.socket
     raise reason
 
 
-def fetch(uri: str, timeout: float) -> bytes:
+def fetch(uri: str, timeout: float, development_hosts: Container[str] = ()) -> bytes:
     """Fetch the body at an address.
 
     Args:
-        uri: an https address, or an http address on this machine.
+        uri: an https address, or an http address on this machine or a development host.
         timeout: seconds for the whole request.
+        development_hosts: hosts that may be asked without TLS wherever they are.
 
     Raises:
         NotPublishedError: the host answered 4xx: the key set does not exist or is not public.
@@ -93,7 +96,8 @@ def fetch(uri: str, timeout: float) -> bytes:
     tls = parts.scheme == "https"
     host = (parts.hostname or "").encode("ascii")  # for a str, the codec of IDNA would be imported
     request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: application/json\r\n"
-    sock = _connected(host, parts.port or (443 if tls else 80), at, tls=tls)
+    anywhere = (parts.hostname or "") in development_hosts
+    sock = _connected(host, parts.port or (443 if tls else 80), at, tls=tls, anywhere=anywhere)
     try:
         sock.settimeout(_left(at))
         sock.sendall(f"{request}Connection: close\r\n\r\n".encode())

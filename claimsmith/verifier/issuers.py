@@ -79,12 +79,13 @@ def allow_list(issuers: Issuers) -> AllowList:
     return AllowList(pools, oidc)
 
 
-def key_addresses(pools: Mapping[str, str | None]) -> dict[str, str]:
+def key_addresses(pools: Mapping[str, str | None], development_hosts: frozenset[str] = frozenset()) -> dict[str, str]:
     """The key address of each user pool's issuer, by the exact ``iss`` of its tokens.
 
     Args:
         pools: of the allow-list. An issuer's keys are at its own ``/.well-known/jwks.json``; another key address is
             accepted only on this machine, for local stacks.
+        development_hosts: hosts that count as this machine.
 
     Raises:
         ConfigurationError: an address is not https (http is accepted on this machine only), no token can have this
@@ -94,12 +95,12 @@ def key_addresses(pools: Mapping[str, str | None]) -> dict[str, str]:
     addresses: dict[str, str] = {}
     for issuer, jwks_uri in pools.items():
         check_issuer(issuer)
-        check_address(issuer)
+        check_address(issuer, development_hosts)
         if is_of_another_region(issuer):
             _LOG.warning("an issuer names another region than its pool's id, as only a replica's does: %s", issuer)
         if jwks_uri is not None and jwks_uri != _well_known(issuer):
-            host, loopback = check_address(jwks_uri)
-            if not loopback:
+            host, local = check_address(jwks_uri, development_hosts)
+            if not local:
                 raise ConfigurationError(
                     f"A key address other than the issuer's own must be on this machine, but {host} is not."
                 )

@@ -22,6 +22,7 @@ from math import inf
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from claimsmith.addresses import check_hosts
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.oidc import discovered, discovery_address
 from claimsmith.verifier.checks import function, number
@@ -30,7 +31,7 @@ from claimsmith.verifier.issuers import NotPublishedError, allow_list, equivalen
 from claimsmith.verifier.jwk import KeySet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import TypeAlias
 
     from claimsmith.oidc import Algorithm, OidcIssuer
@@ -55,6 +56,20 @@ def fetch(uri: str, timeout: float) -> bytes:
     from claimsmith.verifier.fetch import fetch as get  # noqa: PLC0415 - see above
 
     return get(uri, timeout)
+
+
+def _fetch_from(development_hosts: frozenset[str]) -> Fetch:
+    """The same, with hosts that may be asked without TLS."""
+
+    def get(uri: str, timeout: float) -> bytes:
+        from claimsmith.verifier.fetch import fetch as get  # noqa: PLC0415 - as above
+
+        return get(uri, timeout, development_hosts)
+
+    return get
+
+
+_DEFAULT_FETCH: Final = fetch
 
 
 class _CachedSet(NamedTuple):
@@ -124,6 +139,7 @@ class KeySource:
         issuers: Issuers,
         *,
         preloaded: Mapping[str, Mapping[str, object]] | None = None,
+        development_hosts: Collection[str] = (),
         max_age: float = 3600,
         max_stale: float = 86_400,
         cooldown: float = 30,
@@ -137,6 +153,9 @@ class KeySource:
         Args:
             issuers: the allow-list, see ``claimsmith.verifier.issuers.allow_list``.
             preloaded: JWK Sets by issuer, treated as just fetched.
+            development_hosts: hosts whose issuers and keys are accepted without https, as if they were this machine:
+                ``cognito`` for ``http://cognito:9229/local_1`` of docker compose. Never in production: whoever is on
+                the way to such a host can make any token.
             max_age: seconds after which a set is fetched again: how long a withdrawn key is still trusted. From 1 to
                 ``max_stale``.
             max_stale: seconds after which a set that could not be fetched again is no longer used, at most 7 days.
@@ -156,11 +175,15 @@ class KeySource:
         self._burst = number(burst, "burst", 1, 100)
         self._timeout = number(timeout, "timeout", 0.001, 60)
         self._clock = function(clock, "clock")
-        self._fetch = function(fetch, "fetch")
+        hosts = check_hosts(development_hosts)
+        if hosts:
+            _LOG.warning("development: keys are fetched without https from %s", ", ".join(sorted(hosts)))
+        self._fetch = _fetch_from(hosts) if hosts and fetch is _DEFAULT_FETCH else function(fetch, "fetch")
+        self._development_hosts = hosts
         self._lock = threading.Lock()
         now = clock()
         pools, oidc = allow_list(issuers)
-        addresses = key_addresses(pools)
+        addresses = key_addresses(pools, hosts)
         #: The rules of issuers that are no user pools, by ``iss``.
         self.oidc: Mapping[str, OidcIssuer] = oidc
         cached: dict[str, _CachedSet] = {}
@@ -176,6 +199,7 @@ class KeySource:
                 if name not in pools:
                     self._sources[name].listed = self._sources[issuer]
         for issuer, rules in oidc.items():
+            rules.check_addresses(hosts)
             source = _Source(rules.jwks_uri or discovery_address(issuer), cached.get(issuer), burst, now)
             source.algorithm = rules.algorithm
             source.discovers = issuer if rules.jwks_uri is None else None
@@ -293,7 +317,8 @@ class KeySource:
         if source.discovers is None:
             return self._fetch(source.uri, timeout)
         until = monotonic() + timeout
-        uri = discovered(json_object(self._fetch(source.uri, timeout)), source.discovers)
+        document = json_object(self._fetch(source.uri, timeout))
+        uri = discovered(document, source.discovers, self._development_hosts)
         return self._fetch(uri, max(0.001, until - monotonic()))
 
     def _finish(

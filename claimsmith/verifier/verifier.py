@@ -25,7 +25,7 @@ from claimsmith.verifier.oidc import OidcChecks
 from claimsmith.verifier.revocation import check_revocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any, TypeAlias
 
     from claimsmith.unchecked import Unchecked
@@ -54,6 +54,7 @@ class Verifier:
         require: Requirement | None = None,
         claim_names: Mapping[str, str | None] | NamesOf = CLAIM_NAMES,
         leeway: float = 5,
+        development_hosts: Collection[str] = (),
         clock: Callable[[], float] = time,
     ) -> None:
         """Configure which tokens are accepted.
@@ -73,13 +74,20 @@ class Verifier:
                 ``None`` if the claim is not emitted. Or a function that returns them for a token's claims, after the
                 checks of signature and times; ``verify`` raises what it raises.
             leeway: seconds by which ``nbf`` and ``iat`` may be ahead of the clock, 300 at most. ``exp`` gets none.
+            development_hosts: as of ``KeySource``: hosts of local stacks, such as ``cognito`` in docker compose. Never
+                in production. Not together with a source of keys, which has its own.
             clock: epoch seconds.
 
         Raises:
             ConfigurationError: an argument is invalid.
         """
         self._clock = function(clock, "clock")
-        self._keys = issuers if isinstance(issuers, KeySource) else KeySource(issuers, clock=clock)
+        if isinstance(issuers, KeySource):
+            if development_hosts:
+                raise ConfigurationError("development_hosts are those of the KeySource.")
+            self._keys = issuers
+        else:
+            self._keys = KeySource(issuers, development_hosts=development_hosts, clock=clock)
         self._names_of = claim_names if callable(claim_names) else None
         self._names = CLAIM_NAMES if callable(claim_names) else all_claim_names(claim_names)
         self._checks = ClaimChecks(client_ids=client_ids, token_use=token_use, leeway=leeway)

@@ -28,13 +28,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claimsmith.engine": {"claimsmith.cognito", "claimsmith.errors", "claimsmith.table"},
     "claimsmith.testing": {"claimsmith.errors"},
     "claimsmith_cdk": {
+        "claimsmith.addresses",
         "claimsmith.errors",
         "claimsmith.table",
         "claimsmith.environment",
         "claimsmith.oidc",
         "claimsmith.places",
     },
-    "infra": {"claimsmith.environment", "claimsmith_cdk", "claimsmith.errors", "claimsmith.oidc", "claimsmith.places"},
+    "infra": {
+        "claimsmith.addresses",
+        "claimsmith.environment",
+        "claimsmith_cdk",
+        "claimsmith.errors",
+        "claimsmith.oidc",
+        "claimsmith.places",
+    },
 }
 _LOWER = MAY_IMPORT["claimsmith.engine"] | {
     "claimsmith.engine",

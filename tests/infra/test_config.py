@@ -46,6 +46,7 @@ def test_everything_that_is_not_said_is_the_safe_choice() -> None:
         "revocation_on_failure": "deny",
         "sign_introspection": False,
         "introspection_requests_per_second": 50,
+        "development_hosts": (),
         "jwks_endpoint": None,
         "web_acl_arn": None,
         "dashboard": None,
@@ -154,6 +155,8 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
         ("revocation", "never", "'strict', 'cached' or 'off'"),
         ("revocation_cache_seconds", 0, "1"),
         ("revocation_on_failure", "ignore", "'deny' or 'allow'"),
+        ("development_hosts", ["cognito"], 'setting = "development"'),
+        ("development_hosts", ["http://cognito"], "no scheme"),
         ("jwks_endpoint", "http://127.0.0.1:4566", 'setting = "development"'),
         ("alarm_emails", ["on-call"], "write an address"),
         ("alarm_emails", ["a@example.com", "b@example.com", "A@example.com"], "A@example.com is listed twice"),
@@ -242,6 +245,13 @@ def _local(endpoint: Any) -> Config:  # noqa: ANN401 - wrong ones too
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://127.0.0.1:4566/", "https://[::1]:4566"])
 def test_a_local_stack_may_serve_the_keys(endpoint: str) -> None:
     assert _local(endpoint).jwks_endpoint == endpoint.rstrip("/")
+
+
+def test_a_local_stack_with_a_name_serves_them_if_the_name_is_listed() -> None:
+    options = {"setting": "development", "jwks_endpoint": "http://localstack:4566"}
+    assert Config.from_options({**options, "development_hosts": ["localstack"]}).development_hosts == ("localstack",)
+    with pytest.raises(OptionError, match="development_hosts"):
+        Config.from_options({**options, "development_hosts": ["cognito"]})
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 
+from claimsmith.oidc import OidcIssuer
 from claimsmith.store.pool_settings import ACTIONS
 from claimsmith_cdk import (
     AcceptedTokens,
@@ -412,6 +413,15 @@ def test_tokens_of_several_pools_and_clients_are_accepted(stack: Stack) -> None:
     for pool in (here.node.default_child, raw):
         assert stack.get_logical_id(pool) in issuers  # type: ignore[arg-type]  # the resource of a UserPool
     assert "1example2" in json.dumps(found["CLAIMSMITH_CLIENT_IDS"])
+
+
+def test_a_development_host_is_named_and_others_need_https() -> None:
+    keycloak = OidcIssuer("http://keycloak:8080/realms/acme", audience=["orders"], client_ids=["web"])
+    issuers = ["http://cognito:9229/local_1"]
+    tokens = AcceptedTokens(issuers=issuers, oidc_issuers=[keycloak], development_hosts=["cognito", "keycloak"])
+    assert tokens.environment()["CLAIMSMITH_DEVELOPMENT_HOSTS"] == "cognito,keycloak"
+    with pytest.raises(PropsError, match="https only"):
+        AcceptedTokens(issuers=issuers, oidc_issuers=[keycloak], development_hosts=["cognito"])
 
 
 def test_the_cache_of_an_authorizer_of_others_in_the_same_stack_is_not_judged(stack: Stack) -> None:

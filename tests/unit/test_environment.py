@@ -74,6 +74,12 @@ def test_a_verifier_reads_the_rules_of_other_issuers() -> None:
     assert rules == OidcIssuer("https://sso.example.com/realms/acme", audience=["orders"], client_ids=["web"])
 
 
+def test_development_hosts_are_none_unless_a_variable_names_them() -> None:
+    assert VerifierEnvironment.read(VERIFIER).development_hosts == ()
+    named = VerifierEnvironment.read({**VERIFIER, "CLAIMSMITH_DEVELOPMENT_HOSTS": "cognito, keycloak"})
+    assert named.development_hosts == ("cognito", "keycloak")
+
+
 @pytest.mark.parametrize("written", ["https://sso.example.com", "{}", "[", '[{"issuer":"https://sso.example.com"}]'])
 def test_rules_that_are_incomplete_or_no_json_are_refused(written: str) -> None:
     with pytest.raises(ConfigurationError, match="CLAIMSMITH_OIDC_ISSUERS"):

@@ -127,7 +127,11 @@ def key_server(realm: Realm) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         issuer = f"http://127.0.0.1:{server.server_port}{path}"
         metadata = {"issuer": issuer, "jwks_uri": issuer + CERTS}
-        documents = {path + CERTS: realm.jwks, path + "/.well-known/openid-configuration": metadata}
+        documents = {
+            path + CERTS: realm.jwks,
+            path + "/.well-known/jwks.json": realm.jwks,
+            path + "/.well-known/openid-configuration": metadata,
+        }
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

@@ -242,12 +242,14 @@ def test_its_audience_counts_where_that_of_the_pool_is_left_to_the_route() -> No
 
 def test_the_authorizer_says_whose_user_it_is() -> None:
     routes = [{"path": "/orders", "any_role": ["editor"]}]
-    authorizer = Authorizer(verifier(), lambda: routes, response="simple")
+    authorizer = Authorizer(verifier(), lambda: routes, response="simple", context_claims=["jti"])
     allowed = authorizer.authorize(http2(f"Bearer {KEYCLOAK.sign()}", path="/orders")).response
     assert allowed["context"]["iss"] == REALM
     assert allowed["context"]["tenant_id"] == "acme"
     of_pool = authorizer.authorize(http2(f"Bearer {POOL.sign()}", path="/orders")).response
     assert "iss" not in of_pool["context"]
+    assert "jti" in of_pool["context"]
+    assert "jti" not in allowed["context"], "what a claim's name means in a pool's token, it does not mean here"
 
 
 def metadata(**changes: object) -> dict[str, object]:
@@ -326,17 +328,13 @@ def test_a_realm_on_this_machine_is_asked_over_http(*, explicit: bool) -> None:
     ("wrong", "message"),
     [
         ({"issuer": ISSUER}, "user pool"),
-        ({"issuer": "http://sso.example.com/realms/acme"}, "https only"),
         ({"issuer": REALM + "/.well-known/openid-configuration"}, "The issuer is"),
-        ({"issuer": REALM + "?x"}, "plain"),
         ({"issuer": ""}, "issuer must be"),
         ({"audience": []}, "audience"),
         ({"audience": API}, "audience"),
         ({"audience": ["*"]}, "audience"),
         ({"client_ids": WEB}, "client_ids"),
         ({"client_ids": None}, "client_ids"),
-        ({"jwks_uri": "http://sso.example.com/certs"}, "https only"),
-        ({"jwks_uri": "https://localhost/certs"}, "on this machine"),
         ({"algorithm": "HS256"}, "algorithm"),
         ({"client_claim": ""}, "client_claim"),
         ({"require_at_jwt": "no"}, "require_at_jwt"),
@@ -350,6 +348,24 @@ def test_rules_that_check_nothing_or_match_nothing_are_refused(wrong: dict[str, 
     given = {"issuer": REALM, **RULES, **wrong}
     with pytest.raises(ConfigurationError, match=message):
         OidcIssuer(given.pop("issuer"), **given)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"issuer": "http://sso.example.com/realms/acme"}, "https only"),
+        ({"issuer": REALM + "?x"}, "plain"),
+        ({"jwks_uri": "http://sso.example.com/certs"}, "https only"),
+        ({"jwks_uri": "https://localhost/certs"}, "on this machine"),
+    ],
+)
+def test_addresses_that_keys_must_not_come_from_are_refused_when_a_verifier_is_created(
+    wrong: dict[str, Any], message: str
+) -> None:
+    given = {"issuer": REALM, **RULES, **wrong}
+    rules = OidcIssuer(given.pop("issuer"), **given)
+    with pytest.raises(ConfigurationError, match=message):
+        KeySource(rules)
 
 
 @pytest.mark.parametrize(
