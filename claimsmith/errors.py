@@ -184,6 +184,8 @@ class Code(StrEnum):
     ROLLOUT_UNFINISHED = "CS4092"
     UNCHANGED_ON_FAILURE = "CS4093"
     ROLLOUT_NOT_HELD = "CS4094"
+    CLAIM_NEVER_SET = "CS4116"
+    TENANTS_ALIKE = "CS4117"
 
     # CS4xxx: attaching the trigger to a pool that exists already.
     POOL_SETTING_UNKNOWN = "CS4060"

@@ -88,8 +88,8 @@ def listed(text: str) -> frozenset[str]:
     return frozenset(stripped for member in members if (stripped := member.strip(_SPACE)))
 
 
-def _speaking(bundle: Bundle, request: Request) -> tuple[Provider | None, str]:
-    """The provider of this sign-in, if it has a row; otherwise why nobody speaks, which may be empty."""
+def speaking(bundle: Bundle, request: Request) -> tuple[Provider | None, str]:
+    """The provider of a sign-in, if it has a row; otherwise why nobody speaks, which may be empty."""
     name = identity_provider(request)
     if name is None:
         return None, "which identity provider this sign-in used is not certain"
@@ -106,7 +106,7 @@ def admitted(bundle: Bundle, user: UserFacts, request: Request) -> UserFacts:
     """
     if not bundle.providers or request.machine or user.user is None:
         return user
-    provider, _ = _speaking(bundle, request)
+    provider, _ = speaking(bundle, request)
     if provider is None or not provider.just_in_time:
         return user
     return _with_members(user, provider, provider.tenants)
@@ -138,8 +138,8 @@ def given(bundle: Bundle, request: Request, tenant: str | None) -> Federated:
     """What the groups of this sign-in's provider give in a tenant, or without one."""
     if not bundle.providers or request.machine:
         return NOTHING
-    provider, why = _speaking(bundle, request)
-    if provider is not None and not _may_speak_for(provider, tenant):
+    provider, why = speaking(bundle, request)
+    if provider is not None and not may_speak_for(provider, tenant):
         where = f"for tenant {tenant}" if tenant else "where there is no tenant"
         why, provider = f"{provider.row} may not speak {where}", None
     if provider is None:
@@ -152,7 +152,7 @@ def possibly_given(bundle: Bundle, tenant: str | None) -> tuple[Given, ...]:
     return tuple(
         Given(roles, provider.row, "")
         for provider in bundle.providers.values()
-        if _may_speak_for(provider, tenant)
+        if may_speak_for(provider, tenant)
         for roles in provider.roles.values()
     )
 
@@ -177,7 +177,8 @@ def may_be_sealed(bundle: Bundle | None, request: Request) -> bool:
     return sealed_by(bundle, request) is not None
 
 
-def _may_speak_for(provider: Provider, tenant: str | None) -> bool:
+def may_speak_for(provider: Provider, tenant: str | None) -> bool:
+    """Whether a provider may speak for a tenant, or, without one, for nobody's."""
     return ANY in provider.tenants or (tenant is not None and tenant in provider.tenants)
 
 
@@ -187,10 +188,17 @@ def _of(provider: Provider, attributes: Mapping[str, str]) -> Iterator[Given]:
         if attribute not in attributes:
             continue
         named = listed(attributes[attribute])
-        for group, roles in provider.roles.items():
-            whole = provider.prefix + group
-            if whole in named and (provider.groups is None or matches(whole, provider.groups)):
+        for whole, roles in groups_of(provider):
+            if whole in named:
                 yield Given(roles, provider.row, f"group {whole} in {attribute}")
+
+
+def groups_of(provider: Provider) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The groups that a provider may name, each with the roles that it gives."""
+    for group, roles in provider.roles.items():
+        whole = provider.prefix + group
+        if provider.groups is None or matches(whole, provider.groups):
+            yield whole, roles
 
 
 def _unheard(bundle: Bundle, request: Request, why: str) -> Iterator[Reason]:

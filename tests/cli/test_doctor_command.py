@@ -213,6 +213,7 @@ event version: V2_0
 issuer: https://cognito-idp.eu-central-1.amazonaws.com/POOL
 publisher: audit, publisher
 policy version: 1
+rollout: on
 
 error trigger: The function does not allow Cognito to call it for POOL: every sign-in fails. [CS4035]
   Add the permission: aws lambda add-permission --function-name trigger --statement-id cognito --action \
@@ -277,6 +278,7 @@ def test_json_has_the_same_for_programs(stack: Stack, doctor: Command) -> None:
         "issuer": f"https://cognito-idp.{REGION}.amazonaws.com/{stack.pool}",
         "publisher": "audit, publisher",
         "policy_version": 1,
+        "rollout": "on",
     }
     [finding] = done.data["findings"]
     assert {**finding, "remedy": ""} == {

@@ -142,7 +142,7 @@ class _Search:
 def _cost(change: Change) -> int:
     if change.attribute == "when":
         return _WITHOUT_CONDITION
-    given = ("groups",) if change.row == REQUEST else ("roles", "scopes")
+    given = ("groups", "attributes") if change.row == REQUEST else ("roles", "scopes")
     anew = change.action == "create" or (change.action == "add" and change.attribute in given)
     return _ANEW if anew else 1
 

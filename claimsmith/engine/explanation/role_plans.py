@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claimsmith import table
+from claimsmith.engine import federation
 from claimsmith.engine.explanation.situation import REQUEST, Plan, one
 from claimsmith.engine.explanation.tenant_plans import TenantPlans, chosen
 
@@ -40,13 +41,20 @@ class RolePlans:
             for plan in self.to_row(self.subject.client_row, "the client", name, because):
                 yield (*plan, *ceiling)
         else:
-            if self.subject.membership is not None:
+            membership = self.subject.membership
+            admitted = membership is not None and bool(membership.admitted_by)
+            if admitted:
+                # There is no row to which the role could be added; the provider's administrator can.
+                yield from self.by_provider(name, because)
+            if membership is not None:
                 what = f"the membership of {chosen(self.situation)}"
                 for plan in self.to_row(self.subject.membership_row, what, name, because):
                     yield (*plan, *ceiling)
             yield from self.elsewhere(name, because)
             yield from self.by_group(name, because)
-            if self.subject.membership is None:
+            if not admitted:
+                yield from self.by_provider(name, because)
+            if membership is None:
                 yield from self.to_row(self.subject.user_row, "the user's row", name, because)
 
     def to_row(self, row: str, what: str, name: str, because: str) -> Iterator[Plan]:
@@ -61,6 +69,19 @@ class RolePlans:
             if group not in self.request.groups and not givers.isdisjoint(roles):
                 why = f"{because}group {group} gives it, and the user is not in it"
                 yield one(REQUEST, "groups", "add", group, why)
+
+    def by_provider(self, name: str, because: str) -> Iterator[Plan]:
+        """A role by a group that the identity provider of this sign-in could name."""
+        provider, _ = federation.speaking(self.bundle, self.request)
+        if provider is None or not federation.may_speak_for(provider, chosen(self.situation)):
+            return
+        givers, known = set(self.givers(name)), self.request.attributes
+        for attribute in provider.attributes[:1]:
+            named = federation.listed(known.get(attribute, ""))
+            for group, roles in federation.groups_of(provider):
+                if group not in named and not givers.isdisjoint(roles):
+                    why = f"{because}the provider's group {group} gives it, and {attribute} does not name the group"
+                    yield one(REQUEST, "attributes", "add", group, why, attribute)
 
     def elsewhere(self, name: str, because: str) -> Iterator[Plan]:
         """A role from a tenant that is not the chosen one: where the user has it, then where the user could have it."""

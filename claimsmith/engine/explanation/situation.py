@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from claimsmith.engine import tenancy
 from claimsmith.engine.codec import from_document
 from claimsmith.engine.decide import Decision, decide
 from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant, read_user, too_large
+from claimsmith.engine.federation import listed
 from claimsmith.engine.rules import apply
 from claimsmith.engine.subject import gather
 
@@ -46,7 +48,8 @@ class Change(NamedTuple):
     Attributes:
         row: the row's key (``TENANT#acme TENANT``), or ``request``.
         attribute: which attribute of the row; which field of the ``Request``. Empty for ``create``.
-        action: ``add`` a value to a list or ``remove`` it; ``set`` or ``delete`` the attribute; ``create`` the row.
+        action: ``add`` a value to a list (or to a text that is one) or ``remove`` it; ``set`` or ``delete`` the
+            attribute; ``create`` the row.
         value: what is added, removed or set.
         why: what is not as it would have to be, in plain words.
         member: which member of the attribute, if that is a map.
@@ -214,6 +217,10 @@ def edited(row: Row, change: Change) -> dict[str, Any]:
     fields = dict(row)
     name, member = change.attribute, change.member
     match change.action:
+        case "add" if member is not None:
+            text = str(_members(fields.get(name)).get(member, ""))
+            named = json.dumps(sorted({*listed(text), change.value}))
+            fields[name] = {**_members(fields.get(name)), member: named}
         case "add":
             fields[name] = [*_items(fields.get(name)), change.value]
         case "remove":

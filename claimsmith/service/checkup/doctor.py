@@ -98,6 +98,7 @@ class Summary:
         event_version: of the trigger's events, as the pool is configured.
         issuer: ``iss`` of the pool's tokens.
         policy_version: the version in force.
+        rollout: whom it reaches: ``off`` before the first version, ``shadow``, a percentage, or ``on`` for everybody.
     """
 
     table: str | None
@@ -108,6 +109,7 @@ class Summary:
     issuer: str | None
     publisher: str | None
     policy_version: int | None
+    rollout: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ def _summary(seen: Observation) -> Summary:
         issuer=issuer,
         publisher=_or_none(lambda: ", ".join(sorted(each.name for each in seen.publishers))),
         policy_version=_or_none(lambda: seen.in_force.bundle.version),
+        rollout=_or_none(lambda: publishing.reach(seen.pointer)),
     )
 
 

@@ -36,6 +36,8 @@ WARNINGS: Final = frozenset(
         Code.ROLLOUT_UNFINISHED,
         Code.UNCHANGED_ON_FAILURE,
         Code.ROLLOUT_NOT_HELD,
+        Code.CLAIM_NEVER_SET,
+        Code.TENANTS_ALIKE,
     }
 )
 

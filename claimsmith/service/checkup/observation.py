@@ -353,9 +353,9 @@ class Observation:
             return 0
 
     def directory(self) -> Iterator[Row]:
-        """Every row of the directory, in the order of the table."""
+        """Every row of the directory, and of those who may introspect, in the order of the table."""
         with _reading("dynamodb:Scan"):
-            for page in self._rows.scan(keys.TENANT_PREFIX, keys.USER_PREFIX):
+            for page in self._rows.scan(keys.TENANT_PREFIX, keys.USER_PREFIX, keys.PROTECTED_RESOURCE_PREFIX):
                 self._on_rows(len(page))
                 yield from page
 

@@ -75,6 +75,24 @@ def in_force(pointer: Pointer | None, unreadable: Mapping[int, str]) -> Iterator
         )
 
 
+def reach(pointer: Pointer | None) -> str:
+    """Whom the policy reaches, in a word.
+
+    Args:
+        pointer: None before the first version is published.
+    """
+    if pointer is None:
+        return "off"
+    rollout = pointer.rollout
+    if rollout is None:
+        return "on"
+    if rollout.problem is not None:
+        return "not readable"
+    named = f" and {len(rollout.subjects):,} by name" if rollout.subjects else ""
+    where = f" of {', '.join(sorted(rollout.pools))}" if rollout.pools else ""
+    return f"{rollout.percent} %{where}{named}" if rollout.percent or named else f"shadow{where}"
+
+
 def rollout(pointer: Pointer | None, now: int) -> Iterator[Finding]:
     """The policy should reach everybody, some day.
 

@@ -14,13 +14,20 @@ from tests.events import CLIENT, HOSTED, MACHINE, SIGN_IN, SUB, event
 from tests.policies import NOW, VERSION, membership_row, policy_rows, tenant_row, user_row
 
 POLICY: dict[str, Any] = {
-    "settings": {"privileged_scopes": ["admin/*"], "unmanaged_scopes": ["legacy/*"]},
+    "settings": {
+        "privileged_scopes": ["admin/*"],
+        "unmanaged_scopes": ["legacy/*"],
+        "groups_from": {"attributes": ["custom:groups"], "suppress_admin_scope": True},
+    },
     "roles": {
         "viewer": {"scopes": ["orders/read"]},
         "editor": {"scopes": ["orders/write"], "inherits": ["viewer"], "claims": {"tier": "gold"}},
         "owner": {"scopes": ["admin/all"], "inherits": ["editor"]},
     },
     "groups": {"Staff": {"roles": ["viewer"]}},
+    "identity_providers": {
+        "AcmeSAML": {"tenants": ["acme"], "just_in_time": True, "prefix": "app-", "roles": {"chiefs": ["owner"]}}
+    },
     "clients": {"quiet": {"suppress_scopes": ["orders/read"]}, "pinned": {"tenant": "acme"}},
     "rules": {
         "plan": {
@@ -44,6 +51,14 @@ POLICY: dict[str, Any] = {
 EDITOR = membership_row(SUB, "acme", roles=["editor"])
 ACME = tenant_row("acme", plan="free")
 ACME_KEY, EDITOR_KEY, USER_KEY = "TENANT#acme TENANT", f"USER#{SUB} TENANT#acme", f"USER#{SUB} USER"
+
+
+#: A user of the provider, as the pool has one.
+FEDERATED = {
+    "cognito:user_status": "EXTERNAL_PROVIDER",
+    "identities": '[{"providerName": "AcmeSAML", "primary": true}]',
+    "custom:groups": "[app-staff, other]",
+}
 
 
 def situation(*rows: dict[str, Any], **sent: Any) -> Situation:  # noqa: ANN401 - passed on to event
@@ -165,6 +180,18 @@ CASES: list[tuple[Situation, Target, tuple[Any, ...], str]] = [
         Target("scope", "orders/read"),
         (f"POLICY CLIENT#{CLIENT}", "roles", "add", "viewer"),
         "role viewer grants it; the client does not have role viewer",
+    ),
+    (
+        situation(ACME, source=HOSTED, attributes=FEDERATED),
+        Target("role", "editor"),
+        ("request", "attributes", "add", "app-chiefs"),
+        "the provider's group app-chiefs gives it, and custom:groups does not name the group",
+    ),
+    (
+        situation(EDITOR, ACME, source=HOSTED, attributes=FEDERATED),
+        Target("role", "owner"),
+        (EDITOR_KEY, "roles", "add", "owner"),
+        "the membership of acme does not have role owner",
     ),
 ]  # fmt: skip
 

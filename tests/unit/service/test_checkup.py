@@ -36,8 +36,22 @@ WEB: Final = AppClient("web1", "web", writable=frozenset({"name"}))
 MACHINE: Final = AppClient("machine1", machine=True, writable=frozenset({"name"}))
 POLICY: Final = bundle(
     settings={"privileged_scopes": ["orders/delete"]},
-    roles={"viewer": {"scopes": ["orders/read"]}},
+    roles={"viewer": {"scopes": ["orders/read"], "access_claims": {"level": {"from": "user.claims.level"}}}},
     clients={"web1": {"name": "web"}, "machine1": {"roles": ["viewer"]}},
+)
+
+#: As ``POLICY``, with claims of each kind of row; a provider; and a context.
+FEDERATED: Final = bundle(
+    settings={"groups_from": {"attributes": ["custom:groups"], "suppress_admin_scope": True}},
+    identity_providers={"AcmeSAML": {"tenants": ["acme", "globex"], "just_in_time": True}, "Own": {"tenants": ["*"]}},
+)
+TELLING: Final = bundle(settings={"context_claims": ["unit", "client_id"]})
+
+#: Rows of the directory that set claims.
+SETTING_CLAIMS: Final = (
+    user_row("alice", claims={"unit": "x"}),
+    membership_row("alice", "acme", access_claims={"desk": "y"}),
+    {**tenant_row("globex"), "claims": {"region": "eu"}},
 )
 
 KEYS: Final = (("pk", "HASH"), ("sk", "RANGE"))
@@ -86,6 +100,11 @@ def draft_of(draft: Draft = IN_FORCE, **other: Any) -> Iterable[Finding]:  # noq
 def rows_of(*users: dict[str, Any], tenants: tuple[dict[str, Any], ...] = (tenant_row("acme"),)) -> Iterable[Finding]:
     # Scans return rows in any order: here, memberships before their tenants.
     return directory.rows([*users, *tenants], POLICY, NOW)
+
+
+def resource_row(*claims: str) -> dict[str, Any]:
+    """The row of somebody who may introspect."""
+    return {"pk": "PROTECTED_RESOURCE#billing", "sk": "PROTECTED_RESOURCE", "claims": list(claims)}
 
 
 def trigger_of(on_failure: str) -> Function:
@@ -283,6 +302,27 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
         directory.rows([tenant_row("gone")], bundle(clients={"web1": {"tenant": "gone"}}), NOW),
     ),
     (
+        Code.UNKNOWN_TENANT_IN_DIRECTORY,
+        directory.rows([tenant_row("acme")], FEDERATED, NOW),
+        directory.rows([tenant_row("acme"), tenant_row("globex")], FEDERATED, NOW),
+    ),
+    (
+        Code.TENANTS_ALIKE,
+        rows_of(tenants=(tenant_row("acme"), tenant_row("Acme"))),
+        rows_of(tenants=(tenant_row("acme"), tenant_row("acme2"))),
+    ),
+    (
+        Code.CLAIM_NEVER_SET,
+        rows_of(resource_row("email", "username", "level")),
+        rows_of(resource_row("client_id", "username", "level", "region", "desk", "unit"), *SETTING_CLAIMS),
+    ),
+    (
+        # What the ID token has alone does not count, nor what a row sets that is not read.
+        Code.CLAIM_NEVER_SET,
+        directory.rows([user_row("alice", id_claims={"unit": 7})], TELLING, NOW),
+        directory.rows([user_row("alice", access_claims={"unit": 7})], TELLING, NOW),
+    ),
+    (
         Code.PRIVILEGED_SCOPE_IN_DIRECTORY,
         rows_of(membership_row("alice", "acme", scopes=["orders/delete"])),
         rows_of(membership_row("alice", "acme", scopes=["orders/export"])),
@@ -321,6 +361,25 @@ def test_of_a_long_list_the_first_are_kept_and_the_rest_is_counted() -> None:
     assert [finding.subject for finding in kept] == [f"USER#{number} USER" for number in range(20)]
     assert (last.message, last.left_out) == ("1,010 more like these.", 1_010)
     assert other.subject == "queue"
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        (None, "off"),
+        (POINTER, "on"),
+        (POINTER._replace(rollout=SHADOW._replace(subjects=frozenset())), "shadow"),
+        (POINTER._replace(rollout=SHADOW), "0 % and 1 by name"),
+        (POINTER._replace(rollout=SHADOW._replace(percent=25, subjects=frozenset())), "25 %"),
+        (
+            POINTER._replace(rollout=SHADOW._replace(percent=25, pools=frozenset({"p2", "p1"}))),
+            "25 % of p1, p2 and 1 by name",
+        ),
+        (POINTER._replace(rollout=read_rollout({"rollout": "half"})), "not readable"),
+    ],
+)
+def test_whom_the_policy_reaches_in_a_word(given: Pointer | None, word: str) -> None:
+    assert publishing.reach(given) == word
 
 
 def test_only_alarms_of_this_deployment_count() -> None:
