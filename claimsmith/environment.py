@@ -29,6 +29,10 @@ AUTHORIZER_RESPONSE: Final = "CLAIMSMITH_AUTHORIZER_RESPONSE"
 AUTHORIZER_CACHED_BY: Final = "CLAIMSMITH_AUTHORIZER_CACHED_BY"
 TOKEN_FROM: Final = "CLAIMSMITH_TOKEN_FROM"
 COOKIE_ORIGINS: Final = "CLAIMSMITH_COOKIE_ORIGINS"
+LOGINS: Final = "CLAIMSMITH_LOGINS"
+INTROSPECTION_ENDPOINT: Final = "CLAIMSMITH_INTROSPECTION_ENDPOINT"
+AUTHORIZATION_SERVERS: Final = "CLAIMSMITH_AUTHORIZATION_SERVERS"
+SCOPES_SUPPORTED: Final = "CLAIMSMITH_SCOPES_SUPPORTED"
 REVOCATION: Final = "CLAIMSMITH_REVOCATION"
 REVOCATION_CACHE_SECONDS: Final = "CLAIMSMITH_REVOCATION_CACHE_SECONDS"
 REVOCATION_SHARED_SECONDS: Final = "CLAIMSMITH_REVOCATION_SHARED_SECONDS"
@@ -300,6 +304,10 @@ class VerifierEnvironment(NamedTuple):
         signing_issuer: the value of ``iss`` in them.
         requests_per_second: how often a caller of introspection may ask in each process, unless its row has a number of
             its own; 0 for any number.
+        logins: for discovery, the address of each pool's domain, with the pool's id in front.
+        introspection_endpoint: for discovery, its address, or its path at the API's own address.
+        authorization_servers: for discovery, what resources name in place of the issuers.
+        scopes_supported: for discovery, whether a resource's document names the scopes of its routes.
     """
 
     table: str
@@ -319,14 +327,19 @@ class VerifierEnvironment(NamedTuple):
     signing_keys: tuple[str, ...] = ()
     signing_issuer: str = ""
     requests_per_second: int = DEFAULT_REQUESTS_PER_SECOND
+    logins: tuple[tuple[str, str], ...] = ()
+    introspection_endpoint: str = "/introspect"
+    authorization_servers: tuple[str, ...] = ()
+    scopes_supported: bool = True
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> VerifierEnvironment:
         """Read the settings.
 
         ``CLAIMSMITH_ISSUERS`` is ``issuer[=jwks_uri],…``. ``CLAIMSMITH_CLIENT_IDS`` is ``id[@user_pool_id],…`` and
-        optional, as are ``CLAIMSMITH_AUDIENCE``: ``resource,…``, ``CLAIMSMITH_SIGNING_KEYS``: ``arn,…``, and
-        ``CLAIMSMITH_OIDC_ISSUERS``: a list in JSON of objects with the attributes of ``OidcIssuer``.
+        optional, as are ``CLAIMSMITH_AUDIENCE``: ``resource,…``, ``CLAIMSMITH_SIGNING_KEYS``: ``arn,…``,
+        ``CLAIMSMITH_OIDC_ISSUERS``: a list in JSON of objects with the attributes of ``OidcIssuer``; and
+        ``CLAIMSMITH_LOGINS``: ``user_pool_id=address,…``.
 
         Raises:
             ConfigurationError: a variable is missing or has a value that is not allowed.
@@ -358,6 +371,10 @@ class VerifierEnvironment(NamedTuple):
             requests_per_second=_whole(
                 REQUESTS_PER_SECOND, DEFAULT_REQUESTS_PER_SECOND, 0, MAX_REQUESTS_PER_SECOND, environ, "number"
             ),
+            logins=_logins(_entries(_value(LOGINS, environ))),
+            introspection_endpoint=_value(INTROSPECTION_ENDPOINT, environ) or "/introspect",
+            authorization_servers=_entries(_value(AUTHORIZATION_SERVERS, environ)),
+            scopes_supported=_one_of(SCOPES_SUPPORTED, ("on", "off"), environ) == "on",
         )
 
 
@@ -397,6 +414,21 @@ def parse_oidc_issuers(text: str) -> tuple[OidcIssuer, ...]:
         return tuple(map(OidcIssuer.from_json, entries))
     except ConfigurationError as error:
         raise ConfigurationError(f"{OIDC_ISSUERS}: {error.message}") from None
+
+
+def _logins(entries: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The addresses of pools' domains in the entries of ``CLAIMSMITH_LOGINS``.
+
+    Raises:
+        ConfigurationError: an entry does not begin with the id of a user pool.
+    """
+    found = []
+    for entry in entries:
+        pool_id, _, address = (part.strip() for part in entry.partition("="))
+        if not (is_pool_id(pool_id) and address):
+            raise ConfigurationError(f"{LOGINS}: write the address of a pool's domain as POOL_ID=https://HOST.")
+        found.append((pool_id, address))
+    return tuple(found)
 
 
 def parse_client_ids(entries: Iterable[str]) -> tuple[tuple[str, str | None], ...]:

@@ -30,6 +30,7 @@ from claimsmith_cdk.alarms import AlarmThresholds
 from claimsmith_cdk.capacity import Capacity
 from claimsmith_cdk.claim_customizer import CustomizerProps
 from claimsmith_cdk.claims_authorizer import IDENTITY_SOURCES, MAX_CACHE_SECONDS, AuthorizerProps
+from claimsmith_cdk.discovery import DiscoveryProps, check_address
 from claimsmith_cdk.firewall import WEB_ACL
 from claimsmith_cdk.hosting import Arch, Hosting, LogLevel, PythonVersion
 from claimsmith_cdk.pool_settings import LITE_REFUSAL
@@ -177,6 +178,44 @@ class SignOutOptions(_Options):
     """Whose sign-outs in the user pool reach verifiers (``PoolSignOuts``)."""
 
     revoke_token: bool = False
+
+
+class DiscoveryOptions(_Options):
+    """What documents say (``DiscoveryProps``).
+
+    Attributes:
+        resource_metadata: the address of the REST API's metadata, which its 401 names.
+    """
+
+    introspection_endpoint: str | None = None
+    authorization_servers: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    scopes_supported: bool = True
+    resource_metadata: str | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        self.props({}, ())
+        if self.resource_metadata is not None:
+            check_address("resource_metadata", self.resource_metadata)
+        return self
+
+    def props(self, logins: Mapping[str, str], token_from: tuple[str, ...]) -> DiscoveryProps:
+        """The same for a construct.
+
+        Args:
+            logins: the address of each pool's domain, by the pool's id.
+            token_from: as of the authorizer.
+
+        Raises:
+            PropsError: it is not possible.
+        """
+        return DiscoveryProps(
+            logins=logins,
+            introspection_endpoint=self.introspection_endpoint,
+            authorization_servers=self.authorization_servers,
+            scopes_supported=self.scopes_supported,
+            token_from=token_from,
+        )
 
 
 class CapacityOptions(_Options):
@@ -359,6 +398,7 @@ class Config(_Options):
         client_ids: app clients that verifiers accept beside those of the policy: ``ID`` or ``ID@POOL_ID``.
         audience: the resources that access tokens may be bound to, unless route or caller names others.
         oidc_issuers: issuers that are no user pools, whose access tokens authorizers accept, as in ``OidcIssuer``.
+        discovery: what documents say by which clients find out where to sign in.
         revocation: whether the authorizers look up revocations for every token, cache them, or do not look them up.
         revocation_cache_seconds: how long they cache them, with ``cached``: the delay of a revocation.
         revocation_shared_seconds: how long verifiers that check every token remember the rows of clients and tenants.
@@ -410,6 +450,7 @@ class Config(_Options):
     oidc_issuers: Annotated[
         tuple[Annotated[dict[str, Any], AfterValidator(_oidc_issuer)], ...], Field(strict=False)
     ] = ()
+    discovery: DiscoveryOptions = DiscoveryOptions()
     revocation: RevocationMode = "strict"
     revocation_cache_seconds: Annotated[int, Field(ge=1, le=MAX_REVOCATION_CACHE_SECONDS)] = (
         DEFAULT_REVOCATION_CACHE_SECONDS
@@ -563,6 +604,14 @@ class Config(_Options):
         if self.web_acl_arn is not None and not self.rest_api:
             raise ValueError(
                 "web_acl_arn needs rest_api = true: AWS WAF protects no HTTP API; put CloudFront in front of that"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_rest_api_has_a_challenge(self) -> Self:
+        if self.discovery.resource_metadata is not None and not self.rest_api:
+            raise ValueError(
+                "discovery.resource_metadata needs rest_api = true: the 401 of an HTTP API has no challenge"
             )
         return self
 

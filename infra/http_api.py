@@ -1,4 +1,4 @@
-"""The verifier as an HTTP API: a sample of protected routes, and introspection."""
+"""The verifier as an HTTP API: a sample of protected routes, introspection and discovery."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROTECTED: Final = ("/orders", "/tenants/{tenant}/orders")
 INTROSPECT: Final = "/introspect"
 
-#: Requests a second, on average and in a burst, of all callers together.
+#: Requests a second, on average and in a burst, of all callers together; those of introspection for each route.
 RATE: Final = 500
 BURST: Final = 1000
 #: Well above what one caller may ask by default, so that the API itself refuses nobody because of another.
@@ -31,7 +31,7 @@ INTROSPECT_BURST: Final = 500
 
 
 class HttpApi(Construct):
-    """The sample and introspection.
+    """The sample, introspection and discovery.
 
     Attributes:
         api: the API.
@@ -58,7 +58,7 @@ class HttpApi(Construct):
         answer = integrations.HttpLambdaIntegration("Sample", sample)
         for path in PROTECTED:
             self.api.add_routes(path=path, methods=[apigateway.HttpMethod.GET], integration=answer, authorizer=protect)
-        route = introspection.add_route(self.api, INTROSPECT)
+        routes = (introspection.add_route(self.api, INTROSPECT), *introspection.add_discovery(self.api))
         self.stage = apigateway.HttpStage(
             self,
             "Stage",
@@ -70,8 +70,10 @@ class HttpApi(Construct):
         assert isinstance(stage, apigateway.CfnStage)  # noqa: S101 - the resource of an HttpStage
         stage.route_settings = {
             route.route_key: {"ThrottlingRateLimit": INTROSPECT_RATE, "ThrottlingBurstLimit": INTROSPECT_BURST}
+            for route in routes
         }
-        stage.add_resource_dependency(route)  # a stage cannot have settings for a route that does not exist yet
+        for route in routes:
+            stage.add_resource_dependency(route)  # a stage cannot have settings for a route that does not exist yet
         logs = log_group(self, "AccessLogs", config.hosting)
         stage.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=Stack.of(self).format_arn(

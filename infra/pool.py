@@ -137,7 +137,7 @@ class Pool(Construct):
         if chosen == "none":
             return None
         if chosen is None or chosen.name is None or chosen.certificate_arn is None:
-            prefix = _own_domain_prefix() if chosen is None else chosen.prefix
+            prefix = own_domain_prefix() if chosen is None else chosen.prefix
             return self.user_pool.add_domain(
                 "Domain", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=str(prefix))
             )
@@ -208,7 +208,7 @@ def _email(email: Email) -> cognito.UserPoolEmail:
     )
 
 
-def _own_domain_prefix() -> str:
+def own_domain_prefix() -> str:
     """A unique prefix without the account's number, from CloudFormation's id of the stack."""
     stack_uuid = Fn.select(2, Fn.split("/", Aws.STACK_ID))
     return f"claimsmith-{Fn.select(0, Fn.split('-', stack_uuid))}"

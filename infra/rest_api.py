@@ -68,6 +68,7 @@ class RestApi(Construct):
             "(docs/how-to/deploy.md); without it the deployment fails.",
         )
         protect = authorizer.for_rest_api(self)
+        authorizer.add_challenge(self.api, resource_metadata=config.discovery.resource_metadata)
         answer = apigateway.LambdaIntegration(sample, allow_test_invoke=False)
         for path in PROTECTED:
             method = self.api.root.resource_for_path(path).add_method("GET", answer, authorizer=protect)

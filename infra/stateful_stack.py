@@ -10,7 +10,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer, ClaimsDashboard, SignInProbe
 from infra.config import Domain
 from infra.local_stack import remove_metric_math
-from infra.pool import Pool
+from infra.pool import Pool, own_domain_prefix
 from infra.tokens import accepted_tokens
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class StatefulStack(Stack):
         pool: the user pool and its clients.
         customizer: the tables and their functions.
         alarm_topic: the topic that alarms notify.
+        login: the address of the pool's domain, for another stack; None where the stage has none.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class StatefulStack(Stack):
             capacity=config.trigger_capacity.props,
             releases=config.release_props,
         )
+        self.login = self._login(config)
         self.alarm_topic = AlarmTopic(self, "AlarmTopic").topic
         for address in config.alarm_emails:
             self.alarm_topic.add_subscription(subscriptions.EmailSubscription(address))
@@ -98,6 +100,7 @@ class StatefulStack(Stack):
             "PublicClientId": pool.public_client.user_pool_client_id,
             "CodeClientId": pool.code_client.user_pool_client_id,
             "MachineClientId": pool.machine_client.user_pool_client_id,
+            "Issuer": customizer.issuers[0],
             **({} if pool.domain is None else {"DomainName": _host(pool.domain, config)}),
             "TableName": customizer.table.table_name,
             "AuditTableName": audit_table.table_name,
@@ -116,6 +119,22 @@ class StatefulStack(Stack):
         for name, value in outputs.items():
             # The construct's id may be taken; the output's name is an interface.
             CfnOutput(self, f"Output{name}", value=value).override_logical_id(name)
+
+    def _login(self, config: Config) -> str | None:
+        """The address of the pool's domain, without a reference to the domain.
+
+        CloudFormation changes nothing that another stack imports, so such a reference would forbid a stage to choose
+        another domain. The prefix that a stage has by default is the same for ever, and is exported in any case.
+        """
+        prefix = self.export_value(own_domain_prefix(), name=f"{self.stack_name}:OwnDomainPrefix")
+        chosen = config.domain
+        if chosen == "none":
+            return None
+        if isinstance(chosen, Domain):
+            if chosen.name is not None:
+                return f"https://{chosen.name}"
+            prefix = str(chosen.prefix)
+        return f"https://{prefix}.auth.{Aws.REGION}.amazoncognito.com"
 
 
 def _host(domain: cognito.UserPoolDomain, config: Config) -> str:

@@ -66,12 +66,14 @@ class VerifierStack(Stack):
             capacity=capacity,
             releases=releases,
         )
+        logins = {} if stateful.login is None else {stateful.pool.user_pool.user_pool_id: stateful.login}
         introspection = Introspection(
             self,
             "Introspection",
             table=table,
             tokens=tokens,
             revocation_shared_seconds=config.revocation_shared_seconds,
+            discovery=config.discovery.props(logins, config.token_from),
             hosting=hosting,
             capacity=capacity,
             releases=releases,

@@ -10,6 +10,7 @@ from claimsmith_cdk.capacity import Capacity
 from claimsmith_cdk.claim_customizer import ClaimCustomizer, CustomizerProps
 from claimsmith_cdk.claims_authorizer import AuthorizerProps, ClaimsAuthorizer
 from claimsmith_cdk.dashboard import ClaimsDashboard
+from claimsmith_cdk.discovery import DiscoveryProps
 from claimsmith_cdk.firewall import Firewall
 from claimsmith_cdk.hosting import Hosting
 from claimsmith_cdk.introspection import Introspection
@@ -35,6 +36,7 @@ __all__ = [
     "ClaimsAuthorizer",
     "ClaimsDashboard",
     "CustomizerProps",
+    "DiscoveryProps",
     "Firewall",
     "Hosting",
     "Introspection",

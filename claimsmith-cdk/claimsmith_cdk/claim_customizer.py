@@ -39,6 +39,7 @@ from claimsmith_cdk.user_pools import (
     attach_by_template,
     attachment_of,
     user_pool_id,
+    user_pool_issuer,
 )
 
 if TYPE_CHECKING:
@@ -200,6 +201,11 @@ class ClaimCustomizer(Construct):
             else:
                 self._say_how_to_attach(user_pool)
         self.user_pools.append(user_pool)
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """``iss`` of the tokens of each pool, in the same order: what verifiers and API Gateway's authorizers need."""
+        return tuple(map(user_pool_issuer, self.user_pools))
 
     def _attach_by_resource(self, user_pool: AnyUserPool, permission: lambda_.CfnPermission) -> None:
         attached = PoolAttachment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -15,6 +16,7 @@ from claimsmith.errors import ConfigurationError
 from claimsmith.places import places
 from claimsmith_cdk.authorizer_caches import check_authorizer_caches
 from claimsmith_cdk.capacity import DEFAULT_CAPACITY
+from claimsmith_cdk.discovery import check_address
 from claimsmith_cdk.grants import authorizer_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.props import PropsError, check_choice, check_seconds
@@ -40,6 +42,9 @@ _TIMEOUT: Final = Duration.seconds(5)
 IDENTITY_SOURCES: Final = ("$request.header.Authorization",)
 #: A handshake may have the token in a header or, from a browser, in the query.
 _WEBSOCKET_SOURCES: Final = ("route.request.header.Authorization",)
+
+#: Of a challenge: what needs no escape, in a header or in API Gateway's own quotes.
+_REALM: Final = re.compile(r"[A-Za-z0-9 ._:/-]{1,128}")
 
 #: The longest time for which an answer may be cached: the delay of a revocation.
 MAX_CACHE_SECONDS: Final = 300
@@ -114,6 +119,7 @@ class ClaimsAuthorizer(Verifier):
 
     Attributes:
         api: the kind of API that it serves.
+        issuers: ``iss`` of the tokens that it accepts.
     """
 
     def __init__(  # noqa: PLR0913 - resources and choices
@@ -166,6 +172,7 @@ class ClaimsAuthorizer(Verifier):
             raises_refusals=api in ("rest", "websocket"),
         )
         self.api: Api = api
+        self.issuers = (*tokens.pool_issuers, *(issuer.issuer for issuer in tokens.oidc_issuers))
         self._in_header = places(props.token_from, props.cookie_origins).in_header
         check_once(Stack.of(self), "authorizer-caches", check_authorizer_caches)
 
@@ -214,6 +221,36 @@ class ClaimsAuthorizer(Verifier):
             # Answers name one method's ARN, and the cache key of a TOKEN authorizer is the token alone: a cached one
             # would refuse every other method.
             results_cache_ttl=Duration.seconds(0),
+        )
+
+    def add_challenge(
+        self, api: rest.RestApi, *, realm: str = "api", resource_metadata: str | None = None
+    ) -> rest.GatewayResponse:
+        """Put a challenge into a REST API's 401 (RFC 6750 section 3), which an authorizer cannot do.
+
+        An HTTP API has nothing of the kind: its 401 has no challenge.
+
+        Args:
+            api: the API; it has one challenge for all its methods.
+            realm: of the challenge.
+            resource_metadata: the address of the resource's metadata (RFC 9728 section 5.1), such as
+                ``https://api.example.com/.well-known/oauth-protected-resource``.
+
+        Raises:
+            PropsError: it serves another kind of API, or a value cannot be quoted.
+        """
+        self._refuse_other("rest")
+        if not _REALM.fullmatch(realm):
+            raise PropsError(f"realm: {realm!r} is not possible; use letters, digits, spaces and . _ : / -")
+        parameters = {"realm": realm, "resource_metadata": resource_metadata}
+        if resource_metadata is not None:
+            check_address("resource_metadata", resource_metadata)
+        written = ", ".join(f'{name}="{value}"' for name, value in parameters.items() if value is not None)
+        return api.add_gateway_response(
+            "Challenge",
+            type=rest.ResponseType.UNAUTHORIZED,
+            status_code="401",
+            response_headers={"WWW-Authenticate": f"'Bearer {written}'"},
         )
 
     def for_websocket_api(

@@ -1,4 +1,4 @@
-"""Token introspection (RFC 7662), and its route in an HTTP API."""
+"""Token introspection (RFC 7662) and discovery, and their routes in an HTTP API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from claimsmith import environment as variables
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.capacity import DEFAULT_CAPACITY
+from claimsmith_cdk.discovery import DEFAULT_PROPS, WELL_KNOWN
 from claimsmith_cdk.grants import introspection_statements, signing_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.props import PropsError
@@ -25,15 +26,23 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from claimsmith_cdk.capacity import Capacity
+    from claimsmith_cdk.discovery import DiscoveryProps
     from claimsmith_cdk.hosting import Hosting
     from claimsmith_cdk.releases import Releases
     from claimsmith_cdk.tokens import AcceptedTokens
 
 _TIMEOUT: Final = Duration.seconds(10)
 
+#: Its path, unless the API has another.
+_INTROSPECT: Final = "/introspect"
+
 
 class Introspection(Verifier):
-    """Answers whether a token is active, and for whom. It reads revocations for every token."""
+    """Answers whether a token is active, and for whom. It reads revocations for every token.
+
+    Attributes:
+        issuers: ``iss`` of the tokens that it knows.
+    """
 
     def __init__(  # noqa: PLR0913 - what an endpoint can be told
         self,
@@ -43,6 +52,7 @@ class Introspection(Verifier):
         table: dynamodb.ITable,
         tokens: AcceptedTokens,
         revocation_shared_seconds: int = variables.DEFAULT_REVOCATION_SHARED_SECONDS,
+        discovery: DiscoveryProps = DEFAULT_PROPS,
         hosting: Hosting = DEFAULT_HOSTING,
         capacity: Capacity = DEFAULT_CAPACITY,
         releases: Releases | None = None,
@@ -58,6 +68,7 @@ class Introspection(Verifier):
             table: the customizer's table: policy in force, revocations, callers and directory.
             tokens: which tokens it accepts.
             revocation_shared_seconds: how long it remembers the rows of clients and tenants.
+            discovery: what it says of pools and resources, with ``add_discovery``.
             hosting: what it runs on.
             capacity: what it gets of Lambda.
             releases: how it is released; None: APIs call its newest code at once.
@@ -89,14 +100,17 @@ class Introspection(Verifier):
                 **({variables.SIGNING_KEYS: ",".join(key.key_arn for key in signing_keys)} if signing_keys else {}),
                 **({variables.SIGNING_ISSUER: issuer} if issuer is not None else {}),
                 **_share(requests_per_second),
+                **discovery.environment(),
             },
             statements=[*introspection_statements(table), *signing_statements(signing_keys)],
             hosting=hosting,
             capacity=capacity,
             releases=releases,
         )
+        self.issuers = tokens.pool_issuers
+        self._discovery = discovery
 
-    def add_route(self, api: apigateway.HttpApi, path: str = "/introspect") -> apigateway.CfnRoute:
+    def add_route(self, api: apigateway.HttpApi, path: str = _INTROSPECT) -> apigateway.CfnRoute:
         """Add its route to an HTTP API. It needs no authorizer: introspection authenticates its callers itself.
 
         With ``signing_keys``, the keys of signed answers are served below it, at ``jwks.json``.
@@ -104,6 +118,8 @@ class Introspection(Verifier):
         Raises:
             PropsError: answers are signed, and two APIs have the route, so that ``issuer`` must be said.
         """
+        if path != _INTROSPECT and self._discovery.introspection_endpoint is None:
+            self.function.add_environment(variables.INTROSPECTION_ENDPOINT, path)
         integration = integrations.HttpLambdaIntegration("Introspection", self.live)
         (route,) = api.add_routes(path=path, methods=[apigateway.HttpMethod.POST], integration=integration)
         if self._signs:
@@ -128,6 +144,25 @@ class Introspection(Verifier):
         resource = keys.node.default_child
         assert isinstance(resource, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute
         acknowledge(resource, "APIG4", "Public keys, with which anybody may verify introspection's answers.")
+
+    def add_discovery(self, api: apigateway.HttpApi) -> tuple[apigateway.CfnRoute, ...]:
+        """Add the routes of the documents to an HTTP API: of pools, and of the resources that tokens are bound to.
+
+        Anybody may read them. The API is best at the address of the resources: clients look there.
+        """
+        integration = integrations.HttpLambdaIntegration("Discovery", self.live, scope_permission_to_route=False)
+        found = []
+        for path in (place for document in WELL_KNOWN for place in (document, f"{document}/{{path+}}")):
+            (route,) = api.add_routes(path=path, methods=[apigateway.HttpMethod.GET], integration=integration)
+            resource = route.node.default_child
+            assert isinstance(resource, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute
+            acknowledge(
+                resource,
+                "APIG4",
+                "A client without a token reads here where to get one (RFC 8414 section 3, RFC 9728 section 3).",
+            )
+            found.append(resource)
+        return tuple(found)
 
     def metric_active(self) -> cloudwatch.Metric:
         """Questions about tokens that are active."""

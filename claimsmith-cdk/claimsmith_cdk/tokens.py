@@ -7,17 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Aws
-from aws_cdk import aws_cognito as cognito
-
 from claimsmith import environment as variables
 from claimsmith.addresses import check_hosts
 from claimsmith.errors import ConfigurationError
 from claimsmith_cdk.props import PropsError
-from claimsmith_cdk.user_pools import user_pool_id
+from claimsmith_cdk.user_pools import user_pool_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from aws_cdk import aws_cognito as cognito
 
     from claimsmith.oidc import OidcIssuer
     from claimsmith_cdk.user_pools import AnyUserPool
@@ -73,9 +72,14 @@ class AcceptedTokens:
                     f"audience: {resource!r} is not possible; use absolute addresses without a fragment or a comma."
                 )
 
+    @property
+    def pool_issuers(self) -> tuple[str, ...]:
+        """``iss`` of the tokens of user pools: of ``user_pools``, then ``issuers``."""
+        return (*map(user_pool_issuer, self.user_pools), *(entry.partition("=")[0] for entry in self.issuers))
+
     def environment(self) -> dict[str, str]:
         """The variables of a function that verifies tokens."""
-        found = {variables.ISSUERS: ",".join([*map(_issuer, self.user_pools), *self.issuers])}
+        found = {variables.ISSUERS: ",".join([*map(user_pool_issuer, self.user_pools), *self.issuers])}
         clients = [*(client.user_pool_client_id for client in self.clients), *self.client_ids]
         if clients:
             found[variables.CLIENT_IDS] = ",".join(clients)
@@ -87,9 +91,3 @@ class AcceptedTokens:
         if self.development_hosts:
             found[variables.DEVELOPMENT_HOSTS] = ",".join(self.development_hosts)
         return found
-
-
-def _issuer(pool: AnyUserPool) -> str:
-    """The pool's ORIGINAL issuer."""
-    region = Aws.REGION if isinstance(pool, cognito.CfnUserPool) else pool.env.region
-    return f"https://cognito-idp.{region}.{Aws.URL_SUFFIX}/{user_pool_id(pool)}"

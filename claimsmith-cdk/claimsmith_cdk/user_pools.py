@@ -41,6 +41,12 @@ def user_pool_arn(pool: AnyUserPool) -> str:
     return pool.attr_arn if isinstance(pool, cognito.CfnUserPool) else pool.user_pool_arn
 
 
+def user_pool_issuer(pool: AnyUserPool) -> str:
+    """``iss`` of a pool's tokens: its ORIGINAL issuer, in its own Region."""
+    region = Aws.REGION if isinstance(pool, cognito.CfnUserPool) else pool.env.region
+    return f"https://cognito-idp.{region}.{Aws.URL_SUFFIX}/{user_pool_id(pool)}"
+
+
 def attachment_of(pool: AnyUserPool, attach: Attach | None) -> Attach:
     """How a pool gets its trigger, by default by its template where it has one in this app.
 

@@ -25,19 +25,20 @@ from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, KeySource, Verifier
 from claimsmith.verifier.authorizer import Authorizer
 from claimsmith.verifier.checks import resources
+from claimsmith.verifier.discovery import Discovery
 from claimsmith.verifier.introspection import Introspection, published_keys
 from claimsmith.verifier.revocation import SHARED_KINDS, CachedRevocations, UncheckedOnFailure
 from claimsmith.verifier.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from claimsmith.engine.bundle import Bundle
     from claimsmith.environment import VerifierEnvironment
     from claimsmith.errors import ClaimsmithError
     from claimsmith.store.reads import ReadableTable
     from claimsmith.unchecked import Unchecked
-    from claimsmith.verifier import Revocations, authorizer, introspection
+    from claimsmith.verifier import Revocations, authorizer, discovery, introspection
     from claimsmith.verifier.checks import ClientIds
     from claimsmith.verifier.signed_answers import AnswerSigner, SigningKey
 
@@ -81,9 +82,9 @@ class _Checks(NamedTuple):
 
 
 class TokenChecks:
-    """Handles authorizer and introspection events. Thread-safe, for up to sixteen events at once.
+    """Handles events of authorizer, introspection and discovery. Thread-safe, for up to sixteen events at once.
 
-    Both methods raise ``BundleError`` if there is no usable policy, ``StoreError`` if DynamoDB is unavailable and
+    All methods raise ``BundleError`` if there is no usable policy, ``StoreError`` if DynamoDB is unavailable and
     ``DeadlineError`` if it is too slow. Introspection responds with 503 itself if it only lacks a row that it needs.
     """
 
@@ -118,6 +119,17 @@ class TokenChecks:
         self._grants = StoredGrants(rows, self._active)
         self._names = TokenNames(rows, self._active)
         self._last: _Checks | None = None
+        self._discovery = Discovery(
+            environment.issuers,
+            logins=dict(environment.logins),
+            introspection_endpoint=environment.introspection_endpoint,
+            authorization_servers=environment.authorization_servers,
+            others=[(issuer.issuer, issuer.audience) for issuer in environment.oidc_issuers],
+            audience=environment.audience,
+            routes=self._described_routes,
+            scopes=environment.scopes_supported,
+            bearer_methods=("header",) if self._token_from.bearer else (),
+        )
 
     def authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         """Handle an API Gateway authorizer event.
@@ -143,6 +155,14 @@ class TokenChecks:
             ClaimsmithError: the deadline has passed, or the keys are not known now.
         """
         return self._executor.submit(lambda: published_keys(self._signer)).result(ANSWER_SECONDS)
+
+    def describe(self, event: Mapping[str, Any]) -> discovery.Answer:
+        """Handle a request for metadata.
+
+        Raises:
+            DeadlineError: the policy does not come in time.
+        """
+        return self._executor.submit(lambda: self._discovery.answer(event)).result(ANSWER_SECONDS)
 
     def _authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
         return self._checks(self._bundle()).authorizer.authorize(event)
@@ -180,6 +200,7 @@ class TokenChecks:
                 grants=self._grants,
                 signer=self._signer,
                 shares=self._shares,
+                resource_metadata=self._discovery.of_introspection,
             ),
         )
 
@@ -200,6 +221,15 @@ class TokenChecks:
                 raise
             self._reports.unchecked(error)
             return cached
+
+    def _described_routes(self) -> Iterable[Mapping[str, Any]]:
+        """The routes of the active policy, or of the last one that was read: a description opens nothing."""
+        try:
+            return self._active.get().routes.values()
+        except StoreError:
+            if self._active.cached is None:
+                raise
+            return self._active.cached.routes.values()
 
     def _verifier(
         self,

@@ -96,6 +96,7 @@ class Introspection:
         grants: Grants | Unchecked,
         signer: AnswerSigner | None = None,
         shares: Shares = NO_SHARES,
+        resource_metadata: str | None = None,
     ) -> None:
         """Create the endpoint.
 
@@ -110,6 +111,8 @@ class Introspection:
             grants: the store of policy and directory, or ``ANY`` not to report whether a token is stale.
             signer: signs answers to callers that accept only such ones (RFC 9701); without one, nobody gets any.
             shares: how often each caller may ask; without them, as often as it likes.
+            resource_metadata: the address of the endpoint's own metadata, which its challenges then name (RFC 9728
+                section 5.1).
         """
         # The audience of the caller's row counts; without one, the verifier's.
         self._tokens = tokens.for_any_audience()
@@ -119,6 +122,7 @@ class Introspection:
         self._grants = grants
         self._signer = signer
         self._shares = shares
+        self._resource_metadata = resource_metadata
 
     def answer(self, event: Mapping[str, Any]) -> Answer:
         """Answer an HTTP API event of payload format 2.0. Does not raise: failures become a 503."""
@@ -140,7 +144,7 @@ class Introspection:
             now = None if self._grants is ANY else _freshness(self._grants, claims)
             members = _with_ext(_active(claims, now, caller.claims), claims, caller.ext)
         except RefusedError as refused:
-            response = _response(refused.status, {"error": refused.error}, refused.headers)
+            response = _response(refused.status, {"error": refused.error}, self._challenging(refused.headers))
             return _answer(response, refused.code, refused.caller or caller)
         except VerificationError as error:
             code = error.code
@@ -168,6 +172,13 @@ class Introspection:
             response["body"] = self._signer.signed(members, caller.resource_id)
             response["headers"]["Content-Type"] = _JWT
         return response
+
+    def _challenging(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers of a refusal; every challenge ends with the parameters of ``Bearer``."""
+        if self._resource_metadata is None or "WWW-Authenticate" not in headers:
+            return headers
+        written = f'{headers["WWW-Authenticate"]}, resource_metadata="{self._resource_metadata}"'
+        return {**headers, "WWW-Authenticate": written}
 
 
 def _freshness(grants: Grants, claims: Claims) -> Freshness:

@@ -55,6 +55,7 @@ class _Requests(BaseHTTPRequestHandler):
             "headers": headers,
             "requestContext": {
                 "http": {"method": self.command, "path": path, "protocol": self.protocol_version},
+                "domainName": headers.get("host", ""),
                 "requestId": str(uuid.uuid4()),
                 "stage": "$default",
             },

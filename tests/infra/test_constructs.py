@@ -30,6 +30,7 @@ from claimsmith_cdk import (
     ClaimCustomizer,
     ClaimsAuthorizer,
     CustomizerProps,
+    DiscoveryProps,
     Firewall,
     Hosting,
     Introspection,
@@ -496,3 +497,47 @@ def test_sign_outs_in_the_pool_may_only_revoke_users(stack: Stack) -> None:
     assert write["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["REVOKED#user#*"]}}
     assert "DeadLetterConfig" in template.properties("Events::Rule", "SignOutsRule")["Targets"][0]
     assert "OnFailure" in template.properties("Lambda::EventInvokeConfig", "SignOuts")["DestinationConfig"]
+
+
+# Discovery.
+
+
+def test_introspection_describes_pools_and_resources_in_any_http_api(stack: Stack) -> None:
+    discovery = DiscoveryProps(logins={POOL_ID: "https://auth.example.com"}, scopes_supported=False)
+    introspection = Introspection(stack, "Introspection", table=_table(stack), tokens=TOKENS, discovery=discovery)
+    web = http.HttpApi(stack, "Web")
+    introspection.add_route(web, "/tokens/introspect")
+    assert len(introspection.add_discovery(web)) == 6
+    assert introspection.issuers == tuple(TOKENS.issuers)
+    template = synthesised(stack)
+    variables = template.properties("Lambda::Function", "Introspection")["Environment"]["Variables"]
+    assert variables["CLAIMSMITH_LOGINS"] == f"{POOL_ID}=https://auth.example.com"
+    assert variables["CLAIMSMITH_INTROSPECTION_ENDPOINT"] == "/tokens/introspect"
+    assert variables["CLAIMSMITH_SCOPES_SUPPORTED"] == "off"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"logins": {POOL_ID: "auth.example.com"}}, "logins: 'auth.example.com' is not possible"),
+        ({"authorization_servers": "https://a.example"}, "give a list"),
+        ({"authorization_servers": [f"https://acme.auth.eu-central-1.amazoncognito.com/{POOL_ID}"]}, TOKENS.issuers[0]),
+    ],
+)
+def test_documents_that_would_send_clients_nowhere_are_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(PropsError, match=said):
+        DiscoveryProps(**given)
+
+
+def test_only_a_rest_api_gets_a_challenge_that_can_be_quoted(stack: Stack) -> None:
+    table = _table(stack)
+    authorizers_of = {
+        kind: ClaimsAuthorizer(stack, kind, api=kind, table=table, tokens=TOKENS) for kind in ("http", "rest")
+    }
+    api = rest.RestApi(stack, "Api")
+    assert authorizers_of["rest"].issuers == tuple(TOKENS.issuers)
+    with pytest.raises(PropsError, match="answers http APIs"):
+        authorizers_of["http"].add_challenge(api)
+    for wrong in ({"realm": "it's"}, {"resource_metadata": 'https://a.example/"'}):
+        with pytest.raises(PropsError, match=f"{next(iter(wrong))}: "):
+            authorizers_of["rest"].add_challenge(api, **wrong)

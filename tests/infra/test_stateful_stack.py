@@ -17,6 +17,7 @@ OUTPUTS = {
     "CodeClientId",
     "MachineClientId",
     "DomainName",
+    "Issuer",
     "TableName",
     "AuditTableName",
     "TriggerName",
@@ -30,6 +31,9 @@ OUTPUTS = {
     "OperatorArn",
     "RecoveryArn",
 }
+
+
+ISSUER = ["https://cognito-idp.", {"Ref": "AWS::Region"}, ".", {"Ref": "AWS::URLSuffix"}, "/"]
 
 
 @pytest.fixture(params=["production", "development"])
@@ -145,3 +149,8 @@ def _leaves(value: object, path: str = "") -> set[tuple[str, object]]:
             return {(path, json.dumps(value, sort_keys=True))}
         case _:
             return {(path, value)}
+
+
+def test_the_issuer_is_an_output_as_tokens_have_it(template: Template) -> None:
+    pool, _ = template.named("Cognito::UserPool", "")
+    assert template.document["Outputs"]["Issuer"]["Value"] == {"Fn::Join": ["", [*ISSUER, {"Ref": pool}]]}

@@ -135,7 +135,7 @@ def test_functions_have_only_the_documented_variables(verifier: Template) -> Non
     common = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "CLAIMSMITH_DEPLOYMENT"}
     checks = {*common, "CLAIMSMITH_TABLE", "CLAIMSMITH_ISSUERS"}
     assert set(_environment(verifier, "Sample")) == common
-    assert set(_environment(verifier, "Introspection")) == checks
+    assert set(_environment(verifier, "Introspection")) == {*checks, "CLAIMSMITH_LOGINS"}
     for function, response in (("AuthorizerFunctionE", "simple"), ("RestAuthorizer", "iam")):
         variables = _environment(verifier, function)
         assert set(variables) == {*checks, "CLAIMSMITH_AUTHORIZER_RESPONSE"}
@@ -198,7 +198,12 @@ def test_synth_refuses_settings_that_the_functions_would_refuse_at_start(
 # The HTTP API.
 
 
-def test_every_route_but_introspection_asks_the_authorizer(verifier: Template) -> None:
+DOCUMENTS = ("oauth-authorization-server", "openid-configuration", "oauth-protected-resource")
+DISCOVERY = [f"GET /.well-known/{name}{more}" for name in DOCUMENTS for more in ("", "/{path+}")]
+INTROSPECTION = ["POST /introspect", *DISCOVERY]
+
+
+def test_every_route_but_introspection_and_discovery_asks_the_authorizer(verifier: Template) -> None:
     authorizer, _ = verifier.named("ApiGatewayV2::Authorizer", "")
     routes = {
         route["Properties"]["RouteKey"]: (
@@ -208,7 +213,7 @@ def test_every_route_but_introspection_asks_the_authorizer(verifier: Template) -
         for route in verifier.of_type("ApiGatewayV2::Route").values()
     }
     custom = ("CUSTOM", {"Ref": authorizer})
-    assert routes == {**{f"GET {path}": custom for path in PROTECTED}, "POST /introspect": ("NONE", None)}
+    assert routes == {**{f"GET {path}": custom for path in PROTECTED}, **dict.fromkeys(INTROSPECTION, ("NONE", None))}
 
 
 def test_the_http_authorizer_is_called_every_time_with_simple_responses(verifier: Template) -> None:
@@ -231,12 +236,49 @@ def test_the_http_api_is_throttled_and_introspection_more(verifier: Template) ->
     properties = stage["Properties"]
     assert properties["DefaultRouteSettings"] == {"ThrottlingRateLimit": RATE, "ThrottlingBurstLimit": BURST}
     assert properties["RouteSettings"] == {
-        "POST /introspect": {"ThrottlingRateLimit": INTROSPECT_RATE, "ThrottlingBurstLimit": INTROSPECT_BURST}
+        route: {"ThrottlingRateLimit": INTROSPECT_RATE, "ThrottlingBurstLimit": INTROSPECT_BURST}
+        for route in INTROSPECTION
     }
     assert INTROSPECT_RATE < RATE
     assert INTROSPECT_BURST < BURST
-    route, _ = verifier.named("ApiGatewayV2::Route", "introspect")
-    assert route in stage["DependsOn"], "a stage cannot have settings for a route that is not there"
+    routes = verifier.of_type("ApiGatewayV2::Route").items()
+    limited = {name for name, route in routes if route["Properties"]["RouteKey"] in INTROSPECTION}
+    assert limited <= {*stage["DependsOn"]}, "a stage cannot have settings for a route that is not there"
+
+
+def test_documents_name_the_domain_of_the_pool_and_do_not_bind_it(production: Template, verifier: Template) -> None:
+    """A reference to the domain would be an export that CloudFormation never lets a stage change."""
+    [[pool, address]] = [
+        "".join(part if isinstance(part, str) else f"<{next(iter(part))}>" for part in _logins(verifier)).split("=")
+    ]
+    assert (pool, address) == ("<Fn::ImportValue>", "https://<Fn::ImportValue>.auth.<Ref>.amazoncognito.com")
+    [export] = [name for name in production.document["Outputs"] if "OwnDomainPrefix" in name]
+    assert "UserPoolDomain" not in json.dumps(production.document["Outputs"][export])
+    own = synthesise({"domain": {"prefix": "sign-in"}})
+    assert export in own.stateful.document["Outputs"], "an import of it may still be there"
+    assert "https://sign-in.auth." in json.dumps(_logins(own.verifier))
+    assert "CLAIMSMITH_LOGINS" not in _environment(synthesise({"domain": "none"}).verifier, "Introspection")
+
+
+def _logins(template: Template) -> list[Any]:
+    parts: list[Any] = _environment(template, "Introspection")["CLAIMSMITH_LOGINS"]["Fn::Join"][1]
+    return parts
+
+
+def test_a_stage_says_where_clients_reach_what_documents_name() -> None:
+    chosen = {
+        "introspection_endpoint": "https://api.example.com/introspect",
+        "authorization_servers": ["https://api.example.com"],
+        "scopes_supported": False,
+        "resource_metadata": "https://api.example.com/.well-known/oauth-protected-resource/v1",
+    }
+    options = {"rest_api": True, "discovery": chosen, "authorizer_identity_sources": [], "token_from": ["cookie:t"]}
+    template = synthesise({**options, "cookie_origins": ["https://app.example.com"]}).verifier
+    variables = _environment(template, "Introspection")
+    assert variables["CLAIMSMITH_INTROSPECTION_ENDPOINT"] == chosen["introspection_endpoint"]
+    assert variables["CLAIMSMITH_AUTHORIZATION_SERVERS"] == "https://api.example.com"
+    assert (variables["CLAIMSMITH_SCOPES_SUPPORTED"], variables["CLAIMSMITH_TOKEN_FROM"]) == ("off", "cookie:t")
+    assert _challenge(template) == f"""'Bearer realm="api", resource_metadata="{chosen["resource_metadata"]}"'"""
 
 
 def test_a_cached_authorizer_gets_the_cache_key(verifier: Template) -> None:
@@ -353,6 +395,18 @@ def test_every_method_of_the_rest_api_calls_its_own_authorizer_every_time(verifi
             "CUSTOM",
             {"Ref": name},
         )
+
+
+def _challenge(template: Template) -> str:
+    """The header of a REST API's 401."""
+    properties = template.properties("ApiGateway::GatewayResponse")
+    assert (properties["ResponseType"], properties["StatusCode"]) == ("UNAUTHORIZED", "401")
+    header: str = properties["ResponseParameters"]["gatewayresponse.header.WWW-Authenticate"]
+    return header
+
+
+def test_the_401_of_the_rest_api_has_a_challenge(verifier: Template) -> None:
+    assert _challenge(verifier) == """'Bearer realm="api"'"""
 
 
 def test_the_rest_authorizer_stays_uncached_where_the_http_one_is_cached() -> None:

@@ -329,6 +329,70 @@ def test_introspection_reports_what_the_trigger_left_out_for_length(stage: Stage
     assert response["stale"] is False
 
 
+def wanted(path: str) -> dict[str, Any]:
+    """Somebody asks for a document."""
+    context = {"http": {"method": "GET", "path": path}, "domainName": "api.example.com", "requestId": "x"}
+    return {"version": "2.0", "rawPath": path, "headers": {}, "requestContext": context}
+
+
+def described(stage: Stage) -> dict[str, str]:
+    """Variables of a function that describes the pool, and a resource."""
+    pool = stage.kit.issuer.rpartition("/")[2]
+    return {
+        **stage.environment,
+        "CLAIMSMITH_LOGINS": f"{pool}=https://auth.example.com",
+        "CLAIMSMITH_AUDIENCE": "https://api.example.com/mcp",
+    }
+
+
+SERVER, RESOURCE = "/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource/mcp"
+
+
+def test_documents_name_the_issuer_of_the_tokens_and_the_scopes_of_the_policy_in_force(stage: Stage) -> None:
+    rows = policy_rows(roles={"viewer": {"scopes": ["orders/read"]}})
+    route = {"pk": "POLICY", "sk": "ROUTE#mcp", "path": "/mcp", "any_scope": ["orders/read"]}
+    apply(stage.rows, from_rows([*rows, route]), by="test")
+    ran = run(MODULE, [wanted(SERVER), wanted(RESOURCE), wanted(RESOURCE + "x")], described(stage))
+    server, resource, missing = map(body, ran.answers)
+    assert (server["issuer"], server["introspection_endpoint"]) == (
+        stage.sign_in().access["iss"],
+        "https://api.example.com/introspect",
+    )
+    assert resource == {
+        "resource": "https://api.example.com/mcp",
+        "authorization_servers": [server["issuer"]],
+        "scopes_supported": ["orders/read"],
+        "bearer_methods_supported": ["header"],
+    }
+    assert (missing, ran.metrics()) == ({"error": "not_found"}, {"Described": 2, "NotDescribed": 1})
+    logged = [entry for entry in ran.entries() if entry.get("message") == "metadata"]
+    assert [(entry["status"], entry.get("code")) for entry in logged] == [(200, None), (200, None), (404, "CS3070")]
+
+
+def test_a_challenge_names_the_metadata_of_introspection_if_it_is_a_resource(stage: Stage, dynamodb: Client) -> None:
+    endpoint = "https://api.example.com/introspect"
+    named = {"CLAIMSMITH_INTROSPECTION_ENDPOINT": endpoint, "CLAIMSMITH_AUDIENCE": endpoint}
+
+    def challenge(credentials: str, **variables: str) -> str:
+        checks = TokenChecks(Table(dynamodb, TABLE), VerifierEnvironment.read({**stage.environment, **variables}))
+        event = stage.event("x")
+        event["headers"]["authorization"] = credentials
+        return str(checks.introspect(event).response["headers"]["WWW-Authenticate"])
+
+    metadata = 'resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/introspect"'
+    for credentials in ("Basic eDp5", "Bearer x"):
+        assert challenge(credentials, **named) == f"{challenge(credentials)}, {metadata}"
+
+
+def test_documents_need_no_cognito_and_that_of_the_pool_no_table(stage: Stage) -> None:
+    """No keys are fetched: nothing listens where they are. The table does not answer."""
+    stage.server.mode = "stall"
+    gone = {"CLAIMSMITH_ISSUERS": f"{stage.kit.issuer}=http://127.0.0.1:9/jwks.json"}
+    ran = run(MODULE, [wanted(SERVER), wanted(RESOURCE)], {**described(stage), **gone}, passed=ANSWER_SECONDS)
+    statuses = [answer["answer"]["statusCode"] for answer in ran.answers]
+    assert (statuses, ran.metrics()) == ([200, 503], {"Described": 1, "Unknown": 1})
+
+
 @pytest.mark.parametrize("mode", ["stall", "trickle"])
 def test_a_table_that_is_slow_is_503_in_time_from_the_first_request_on(
     stage: Stage,

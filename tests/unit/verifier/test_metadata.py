@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from authlib.oidc.discovery import OpenIDProviderMetadata
-from mcp.shared.auth import ProtectedResourceMetadata
+from mcp.client.auth import OAuthFlowError
+from mcp.client.auth.utils import validate_metadata_issuer
+from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
 
 from claimsmith.errors import ConfigurationError
 from claimsmith.verifier.metadata import authorization_server, protected_resource, protected_resource_metadata
@@ -58,6 +60,14 @@ def test_what_cognito_leaves_out_is_added() -> None:
     ]
     assert found["code_challenge_methods_supported"] == ["S256"]
     assert not [name for name in server(introspection_endpoint=None) if name.startswith("introspection")]
+
+
+def test_a_client_of_the_mcp_sdk_for_python_takes_the_issuer_only() -> None:
+    """RFC 8414 section 3.3: what a document says must be what it was asked for by."""
+    document = OAuthMetadata.model_validate(server())
+    validate_metadata_issuer(document, ISSUER)
+    with pytest.raises(OAuthFlowError, match="mismatch"):
+        validate_metadata_issuer(document, "https://api.example.com")
 
 
 def test_a_local_stack_serves_the_keys_elsewhere() -> None:
