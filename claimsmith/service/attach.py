@@ -40,6 +40,14 @@ EventVersion = Literal["V2_0", "V3_0"]
 _ATTEMPTS: Final = 5
 _PAUSE: Final = 0.5
 
+_UNCHANGED: Final = 'on_failure = "unchanged"'
+
+#: Until the policy reaches everybody, a process that cannot read the table should leave tokens as they are (ADR 33).
+_NOT_UNCHANGED: Final = (
+    "But while the table cannot be read, a new process of this trigger knows nothing of the rollout, and refuses or "
+    f"degrades every sign-in: deploy it with {_UNCHANGED} first."
+)
+
 #: Settings that a message names.
 _NAMED: Final = 10
 
@@ -168,7 +176,7 @@ class Attacher:
             rows,
             remembered,
             Attachment(pool_id, chosen.arn, version, before, self.by, int(self.clock())),
-            "" if present == wanted else _reach(in_force, pool_id),
+            "" if present == wanted else _reach(in_force, pool_id, chosen.variables.get(environment.ON_FAILURE, "")),
         )
 
     def propose_detaching(self, pool_id: str, *, function: str | None = None, table: str | None = None) -> Proposal:
@@ -221,11 +229,11 @@ class Attacher:
             if proposal.permission == "add":
                 self.pools.permit(proposal.function, proposal.statement_id, proposal.settings["Arn"])
             after = self._update(proposal) if proposal.changes else dict(proposal.settings)
-        except RefusedError:
+        except RefusedError as error:
             # Certainly not written. After any other error it may be, and then the permission is needed.
             if attaching:
                 self._undo(proposal)
-            raise
+            raise _with_role(error, proposal.settings) from error
         if proposal.permission == "add" and not self._allowed(proposal.function, proposal.settings["Arn"]):
             message = f"The pool calls {proposal.function}, which does not let Cognito call it. Detach, and look why."
             raise OperationError(Code.TRIGGER_NOT_PERMITTED, message)
@@ -407,20 +415,39 @@ def _check_pool(settings: Mapping[str, Any], function: Function) -> None:
         raise OperationError(Code.NOT_A_TRIGGER, message)
 
 
-def _reach(in_force: Pointer | None, pool_id: str) -> str:
-    """Whose tokens change once a pool is attached."""
+def _with_role(error: RefusedError, settings: Mapping[str, Any]) -> RefusedError:
+    """A refusal of an update, with what to do about the pool's role for text messages if that is the reason."""
+    role = settings.get("SmsConfiguration", {}).get("SnsCallerArn")
+    if not role or "iam:PassRole" not in error.message:
+        return error
+    remedy = (
+        f"Nothing was changed. The pool sends text messages with the role {role}, and every update of a pool names it "
+        "again: allow yourself iam:PassRole on that role."
+    )
+    return RefusedError(error.code, f"{error.message} {remedy}")
+
+
+def _reach(in_force: Pointer | None, pool_id: str, on_failure: str) -> str:
+    """Whose tokens change once a pool is attached, and what is better done first.
+
+    Args:
+        in_force: the policy.
+        pool_id: of the pool.
+        on_failure: what the trigger does while it cannot read the table; empty for the default, ``deny``.
+    """
     if in_force is None:
         return "No policy is in force: the trigger leaves all tokens as they are."
     rollout = in_force.rollout
     if rollout is None or (rollout.pools and pool_id not in rollout.pools):
+        first = "" if on_failure == "unchanged" else f"deploy the trigger with {_UNCHANGED} and "
         return (
             f"Version {in_force.version} of the policy then decides every token of the pool. To begin with nobody, "
-            "first run claimsmith rollout shadow."
+            f"first {first}run claimsmith rollout shadow."
         )
     named = f" and {len(rollout.subjects):,} by name" if rollout.subjects else ""
     return (
         f"Version {in_force.version} of the policy then reaches {rollout.percent} % of the pool's users{named}; the "
-        "others keep Cognito's own tokens."
+        "others keep Cognito's own tokens." + ("" if on_failure == "unchanged" else f" {_NOT_UNCHANGED}")
     )
 
 

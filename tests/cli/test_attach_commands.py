@@ -49,7 +49,8 @@ User pool {pool_id} (people, Essentials plan)
   Its other triggers and all other settings stay as they are.
 Function {ARN}
   + Cognito may call it for this pool (statement claimsmith-{pool_id})
-Version 1 of the policy then decides every token of the pool. To begin with nobody, first run claimsmith rollout shadow.
+Version 1 of the policy then decides every token of the pool. To begin with nobody, first deploy the trigger with \
+on_failure = "unchanged" and run claimsmith rollout shadow.
 """
     )
     asked = claimsmith("attach", "--user-pool-id", pool_id, "--replace")

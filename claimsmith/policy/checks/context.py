@@ -56,7 +56,7 @@ def never_set(policy: Policy) -> Iterator[Finding]:
         if name in produced or not (near or _is_of_id_tokens(name)):
             continue
         message = (
-            f"only ID tokens have {clipped(name)}, unless a row sets it; "
+            f"no access token of Cognito has {clipped(name)}, unless a row sets it; "
             "let a rule set it under access_claims, or list another claim"
         )
         if near is not None and not _is_of_id_tokens(name):

@@ -39,6 +39,7 @@ from tests.user_pool import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+SMS_ROLE: Final = "arn:aws:iam::123456789012:role/sms"
 OURS: Final = f"{FUNCTION}claims"
 LIVE: Final = f"{OURS}:live"
 THEIRS: Final = f"{FUNCTION}theirs"
@@ -328,6 +329,18 @@ def test_it_says_whose_tokens_change(world: World, rollout: dict[str, Any] | Non
     assert said in world.attacher.propose_attaching(POOL_ID, table="claims").note
 
 
+@pytest.mark.parametrize("rollout", [None, {"percent": 0}, {"percent": 10, "subjects": ["alice"]}])
+@pytest.mark.parametrize("on_failure", [None, "deny", "unenriched", "unchanged"])
+def test_it_says_that_a_rollout_begins_with_a_trigger_that_leaves_tokens_alone(
+    world: World, rollout: dict[str, Any] | None, on_failure: str | None
+) -> None:
+    """A process that cannot read the table knows nothing of the rollout."""
+    world.rows = Table(holding([{**IN_FORCE, **({} if rollout is None else {"rollout": rollout})}]), "claims")
+    world.functions.variables[OURS] |= {} if on_failure is None else {environment.ON_FAILURE: on_failure}
+    note = world.attacher.propose_attaching(POOL_ID, table="claims").note
+    assert ('on_failure = "unchanged"' in note) is (on_failure != "unchanged")
+
+
 def test_nothing_is_attached_to_a_pointer_that_cannot_be_read(world: World) -> None:
     world.rows = Table(holding([{**IN_FORCE, "version": "?"}]), "claims")
     with pytest.raises(BundleError):
@@ -391,14 +404,26 @@ def test_of_two_attaches_at_once_one_is_refused(world: World) -> None:
     assert world.pool.updates == 1
 
 
-def test_a_refusal_leaves_no_trace_and_has_the_words_of_aws(world: World) -> None:
+@pytest.mark.parametrize(
+    ("sms", "missing", "remedied"),
+    [
+        ({}, "iam:PassRole on resource: sms", False),
+        ({"SmsConfiguration": {"SnsCallerArn": SMS_ROLE}}, f"iam:PassRole on resource: {SMS_ROLE}", True),
+        ({"SmsConfiguration": {"SnsCallerArn": SMS_ROLE}}, "cognito-idp:UpdateUserPool", False),
+    ],
+)
+def test_a_refusal_leaves_no_trace_and_has_the_words_of_aws(
+    world: World, sms: dict[str, Any], missing: str, *, remedied: bool
+) -> None:
     def refuse(_: dict[str, Any]) -> None:
-        raise RefusalError("AccessDeniedException", "not authorized to perform: iam:PassRole on resource: sms")
+        raise RefusalError("AccessDeniedException", f"not authorized to perform: {missing}")
 
+    world.pool.settings |= sms
     world.pool.before_update = refuse
     error = refusal(world.attach)
     assert error.code == Code.ACCESS_DENIED
-    assert "iam:PassRole" in error.message
+    assert missing in error.message
+    assert ("allow yourself iam:PassRole on that role" in error.message) is remedied
     assert world.functions.statements == {OURS: []}
     assert attachments.read(world.rows, POOL_ID) is None
 
