@@ -18,6 +18,7 @@ from aws_cdk import aws_s3 as s3
 from claimsmith import environment as variables
 from claimsmith import table as names
 from claimsmith_cdk.acknowledgement import acknowledge
+from claimsmith_cdk.bucket_emptier import BucketEmptier
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.grants import FAILED_RECORDS, audit_statements, publisher_statements
 from claimsmith_cdk.log_group import removal_policy
@@ -91,6 +92,7 @@ def stream_readers(
         hosting: what the functions run on, and whether the bucket outlives the stack.
     """
     failed = _failed_records(scope, hosting)
+    emptier = None if hosting.retain else _emptier(scope, failed, hosting)
     tables = {variables.TABLE: table.table_name, variables.AUDIT_TABLE: audit_table.table_name}
 
     def function(name: str, entry: str, description: str, statements: list[iam.PolicyStatement]) -> PythonFunction:
@@ -111,17 +113,26 @@ def stream_readers(
     publisher = function("Publisher", "publish_handler", "Publishes policy edits.", publisher_statements(table, failed))
     audit = function("Audit", "audit_handler", "Writes the audit.", audit_statements(table, audit_table, failed))
     _schedule(scope, publisher.function)
+
+    def mapping(
+        name: str, reader: PythonFunction, keys: Sequence[object], *, batch: int, bisect: bool
+    ) -> lambda_.EventSourceMapping:
+        made = _mapping(scope, name, reader, table, failed, keys, batch=batch, bisect=bisect)
+        if emptier is not None:
+            made.node.add_dependency(emptier.resource)  # so that it is deleted before, and writes nothing after
+        return made
+
     prefixes = [{"prefix": prefix} for prefix in names.STREAM_PREFIXES]
     return StreamReaders(
         audit=Reader(
             audit.function,
             # Small batches: what a slow audit table leaves of one is delivered again.
-            _mapping(scope, "AuditStream", audit, table, failed, [names.POLICY, *prefixes], batch=100, bisect=True),
+            mapping("AuditStream", audit, [names.POLICY, *prefixes], batch=100, bisect=True),
         ),
         publisher=Reader(
             publisher.function,
             # However many edits there are, the draft is published once; and no edit is to blame where that fails.
-            _mapping(scope, "Stream", publisher, table, failed, [names.POLICY], batch=1000, bisect=False),
+            mapping("Stream", publisher, [names.POLICY], batch=1000, bisect=False),
         ),
         failed_records=failed,
     )
@@ -199,6 +210,12 @@ def _failed_records(scope: Construct, hosting: Hosting) -> s3.Bucket:
     )
     acknowledge(bucket, "S1", "Access is rare, and by a few people; CloudTrail's data events show it, if wanted.")
     return bucket
+
+
+def _emptier(scope: Construct, failed: s3.IBucket, hosting: Hosting) -> BucketEmptier:
+    emptier = BucketEmptier(scope, "FailedRecordsEmptier", bucket=failed, hosting=hosting)
+    acknowledge_objects(emptier.policy, failed, "*")
+    return emptier
 
 
 def _acknowledge(reader: PythonFunction, table: dynamodb.ITable, failed: s3.IBucket) -> None:

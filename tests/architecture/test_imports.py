@@ -87,6 +87,7 @@ LIBRARIES: dict[str, set[str]] = {
     "lambdas": {"aws_lambda_powertools"},
     "lambdas.snapshots": {"snapshot_restore_py"},
     "claimsmith_cdk": {"aws_cdk", "constructs", "jsii"},
+    "claimsmith_cdk.empty_bucket": {"boto3"},
 }
 
 HANDLERS = (

@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.infra.template import Template
 
+EMPTIER = "FailedRecordsEmptier"
 pytestmark = pytest.mark.xdist_group("cdk")
 
 OUTPUTS = {
@@ -67,6 +68,7 @@ def test_functions_have_only_the_documented_variables(template: Template) -> Non
     found = {
         name: set(resource["Properties"]["Environment"]["Variables"])
         for name, resource in template.of_type("Lambda::Function").items()
+        if EMPTIER not in name
     }
     common = {
         "CLAIMSMITH_DEPLOYMENT",
@@ -86,10 +88,12 @@ def test_the_settings_differ_only_in_retention_local_addresses_and_the_dashboard
 ) -> None:
     dashboards = tuple(f"/Resources/{name}/" for name in production.of_type("CloudWatch::Dashboard"))
     assert dashboards
+    emptier = tuple(f"/Resources/{name}/" for name in development.document["Resources"] if EMPTIER in name)
+    assert emptier
     differing = {
         path
         for path, _ in _leaves(production.document) ^ _leaves(development.document)
-        if not path.startswith(dashboards)
+        if not path.startswith((*dashboards, *emptier))
     }
     assert {path.rpartition("/")[2] for path in differing if path.startswith("/Resources/")} == {
         "DeletionPolicy",
@@ -101,6 +105,7 @@ def test_the_settings_differ_only_in_retention_local_addresses_and_the_dashboard
         "Rules",
         "CallbackURLs",
         "LogoutURLs",
+        "DependsOn",
     }
     assert all(path.startswith("/Resources/") for path in differing)
 
@@ -134,6 +139,21 @@ def test_in_development_nothing_outlives_the_stack(development: Template) -> Non
     )
     assert development.properties("Cognito::UserPool")["DeletionProtection"] == "INACTIVE"
     assert {group["Properties"]["RetentionInDays"] for group in development.of_type("Logs::LogGroup").values()} == {7}
+
+
+def test_in_development_the_bucket_is_emptied_once_nothing_writes_to_it(development: Template) -> None:
+    resources = development.document["Resources"]
+    [(name, emptier)] = [each for each in resources.items() if each[1]["Type"] == "Custom::ClaimsmithBucketEmptier"]
+    assert emptier["Properties"]["Bucket"] == {"Ref": development.named("S3::Bucket", "FailedRecords")[0]}
+    mappings = development.of_type("Lambda::EventSourceMapping")
+    assert len(mappings) == 2
+    # What depends on a resource is deleted before it.
+    assert all(name in mapping["DependsOn"] for mapping in mappings.values())
+
+
+def test_in_production_nothing_can_empty_the_bucket(production: Template) -> None:
+    assert not [name for name in production.document["Resources"] if EMPTIER in name]
+    assert "s3:Delete" not in str(production.of_type("IAM::Policy"))
 
 
 def _texts(value: object) -> list[str]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,35 +9,12 @@ import boto3
 
 from claimsmith.cognito.user_pool import Trigger, changes, trigger
 from tests.existing_pool import ARN, OTHER, existing_pool
+from tests.integration.cloudformation import cloudformation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pytest
 
     from claimsmith.store.dynamodb import Table
-
-
-@contextmanager
-def bucket() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Where CloudFormation waits for answers; its address and what was put there."""
-    answers: list[dict[str, Any]] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", answers
-        server.shutdown()
-        thread.join()
 
 
 def settings(pool_id: str) -> dict[str, Any]:
@@ -56,7 +29,7 @@ def test_the_life_of_a_resource(rows: Table, monkeypatch: pytest.MonkeyPatch) ->
     before = settings(pool_id)
     handler = import_module("lambdas.attach.handler").handler
 
-    with bucket() as (url, answers):
+    with cloudformation() as (url, answers):
 
         def send(kind: str, pool: str = pool_id, **properties: str) -> dict[str, Any]:
             wanted = {"UserPoolId": pool, "Function": ARN, "Table": rows.name, "EventVersion": "V2_0"}
