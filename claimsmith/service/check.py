@@ -10,7 +10,7 @@ reports no code. Reads that a response can do without (``CLAIMSMITH_REVOCATION_O
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from claimsmith.environment import AUDIENCE
 from claimsmith.errors import StoreError
@@ -23,10 +23,8 @@ from claimsmith.service.token_names import TokenNames
 from claimsmith.store.resources import StoredResources
 from claimsmith.store.revocations import StoredRevocations
 from claimsmith.verifier import ANY, KeySource, Verifier
-from claimsmith.verifier.authorizer import Authorizer
 from claimsmith.verifier.checks import resources
 from claimsmith.verifier.discovery import Discovery
-from claimsmith.verifier.introspection import Introspection, published_keys
 from claimsmith.verifier.revocation import SHARED_KINDS, CachedRevocations, UncheckedOnFailure
 from claimsmith.verifier.shares import Shares
 
@@ -39,7 +37,9 @@ if TYPE_CHECKING:
     from claimsmith.store.reads import ReadableTable
     from claimsmith.unchecked import Unchecked
     from claimsmith.verifier import Revocations, authorizer, discovery, introspection
+    from claimsmith.verifier.authorizer import Authorizer
     from claimsmith.verifier.checks import ClientIds
+    from claimsmith.verifier.introspection import Introspection
     from claimsmith.verifier.signed_answers import AnswerSigner, SigningKey
 
 T = TypeVar("T")
@@ -73,12 +73,19 @@ class Reports(NamedTuple):
 _NO_REPORTS: Final = Reports()
 
 
-class _Checks(NamedTuple):
-    """The checks under one policy."""
+class _UnderPolicy(Generic[T]):
+    """The checks under one policy; the last ones are cached, because a policy may have many clients."""
 
-    bundle: Bundle
-    authorizer: Authorizer
-    introspection: Introspection
+    def __init__(self, made: Callable[[Bundle], T]) -> None:
+        self._made = made
+        self._last: tuple[Bundle, T] | None = None
+
+    def of(self, bundle: Bundle) -> T:
+        """The checks under this policy."""
+        last = self._last
+        if last is None or last[0] is not bundle:
+            self._last = last = (bundle, self._made(bundle))
+        return last[1]
 
 
 class TokenChecks:
@@ -118,7 +125,8 @@ class TokenChecks:
         self._active = ActiveBundle(rows)
         self._grants = StoredGrants(rows, self._active)
         self._names = TokenNames(rows, self._active)
-        self._last: _Checks | None = None
+        self._authorizer = _UnderPolicy(self._made_authorizer)
+        self._introspection = _UnderPolicy(self._made_introspection)
         self._discovery = Discovery(
             environment.issuers,
             logins=dict(environment.logins),
@@ -154,6 +162,8 @@ class TokenChecks:
         Raises:
             ClaimsmithError: the deadline has passed, or the keys are not known now.
         """
+        from claimsmith.verifier.introspection import published_keys  # noqa: PLC0415 - see _made_introspection
+
         return self._executor.submit(lambda: published_keys(self._signer)).result(ANSWER_SECONDS)
 
     def describe(self, event: Mapping[str, Any]) -> discovery.Answer:
@@ -165,44 +175,46 @@ class TokenChecks:
         return self._executor.submit(lambda: self._discovery.answer(event)).result(ANSWER_SECONDS)
 
     def _authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:
-        return self._checks(self._bundle()).authorizer.authorize(event)
+        return self._authorizer.of(self._bundle()).authorize(event)
 
     def _introspect(self, event: Mapping[str, Any]) -> introspection.Answer:
-        return self._checks(self._active.get()).introspection.answer(event)
+        return self._introspection.of(self._active.get()).answer(event)
 
-    def _checks(self, bundle: Bundle) -> _Checks:
-        """The checks under this policy; the last ones are cached, because a policy may have many clients."""
-        checks = self._last
-        if checks is None or checks.bundle is not bundle:
-            self._last = checks = self._made(bundle)
-        return checks
+    def _made_authorizer(self, bundle: Bundle) -> Authorizer:
+        # Only the function of the authorizer imports it, and it has done so by now.
+        from claimsmith.verifier.authorizer import Authorizer  # noqa: PLC0415
 
-    def _made(self, bundle: Bundle) -> _Checks:
         settings = self._environment
         routes = tuple(bundle.routes.values())
-        clients = accepted_clients(bundle, settings.client_ids, (issuer for issuer, _ in settings.issuers))
-        return _Checks(
-            bundle,
-            Authorizer(
-                self._verifier(bundle, clients, self._revocations, keys=self._all_keys),
-                lambda: routes,
-                response=settings.authorizer_response,
-                cached_by=settings.authorizer_cached_by,
-                token_from=self._token_from,
-                context_claims=bundle.settings.context_claims,
-            ),
-            Introspection(
-                self._verifier(bundle, clients, ANY),
-                # Any client of a pool may call; its row decides.
-                self._verifier(bundle, any_client(clients), self._revocations),
-                self._resources,
-                revocations=self._revocations,
-                grants=self._grants,
-                signer=self._signer,
-                shares=self._shares,
-                resource_metadata=self._discovery.of_introspection,
-            ),
+        return Authorizer(
+            self._verifier(bundle, self._clients(bundle), self._revocations, keys=self._all_keys),
+            lambda: routes,
+            response=settings.authorizer_response,
+            cached_by=settings.authorizer_cached_by,
+            token_from=self._token_from,
+            context_claims=bundle.settings.context_claims,
         )
+
+    def _made_introspection(self, bundle: Bundle) -> Introspection:
+        # Only the function of introspection imports it, and it has done so by now.
+        from claimsmith.verifier.introspection import Introspection  # noqa: PLC0415
+
+        clients = self._clients(bundle)
+        return Introspection(
+            self._verifier(bundle, clients, ANY),
+            # Any client of a pool may call; its row decides.
+            self._verifier(bundle, any_client(clients), self._revocations),
+            self._resources,
+            revocations=self._revocations,
+            grants=self._grants,
+            signer=self._signer,
+            shares=self._shares,
+            resource_metadata=self._discovery.of_introspection,
+        )
+
+    def _clients(self, bundle: Bundle) -> Mapping[str, frozenset[str]]:
+        settings = self._environment
+        return accepted_clients(bundle, settings.client_ids, (issuer for issuer, _ in settings.issuers))
 
     def _bundle(self) -> Bundle:
         """The active policy; the last known one if the table is unavailable and the environment allows that.

@@ -25,8 +25,8 @@ BOTOCORE = ("botocore.session", "botocore.auth", "urllib3", "claimsmith.store.dy
 
 LIGHT_OF = {
     "lambdas.pre_token.handler": (*BOTOCORE, "cryptography", "claimsmith.verifier"),
-    "lambdas.verifier.authorizer": BOTOCORE,
-    "lambdas.verifier.introspection": BOTOCORE,
+    "lambdas.verifier.authorizer": (*BOTOCORE, "claimsmith.verifier.introspection"),
+    "lambdas.verifier.introspection": (*BOTOCORE, "claimsmith.verifier.authorizer", "claimsmith.verifier.gateway"),
     "claimsmith.engine": ("botocore", "cryptography", "claimsmith.store", "aws_lambda_powertools"),
     "claimsmith.verifier": ("botocore", "claimsmith.store", "aws_lambda_powertools"),
 }

@@ -1,6 +1,7 @@
 """``make bench``: measures everything, keeps the figures, and writes the pages that show them.
 
-``python -m tests.bench pages`` writes the pages again from the figures, for when only their words have changed.
+``python -m tests.bench pages`` writes the pages again from the figures, for when only their words have changed;
+``python -m tests.bench STEP`` measures one of the steps below again, and keeps the figures of all others.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.bench import decision, plan, report, runtime_client, runtimes, scale, token_path, verify
+from tests.bench import decision, introspection, plan, report, runtime_client, runtimes, scale, token_path, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,21 +46,24 @@ def machine(measured: Sequence[Runtime]) -> dict[str, str]:
     }
 
 
-def measure() -> None:
-    """Measure, and keep the figures."""
+def measure(only: Sequence[str]) -> None:
+    """Measure, and keep the figures; with names of steps, only those."""
     began = time.monotonic()
     measured = runtimes.runtimes()
     figures: dict[str, Any] = {"machine": machine(measured)}
+    if only:
+        figures = json.loads(report.FIGURES.read_text(encoding="utf-8"))
     steps: dict[str, Callable[[], Any]] = {
         "token_path": lambda: token_path.measure(measured, rounds=25, calls=150),
         "runtime_client": lambda: runtime_client.measure(measured, rounds=15, calls=100),
+        "introspection": lambda: introspection.measure(measured, rounds=15, calls=100),
         "verify": lambda: verify.measure(measured, rounds=50, cold_rounds=25),
         "sizes": lambda: runtimes.sizes(measured[0]),
         "decision": decision.measure,
         "plan": plan.measure,
     }
-    for name, step in steps.items():
-        figures[name] = step()
+    for name in only or steps:
+        figures[name] = steps[name]()
         sys.stdout.write(f"{time.monotonic() - began:6.0f} s  {name}\n")
         sys.stdout.flush()
     report.FIGURES.write_text(json.dumps(_rounded(figures), indent=1) + "\n", encoding="utf-8")
@@ -84,5 +88,5 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["pages"]:
-        measure()
+        measure(sys.argv[1:])
     write()

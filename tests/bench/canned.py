@@ -62,10 +62,18 @@ class Canned:
             name += f" {asked['Key']['sk']['S'].partition('#')[0]}"
         elif name == "Query":
             name += f" {min(value['S'] for value in asked['ExpressionAttributeValues'].values()).partition('#')[0]}"
+        elif (several := f"{name} {_first_sk(asked)}") in self.answers:
+            name = several
         self.requests[name] += 1
         found = self.answers[name]
         self.units += _units(name.split()[0], asked, json.loads(found))
         return found
+
+
+def _first_sk(asked: Mapping[str, Any]) -> str:
+    """What is before a ``#`` in the sort key of the first row that a BatchGetItem asks for."""
+    [wanted] = asked["RequestItems"].values()
+    return str(wanted["Keys"][0].get("sk", {}).get("S", "")).partition("#")[0]
 
 
 def _units(operation: str, asked: Mapping[str, Any], found: Mapping[str, Any]) -> float:
@@ -121,8 +129,8 @@ def serving(answers: Mapping[str, bytes]) -> Iterator[Canned]:
     """The server, as long as it is needed.
 
     Args:
-        answers: bodies, by ``GetItem SK``, ``Query PK`` (what is before a ``#``) and ``BatchGetItem``; ``keys`` for any
-            GET.
+        answers: bodies, by ``GetItem SK``, ``Query PK`` (what is before a ``#``) and ``BatchGetItem``, or for some
+            ``BatchGetItem SK``; ``keys`` for any GET.
     """
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.canned = Canned(answers, f"http://127.0.0.1:{server.server_address[1]}")

@@ -106,6 +106,7 @@ def page(figures: Figures) -> str:
         _goals(figures),
         *_trigger(figures),
         *_runtime_client(figures["runtime_client"]),
+        *_introspection(figures["introspection"]),
         *_verifier(figures["verify"]),
         _sizes(figures["sizes"]),
         *_growth(figures["decision"]),
@@ -207,6 +208,46 @@ def _runtime_client(figures: Figures) -> Iterator[str]:
             )
             for name, found in programs.items()
         ]
+        yield table((f"Python {version}", *header), rows)
+
+
+#: Milliseconds after which a caller gives up: commercetools waits so long for an answer of RFC 7662.
+_PATIENCE: Final = 500
+
+
+def _introspection(figures: Figures) -> Iterator[str]:
+    yield "## Introspection against a caller's patience\n"
+    first, after = figures["reads"]["start_and_first"], figures["reads"]["each_after"]
+    yield _prose(
+        f"Some callers give up after {_PATIENCE} ms. Under the runtime client as above, in turns with the boto3 peer:",
+        "from starting the process to the first answer, for which policy, keys, caller, revocations, user and tenant",
+        "are read; and a warm answer. What the network and Lambda add to that: the way to the API, a sandbox for a",
+        f"new process, {first['requests']:g} requests to DynamoDB one after another and one to Cognito for the first",
+        f"answer, {after['requests']:g} to DynamoDB for each after it. Where a cold start is too late,",
+        "`verifier_capacity` has `snap_start` and `provisioned_concurrency`",
+        "([what each costs](../how-to/release.md#no-cold-starts)).",
+    )
+    yield _prose(
+        f"The load of the machine was {figures['load']:.1f} when these began. Processor time, which depends less on",
+        f"it, is what a machine with nothing else to do needs; the share of {_PATIENCE} ms and the ratio are of it.",
+    )
+    header = ("until first answer, ms", "processor ms", f"of {_PATIENCE} ms", "ratio", "warm, ms", "processor ms")
+    for version, programs in figures["times"].items():
+        base = programs["boto3 peer"]["until_first_answer"]
+        rows = []
+        for name, found in programs.items():
+            cold, warm = found["until_first_answer"], found["warm"]
+            rows.append(
+                (
+                    name,
+                    f"{cold['wall_ms']['median']:.1f}",
+                    f"{cold['cpu_ms']['min']:.1f}",
+                    f"{cold['cpu_ms']['min'] / _PATIENCE:.0%}",
+                    f"{ratio(cold, base, 'cpu_ms', 'min'):.2f}",
+                    f"{warm['wall_us']['median'] / 1e3:.1f}",
+                    f"{warm['cpu_us']['median'] / 1e3:.1f}",
+                )
+            )
         yield table((f"Python {version}", *header), rows)
 
 

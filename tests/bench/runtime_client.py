@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.bench import token_path, verify
 from tests.bench.canned import serving
-from tests.bench.runtimes import AUTHORIZER, ENVIRONMENT, PEERS, TRIGGER
+from tests.bench.runtimes import AUTHORIZER, ENVIRONMENT, INTROSPECTION, PEERS, TRIGGER
 from tests.bench.timing import summary
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def _runtime_api(event: bytes, invocations: int) -> Iterator[_Server]:
 
 def run(runtime: Runtime, module: str, environment: Mapping[str, str], event: bytes, calls: int) -> dict[str, Any]:
     """One process: its start, its first invocation, and those after it."""
-    where = {TRIGGER: str(runtime.trigger), AUTHORIZER: str(runtime.authorizer)}.get(module, str(PEERS))
+    assets = {TRIGGER: runtime.trigger, AUTHORIZER: runtime.authorizer, INTROSPECTION: runtime.introspection}
+    where = str(assets.get(module, PEERS))
     own = {
         "AWS_LAMBDA_FUNCTION_NAME": "f",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

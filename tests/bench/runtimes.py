@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PEERS: Final = Path(__file__).with_name("peers")
 TRIGGER: Final = "lambdas.pre_token.handler"
 AUTHORIZER: Final = "lambdas.verifier.authorizer"
+INTROSPECTION: Final = "lambdas.verifier.introspection"
 
 #: What the peers' own assets hold beside their one file. The runtime has a boto3; AWS advises to bring one's own.
 PACKAGES: Final = {
@@ -59,6 +60,7 @@ class Runtime:
     python: str
     trigger: Path
     authorizer: Path
+    introspection: Path
     packages: Path
 
     def command(self, program: str, *arguments: str) -> list[str]:
@@ -92,11 +94,13 @@ def runtimes() -> list[Runtime]:
         if interpreter is None:
             sys.stderr.write(f"No Python {version} here: the deployed runtime is not measured.\n")
             continue
-        trigger, authorizer = (
-            build_asset(module, arch=machine, python=version).path for module in (TRIGGER, AUTHORIZER)
+        trigger, authorizer, introspection = (
+            build_asset(module, arch=machine, python=version).path for module in (TRIGGER, AUTHORIZER, INTROSPECTION)
         )
         packages = _packages(interpreter.path, version)
-        found.append(Runtime(version, interpreter.version, interpreter.path, trigger, authorizer, packages))
+        found.append(
+            Runtime(version, interpreter.version, interpreter.path, trigger, authorizer, introspection, packages)
+        )
     return found
 
 
