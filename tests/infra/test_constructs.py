@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,10 +41,12 @@ from claimsmith_cdk import (
     PropsError,
 )
 from tests.infra.permissions import listed, of_function
-from tests.infra.template import Template, cdk_app
+from tests.infra.template import ROOT, WITHOUT_ASSETS, Template, cdk_app
+from tests.pages import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -84,6 +89,16 @@ def test_an_imported_pool_may_invoke_the_trigger_and_an_output_says_how_to_attac
     function = {"Fn::GetAtt": [template.named("Lambda::Function", "Trigger")[0], "Arn"]}
     command = f"claimsmith attach --user-pool-id {POOL_ID} --function "
     assert output["Value"] == {"Fn::Join": ["", [command, function]]}
+
+
+def test_the_app_of_the_page_leaves_the_pool_as_it_is(tmp_path: Path) -> None:
+    [app] = [block.text for block in Page("docs/how-to/adopt.md").blocks if block.language == "python"]
+    given = {"CDK_CONTEXT_JSON": json.dumps(WITHOUT_ASSETS), "CDK_OUTDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", app], cwd=ROOT, env={**os.environ, **given}, check=True, timeout=600)
+    template = json.loads((tmp_path / "Claims.template.json").read_text())
+    assert not [each["Type"] for each in template["Resources"].values() if each["Type"].startswith("AWS::Cognito")]
+    [attach] = [output for name, output in template["Outputs"].items() if name != "Table"]
+    assert "claimsmith attach --user-pool-id eu-central-1_EXAMPLE" in json.dumps(attach)
 
 
 def test_a_custom_resource_attaches_an_imported_pool_and_may_change_no_other(stack: Stack) -> None:
