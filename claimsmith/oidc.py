@@ -8,11 +8,12 @@ round.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from claimsmith.addresses import check_address
 from claimsmith.cognito.identifiers import check_issuer, pool_issuers
 from claimsmith.errors import ConfigurationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.unchecked import ANY
 
 if TYPE_CHECKING:

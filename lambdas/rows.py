@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from claimsmith.environment import aws_credentials, dynamodb_endpoint
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.store import reads
 from claimsmith.store.connection import Endpoint
 from claimsmith.store.sigv4 import Credentials

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.environment import VerifierEnvironment
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.check import Reports, TokenChecks
 from claimsmith.table import REVOKED
 from lambdas.rows import open_table

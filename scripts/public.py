@@ -11,6 +11,8 @@ from importlib import import_module
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Final
 
+from claimsmith.named_tuple import NamedTuple
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,7 +66,7 @@ def surface() -> str:
 
 def _described(name: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever a module exports
     if inspect.isclass(value):
-        named_tuple = value.__bases__ == (tuple,)
+        named_tuple = value.__base__ is not None and value.__base__.__module__ == NamedTuple.__module__
         bases = (
             "NamedTuple" if named_tuple else ", ".join(base.__name__ for base in value.__bases__ if base is not object)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -18,6 +18,7 @@ from claimsmith.cli.session import Session
 from claimsmith.cli.terminal import say
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.errors import Code, OperationError, PolicyError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.draft import TooLargeError, read_draft
 from claimsmith.service.plan import Plan, plan
 from claimsmith.service.publish import Result, apply

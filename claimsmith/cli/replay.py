@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,6 +15,7 @@ from claimsmith.cli.progress import progress
 from claimsmith.cli.session import Session
 from claimsmith.cli.terminal import one_line, say
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service import replay as service
 from claimsmith.service.publish import publish
 from claimsmith.service.times import iso

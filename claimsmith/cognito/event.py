@@ -8,10 +8,11 @@ so whatever is not needed is not looked at, and whatever is needed is checked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from claimsmith.cognito import limits
 from claimsmith.errors import Code, EventError
+from claimsmith.named_tuple import NamedTuple
 
 MACHINE_SOURCE: Final = "TokenGeneration_ClientCredentials"
 MANAGED_LOGIN: Final = "TokenGeneration_HostedAuth"

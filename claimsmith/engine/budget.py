@@ -8,7 +8,7 @@ is refused if even that cannot be; so a token has at most ``token_budget`` bytes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito import size
 from claimsmith.cognito.claims import TOKENS
@@ -16,6 +16,7 @@ from claimsmith.cognito.response import GROUPS_CLAIM, Changes, TokenChanges
 from claimsmith.cognito.tokens import ROLE_CLAIMS, issued
 from claimsmith.engine.language import SHED_CLAIM
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

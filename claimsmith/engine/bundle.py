@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.engine.language import is_unmanaged
 from claimsmith.engine.reasons import Reason, new
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import (
     TOKENS,
@@ -17,6 +17,7 @@ from claimsmith.engine.bundle import NO_CLAIMS, Withheld
 from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

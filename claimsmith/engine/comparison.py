@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.response import GROUPS_CLAIM
@@ -10,6 +10,7 @@ from claimsmith.cognito.tokens import issued
 from claimsmith.engine.decide import Refusal
 from claimsmith.engine.language import ALWAYS_UNMANAGED
 from claimsmith.engine.language.conditions import same
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

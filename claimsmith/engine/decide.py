@@ -5,7 +5,7 @@ The trigger, preview and every other answer about a token come from this one fun
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.limits import ADMIN_SCOPE, MAX_CHANGES
@@ -18,6 +18,7 @@ from claimsmith.engine.roles import Roles, assign
 from claimsmith.engine.rules import apply
 from claimsmith.engine.subject import Subject, gather
 from claimsmith.errors import Code
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,12 +8,13 @@ provider's row names. Only the provider of this sign-in speaks, and none where t
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.engine.facts import Membership
 from claimsmith.engine.language import matches
 from claimsmith.engine.language.paths import OWN_PROVIDER, STATUS, identities, identity_provider
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.response import Groups
 from claimsmith.cognito.tokens import ROLE_CLAIMS
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.language import matches
 from claimsmith.engine.reasons import Reason, new
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

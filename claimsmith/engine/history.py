@@ -7,11 +7,12 @@ given to a built-in claim.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import STANDARD
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.codec import claim_names
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

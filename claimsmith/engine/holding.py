@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.tokens import issued
@@ -11,6 +11,7 @@ from claimsmith.engine.language import is_unmanaged
 from claimsmith.engine.language.conditions import same
 from claimsmith.engine.roles import assign
 from claimsmith.engine.subject import gather
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from claimsmith.cognito.event import Request

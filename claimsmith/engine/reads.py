@@ -5,12 +5,13 @@ Whoever asks about many users at once (plan, who-can) decides once for all those
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from claimsmith.engine.built_in import RESERVED_CLAIMS
 from claimsmith.engine.language import conditions, values
 from claimsmith.engine.language.paths import ATTRIBUTES, IDENTITIES, STATUS
 from claimsmith.engine.language.values import Expression
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from claimsmith.engine import federation
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
 from claimsmith.engine.role_sets import together
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

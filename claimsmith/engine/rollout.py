@@ -7,11 +7,12 @@ settled as for a staged version (``engine.staging``): who is reached by 10 perce
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from claimsmith import table
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.staging import Wrong, is_served, read_share
+from claimsmith.named_tuple import NamedTuple
 
 #: The attribute of the row ``BUNDLE CURRENT``.
 ROLLOUT: Final = "rollout"

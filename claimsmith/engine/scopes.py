@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from claimsmith.cognito.limits import ADMIN_SCOPE
 from claimsmith.engine import federation
@@ -11,6 +11,7 @@ from claimsmith.engine.facts import Problem
 from claimsmith.engine.language import ALWAYS_UNMANAGED, is_privileged, is_unmanaged
 from claimsmith.engine.reasons import Reason, new
 from claimsmith.errors import Code
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

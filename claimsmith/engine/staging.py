@@ -8,10 +8,11 @@ of this code. ``tests/unit/engine/test_staging.py`` has vectors that must never 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from claimsmith import table
 from claimsmith.engine.facts import Problem
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

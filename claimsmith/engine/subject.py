@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from claimsmith.engine import federation
 from claimsmith.engine.language.paths import EvaluationContext
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from claimsmith.cognito.event import Request

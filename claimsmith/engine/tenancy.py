@@ -7,13 +7,14 @@ A stored choice that is not usable yields no tenant, never another one.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.engine import federation
 from claimsmith.engine.bundle import Client
 from claimsmith.engine.language import MAX_TENANTS_LISTED, NAME, TENANT_HINT
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason
 from claimsmith.errors import Code
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ together, or there is more than ``MAX_WAYS`` to try at all, ``Ways.cut`` says so
 from __future__ import annotations
 
 from itertools import chain, combinations, product
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, REFRESH, SOURCES, Request
 from claimsmith.cognito.limits import ADMIN_SCOPE, CLIENT_ID, OIDC_SCOPES, SCOPE
@@ -17,6 +17,7 @@ from claimsmith.engine.language import TENANT_HINT
 from claimsmith.engine.language.conditions import OPERATORS
 from claimsmith.engine.language.paths import METADATA
 from claimsmith.engine.reads import reads
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

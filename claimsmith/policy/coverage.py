@@ -9,9 +9,10 @@ test depends on a route if it passes and expects a token that the route lets in.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.engine.bundle import Rule
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy.policy_tests import run
 
 if TYPE_CHECKING:

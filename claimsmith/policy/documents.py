@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from claimsmith import table
 from claimsmith.engine.built_in import BUILT_IN_CLAIMS
 from claimsmith.engine.language import NoTenant, Publish, ScopeMode  # noqa: TC001 - pydantic reads them
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy.literals import plain
 
 if TYPE_CHECKING:

@@ -7,8 +7,10 @@ The elements and attributes are those of Jenkins' schema (``junit-10.xsd`` of it
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET  # only writes
+
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.cognito.claims import TOKENS
@@ -18,6 +18,7 @@ from claimsmith.engine.facts import MACHINE, Facts, Problem, read_tenant, read_u
 from claimsmith.engine.language import is_unmanaged
 from claimsmith.engine.language.conditions import same
 from claimsmith.errors import Code, EventError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy.checks.tests import source
 from claimsmith.policy.documents import GivenMembership, GivenTenant, GivenUser
 from claimsmith.policy.finding import found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy.coverage import Share, measure
 from claimsmith.policy.lint import without_tests
 from claimsmith.policy.policy_tests import Difference, bundle_of, run

@@ -12,8 +12,9 @@ import base64
 import json
 from hashlib import sha256
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.store.item_size import text_size, value_size
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ subjects too.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from claimsmith import table
 from claimsmith.engine.codec import BundleError
 from claimsmith.engine.facts import Problem
 from claimsmith.errors import Code, StoreError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.store import bundles
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.errors import StoreError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy.documents import DOCUMENTS
 from claimsmith.service.abridge import abridge, left_out
 from claimsmith.store.attributes import Encoded, from_json

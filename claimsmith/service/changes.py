@@ -6,11 +6,12 @@ import base64
 import heapq
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from claimsmith import table
 from claimsmith.engine.facts import LATEST
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.difference import row_differences
 from claimsmith.store.audit import recorded
 

@@ -10,10 +10,11 @@ reports no code. Reads that a response can do without (``CLAIMSMITH_REVOCATION_O
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from claimsmith.environment import AUDIENCE
 from claimsmith.errors import StoreError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.places import places
 from claimsmith.service.active_bundle import ActiveBundle
 from claimsmith.service.clients import accepted_clients, any_client

@@ -12,7 +12,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from claimsmith import table
 from claimsmith.cognito.event import MANAGED_LOGIN
@@ -24,6 +24,7 @@ from claimsmith.engine.facts import MACHINE, Facts
 from claimsmith.engine.language import MAX_TENANTS_LISTED, TENANT_HINT
 from claimsmith.engine.ways import ANY_OTHER_CLIENT, Way, request_of
 from claimsmith.errors import Code
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.users import tenants_of
 
 if TYPE_CHECKING:

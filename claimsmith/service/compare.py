@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from claimsmith.cognito.claims import TOKENS
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from claimsmith.engine.explanation import Item, Link

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy.decompile import roles_as_written
 from claimsmith.store import bundles
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.cognito.limits import SCOPE, SUB
@@ -17,6 +17,7 @@ from claimsmith.engine.codec import BundleError
 from claimsmith.engine.facts import Problem, StoredMembership, Tenant, is_past_ttl, read_membership, read_tenant
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service import vocabulary
 from claimsmith.service.lookup import no_rows
 from claimsmith.service.users import user_facts

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.cognito.limits import SUB
 from claimsmith.engine.facts import Problem, Tenant, User, UserFacts, read_tenant, read_user
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.users import user_facts
 from claimsmith.store import directory
 from claimsmith.store.pool import Memberships

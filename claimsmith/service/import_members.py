@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from claimsmith import table
 from claimsmith.engine.facts import Problem, Tenant, read_membership, read_tenant
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service import vocabulary
 from claimsmith.service.directory import Edit, expected, is_gone, replacing
 from claimsmith.service.member_csv import Line, Refused, given

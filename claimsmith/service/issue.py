@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito import event as cognito_event
 from claimsmith.cognito.response import build
@@ -11,6 +11,7 @@ from claimsmith.engine.codec import BundleError
 from claimsmith.engine.decide import Decision, Refusal, decide, degraded
 from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant
 from claimsmith.errors import ClaimsmithError, Code, SignInRefusedError, StoreError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.active_bundle import ActiveBundle, Serving
 from claimsmith.service.deadline import DeadlineError, DeadlineExecutor
 from claimsmith.service.users import tenants_of, user_facts

@@ -8,13 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.cognito.limits import SUB
 from claimsmith.engine.facts import Problem, StoredMembership, read_membership
 from claimsmith.engine.language import NAME
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy.finding import clipped, nearest
 from claimsmith.service.times import instant, iso
 

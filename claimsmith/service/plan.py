@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.engine.codec import encode, from_document
@@ -21,6 +21,7 @@ from claimsmith.engine.reasons import Reason
 from claimsmith.engine.unchanged import Unchanged, as_text, of_tokens
 from claimsmith.engine.ways import ANY_OTHER_CLIENT, ways
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy import compile as compile_policy
 from claimsmith.service import names
 from claimsmith.service.classes import Case, Classes, of_other

@@ -12,12 +12,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
 from claimsmith import table
 from claimsmith.engine.codec import BundleError, encode
 from claimsmith.errors import Code, OperationError, PolicyError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy import Finding, from_rows
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy.documents import SETTINGS_SECTION, Settings

@@ -16,12 +16,13 @@ import time
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from claimsmith import table
 from claimsmith.engine.codec import BundleError
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy import from_rows
 from claimsmith.service.backup import Kind, plain
 from claimsmith.service.publish import Outcome, finish

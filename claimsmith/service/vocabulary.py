@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from claimsmith.cognito.claims import TOKENS, UnacceptableError, checked
 from claimsmith.cognito.limits import SCOPE
@@ -11,6 +11,7 @@ from claimsmith.engine.built_in import ONLY_CLAIMSMITH
 from claimsmith.engine.codec import BundleError
 from claimsmith.engine.language import is_privileged, is_unmanaged
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy.finding import clipped, nearest
 from claimsmith.store import bundles
 

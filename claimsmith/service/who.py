@@ -12,7 +12,7 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
 from itertools import dropwhile, groupby
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.limits import SCOPE
 from claimsmith.cognito.response import GROUPS_CLAIM
@@ -23,6 +23,7 @@ from claimsmith.engine.holding import Held, Question, RuledOut, held
 from claimsmith.engine.reads import Reads, reads
 from claimsmith.engine.ways import ANY_OTHER_CLIENT, Way, Ways, ways
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.classes import Case, Classes, of_other
 from claimsmith.service.everyone import Everyone
 from claimsmith.store import bundles

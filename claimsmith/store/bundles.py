@@ -6,7 +6,7 @@ import json
 import re
 import zlib
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.engine.codec import BundleError, decode
@@ -14,6 +14,7 @@ from claimsmith.engine.facts import Problem
 from claimsmith.engine.rollout import ROLLOUT, Rollout, read_rollout
 from claimsmith.engine.staging import MAX_VERSION, Staging, read_staging
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from claimsmith.http import BrokenResponseError, read_body, read_head
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.store.roots import AMAZON_ROOTS
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ if there is only one of them, ``Past.gaps`` says so.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from claimsmith import table
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.store import bundles
 from claimsmith.store.audit import recorded
 from claimsmith.store.dynamodb import Table

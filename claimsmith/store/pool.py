@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from claimsmith.cognito.identifiers import pool_issuer
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.store.dynamodb import PATIENT
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith import table
 from claimsmith.errors import Code, StoreError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.store import responses
 from claimsmith.store.failures import AbandonedError, PartitionTooLargeError
 

@@ -9,10 +9,11 @@ function raises ``StoreError`` for a response of another shape, and never repeat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from claimsmith import table
 from claimsmith.errors import Code, StoreError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.store.attributes import decode_row
 
 if TYPE_CHECKING:

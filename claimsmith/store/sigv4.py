@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 from hmac import digest
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -32,10 +32,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from claimsmith.authorizer_context import TAKEN, WEBSOCKET_BYTES, further
 from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.places import DEFAULT_PLACES
 from claimsmith.verifier.claims import OidcClaims
 from claimsmith.verifier.gateway import read

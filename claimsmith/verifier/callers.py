@@ -11,11 +11,12 @@ import hmac
 import math
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote_plus
 
 from claimsmith.engine.language import INTROSPECTION_SCOPE
 from claimsmith.errors import Code, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.verifier.checks import Requirement, check_audience
 from claimsmith.verifier.encoding import base64
 

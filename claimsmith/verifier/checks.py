@@ -7,10 +7,11 @@ digits and not ``true``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from claimsmith.cognito.identifiers import check_client_id
 from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.unchecked import ANY, Unchecked
 from claimsmith.verifier.claims import CLAIM_NAMES, OidcClaims
 from claimsmith.verifier.issuers import equivalents

@@ -22,10 +22,11 @@ https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html#aws-lamb
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from claimsmith.authorizer_context import read_back
 from claimsmith.errors import Code, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.verifier.claims import CLAIM_NAMES
 
 #: What API Gateway adds to the context of a Lambda authorizer.

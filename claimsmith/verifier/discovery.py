@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from claimsmith.addresses import is_loopback
 from claimsmith.cognito.identifiers import check_issuer, pool_of
 from claimsmith.engine.language import INTROSPECTION_SCOPE
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.routes import PUBLIC
 from claimsmith.verifier.metadata import (
     AUTHORIZATION_SERVER,

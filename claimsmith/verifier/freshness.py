@@ -9,7 +9,7 @@ out and depends on them is not filled in.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.cognito.event import MACHINE_SOURCE, MANAGED_LOGIN, Request
@@ -27,6 +27,7 @@ from claimsmith.engine.roles import assign
 from claimsmith.engine.scopes import grant, suppressions
 from claimsmith.engine.subject import gather
 from claimsmith.errors import Code
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

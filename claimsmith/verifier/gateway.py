@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, unquote
 
 from claimsmith.errors import Code, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.routes import segments
 from claimsmith.verifier.headers import header_values
 from claimsmith.verifier.routes import Request

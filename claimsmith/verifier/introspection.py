@@ -10,10 +10,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from claimsmith.errors import ClaimsmithError, Code, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.unchecked import ANY
 from claimsmith.verifier.callers import UNKNOWN, Callers, RefusedError, malformed
 from claimsmith.verifier.checks import Requirement

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.addresses import check_address
 from claimsmith.cognito.identifiers import check_issuer, is_of_another_region, pool_issuers
 from claimsmith.errors import ConfigurationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.oidc import OidcIssuer
 
 if TYPE_CHECKING:

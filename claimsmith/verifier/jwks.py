@@ -20,10 +20,11 @@ import logging
 import threading
 from math import inf
 from time import monotonic, time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.addresses import check_hosts
 from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.oidc import discovered, discovery_address
 from claimsmith.verifier.checks import function, number
 from claimsmith.verifier.encoding import json_object

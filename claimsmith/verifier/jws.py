@@ -7,13 +7,14 @@ the one that is used in any case (RFC 8725 sections 3.1 and 3.2).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from claimsmith.errors import Code, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.oidc import ALGORITHMS
 from claimsmith.verifier.encoding import base64url, decode_unpadded, frozen, json_object, to_standard_alphabet
 from claimsmith.verifier.jwk import KeySet

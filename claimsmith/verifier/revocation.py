@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.table import REVOKED_PREFIX, revocation_key
 
 if TYPE_CHECKING:

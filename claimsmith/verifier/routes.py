@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.routes import (
     ANYTHING,
     DEMANDS,

@@ -12,11 +12,12 @@ import gc
 gc.disable()
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.effect import effect
 from claimsmith.environment import TriggerEnvironment
 from claimsmith.errors import Code, EventError, SignInRefusedError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.issue import WARM_SECONDS, Issued, Issuer, RefusedError, Untouched
 from lambdas.rows import open_table
 from lambdas.snapshots import Renewed

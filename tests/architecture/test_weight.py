@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ HEAVY = (
 
 #: What a client of botocore's cannot do without. Powertools imports its first module, which is small.
 BOTOCORE = ("botocore.session", "botocore.auth", "urllib3", "claimsmith.store.dynamodb")
+
+TYPING_NAMED_TUPLE = re.compile(r"^\s*from typing import .*\bNamedTuple\b", re.MULTILINE)
 
 LIGHT_OF = {
     "lambdas.pre_token.handler": (*BOTOCORE, "cryptography", "claimsmith.verifier"),
@@ -71,6 +74,12 @@ def test_a_key_for_signed_answers_costs_nothing_before_somebody_asks_for_one(env
     loaded = modules_after("import lambdas.verifier.introspection", environment | signing)
     assert "claimsmith.verifier.signed_answers" in loaded
     assert sorted(loaded & {*HEAVY, *BOTOCORE}) == []
+
+
+@pytest.mark.parametrize("folder", ["claimsmith", "lambdas"])
+def test_named_tuples_are_those_that_are_made_fast(folder: str) -> None:
+    made = {path.name for path in (ROOT / folder).rglob("*.py") if TYPING_NAMED_TUPLE.search(path.read_text("utf-8"))}
+    assert made <= {"named_tuple.py"}
 
 
 def test_the_check_would_find_a_heavy_import(environment: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ thing is there, and without any one of them it is not.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.claims import TOKENS, refused_name
 from claimsmith.cognito.limits import SCOPE
@@ -19,6 +19,7 @@ from claimsmith.engine.explanation.plans import Plans, Target, named, similar
 from claimsmith.engine.explanation.situation import REQUEST
 from claimsmith.engine.language import is_unmanaged
 from claimsmith.errors import Code
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token

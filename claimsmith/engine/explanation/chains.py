@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 from claimsmith import table
 from claimsmith.cognito.claims import TOKENS
@@ -13,6 +13,7 @@ from claimsmith.engine.decide import Decision
 from claimsmith.engine.explanation.situation import REQUEST
 from claimsmith.engine.inheritance import parents
 from claimsmith.engine.reasons import SETTINGS_ROW
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

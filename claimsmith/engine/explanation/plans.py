@@ -6,7 +6,7 @@ Nothing here is certain: ``absences`` tries the plans and keeps what helps.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from claimsmith import table
 from claimsmith.cognito.claims import STANDARD, TOKENS, refused_name
@@ -22,6 +22,7 @@ from claimsmith.engine.language.conditions import ANY_TEXT
 from claimsmith.engine.language.values import form_of, template_parts
 from claimsmith.engine.reasons import SETTINGS_ROW
 from claimsmith.engine.role_sets import together
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from claimsmith import table
 from claimsmith.cognito.tokens import issued
@@ -17,6 +17,7 @@ from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant
 from claimsmith.engine.federation import listed
 from claimsmith.engine.rules import apply
 from claimsmith.engine.subject import gather
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from claimsmith.cognito.event import Request

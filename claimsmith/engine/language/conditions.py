@@ -8,10 +8,11 @@ operator false, but ``not_equals`` and ``exists: false``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.language.values import CONVERSIONS
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,9 +6,10 @@ A path that yields nothing (no tenant, no such attribute) is missing; missing is
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from claimsmith.cognito.claims import UnacceptableError, accepted
+from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from claimsmith.cognito.identifiers import pool_issuer
 from claimsmith.errors import Code, OperationError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.service.checkup import alarms, directory, pool, publishing, tables
 from claimsmith.service.checkup.finding import NotChecked
 from claimsmith.store.deployment import AbsentError, NotSeenError

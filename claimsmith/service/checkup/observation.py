@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from claimsmith import environment
 from claimsmith import table as keys
 from claimsmith.engine.codec import BundleError, encode
 from claimsmith.errors import Code, OperationError, PolicyError, StoreError
+from claimsmith.named_tuple import NamedTuple
 from claimsmith.policy import Finding as LintFinding
 from claimsmith.policy import compile as compile_policy
 from claimsmith.policy.documents import SETTINGS_SECTION
