@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration, Token
+from aws_cdk import aws_apigateway as rest
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 
@@ -35,6 +36,8 @@ _TIMEOUT: Final = Duration.seconds(10)
 
 #: Its path, unless the API has another.
 _INTROSPECT: Final = "/introspect"
+
+_FOR_ANYBODY: Final = "A client without a token reads here where to get one (RFC 8414 section 3, RFC 9728 section 3)."
 
 
 class Introspection(Verifier):
@@ -156,12 +159,25 @@ class Introspection(Verifier):
             (route,) = api.add_routes(path=path, methods=[apigateway.HttpMethod.GET], integration=integration)
             resource = route.node.default_child
             assert isinstance(resource, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute
-            acknowledge(
-                resource,
-                "APIG4",
-                "A client without a token reads here where to get one (RFC 8414 section 3, RFC 9728 section 3).",
-            )
+            acknowledge(resource, "APIG4", _FOR_ANYBODY)
             found.append(resource)
+        return tuple(found)
+
+    def add_rest_discovery(self, api: rest.RestApi) -> tuple[rest.Method, ...]:
+        """The same for a REST API, which is best at the address of the resources too.
+
+        At the API's own address the stage comes first, and clients do not look behind it: there, only a challenge
+        (``ClaimsAuthorizer.add_challenge``) leads to ``https://HOST/STAGE/.well-known/oauth-protected-resource``.
+        """
+        integration = rest.LambdaIntegration(self.live, allow_test_invoke=False)
+        found = []
+        for document in WELL_KNOWN:
+            place = api.root.resource_for_path(document)
+            for resource in (place, place.add_resource("{path+}")):
+                method = resource.add_method("GET", integration, authorization_type=rest.AuthorizationType.NONE)
+                for rule in ("APIG4", "COG4"):
+                    acknowledge(method, rule, _FOR_ANYBODY)
+                found.append(method)
         return tuple(found)
 
     def metric_active(self) -> cloudwatch.Metric:

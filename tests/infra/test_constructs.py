@@ -40,6 +40,7 @@ from claimsmith_cdk import (
     PoolSignOuts,
     PropsError,
 )
+from claimsmith_cdk.discovery import WELL_KNOWN
 from tests.infra.permissions import listed, of_function
 from tests.infra.template import ROOT, WITHOUT_ASSETS, Template, cdk_app
 from tests.pages import Page
@@ -254,13 +255,13 @@ def test_functions_run_in_a_vpc_and_within_a_boundary(stack: Stack) -> None:
     vpc = ec2.Vpc.from_vpc_attributes(
         stack, "Vpc", vpc_id="vpc-1", availability_zones=["a"], private_subnet_ids=["subnet-1"]
     )
-    group = ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")
+    group = ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-0123456789abcdef0")
     boundary = iam.ManagedPolicy.from_managed_policy_arn(stack, "Boundary", "arn:aws:iam::aws:policy/Limit")
     hosting = Hosting(vpc=vpc, security_groups=[group], permissions_boundary=boundary)
     Introspection(stack, "Introspection", table=_table(stack), tokens=TOKENS, hosting=hosting)
     template = synthesised(stack)
     assert template.properties("Lambda::Function")["VpcConfig"] == {
-        "SecurityGroupIds": ["sg-1"],
+        "SecurityGroupIds": ["sg-0123456789abcdef0"],
         "SubnetIds": ["subnet-1"],
     }
     assert template.properties("IAM::Role")["PermissionsBoundary"] == "arn:aws:iam::aws:policy/Limit"
@@ -269,7 +270,10 @@ def test_functions_run_in_a_vpc_and_within_a_boundary(stack: Stack) -> None:
 
 def test_introspection_behind_two_apis_needs_an_issuer(stack: Stack) -> None:
     table = _table(stack)
-    keys = [kms.Key.from_key_arn(stack, name, f"arn:aws:kms:eu-central-1:1:key/{name}") for name in ("New", "Old")]
+    keys = [
+        kms.Key.from_key_arn(stack, name, f"arn:aws:kms:eu-central-1:111122223333:key/{name}")
+        for name in ("New", "Old")
+    ]
     apis = [http.HttpApi(stack, name) for name in ("A", "B")]
     one = Introspection(stack, "One", table=table, tokens=TOKENS, signing_keys=keys)
     one.add_route(apis[0])
@@ -529,6 +533,18 @@ def test_introspection_describes_pools_and_resources_in_any_http_api(stack: Stac
     assert variables["CLAIMSMITH_LOGINS"] == f"{POOL_ID}=https://auth.example.com"
     assert variables["CLAIMSMITH_INTROSPECTION_ENDPOINT"] == "/tokens/introspect"
     assert variables["CLAIMSMITH_SCOPES_SUPPORTED"] == "off"
+
+
+def test_a_rest_api_serves_the_documents_to_anybody_beside_methods_of_its_own(stack: Stack) -> None:
+    introspection = Introspection(stack, "Introspection", table=_table(stack), tokens=TOKENS)
+    api = rest.RestApi(stack, "Api")
+    api.root.resource_for_path("/.well-known/security.txt").add_method("GET", rest.MockIntegration())
+    assert len(introspection.add_rest_discovery(api)) == 6
+    template = synthesised(stack)
+    paths = {entry["Properties"]["PathPart"] for entry in template.of_type("ApiGateway::Resource").values()}
+    assert paths == {".well-known", "security.txt", "{path+}", *(path.rpartition("/")[2] for path in WELL_KNOWN)}
+    methods = [entry["Properties"] for entry in template.of_type("ApiGateway::Method").values()]
+    assert {(method["HttpMethod"], method["AuthorizationType"]) for method in methods} == {("GET", "NONE")}
 
 
 @pytest.mark.parametrize(

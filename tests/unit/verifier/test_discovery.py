@@ -133,7 +133,8 @@ def test_a_resource_is_described_at_the_address_that_its_challenges_name(resourc
 
 
 def test_a_resource_is_found_behind_a_mapping_and_behind_another_host() -> None:
-    assert found(http(f"/v1{RESOURCE}/orders", "b.example"))["resource"] == "https://b.example/v1/orders"
+    for event in (http(f"/v1{RESOURCE}/orders", "b.example"), rest(f"{RESOURCE}/orders", "b.example", stage="v1")):
+        assert found(event)["resource"] == "https://b.example/v1/orders"
     assert found(http(f"{RESOURCE}/mcp", "abc.execute-api.eu-central-1.amazonaws.com"))["resource"].endswith("/mcp")
     assert found(http(f"{RESOURCE}/", "api.example.com"))["resource"] == "https://api.example.com"
     two = ["https://a.example/same", "https://b.example/same"]
