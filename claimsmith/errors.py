@@ -187,6 +187,7 @@ class Code(StrEnum):
     ROLLOUT_NOT_HELD = "CS4094"
     CLAIM_NEVER_SET = "CS4116"
     TENANTS_ALIKE = "CS4117"
+    LOAD_BALANCER_CLIENT = "CS4108"
 
     # CS4xxx: attaching the trigger to a pool that exists already.
     POOL_SETTING_UNKNOWN = "CS4060"

@@ -123,6 +123,7 @@ class Client(NamedTuple):
     Attributes:
         scopes_allowed: the ceiling; None is no limit, empty is nothing.
         user_pool: the id of the pool that it belongs to; None if the policy does not say. For verifiers.
+        add_to_access_token: False if its access tokens get nothing from the policy.
     """
 
     name: str | None = None
@@ -134,6 +135,7 @@ class Client(NamedTuple):
     audience: bool = False
     claims: Claims = NO_CLAIMS
     user_pool: str | None = None
+    add_to_access_token: bool = True
 
 
 class Rule(NamedTuple):

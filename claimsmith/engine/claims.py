@@ -17,6 +17,7 @@ from claimsmith.engine.bundle import NO_CLAIMS, Withheld
 from claimsmith.engine.language import DEGRADED_CLAIM, SHED_CLAIM
 from claimsmith.engine.language.paths import MISSING
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
+from claimsmith.engine.subject import NOTHING_ADDED
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def resolve(
         else:
             draft.keep("aud", subject.request.client_id, subject.client_row)
     hidden = draft.suppress(_suppressions(bundle, rules, token, draft), subject.request)
+    if token == TOKENS[0] and not subject.adds_to_access_token:
+        draft.drop_all(subject.client_row, NOTHING_ADDED)
     claims = {name: draft.claims[name] for name in sorted(draft.claims)}
     optional = tuple(name for name in draft.optional if name in claims)
     return TokenClaims(claims, draft.reasons_for, optional, hidden, tuple(draft.reasons))
@@ -209,6 +212,13 @@ class _Draft:
                     new(Reason, ("claim", name, "suppressed", SETTINGS_ROW, ONLY_CLAIMSMITH, self.token))
                 )
         return tuple(sorted(hidden))
+
+    def drop_all(self, row: str, why: str) -> None:
+        """Leave out every claim that is set so far."""
+        for name in sorted(self.claims):
+            self.drop(name, row, why)
+        self.claims.clear()
+        self.reasons_for.clear()
 
     def drop(self, name: str, row: str, why: str) -> None:
         self.reasons.append(new(Reason, ("claim", name, "dropped", row, why, self.token)))

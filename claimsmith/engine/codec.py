@@ -51,11 +51,12 @@ FORMAT: Final = 4
 #: What this code writes where nothing in a policy needs a newer one: functions of the release before read it.
 USUAL_FORMAT: Final = 3
 
-#: What format 4 has: sections, settings, and attributes of roles.
+#: What format 4 has: sections, settings, and attributes of roles and clients.
 _SINCE_4: Final[Mapping[str, frozenset[str]]] = {
     "": frozenset({"iam_roles", "identity_providers"}),
     "settings": frozenset({"groups_from", "oidc_scopes", "directory_groups"}),
     "roles": frozenset({"add_groups"}),
+    "clients": frozenset({"add_to_access_token"}),
 }
 
 #: From this format on, ``contains`` asks for a member of a list and for nothing else.
@@ -87,12 +88,14 @@ class BundleError(ClaimsmithError):
 
 def format_for(document: Mapping[str, Any]) -> int:
     """The oldest format in which a document, whatever its ``format`` says, means what it is to mean."""
-    settings, roles = document["settings"], document["roles"].values()
+    settings, roles, clients = document["settings"], document["roles"].values(), document["clients"].values()
     if document.keys() & _SINCE_4[""] or settings.keys() & _SINCE_4["settings"]:
         return FORMAT
     if any(role.keys() & _SINCE_4["roles"] for role in roles):
         return FORMAT
-    rows = (*roles, *document["clients"].values(), *document["rules"])
+    if any(client.keys() & _SINCE_4["clients"] for client in clients):
+        return FORMAT
+    rows = (*roles, *clients, *document["rules"])
     claims = (row.get(attribute, {}) for row in rows for attribute in ("access_claims", "id_claims"))
     nested = any(_is_nested(value) for part in claims for value in part.values())
     return FORMAT if nested else USUAL_FORMAT
@@ -279,6 +282,7 @@ class _Reader:
             audience=client.get("audience", False),
             claims=self.claims(row, client),
             user_pool=client.get("user_pool"),
+            add_to_access_token=client.get("add_to_access_token", True),
         )
 
     def rule(self, rule: Mapping[str, Any], when: Test | None) -> Rule:

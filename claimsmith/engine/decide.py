@@ -181,9 +181,11 @@ def degraded(bundle: Bundle | None, request: Request, code: Code) -> Decision:
     suppressed = tuple(sorted(gone))
     names = bundle.settings.own_claims if bundle else RESERVED_CLAIMS
     mark = {DEGRADED_CLAIM: code.value}
+    client = bundle.clients.get(request.client_id) if bundle else None
+    of_access = mark if client is None or client.add_to_access_token else {}
     hidden = tuple(sorted({GROUPS_CLAIM, *claims.impostors(names, request)}))
     changes = Changes(
-        access=TokenChanges(mark, (GROUPS_CLAIM,)),
+        access=TokenChanges(of_access, (GROUPS_CLAIM,)),
         id=TokenChanges() if request.machine else TokenChanges(mark, hidden),
         scopes_to_suppress=suppressed,
     )

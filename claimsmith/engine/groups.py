@@ -9,6 +9,7 @@ from claimsmith.cognito.tokens import ROLE_CLAIMS
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.language import matches
 from claimsmith.engine.reasons import Reason, new
+from claimsmith.engine.subject import NOTHING_ADDED
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -91,6 +92,13 @@ def _added(
     if subject.user is not None and (subject.user.groups or (subject.membership and subject.membership.groups)):
         for group, row in _of_directory(bundle.settings.directory_groups, subject, reasons, problems):
             added.setdefault(group, row)
+    if added and not subject.adds_to_access_token:
+        # Cognito has one list for both tokens.
+        new_ones = sorted(added.keys() - set(subject.request.groups))
+        reasons += [
+            new(Reason, ("group", group, "dropped", subject.client_row, NOTHING_ADDED, "")) for group in new_ones
+        ]
+        added = {}
     return added, reasons, problems
 
 

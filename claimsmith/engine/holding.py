@@ -84,6 +84,8 @@ class RuledOut:
         roles = assign(self._bundle, subject).names
         if self._role is not None:
             return self._role not in roles
+        if not subject.adds_to_access_token:
+            return self._scope not in request.scopes
         own = () if subject.membership is None else subject.membership.scopes
         return self._scope not in own and self._roles.isdisjoint(roles)
 

@@ -10,6 +10,7 @@ from claimsmith.engine.bundle import granted_by
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.language import ALWAYS_UNMANAGED, is_privileged, is_unmanaged
 from claimsmith.engine.reasons import Reason, new
+from claimsmith.engine.subject import NOTHING_ADDED
 from claimsmith.errors import Code
 from claimsmith.named_tuple import NamedTuple
 
@@ -57,7 +58,9 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
     mode = (subject.client.scope_mode if subject.client else None) or settings.scope_mode
     # A sign-in by API can request nothing, so there is nothing to intersect with.
     api = request.api
-    everything = mode == "exact" or api
+    adds = subject.adds_to_access_token
+    everything = adds and (mode == "exact" or api)
+    left_out = "it was not requested" if adds else NOTHING_ADDED
     sealed = _sealed(bundle, subject)
     suppressed = {**sealed, **suppressions(subject, rules)}
     to_add: list[str] = []
@@ -72,7 +75,7 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
             if everything and (api or scope not in ALWAYS_UNMANAGED):
                 to_add.append(scope)
             else:
-                reason = new(Reason, ("scope", scope, "dropped", reason.source, "it was not requested", "access"))
+                reason = new(Reason, ("scope", scope, "dropped", reason.source, left_out, "access"))
         reasons.append(reason)
     for scope in sorted(requested):
         if scope in suppressed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from claimsmith.engine import federation
 from claimsmith.engine.language.paths import EvaluationContext
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from claimsmith.engine.bundle import Bundle, Client
     from claimsmith.engine.facts import Facts, Membership, Tenant, User
     from claimsmith.engine.tenancy import Choice
+
+
+#: Why something is left out of an access token, in reasons.
+NOTHING_ADDED: Final = "add_to_access_token of the client is false"
 
 
 class Subject(NamedTuple):
@@ -40,6 +44,11 @@ class Subject(NamedTuple):
     user_row: str
     tenant_row: str
     membership_row: str
+
+    @property
+    def adds_to_access_token(self) -> bool:
+        """Whether the policy may put anything into the access token."""
+        return self.client is None or self.client.add_to_access_token
 
     def context(self, roles: tuple[str, ...]) -> EvaluationContext:
         """What conditions and values read, given the assigned roles."""

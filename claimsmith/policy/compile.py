@@ -111,6 +111,8 @@ def _client(client: Client) -> dict[str, Any]:
         compiled["scopes_allowed"] = _sorted(client.scopes_allowed)
     if client.audience:
         compiled["audience"] = True
+    if not client.add_to_access_token:
+        compiled["add_to_access_token"] = False
     for name in ("name", "tenant", "scope_mode", "user_pool"):
         if (value := getattr(client, name)) is not None:
             compiled[name] = value

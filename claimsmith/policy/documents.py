@@ -250,6 +250,10 @@ class Client(ClaimsRow):
     suppress_scopes: Names = Field(default_factory=list, description="Scopes to remove from its tokens.")
     scope_mode: ScopeMode | None = Field(default=None, description="Overrides scope_mode of the settings.")
     audience: bool = Field(default=False, description="Whether access tokens get the client id as aud.")
+    add_to_access_token: bool = Field(
+        default=True,
+        description="false: access tokens get no claims, scopes and groups from the policy, which only takes away.",
+    )
     user_pool: Text = Field(
         default=None, description="The id of its user pool; verifiers accept its tokens from this pool only."
     )

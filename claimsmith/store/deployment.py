@@ -105,12 +105,14 @@ class AppClient:
     Attributes:
         machine: it may use client credentials.
         writable: the attributes that it may write; None for all.
+        callback_urls: where managed login sends the browser back.
     """
 
     id: str
     name: str = ""
     machine: bool = False
     writable: frozenset[str] | None = None
+    callback_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +397,7 @@ def _app_client(found: Mapping[str, Any]) -> AppClient:
         name=found.get("ClientName", ""),
         machine="client_credentials" in (found.get("AllowedOAuthFlows") or ()),
         writable=frozenset(writable) if writable else None,
+        callback_urls=tuple(found.get("CallbackURLs") or ()),
     )
 
 

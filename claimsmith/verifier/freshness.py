@@ -140,8 +140,10 @@ class _Token:
         shed = claims.get(SHED_CLAIM)
         self.claims = claims
         self.degraded = DEGRADED_CLAIM in claims
-        self.has_tenant_claim = claims.name_of("tenant_id") is not None and not self.degraded
-        self.pinned = bundle.clients.get(claims.client_id, tenancy.NO_CLIENT).tenant is not None
+        client = bundle.clients.get(claims.client_id, tenancy.NO_CLIENT)
+        named = claims.name_of("tenant_id") is not None and client.add_to_access_token
+        self.has_tenant_claim = named and not self.degraded
+        self.pinned = client.tenant is not None
         self.tenant_id = claims.tenant_id
         self.roles = claims.roles
         self.roles_name = claims.name_of("roles")
@@ -257,6 +259,8 @@ class _Comparison:
             scopes: every scope that a new token could have.
         """
         unmanaged = self.bundle.settings.unmanaged_scopes
+        if not self.subject.adds_to_access_token and (self.token.roles or self.token.shed):
+            return True
         present = set(self.token.claims.scopes)
         allowed = self.subject.client.scopes_allowed if self.subject.client else None
         managed = {scope for scope in present if not is_unmanaged(scope, unmanaged)}

@@ -74,6 +74,21 @@ def test_everything_in_the_tokens_is_explained_row_by_row(claimsmith: Command, e
     ]
 
 
+def test_a_client_whose_access_tokens_get_nothing_is_named(claimsmith: Command, written: Callable[[str], str]) -> None:
+    policy = "settings: {}\nroles: {viewer: {scopes: [orders/read], claims: {tier: gold}}}\n"
+    done = claimsmith("apply", written(f"{policy}clients: {{alb1: {{name: alb, add_to_access_token: false}}}}"))
+    assert done.code == 0
+    claimsmith("members", "grant", "u1", "acme", "--role", "viewer")
+    asked = ("--user", "u1", "--client", "alb1", "--source", "HostedAuth", "--scope", "openid")
+    shown = claimsmith("preview", *asked, "--json").data
+    assert "tier" not in shown["access"]
+    assert shown["id"]["tier"] == "gold"
+    (absent,) = claimsmith("explain", *asked[:4], "--scope", "orders/read", "--json").data["absent"]
+    assert [(step["row"], step["attribute"]) for step in absent["steps"]] == [
+        ("POLICY CLIENT#alb1", "add_to_access_token")
+    ]
+
+
 def test_only_what_is_asked_for_is_explained(claimsmith: Command, editor: tuple[str, ...]) -> None:
     done = claimsmith("explain", *editor, "--scope", "orders/read", "--role", "editor", "--json")
     assert done.code == 0

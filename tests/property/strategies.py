@@ -490,6 +490,7 @@ hostile_documents = st.fixed_dictionaries(
                 suppress_scopes=_scopes,
                 scope_mode=st.sampled_from(["exact", "intersect"]),
                 audience=st.booleans(),
+                add_to_access_token=st.booleans(),
                 **_by_token,
             ),
         ),

@@ -75,8 +75,10 @@ def test_no_policy_and_no_row_makes_it_raise_or_break_the_contract(policy: Bundl
 def test_a_degraded_token_obeys_the_contract_and_is_marked(policy: Bundle | None, event: Event, code: Code) -> None:
     response = build(degraded(policy, parse(event), code).changes, parse(event))
     referee.check(event, response)
-    for generation in response["claimsAndScopeOverrideDetails"].values():
-        assert generation["claimsToAddOrOverride"] == {"claims_degraded": code.value}
+    client = policy.clients.get(parse(event).client_id) if policy else None
+    for name, generation in response["claimsAndScopeOverrideDetails"].items():
+        unmarked = name == "accessTokenGeneration" and client is not None and not client.add_to_access_token
+        assert generation.get("claimsToAddOrOverride", {}) == ({} if unmarked else {"claims_degraded": code.value})
     # With hostile unmanaged scopes nothing more is known; without a policy nothing managed stays.
     assert policy is not None or not referee.scopes_issued(event, response) & {*MANAGED, "legacy/a", "legacy/b"}
 

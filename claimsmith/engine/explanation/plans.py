@@ -101,6 +101,8 @@ class Plans:
         elif scope in suppressed:
             yield from self.unsuppressed(suppressed[scope], "suppress_scopes", scope)
         elif scope not in self.request.scopes:
+            if not unmanaged:
+                yield from self.for_addition()
             why = "the request does not ask for it"
             if self.request.api and not self.request.machine:
                 why = "a sign-in by API cannot ask for scopes, a managed login can"
@@ -146,6 +148,12 @@ class Plans:
                 why = f"no role and no rule grants it{meant}; role {name}, which is assigned, could"
                 yield one(self.bundle.roles[name].row, "scopes", "add", scope, why)
 
+    def for_addition(self) -> Iterator[Plan]:
+        """What lets the policy put something into the access token."""
+        if not self.subject.adds_to_access_token:
+            why = "the client's add_to_access_token is false: its access tokens get nothing from the policy"
+            yield one(self.subject.client_row, "add_to_access_token", "set", value=True, why=why)
+
     # Groups.
 
     def for_group(self, group: str) -> Iterator[Plan]:
@@ -157,6 +165,7 @@ class Plans:
             if group in rule.suppress_groups:
                 yield from self.unsuppressed(rule.row, "suppress_groups", group)
         if group not in self.request.groups:
+            yield from self.for_addition()
             yield one(REQUEST, "groups", "add", group, "the user is not in this group of the pool")
             for rule in self.bundle.rules:
                 if group in rule.add_groups:
@@ -171,6 +180,8 @@ class Plans:
                 why = "there is no ID token, because the request does not ask for openid"
                 yield one(REQUEST, "scopes", "add", "openid", why)
             return
+        if token == TOKENS[0]:
+            yield from self.for_addition()
         yield from self.for_claim_removed(name, token)
         yield from self.for_value(name, token)
         meaning = next((key for key, own in self.bundle.settings.claim_names.items() if own == name), None)

@@ -71,6 +71,9 @@ def _by_client(policy: Policy, token: Token, claims: Mapping[str, int]) -> Itera
     granted = {scope for _, _, scopes in grants(policy) for scope in scopes} if token == TOKENS[0] else set()
     octets, length, roles = _octets(granted), sum(claims.values()), _json(sorted(policy.roles))
     for name, client in policy.clients.items() or (("", _NO_CLIENT),):
+        if token == TOKENS[0] and not client.add_to_access_token:
+            yield name, 0, 0
+            continue
         # Look only at what the client's own lists name, so that many clients cost no more than their rows.
         suppressed = {*client.suppress_scopes} & granted
         if client.scopes_allowed is None:

@@ -71,6 +71,7 @@ CHECKS: Final = (
     Check("machine_tokens", lambda seen: pool.machines(seen.pool, seen.clients, seen.in_force.bundle)),
     Check("trusted_attributes", lambda seen: pool.trusted_attributes(seen.pool, seen.clients, seen.in_force.trusted)),
     Check("clients", lambda seen: pool.clients(seen.pool.id, seen.clients, seen.in_force.bundle)),
+    Check("load_balancers", lambda seen: pool.load_balancers(seen.clients, seen.in_force.bundle)),
     Check("scopes", lambda seen: pool.scopes(seen.scopes, seen.in_force.bundle)),
     Check("issuers", lambda seen: pool.issuers(seen.pool, seen.functions)),
     Check("version_in_force", lambda seen: publishing.in_force(seen.pointer, seen.unreadable)),

@@ -38,6 +38,7 @@ WARNINGS: Final = frozenset(
         Code.ROLLOUT_NOT_HELD,
         Code.CLAIM_NEVER_SET,
         Code.TENANTS_ALIKE,
+        Code.LOAD_BALANCER_CLIENT,
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from claimsmith.cognito.identifiers import pool_issuers
 from claimsmith.environment import CLIENT_IDS, ISSUERS, parse_issuers
@@ -204,6 +205,24 @@ def clients(pool_id: str, in_pool: Sequence[AppClient], bundle: Bundle) -> Itera
             "The pool has no client with this id: the row has no effect.",
             "Correct the id, remove the client from the policy, or set its user_pool if it is of another pool.",
         )
+
+
+def load_balancers(in_pool: Sequence[AppClient], bundle: Bundle) -> Iterator[Finding]:
+    """Clients of Application Load Balancers, by their callback, should get Cognito's own access tokens.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html
+    """
+    for client in in_pool:
+        row = bundle.clients.get(client.id)
+        added = row is None or row.add_to_access_token
+        if added and any(urlsplit(url).path == "/oauth2/idpresponse" for url in client.callback_urls):
+            yield Finding(
+                Code.LOAD_BALANCER_CLIENT,
+                _named(client),
+                "A load balancer signs users in with this client, and the policy adds to its access tokens. With more "
+                "than 11 kB of token and user claims every sign-in fails, and AWS has called such tokens unsupported.",
+                "Set add_to_access_token to false in the client's row; the ID token is enriched all the same.",
+            )
 
 
 def scopes(of_pool: Collection[str], bundle: Bundle) -> Iterator[Finding]:

@@ -117,6 +117,7 @@ SINCE_4: dict[str, Any] = {
             "suppress_admin_scope": True,
         },
     },
+    "clients": SECTIONS["clients"] | {"3example": {"name": "load balancer", "add_to_access_token": False}},
     "identity_providers": {
         "AcmeSAML": {"tenants": ["acme"], "just_in_time": True},
         "Own": {"tenants": ["*"], "attributes": [], "groups": ["a"], "prefix": "", "roles": {"a": ["editor"]}},

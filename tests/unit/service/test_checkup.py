@@ -34,6 +34,7 @@ TRIGGER: Final = Function("trigger", "arn:trigger", {"CLAIMSMITH_TABLE": TABLE})
 STRANGER: Final = Function("other", "arn:other", {})
 WEB: Final = AppClient("web1", "web", writable=frozenset({"name"}))
 MACHINE: Final = AppClient("machine1", machine=True, writable=frozenset({"name"}))
+ALB: Final = AppClient("alb1", "alb", callback_urls=("https://app.example.com/oauth2/idpresponse",))
 POLICY: Final = bundle(
     settings={"privileged_scopes": ["orders/delete"]},
     roles={"viewer": {"scopes": ["orders/read"], "access_claims": {"level": {"from": "user.claims.level"}}}},
@@ -179,6 +180,19 @@ EXAMPLES: Final[list[tuple[Code, Iterable[Finding], Iterable[Finding]]]] = [
         pool.clients(POOL.id, [WEB], bundle(clients={"web1": {"user_pool": "eu-central-1_OTHER"}})),
         pool.clients(
             POOL.id, [WEB], bundle(clients={"web1": {"user_pool": POOL.id}, "x": {"user_pool": "eu-west-1_O"}})
+        ),
+    ),
+    (
+        Code.LOAD_BALANCER_CLIENT,
+        pool.load_balancers([ALB], POLICY),
+        pool.load_balancers([ALB], bundle(clients={"alb1": {"add_to_access_token": False}})),
+    ),
+    (
+        # Without a row it gets what everybody gets.
+        Code.LOAD_BALANCER_CLIENT,
+        pool.load_balancers([ALB], bundle()),
+        pool.load_balancers(
+            [WEB, replace(ALB, callback_urls=("https://app.example.com/oauth2/idpresponse/x",))], POLICY
         ),
     ),
     (Code.SCOPE_WITHOUT_RESOURCE_SERVER, pool.scopes(["orders/write"], POLICY), pool.scopes(["orders/read"], POLICY)),

@@ -287,6 +287,18 @@ def test_a_managed_scope_that_nothing_grants_makes_it_stale() -> None:
     assert not stale(*ROWS, claims=scoped("legacy/x"), settings={"unmanaged_scopes": ["legacy/*"]})
 
 
+def test_a_token_of_a_client_that_gets_nothing_from_the_policy_is_fresh_without_tenant_and_roles() -> None:
+    untouched = {"clients": {CLIENT: {"add_to_access_token": False}}, "settings": {"no_tenant": "deny"}}
+    several = (
+        user_row(SUB),
+        *(row for name in ("acme", "globex") for row in (membership_row(SUB, name), tenant_row(name))),
+    )
+    own = access_claims(tenant_id=None, roles=None, scope="openid")
+    assert not stale(*several, claims=Claims(own), **untouched)
+    assert stale(*several, claims=Claims({**own, "scope": "openid orders/write"}), **untouched)
+    assert stale(claims=Claims({**own, "roles": ["viewer"]}), **untouched), "a new one has no roles"
+
+
 def test_a_scope_of_the_membership_counts() -> None:
     rows = (*without("membership"), membership_row(SUB, "acme", roles=["editor"], scopes=["orders/delete"]))
     assert not stale(*rows, claims=scoped("orders/delete"))
