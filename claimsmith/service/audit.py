@@ -51,7 +51,7 @@ DIRECTORY_AUTHORITY: Final = frozenset(
         *("status", "roles", "scopes", "groups", "claims", "access_claims", "id_claims", "expires_at", "ttl"),
         *("active_tenant", "active_tenant_by_client"),
         *("name", "plan", "default_roles", "roles_allowed", "scopes_allowed"),
-        *("revoked_at", "secrets", "clients", "tenants", "audience"),
+        *("revoked_at", "secrets", "clients", "tenants", "audience", "ext", "requests_per_second"),
     }
 )
 

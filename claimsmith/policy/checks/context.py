@@ -50,6 +50,8 @@ def names(policy: Policy) -> Iterator[Finding]:
 
 def never_set(policy: Policy) -> Iterator[Finding]:
     """Yield claims that only ID tokens have, and misspelt ones. Any other may be one of a row of the directory."""
+    if not policy.settings.context_claims:
+        return
     produced = _access_claims(policy)
     for index, name in enumerate(policy.settings.context_claims):
         near = nearest(name, produced, _NEAR)
