@@ -43,6 +43,7 @@ _OTHER_SERVICES: Final = {
         "lambda": "2015-03-31",
         "secretsmanager": "2017-10-17",
     },
+    "lambdas.verifier.introspection": {"kms": "2014-11-01"},
 }
 _SERVICE_FILES: Final = ("service-2.json", "endpoint-rule-set-1.json", "paginators-1.json")
 _COMMON_FILES: Final = ("endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json")

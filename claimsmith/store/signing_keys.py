@@ -59,8 +59,15 @@ class KmsSigningKey:
 
 
 def connect(endpoint_url: str | None = None) -> Any:  # noqa: ANN401 - botocore clients have no type
-    """A KMS client with the time limits of whoever is waited for."""
-    return botocore.session.get_session().create_client("kms", endpoint_url=endpoint_url, config=TOKEN_PATH)
+    """A KMS client with the time limits of whoever is waited for.
+
+    Raises:
+        StoreError: there is none, for want of a region for example.
+    """
+    try:
+        return botocore.session.get_session().create_client("kms", endpoint_url=endpoint_url, config=TOKEN_PATH)
+    except (BotoCoreError, ValueError) as error:
+        _fail(error, "anything")
 
 
 def _fail(error: Exception, permission: str) -> NoReturn:

@@ -51,5 +51,11 @@ def test_a_kms_that_is_out_of_reach_is_an_error() -> None:
         sign(key)()
 
 
+def test_an_address_that_is_none_is_an_error_with_the_code() -> None:
+    with pytest.raises(StoreError) as raised:
+        connect("nonsense")
+    assert raised.value.code is Code.ANSWER_NOT_SIGNED
+
+
 def sign(key: KmsSigningKey) -> Callable[[], bytes]:
     return lambda: key.sign(sha256(b"x").digest(), "RS256")
