@@ -221,8 +221,12 @@ def test_tokens_of_keycloak_are_accepted_beside_those_of_the_pool(stage: Stage) 
             client_ids=["orders-web"],
             claim_names={"tenant_id": "tenant", "roles": ["realm_access", "roles"]},
         )
-        checks = stage.checks(OIDC_ISSUERS=json.dumps([rules.to_json()]))
+        written = json.dumps([rules.to_json()])
+        checks = stage.checks(OIDC_ISSUERS=written)
         token = realm.sign(bearer_claims(iss=issuer, **times))
+        ran = stage.run(http("/reports", token), OIDC_ISSUERS=written)
+        assert ran.answers[0]["answer"]["context"]["iss"] == issuer
+        assert token not in ran.log
         for path in ("/reports", "/orders", "/tenants/acme/orders"):
             assert outcome(checks, token, path) is None
         assert outcome(checks, token, "/tenants/globex/orders") == Code.WRONG_TENANT

@@ -101,4 +101,16 @@ def _refused_complex(name: str) -> str | None:
     return None
 
 
+def in_vain(policy: Policy) -> Iterator[Finding]:
+    """Yield what a client's row says of access tokens that get nothing from the policy."""
+    for name, client in policy.clients.items():
+        if client.add_to_access_token:
+            continue
+        for attribute in ("access_claims", "audience", "scope_mode"):
+            if getattr(client, attribute):
+                message = "add_to_access_token is false, so this has no effect; remove one of them"
+                yield found(Code.NOT_ADDED, policy.entries["clients"][name], (attribute,), message)
+
+
 ERRORS: Final = (names, check, suppressions)
+WARNINGS: Final = (in_vain,)
