@@ -30,6 +30,7 @@ def test_there_is_a_recipe_for_each_way() -> None:
         "cedar",
         "fastapi",
         "identity-pool",
+        "load-balancer",
         "machines",
         "mcp",
         "plain",
