@@ -100,7 +100,7 @@ class Release(Construct):
         self.alarm: cloudwatch.Alarm | None = None
         self.deployment_group: codedeploy.LambdaDeploymentGroup | None = None
         self._shift = releases.shift
-        self._codedeploy: iam.Policy | None = None
+        self._codedeploy: iam.Role | None = None
         self._boundary = hosting.permissions_boundary
 
     def shift_unless(self, meaning: str, metric: cloudwatch.IMetric) -> None:
@@ -137,7 +137,7 @@ class Release(Construct):
             role=role.without_policy_updates(),
         )
         self.deployment_group.node.add_dependency(policy)
-        self._codedeploy = policy
+        self._codedeploy = role
 
     def ask_first(self, hook: lambda_.IFunction) -> None:
         """Let a function look at a new version before it gets traffic; nothing without ``shift``.
@@ -147,8 +147,14 @@ class Release(Construct):
         if self.deployment_group is None or self._codedeploy is None:
             return
         self.deployment_group.add_pre_hook(hook)
-        self._codedeploy.add_statements(
-            iam.PolicyStatement(sid="CallHook", actions=["lambda:InvokeFunction"], resources=[hook.function_arn])
+        # Not in the policy that the group waits for: the hook's own permissions name the group.
+        iam.Policy(
+            self,
+            "HookPolicy",
+            roles=[self._codedeploy],
+            statements=[
+                iam.PolicyStatement(sid="CallHook", actions=["lambda:InvokeFunction"], resources=[hook.function_arn])
+            ],
         )
 
     def _role(self) -> tuple[iam.Role, iam.Policy]:

@@ -139,7 +139,7 @@ def test_codedeploy_may_move_one_alias_and_no_other(app: Synthesised) -> None:
     role = template.properties("IAM::Role", "Release")
     assert "ManagedPolicyArns" not in role
     function = {"Fn::GetAtt": [template.named("Lambda::Function", "ClaimsTrigger")[0], "Arn"]}
-    move, see, _ = template.properties("IAM::Policy", "Release")["PolicyDocument"]["Statement"]
+    move, see = template.properties("IAM::Policy", "ReleasePolicy")["PolicyDocument"]["Statement"]
     assert move["Resource"] == [function, _alias(template, "Trigger")]
     assert see["Action"] == "cloudwatch:DescribeAlarms"
 
@@ -196,8 +196,9 @@ def test_a_version_is_asked_before_it_gets_traffic(app: Synthesised) -> None:
     name, _ = app.stateful.named("Lambda::Function", "ProbeBeforeTraffic")
     update = app.stateful.named("Lambda::Alias", "")[1]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
     assert update["BeforeAllowTrafficHook"] == {"Ref": name}
-    statements = app.stateful.properties("IAM::Policy", "Release")["PolicyDocument"]["Statement"]
-    assert {"Fn::GetAtt": [name, "Arn"]} in [each["Resource"] for each in statements]
+    call = app.stateful.properties("IAM::Policy", "ReleaseHookPolicy")
+    assert [each["Resource"] for each in call["PolicyDocument"]["Statement"]] == [{"Fn::GetAtt": [name, "Arn"]}]
+    assert call["Roles"] == [{"Ref": app.stateful.named("IAM::Role", "Release")[0]}]
 
 
 def test_a_probe_that_fails_rings(app: Synthesised) -> None:
