@@ -14,9 +14,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import tomli_w
 from botocore.exceptions import ClientError
 
-from demo import aws, toml
+from demo import aws
 from demo.emulator import ACCOUNT, REGION, LocalStackError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Cdk:
         chosen = {"setting": "development", "arch": architecture(), "python": python, **(options or {})}
         stage = self._folder / "local.toml"
         self._folder.mkdir(parents=True, exist_ok=True)
-        stage.write_text(toml.document(chosen), encoding="utf-8")
+        stage.write_text(tomli_w.dumps(chosen), encoding="utf-8")
         assembly = self._folder / "cdk.out"
         made_from = self._folder / "cdk.out.digest"
         digest = _digest(self._root, chosen)

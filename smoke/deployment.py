@@ -14,8 +14,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import tomli_w
+
 from claimsmith.cognito.tokens import UNPREDICTABLE
-from demo import cdk, srp, toml
+from demo import cdk, srp
 from demo.local_stack import ROOT
 from smoke.probe import claims
 
@@ -58,7 +60,7 @@ def deploy(stage: str, options: Mapping[str, object], folder: Path, tell: Callab
         LocalStackError: it failed; the message has the end of what the CDK printed.
     """
     file, written = folder / f"{stage}.toml", folder / "outputs.json"
-    file.write_text(toml.document(options), encoding="utf-8")
+    file.write_text(tomli_w.dumps(options), encoding="utf-8")
     command = ["deploy", "--all", "--require-approval", "never", "--progress", "events", "--context", f"stage={file}"]
     command += ["--output", str(folder / "cdk.out"), "--outputs-file", str(written)]
     scripts = str(Path(sys.executable).parent)

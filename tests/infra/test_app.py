@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import tomli_w
 
-from demo import toml
 from infra.stateful_stack import StatefulStack
 from infra.verifier_stack import VerifierStack
 from tests.infra.template import PRODUCTION, ROOT, WITHOUT_ASSETS, cdk_app, config
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _run(folder: Path, options: Mapping[str, object], **context: object) -> tuple[int, list[str]]:
     """Run the app as the CDK command line does; its exit code and what it says."""
     stage = folder / "test.toml"
-    stage.write_text(toml.document(options), encoding="utf-8")
+    stage.write_text(tomli_w.dumps(options), encoding="utf-8")
     given = {**WITHOUT_ASSETS, "stage": str(stage), **context}
     done = subprocess.run(
         [sys.executable, "app.py"],
