@@ -54,6 +54,10 @@ UNREADABLE: Final = "UNREADABLE"
 #: allow-list, so that rows the publisher itself writes (``BUNDLE``, ``LEASE``, ``PROBLEMS``) can never trigger it.
 STREAM_PREFIXES: Final = (TENANT_PREFIX, USER_PREFIX, REVOKED_PREFIX, PROTECTED_RESOURCE_PREFIX)
 
+#: Octets of a partition key
+#: (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-partition-sort-keys).
+MAX_PK: Final = 2_048
+
 KEY_SCHEMA: Final = ({"AttributeName": PK, "KeyType": "HASH"}, {"AttributeName": SK, "KeyType": "RANGE"})
 INDEX_KEY_SCHEMA: Final = ({"AttributeName": SK, "KeyType": "HASH"}, {"AttributeName": PK, "KeyType": "RANGE"})
 ATTRIBUTES: Final = ({"AttributeName": PK, "AttributeType": "S"}, {"AttributeName": SK, "AttributeType": "S"})

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 #: The path of the introspection endpoint, unless the settings have another one.
 INTROSPECT: Final = "/introspect"
 
+#: How the path of each document begins (RFC 8615 section 3).
+_WELL_KNOWN: Final = "/.well-known/"
+
 #: Seconds for which clients may keep a document, so that a change of the policy is seen soon.
 _MAX_AGE: Final = 300
 
@@ -154,7 +157,8 @@ class Discovery:
         if "://" not in endpoint:
             scheme = "http" if is_loopback(asked.host.partition(":")[0]) else "https"
             endpoint = f"{scheme}://{asked.host}{asked.before}{endpoint}"
-        return self._server(pool, endpoint)
+        # What is in front comes from the request, decoded: what makes no address is a path of none of our routes.
+        return self._server(pool, endpoint) if is_address(endpoint) else None
 
     def _server(self, pool: str, introspection_endpoint: str | None) -> dict[str, Any]:
         issuer, jwks_uri = self._pools[pool]
@@ -201,9 +205,11 @@ def _asked(event: Mapping[str, Any]) -> _Asked | None:
     path, host = event.get("rawPath", context.get("path")), context.get("domainName")
     if not isinstance(path, str):
         return None
+    # The first one in the path is the one of the route: a second one, behind it, is what somebody has appended.
+    before, found, rest = path.partition(_WELL_KNOWN)
     for document in (PROTECTED_RESOURCE, AUTHORIZATION_SERVER, OPENID_CONFIGURATION):
-        before, found, after = path.partition(document)
-        if found and (not after or after.startswith("/")):
+        after = (found + rest).removeprefix(document)
+        if after != found + rest and (not after or after.startswith("/")):
             return _Asked(document, host if isinstance(host, str) else "", before, after)
     return None
 

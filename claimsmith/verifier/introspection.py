@@ -310,10 +310,12 @@ def _active(claims: Claims, now: Freshness | None, further: Collection[str]) -> 
 def _with_ext(members: dict[str, Any], claims: Claims, names: Collection[str]) -> dict[str, Any]:
     """The response with an object ``ext``, where Ory Hydra has what RFC 7662 does not define.
 
-    A member counts before the claim of its name: roles are those of now. Nothing, if the caller's row asks for none.
+    A member counts in place of the claim of its name, also where the answer lacks it: roles are those of now, and a
+    tenant is what the policy calls so. Nothing, if the caller's row asks for none.
     """
-    known = {name: members.get(name, claims.get(name)) for name in sorted(names) if name in members or name in claims}
-    return {**members, "ext": known} if names else members
+    known = {name: claims[name] for name in names if name in claims and name not in _MEMBERS}
+    known |= {name: members[name] for name in names if name in members}
+    return {**members, "ext": {name: known[name] for name in sorted(known)}} if names else members
 
 
 def published_keys(signer: AnswerSigner | None) -> dict[str, Any]:

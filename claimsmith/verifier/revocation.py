@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError, VerificationError
 from claimsmith.named_tuple import NamedTuple
-from claimsmith.table import REVOKED_PREFIX, revocation_key
+from claimsmith.table import MAX_PK, REVOKED_PREFIX, revocation_key
+from claimsmith.verifier.claims import OidcClaims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -60,7 +61,8 @@ class Revocations(Protocol):
 def _since(claims: Claims) -> dict[str, float | None]:
     """The keys of the rows that could revoke a token, each with the time from which a revocation applies.
 
-    The time is ``None`` if the row revokes the token whatever its time.
+    The time is ``None`` if the row revokes the token whatever its time. An id that is too long for a key has no row;
+    DynamoDB would refuse to look for all of them, and it may be a text that a user of another issuer can choose.
     """
     signed_in = claims.iat if claims.auth_time is None else claims.auth_time
     concerned = (
@@ -69,10 +71,11 @@ def _since(claims: Claims) -> dict[str, float | None]:
         ("user", claims.sub, signed_in),
         ("client", claims.client_id, claims.iat),
         ("tenant", claims.tenant_id, claims.iat),
-        # In a token from before the policy renamed the claim.
-        ("tenant", claims.get(_TENANT_ID), claims.iat),
+        # In a token from before the policy renamed the claim. No policy made another issuer's.
+        ("tenant", None if isinstance(claims, OidcClaims) else claims.get(_TENANT_ID), claims.iat),
     )
-    return {revocation_key(kind, value): since for kind, value, since in concerned if isinstance(value, str) and value}
+    keys = {revocation_key(kind, value): since for kind, value, since in concerned if isinstance(value, str) and value}
+    return {key: since for key, since in keys.items() if len(key.encode()) <= MAX_PK}
 
 
 def check_revocation(claims: Claims, revocations: Revocations) -> None:

@@ -147,6 +147,19 @@ def test_what_no_token_may_be_bound_to_has_no_document(path: str) -> None:
     assert is_missing(http(RESOURCE + path), audience=[])
 
 
+@pytest.mark.parametrize("further", ["v1", "caf\u00e9", 'a"b', "a b"])
+def test_the_route_is_the_document_and_nothing_behind_it_is_another(further: str) -> None:
+    """Or anybody could have a document with an endpoint of their choice; or a 503, which rings an alarm."""
+    for document in (SERVER, OPENID, RESOURCE):
+        assert is_missing(http(f"{OPENID}/{further}{document}"))
+
+
+def test_what_is_in_front_of_a_document_is_part_of_an_address_or_there_is_none() -> None:
+    """An HTTP API decodes the path; a route of one's own may let through any."""
+    assert is_missing(http(f"/caf\u00e9{SERVER}"))
+    assert found(http(f"/caf\u00e9{SERVER}"), introspection_endpoint="https://own.example/introspect")
+
+
 def test_the_introspection_endpoint_is_a_resource_if_tokens_may_be_bound_to_it() -> None:
     endpoint = "https://api.example.com/introspect"
     options: dict[str, Any] = {"introspection_endpoint": endpoint, "audience": [endpoint]}
@@ -211,4 +224,4 @@ def test_any_event_is_read(event: object) -> None:
 @given(st.text(), st.text())
 def test_any_path_and_host_gets_an_answer(path: str, host: str) -> None:
     assert discovery().answer(http(f"{RESOURCE}/{path}", host)).response["statusCode"] in {200, 404}
-    assert discovery().answer(http(SERVER, host)).response["statusCode"] in {200, 503}
+    assert discovery().answer(http(SERVER, host)).response["statusCode"] in {200, 404}

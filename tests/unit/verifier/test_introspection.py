@@ -414,6 +414,13 @@ def test_a_caller_of_hydra_is_told_in_ext_what_its_row_names() -> None:
         assert answered(event(POOL.sign(claims)), introspection(Rows({"orders-api": row(ext=ext)})))[1] == plain
 
 
+def test_a_claim_in_ext_never_passes_for_a_member_that_the_answer_lacks() -> None:
+    claims = access_claims(tenant_id=None, username=None, stale="no", incomplete=["roles"])
+    names = ["tenant_id", "username", "stale", "incomplete", "exp"]
+    members = answered(event(POOL.sign(claims)), introspection(Rows({"orders-api": row(ext=names)})))[1]
+    assert members["ext"] == {"exp": members["exp"]}
+
+
 @pytest.mark.parametrize(
     ("scope", "active"),
     [("", True), ("orders/read", True), ("orders/write  orders/read", True), ("orders/read orders/delete", False)],

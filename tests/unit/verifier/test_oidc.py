@@ -9,6 +9,7 @@ import pytest
 
 from claimsmith.errors import Code, ConfigurationError, VerificationError
 from claimsmith.oidc import ALGORITHMS
+from claimsmith.table import revocation_key
 from claimsmith.verifier import ANY, KeySource, OidcIssuer, Requirement, Verifier
 from claimsmith.verifier.authorizer import Authorizer
 from tests.unit.verifier.gateway_events import http2
@@ -26,7 +27,7 @@ from tests.unit.verifier.realm import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from claimsmith.oidc import Algorithm
 
@@ -306,6 +307,30 @@ def test_a_key_that_is_no_point_of_the_curve_is_not_used(wrong: dict[str, object
     keys = [{**own, "kid": "good"}, {**own, **wrong}]
     fetch = Hosts({REALM + CERTS: {"keys": keys}})
     assert refusal(realm.sign(), algorithm="ES256", fetch=fetch) == Code.KEY_UNUSABLE
+
+
+class Asked:
+    """Revocations: none, and for which keys they were asked."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def revoked_at(self, keys: Sequence[str], /) -> Mapping[str, float | None]:
+        self.keys += keys
+        return {}
+
+
+@pytest.mark.parametrize(("letters", "asked"), [("x" * 2_033, True), ("x" * 2_034, False), ("é" * 1_017, False)])
+def test_no_claim_keeps_the_other_revocations_from_being_looked_up(letters: str, *, asked: bool) -> None:
+    """DynamoDB refuses a request with a key of more than 2,048 octets; ``tenant`` is what a user may have typed."""
+    rows = Asked()
+    oidc = OidcIssuer(REALM, **RULES)
+    keys = KeySource(oidc, fetch=hosts(), clock=lambda: NOW)
+    checks = Verifier(issuers=keys, client_ids=[], token_use="access", revocations=rows, clock=lambda: NOW)
+    claims = bearer_claims(tenant=letters, tenant_id="not the rules'")
+    checks.verify(KEYCLOAK.sign(claims))
+    ids = {"session": "sid", "token": "jti", "user": "sub", "client": "azp"} | ({"tenant": "tenant"} if asked else {})
+    assert rows.keys == [revocation_key(kind, claims[name]) for kind, name in ids.items()]
 
 
 @pytest.mark.parametrize("octets", [0, 63, 65, 71])
