@@ -138,6 +138,7 @@ class TokenChecks:
             routes=self._described_routes,
             scopes=environment.scopes_supported,
             bearer_methods=("header",) if self._token_from.bearer else (),
+            development_hosts=environment.development_hosts,
         )
 
     def authorize(self, event: Mapping[str, Any]) -> authorizer.Answer:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from claimsmith.addresses import is_loopback
-from claimsmith.cognito.identifiers import check_issuer, pool_of
+from claimsmith.cognito.identifiers import pool_of
 from claimsmith.engine.language import INTROSPECTION_SCOPE
 from claimsmith.errors import ClaimsmithError, Code, ConfigurationError
 from claimsmith.named_tuple import NamedTuple
@@ -30,6 +30,7 @@ from claimsmith.verifier.metadata import (
     OPENID_CONFIGURATION,
     PROTECTED_RESOURCE,
     authorization_server,
+    check_server,
     is_address,
     protected_resource,
     protected_resource_metadata,
@@ -93,6 +94,7 @@ class Discovery:
         routes: Routes,
         scopes: bool = True,
         bearer_methods: Sequence[str] = ("header",),
+        development_hosts: Collection[str] = (),
     ) -> None:
         """Describe these pools, and the resources whose tokens they issue.
 
@@ -108,6 +110,7 @@ class Discovery:
             scopes: whether a resource's document names the scopes of its routes. A client that reads them asks for
                 them, and Cognito refuses a sign-in with a scope that is not among the client's own.
             bearer_methods: as of ``metadata.protected_resource``.
+            development_hosts: as of ``KeySource``: hosts that need no https.
 
         Raises:
             ConfigurationError: no token can have one of the issuers, or an address is none.
@@ -123,12 +126,13 @@ class Discovery:
         self._routes = routes
         self._scopes = scopes
         self._bearer_methods = tuple(bearer_methods)
+        self._development_hosts = frozenset(development_hosts)
         for pool in self._logins:
             if pool not in self._pools:
                 raise ConfigurationError(f"The pool {pool} has a domain here, but its issuer is not accepted.")
             self._server(pool, introspection_endpoint if "://" in introspection_endpoint else None)
-        for server in self._servers:
-            check_issuer(server)
+        for server in (*self._servers, *(issuer for issuer, _ in self._others)):
+            check_server(server, self._development_hosts)
 
     @property
     def of_introspection(self) -> str | None:
@@ -163,7 +167,11 @@ class Discovery:
     def _server(self, pool: str, introspection_endpoint: str | None) -> dict[str, Any]:
         issuer, jwks_uri = self._pools[pool]
         return authorization_server(
-            issuer, login=self._logins[pool], introspection_endpoint=introspection_endpoint, jwks_uri=jwks_uri
+            issuer,
+            login=self._logins[pool],
+            introspection_endpoint=introspection_endpoint,
+            jwks_uri=jwks_uri,
+            development_hosts=self._development_hosts,
         )
 
     def _resource(self, asked: _Asked) -> dict[str, Any] | None:
@@ -186,6 +194,7 @@ class Discovery:
             authorization_servers=[*self._servers, *(issuer for issuer, its in self._others if resource in its)],
             scopes=scopes if self._scopes else (),
             bearer_methods=self._bearer_methods,
+            development_hosts=self._development_hosts,
         )
 
 

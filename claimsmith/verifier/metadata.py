@@ -15,7 +15,7 @@ from claimsmith.cognito.identifiers import check_issuer
 from claimsmith.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 __all__ = ["authorization_server", "protected_resource", "protected_resource_metadata"]
 
@@ -30,7 +30,12 @@ _INTROSPECTION_METHODS: Final = ("client_secret_basic", "client_secret_post", "B
 
 
 def authorization_server(
-    issuer: str, *, login: str, introspection_endpoint: str | None = None, jwks_uri: str | None = None
+    issuer: str,
+    *,
+    login: str,
+    introspection_endpoint: str | None = None,
+    jwks_uri: str | None = None,
+    development_hosts: Collection[str] = (),
 ) -> dict[str, Any]:
     """A user pool's metadata (RFC 8414 section 2; OpenID Connect Discovery 1.0 section 3).
 
@@ -44,15 +49,16 @@ def authorization_server(
         login: the address of the pool's domain: ``https://PREFIX.auth.REGION.amazoncognito.com``, or one's own.
         introspection_endpoint: the whole address; left out if there is none.
         jwks_uri: the address of the keys, if it is not the issuer's own.
+        development_hosts: as of ``KeySource``: hosts that need no https.
 
     Raises:
         ConfigurationError: no token has this issuer, with the right one in the message where that can be known; or an
             address is not https (http is accepted on this machine only).
     """
     check_issuer(issuer)
-    _address(issuer, "issuer")
+    _address(issuer, "issuer", development_hosts)
     at = login.removesuffix("/")
-    if _address(at, "login").path:
+    if _address(at, "login", development_hosts).path:
         raise ConfigurationError(f"login: {login} has a path; the pool's domain is a scheme and a host.")
     methods = ["client_secret_basic", "client_secret_post", "none"]
     found: dict[str, Any] = {
@@ -73,7 +79,7 @@ def authorization_server(
         "code_challenge_methods_supported": ["S256"],
     }
     if introspection_endpoint is not None:
-        _address(introspection_endpoint, "introspection_endpoint")
+        _address(introspection_endpoint, "introspection_endpoint", development_hosts)
         found["introspection_endpoint"] = introspection_endpoint
         found["introspection_endpoint_auth_methods_supported"] = list(_INTROSPECTION_METHODS)
     return found
@@ -85,6 +91,7 @@ def protected_resource(
     authorization_servers: Iterable[str],
     scopes: Iterable[str] = (),
     bearer_methods: Iterable[str] = ("header",),
+    development_hosts: Collection[str] = (),
 ) -> dict[str, Any]:
     """The metadata of a service that takes the pool's tokens (RFC 9728 section 2).
 
@@ -94,6 +101,7 @@ def protected_resource(
         authorization_servers: the issuers of the tokens.
         scopes: for which clients should ask; left out if there are none.
         bearer_methods: how a request may present its token: ``header``, ``body``, ``query`` (RFC 6750 section 2).
+        development_hosts: as of ``KeySource``: hosts of issuers that need no https.
 
     Raises:
         ConfigurationError: ``resource`` is no https address without a fragment (http is accepted on this machine only),
@@ -104,12 +112,21 @@ def protected_resource(
     if not issuers:
         raise ConfigurationError("authorization_servers: name the issuer of the tokens.")
     for issuer in issuers:
-        check_issuer(issuer)
-        _address(issuer, "authorization_servers")
+        check_server(issuer, development_hosts)
     optional = {"scopes_supported": sorted({*scopes}), "bearer_methods_supported": [*bearer_methods]}
     # Section 2: an empty list must be left out.
     given = {name: values for name, values in optional.items() if values}
     return {"resource": resource, "authorization_servers": issuers, **given}
+
+
+def check_server(issuer: str, development_hosts: Collection[str] = ()) -> None:
+    """Refuse what a resource's metadata cannot name as an authorization server.
+
+    Raises:
+        ConfigurationError: no token can have this issuer, or it is no address that a client may be sent to.
+    """
+    check_issuer(issuer)
+    _address(issuer, "authorization_servers", development_hosts)
 
 
 def protected_resource_metadata(resource: str) -> str:
@@ -136,7 +153,7 @@ def is_address(text: str) -> bool:
     return True
 
 
-def _address(text: str, name: str) -> SplitResult:
+def _address(text: str, name: str, development_hosts: Collection[str] = ()) -> SplitResult:
     """The parts of an address.
 
     Raises:
@@ -150,6 +167,7 @@ def _address(text: str, name: str) -> SplitResult:
     plain = all("!" <= character <= "~" and character not in '"\\' for character in text)
     if not host or port == 0 or not plain or "@" in parts.netloc or "#" in text:
         raise ConfigurationError(f"{name}: write an https address without a fragment, such as https://api.example.com.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+    local = is_loopback(host) or host in development_hosts
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
         raise ConfigurationError(f"{name}: the address at {host} is not https.")
     return parts

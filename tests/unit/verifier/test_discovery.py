@@ -177,6 +177,19 @@ def test_an_issuer_that_is_no_pool_is_named_by_the_resources_that_it_issues_toke
     assert own["authorization_servers"] == ["https://api.example.com"]
 
 
+def test_hosts_that_need_no_https_while_one_develops_are_named_as_any_others() -> None:
+    pool, realm = "http://cognito:9229/local_1", "http://keycloak:8080/realms/acme"
+    resource = "https://api.example.com"
+    given: dict[str, Any] = {"audience": [resource], "others": [(realm, [resource])], "routes": list}
+    logins = {"local_1": "http://cognito:9229"}
+    local = Discovery([(pool, None)], logins=logins, development_hosts=["cognito", "keycloak"], **given)
+    members = json.loads(local.answer(http(RESOURCE)).response["body"])
+    assert members["authorization_servers"] == [pool, realm]
+    assert json.loads(local.answer(http(SERVER)).response["body"])["issuer"] == pool
+    with pytest.raises(ConfigurationError, match="keycloak is not https"):
+        Discovery([(pool, None)], logins=logins, development_hosts=["cognito"], **given)
+
+
 def test_a_deployment_may_name_another_address_of_its_server_and_keep_scopes_to_itself() -> None:
     members = found(http(RESOURCE), authorization_servers=["https://api.example.com"], scopes=False, bearer_methods=())
     assert members == {"resource": "https://api.example.com", "authorization_servers": ["https://api.example.com"]}
@@ -198,6 +211,7 @@ def test_without_the_policy_a_pool_is_described_and_a_resource_is_unknown() -> N
     [
         ({"logins": {"eu-central-1_OTHER": "https://auth.example.com"}}, "its issuer is not accepted"),
         ({"logins": {FIRST: "auth.example.com"}}, "login: "),
+        ({"authorization_servers": ["auth.example.com"]}, "authorization_servers: "),
         ({"introspection_endpoint": "http://api.example.com/introspect"}, "introspection_endpoint: "),
         (
             {"authorization_servers": [f"https://acme.auth.eu-central-1.amazoncognito.com/{FIRST}"]},
