@@ -114,7 +114,8 @@ class KeySet:
             if not isinstance(kid, str) or (only is not None and kid != only):
                 continue
             key, known = usable_key(jwk, algorithm), keys.setdefault(kid, ())
-            if key is not None and key not in known:
+            # One more than may be used is enough to know: each further one would be compared with all before it.
+            if key is not None and len(known) <= MAX_SAME_KID and key not in known:
                 keys[kid] = (*known, key)
         # An id whose keys cannot be used is kept, without keys.
         self._keys = {kid: same if len(same) <= MAX_SAME_KID else () for kid, same in keys.items()}
