@@ -16,6 +16,7 @@ from claimsmith_cdk.discovery import DEFAULT_PROPS, WELL_KNOWN
 from claimsmith_cdk.grants import introspection_statements, signing_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.signing_keys import check_signing_keys
 from claimsmith_cdk.verifier import Verifier, check_shared_seconds, shared_seconds
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class Introspection(Verifier):
             capacity: what it gets of Lambda.
             releases: how it is released; None: APIs call its newest code at once.
             signing_keys: KMS keys for signed answers (RFC 9701), RSA of 2048 bits or more or P-256, with the usage
-                ``SIGN_VERIFY``. The first one signs; the others are published beside it, while one replaces another.
+                ``SIGN_VERIFY``; no aliases. The first one signs; the others are published beside it, while one replaces
+                another.
             issuer: the value of ``iss`` in signed answers, a URL; by default that of the API of ``add_route``.
             requests_per_second: how often a caller may ask, on average, in each process of the function, unless its row
                 has a number of its own. 0 to 1,000; 0 for any number.
@@ -88,6 +90,7 @@ class Introspection(Verifier):
         _check_share(requests_per_second)
         if issuer is not None and not signing_keys:
             raise PropsError("issuer is that of signed answers: name signing_keys, too.")
+        check_signing_keys(signing_keys)
         self._issuer = issuer
         self._signs = bool(signing_keys)
         super().__init__(

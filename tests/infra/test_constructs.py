@@ -296,6 +296,13 @@ def test_introspection_behind_two_apis_needs_an_issuer(stack: Stack) -> None:
     assert allowed["kms:GetPublicKey"] == [key.key_arn for key in keys]
 
 
+def test_a_key_of_the_app_that_can_sign_is_taken(stack: Stack) -> None:
+    key = _signing_key(stack, "Key")
+    _signed(stack, key)
+    variables = synthesised(stack).properties("Lambda::Function", "Signed")["Environment"]["Variables"]
+    assert variables["CLAIMSMITH_SIGNING_KEYS"] == stack.resolve(key.key_arn)
+
+
 def test_the_share_of_a_caller_is_a_choice_within_bounds(stack: Stack) -> None:
     table = _table(stack)
     for number in (-1, 1_001, True):
@@ -360,6 +367,20 @@ def test_traces_and_fewer_lines_are_a_matter_of_hosting(stack: Stack) -> None:
             "put CloudFront in front",
         ),
         (lambda stack: _authorizer(stack, "soap"), "api='soap' is not possible"),
+        (lambda stack: _signed(stack, kms.Key(stack, "K")), "a key of SYMMETRIC_DEFAULT for ENCRYPT_DECRYPT"),
+        (
+            lambda stack: _signed(
+                stack, kms.Key(stack, "K", key_spec=kms.KeySpec.ECC_NIST_P384, key_usage=kms.KeyUsage.SIGN_VERIFY)
+            ),
+            "a key of ECC_NIST_P384",
+        ),
+        (lambda stack: _signed(stack, kms.Alias.from_alias_name(stack, "K", "alias/k")), "an alias is not possible"),
+        (
+            lambda stack: _signed(
+                stack, kms.Alias(stack, "K", alias_name="alias/k", target_key=_signing_key(stack, "Target"))
+            ),
+            "an alias is not possible",
+        ),
     ],
 )
 def test_what_is_not_possible_is_refused_with_a_sentence(
@@ -371,6 +392,14 @@ def test_what_is_not_possible_is_refused_with_a_sentence(
 
 def _table(stack: Stack) -> dynamodb.ITable:
     return dynamodb.Table.from_table_name(stack, "Table", "Rows")
+
+
+def _signing_key(stack: Stack, name: str) -> kms.Key:
+    return kms.Key(stack, name, key_spec=kms.KeySpec.RSA_3072, key_usage=kms.KeyUsage.SIGN_VERIFY)
+
+
+def _signed(stack: Stack, key: kms.IKey) -> Introspection:
+    return Introspection(stack, "Signed", table=_table(stack), tokens=TOKENS, signing_keys=[key])
 
 
 def _authorizer(stack: Stack, api: Any) -> ClaimsAuthorizer:  # noqa: ANN401 - a wrong one, too
