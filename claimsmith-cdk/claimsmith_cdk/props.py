@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class PropsError(ValueError):
     """A property of a construct that is not possible; the message says what is."""
@@ -15,6 +17,18 @@ def check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     """
     if value not in allowed:
         raise PropsError(f"{name}={value!r} is not possible; use {' or '.join(map(repr, allowed))}.")
+
+
+def check_several(name: str, value: object) -> None:
+    """Refuse one thing where several belong, as Python would only where they are read.
+
+    Raises:
+        PropsError: it is no list, tuple or the like.
+    """
+    if isinstance(value, str):
+        raise PropsError(f"{name} is one text; give a list or a tuple of them.")
+    if not isinstance(value, Sequence):
+        raise PropsError(f"{name} is no list: {value!r}. Give a list or a tuple, even of one.")
 
 
 def check_seconds(name: str, value: object, *, least: int, most: int) -> None:

@@ -19,8 +19,8 @@ from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.grants import by_leading_keys
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.metrics import PERIOD, deployment_of, own_metric
-from claimsmith_cdk.props import PropsError
-from claimsmith_cdk.user_pools import user_pool_id
+from claimsmith_cdk.props import PropsError, check_several
+from claimsmith_cdk.user_pools import check_pool, user_pool_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,11 +66,14 @@ class PoolSignOuts(Construct):
             hosting: what the function runs on.
 
         Raises:
-            PropsError: no pool is named.
+            PropsError: no pool is named, or something that is none.
         """
         super().__init__(scope, construct_id)
+        check_several("user_pools", user_pools)
         if not user_pools:
             raise PropsError("No event could count: name user_pools.")
+        for pool in user_pools:
+            check_pool(pool)
         self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import Token
 from aws_cdk import aws_kms as kms
 
-from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.props import PropsError, check_several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +21,12 @@ def check_signing_keys(keys: Sequence[kms.IKey]) -> None:
     """Refuse keys that cannot sign. What an imported key is, nobody knows before the function asks KMS.
 
     Raises:
-        PropsError: one is an alias, or a key of this app with another spec or usage.
+        PropsError: they are no list, or one is no key, an alias, or a key of this app with another spec or usage.
     """
+    check_several("signing_keys", keys)
     for key in keys:
+        if not hasattr(key, "key_arn"):
+            raise PropsError(f"signing_keys: {key!r} is no key; use kms.Key, such as kms.Key.from_key_arn.")
         # "You cannot use a key id, alias name, or alias ARN to identify a KMS key in an IAM policy statement":
         # https://docs.aws.amazon.com/kms/latest/developerguide/cmks-in-iam-policies.html
         if isinstance(key, kms.Alias) or ":alias/" in key.key_arn:

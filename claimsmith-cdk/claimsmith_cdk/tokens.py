@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 from claimsmith import environment as variables
 from claimsmith.addresses import check_hosts
 from claimsmith.errors import ConfigurationError
-from claimsmith_cdk.props import PropsError
-from claimsmith_cdk.user_pools import user_pool_issuer
+from claimsmith_cdk.props import PropsError, check_several
+from claimsmith_cdk.user_pools import check_pool, user_pool_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +42,8 @@ class AcceptedTokens:
             accepted without https. Never in production.
 
     Raises:
-        PropsError: no issuer is named, one is at an address that keys must not come from, or a resource is no absolute
-            address without a fragment.
+        PropsError: something is no list, or no user pool; no issuer is named, one is at an address that keys must not
+            come from, or a resource is no absolute address without a fragment.
     """
 
     user_pools: Sequence[AnyUserPool] = ()
@@ -55,9 +55,10 @@ class AcceptedTokens:
     development_hosts: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("issuers", "client_ids", "audience", "development_hosts"):
-            if isinstance(getattr(self, name), str):
-                raise PropsError(f"{name} is one text; give a list or a tuple of them.")
+        for field in fields(self):
+            check_several(field.name, getattr(self, field.name))
+        for pool in self.user_pools:
+            check_pool(pool)
         if not self.user_pools and not self.issuers:
             raise PropsError("No token could be accepted: name user_pools, issuers, or both.")
         try:

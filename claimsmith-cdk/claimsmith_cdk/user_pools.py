@@ -47,6 +47,16 @@ def user_pool_issuer(pool: AnyUserPool) -> str:
     return f"https://cognito-idp.{region}.{Aws.URL_SUFFIX}/{user_pool_id(pool)}"
 
 
+def check_pool(pool: object) -> None:
+    """Refuse what is no user pool, such as its id.
+
+    Raises:
+        PropsError: it is none.
+    """
+    if not isinstance(pool, cognito.CfnUserPool) and not hasattr(pool, "user_pool_arn"):
+        raise PropsError(f"{pool!r} is no user pool; use a cognito.UserPool, CfnUserPool, or an imported one.")
+
+
 def attachment_of(pool: AnyUserPool, attach: Attach | None) -> Attach:
     """How a pool gets its trigger, by default by its template where it has one in this app.
 
@@ -55,8 +65,7 @@ def attachment_of(pool: AnyUserPool, attach: Attach | None) -> Attach:
     """
     if isinstance(pool, cognito.UserPool | cognito.CfnUserPool):
         return attach or "template"
-    if not hasattr(pool, "user_pool_arn"):
-        raise PropsError(f"{pool!r} is no user pool; use a cognito.UserPool, CfnUserPool, or an imported one.")
+    check_pool(pool)
     if attach == "template":
         raise PropsError(
             "attach='template' is not possible for an imported user pool: its template is not in this app, and "

@@ -348,6 +348,20 @@ def test_traces_and_fewer_lines_are_a_matter_of_hosting(stack: Stack) -> None:
             "audience: 'a' is not possible",
         ),
         (lambda stack: ClaimCustomizer(stack, "C", user_pool=[]), "is no user pool"),  # type: ignore[arg-type]
+        (lambda _: AcceptedTokens(user_pools=[POOL_ID]), f"'{POOL_ID}' is no user pool"),  # type: ignore[list-item]
+        (
+            lambda stack: AcceptedTokens(user_pools=cognito.UserPool(stack, "P")),  # type: ignore[arg-type]
+            "user_pools is no list",
+        ),
+        (
+            lambda stack: PoolSignOuts(stack, "S", table=_table(stack), user_pools=cognito.UserPool(stack, "P")),  # type: ignore[arg-type]
+            "user_pools is no list",
+        ),
+        (
+            lambda stack: PoolSignOuts(stack, "S", table=_table(stack), user_pools=[POOL_ID]),  # type: ignore[list-item]
+            "is no user pool",
+        ),
+        (lambda stack: _signed(stack, "alias/k"), "'alias/k' is no key"),  # type: ignore[arg-type]
         (lambda stack: ClaimCustomizer(stack, "C", audit_table=_table(stack)), "audit_table is not possible without"),
         (
             lambda stack: ClaimCustomizer(
