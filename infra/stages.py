@@ -78,7 +78,8 @@ def read_stage(context: Mapping[str, object], folder: Path = FOLDER) -> Stage:
     try:
         stage = Stage(name=file.stem, file=file, config=Config.from_options(options))
     except OptionError as error:
-        raise StageError("\n".join(f"{file}: {line}." for line in str(error).splitlines())) from None
+        said = (line if line.endswith("?") else f"{line}." for line in str(error).splitlines())
+        raise StageError("\n".join(f"{file}: {line}" for line in said)) from None
     _refuse_stacks_of_others(stage)
     return stage
 

@@ -51,7 +51,9 @@ def test_every_problem_of_a_file_is_said_with_its_name(tmp_path: Path) -> None:
     file = _file(tmp_path, "test", f'{DEVELOPMENT}arch = "mips"\nalarm_email = "x"\n')
     with pytest.raises(StageError) as raised:
         read_stage({"stage": "test"}, tmp_path)
-    assert [line.startswith(f"{file}: ") for line in str(raised.value).splitlines()] == [True, True]
+    said = sorted(str(raised.value).splitlines())
+    assert [line.startswith(f"{file}: ") for line in said] == [True, True]
+    assert [line[-2:] for line in said] == ["s?", "'."], "a question keeps its mark, anything else gets a full stop"
     file.write_text("setting =", encoding="utf-8")
     with pytest.raises(StageError, match="is not TOML"):
         read_stage({"stage": "test"}, tmp_path)
