@@ -329,7 +329,15 @@ class Own:
 
     def new_function(self, name: str) -> lambda_.CfnFunction:
         environment = lambda_.CfnFunction.EnvironmentProperty(variables={"OTHER": "x"})
-        return lambda_.CfnFunction(self.stack, name, code={"zipFile": "x"}, role="own", environment=environment)
+        return lambda_.CfnFunction(
+            self.stack,
+            name,
+            code={"zipFile": "x"},
+            handler="lambdas.verifier.authorizer.handler",
+            role="arn:aws:iam::111122223333:role/own",
+            runtime="python3.13",
+            environment=environment,
+        )
 
     def authorizer(
         self, scope: Stack, name: str, function: lambda_.CfnFunction, sources: list[str], seconds: int | None = 60
