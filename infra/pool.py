@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from aws_cdk import Aws, Duration, Fn
@@ -14,14 +16,15 @@ from claimsmith_cdk.log_group import removal_policy
 from infra.identity_providers import add_providers, mapped_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from infra.config import Config, Email
 
 _PLANS = {"ESSENTIALS": cognito.FeaturePlan.ESSENTIALS, "PLUS": cognito.FeaturePlan.PLUS}
 
-# A token keeps its claims until it expires, so a change of roles takes effect everywhere within this time.
-_TOKEN_VALIDITY = Duration.minutes(15)
+#: What a resource server's name, which only people read, must not have.
+_UNNAMEABLE = re.compile(r"[^\w\s+=,.@-]+", re.ASCII)
+
 _SESSION_VALIDITY = Duration.days(7)
 
 # For the second of two requests that a browser sends with the same refresh token.
@@ -84,8 +87,13 @@ class Pool(Construct):
             )
         self.domain = self._domain(config)
         providers = add_providers(self, self.user_pool, config.identity_providers)
-        orders_scopes = self._resource_server("orders", read="Read orders", write="Change orders")
-        introspect = self._resource_server("claimsmith", introspect="Ask whether a token is active")
+        scopes = [
+            scope
+            for identifier, declared in config.resource_servers.items()
+            for scope in self._resource_server(identifier, declared)
+        ]
+        introspect = self._resource_server("claimsmith", {"introspect": "Ask whether a token is active"})
+        self._lifetime = Duration.minutes(config.token_minutes)
         self.public_client = self._client(
             "PublicClient", disable_o_auth=True, auth_flows=cognito.AuthFlow(user_srp=True)
         )
@@ -99,7 +107,7 @@ class Pool(Construct):
                     cognito.OAuthScope.OPENID,
                     cognito.OAuthScope.PROFILE,
                     cognito.OAuthScope.EMAIL,
-                    *orders_scopes,
+                    *scopes,
                 ],
                 callback_urls=list(config.callback_urls),
                 logout_urls=list(config.logout_urls) or None,
@@ -116,11 +124,11 @@ class Pool(Construct):
             # No flow that signs a user in: only refreshing remains, and there is nothing to refresh.
             auth_flows=cognito.AuthFlow(user_srp=False),
             o_auth=cognito.OAuthSettings(
-                flows=cognito.OAuthFlows(client_credentials=True), scopes=[*orders_scopes, *introspect]
+                flows=cognito.OAuthFlows(client_credentials=True), scopes=[*scopes, *introspect]
             ),
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
-            access_token_validity=_TOKEN_VALIDITY,
-            id_token_validity=_TOKEN_VALIDITY,
+            access_token_validity=self._lifetime,
+            id_token_validity=self._lifetime,
             enable_token_revocation=True,
             prevent_user_existence_errors=True,
             read_attributes=_readable(),
@@ -146,12 +154,23 @@ class Pool(Construct):
             "Domain", custom_domain=cognito.CustomDomainOptions(domain_name=chosen.name, certificate=certificate)
         )
 
-    def _resource_server(self, identifier: str, **scopes: str) -> list[cognito.OAuthScope]:
+    def _resource_server(self, identifier: str, scopes: Mapping[str, str]) -> list[cognito.OAuthScope]:
         declared = [
             cognito.ResourceServerScope(scope_name=name, scope_description=description)
             for name, description in scopes.items()
         ]
-        server = self.user_pool.add_resource_server(identifier.title(), identifier=identifier, scopes=declared)
+        # Identifiers are often addresses, of which no construct's id can be made, and capitals tell some apart.
+        own_id = (
+            identifier.title()
+            if identifier.isalnum() and identifier.islower()
+            else f"Api{sha256(identifier.encode()).hexdigest()[:8]}"
+        )
+        server = self.user_pool.add_resource_server(
+            own_id,
+            identifier=identifier,
+            user_pool_resource_server_name=_UNNAMEABLE.sub("-", identifier),
+            scopes=declared,
+        )
         return [cognito.OAuthScope.resource_server(server, scope) for scope in declared]
 
     def _client(
@@ -172,8 +191,8 @@ class Pool(Construct):
             o_auth=o_auth,
             disable_o_auth=disable_o_auth,
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO, *providers],
-            access_token_validity=_TOKEN_VALIDITY,
-            id_token_validity=_TOKEN_VALIDITY,
+            access_token_validity=self._lifetime,
+            id_token_validity=self._lifetime,
             refresh_token_validity=_SESSION_VALIDITY,
             refresh_token_rotation_grace_period=_ROTATION_GRACE,
             enable_token_revocation=True,

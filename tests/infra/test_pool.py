@@ -133,6 +133,16 @@ def test_resource_servers_declare_the_scopes(production: Template) -> None:
     assert declared == {"orders": {"read", "write"}, "claimsmith": {"introspect"}}
 
 
+def test_a_stage_names_its_own_resource_servers_and_lifetime() -> None:
+    servers = {"https://api.example.com": {"read": "Read"}, "Orders": {"all": "All"}, "orders": {"read": "Read orders"}}
+    template = synthesise({"resource_servers": servers, "token_minutes": 60}).stateful
+    expected = ["https://api.example.com/read", "Orders/all", "orders/read"]
+    code, machine = _client(template, "CodeClient"), _client(template, "MachineClient")
+    assert _scopes(template, code) == ["openid", "profile", "email", *expected]
+    assert _scopes(template, machine) == [*expected, "claimsmith/introspect"]
+    assert {(client["AccessTokenValidity"], client["IdTokenValidity"]) for client in (code, machine)} == {(60, 60)}
+
+
 def test_the_domain_is_derived_from_the_stack_without_the_account_number(production: Template) -> None:
     domain = json.dumps(production.properties("Cognito::UserPoolDomain")["Domain"])
     assert "AWS::StackId" in domain
