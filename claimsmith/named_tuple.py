@@ -61,8 +61,10 @@ class _Tuple(tuple[Any, ...]):
     def _replace(self, /, **changes: Any) -> Self:  # noqa: ANN401 - values of fields
         made = self._make(map(changes.pop, self._fields, self))
         if changes:
-            raise ValueError(f"{type(self).__name__} has no fields {list(changes)}")
+            raise TypeError(f"{type(self).__name__} has no fields {list(changes)}")  # as from Python 3.13 on
         return made
+
+    __replace__ = _replace  # for copy.replace
 
     def _asdict(self) -> dict[str, Any]:
         return dict(zip(self._fields, self, strict=True))
