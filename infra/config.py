@@ -38,6 +38,7 @@ from claimsmith_cdk.releases import Releases, Shift, check_capacity
 from claimsmith_cdk.sign_in_probe import NAME, ProbeProps
 from claimsmith_cdk.user_pools import TriggerVersion
 from infra.identity_providers import PROVIDER_NAME, IdentityProvider
+from infra.resource_servers import check_resource_servers
 from infra.tags import check_tags
 
 if TYPE_CHECKING:
@@ -55,15 +56,6 @@ _PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _PREFIX_RESERVED = ("aws", "amazon", "cognito")
 _MAX_URL = 1024
 _MAX_URLS = 100
-#: https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateResourceServer.html
-_SERVER = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,256}")
-_SCOPE_NAME = re.compile(r"[\x21\x23-\x2E\x30-\x5B\x5D-\x7E]{1,256}")
-_MAX_SCOPES = 100
-_MAX_DESCRIPTION = 256
-
-#: The identifier of introspection's scope; and how many others a pool may have by AWS's quotas.
-_OWN_SERVER = "claimsmith"
-_MAX_SERVERS = 24
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _EMAIL = r"^[^\s@,]{1,64}@[^\s@,]+\.[^\s@,]+$"
 _HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
@@ -374,28 +366,6 @@ def _of(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _servers(servers: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    if len(servers) > _MAX_SERVERS:
-        raise ValueError(f"a user pool has at most {_MAX_SERVERS} resource servers beside the app's own")
-    for identifier, scopes in servers.items():
-        if not _SERVER.fullmatch(identifier):
-            raise ValueError(
-                f"{identifier!r} can be no identifier: 1 to 256 characters of ASCII, without spaces, quotes and \\"
-            )
-        if identifier.lower() == _OWN_SERVER:
-            raise ValueError(f"{identifier!r} is the app's own; choose another identifier")
-        if not 1 <= len(scopes) <= _MAX_SCOPES:
-            raise ValueError(f"{identifier!r} must have 1 to {_MAX_SCOPES} scopes, each with a description")
-        for name, description in scopes.items():
-            if not _SCOPE_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} of {identifier!r} can be no scope: as an identifier, and without slashes")
-            if not 1 <= len(description) <= _MAX_DESCRIPTION:
-                raise ValueError(
-                    f"{name!r} of {identifier!r} needs a description of 1 to {_MAX_DESCRIPTION} characters"
-                )
-    return servers
-
-
 # TOML has arrays, so strict models read them; what is kept cannot be changed.
 Urls = Annotated[tuple[Annotated[str, _of(_url)], ...], Field(strict=False, max_length=_MAX_URLS)]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
@@ -468,7 +438,7 @@ class Config(_Options):
     domain: Domain | Literal["none"] | None = None
     callback_urls: Urls = ()
     logout_urls: Urls = ()
-    resource_servers: Annotated[dict[str, dict[str, str]], AfterValidator(_servers)] = Field(
+    resource_servers: Annotated[dict[str, dict[str, str]], AfterValidator(check_resource_servers)] = Field(
         default_factory=lambda: {"orders": {"read": "Read orders", "write": "Change orders"}}
     )
     token_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = 15
