@@ -167,6 +167,18 @@ def test_the_lite_plan_is_refused_with_the_reason(plan: str) -> None:
             [{"issuer": "http://sso.example.com", "audience": ["orders"], "client_ids": ["web"]}],
             "https only",
         ),
+        (
+            "oidc_issuers",
+            [
+                {
+                    "issuer": "https://sso.example.com",
+                    "audience": ["orders"],
+                    "client_ids": ["web"],
+                    "jwks_uri": "https://169.254.169.254/certs",
+                }
+            ],
+            "No issuer has its keys at 169.254.169.254",
+        ),
         ("discovery", {"introspection_endpoint": "/introspect"}, "https://api.example.com"),
         ("discovery", {"authorization_servers": ["https://a.example,b"]}, "authorization_servers: "),
         (

@@ -485,6 +485,9 @@ def test_a_development_host_is_named_and_others_need_https() -> None:
     assert tokens.environment()["CLAIMSMITH_DEVELOPMENT_HOSTS"] == "cognito,keycloak"
     with pytest.raises(PropsError, match="https only"):
         AcceptedTokens(issuers=issuers, oidc_issuers=[keycloak], development_hosts=["cognito"])
+    short = OidcIssuer("https://127.1/realms/acme", audience=["orders"], client_ids=["web"])
+    with pytest.raises(PropsError, match="four numbers"):
+        AcceptedTokens(issuers=issuers, oidc_issuers=[short])
 
 
 def test_the_cache_of_an_authorizer_of_others_in_the_same_stack_is_not_judged(stack: Stack) -> None:

@@ -38,7 +38,7 @@ WRONG_ISSUERS = [
     (ISSUER.replace(".com/", ".com./"), ISSUER),
     (ISSUER.replace("cognito-idp", "cognito-idp-fips"), ISSUER),
     (ISSUER.replace("amazonaws.com", "api.aws"), ISSUER),
-    (ISSUER.replace("cognito-idp.", "vpce-0a1b.cognito-idp."), ISSUER),
+    (ISSUER.replace("cognito-idp.us-east-1.", "vpce-0a1b.cognito-idp.us-east-1.vpce."), ISSUER),
     (ISSUER.replace("us-east-1", "cn-north-1"), pool_issuer("cn-north-1_Abc123")),
     (f"https://myapp.auth.us-east-1.amazoncognito.com/{POOL}", ISSUER),
     ("https://myapp.auth.us-east-1.amazoncognito.com", "https://cognito-idp.REGION.amazonaws.com/POOL_ID"),

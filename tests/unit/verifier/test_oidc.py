@@ -294,6 +294,64 @@ def test_metadata_of_another_issuer_or_with_keys_elsewhere_is_an_outage(document
     assert fetch.requests == [DISCOVERY]
 
 
+#: Hosts as they may be written in an address, and why keys do not come from there.
+NO_HOSTS_OF_KEYS = {
+    "127.1": "four numbers",
+    "0x7f.1": "four numbers",
+    "0177.0.0.1": "four numbers",
+    "2130706433": "four numbers",
+    "169.254.43518": "four numbers",
+    "169.254.169.254.": "four numbers",
+    "localhost.": "without the dot",
+    "sso.example.com.": "without the dot",
+    "0.0.0.0": "of the link or of no host",  # noqa: S104 - nothing is bound to it
+    "169.254.169.254": "of the link or of no host",
+    "[::]": "of the link or of no host",
+    "[fe80::1]": "of the link or of no host",
+    "[::ffff:127.0.0.1]": "four numbers",
+    "[::ffff:169.254.169.254]": "four numbers",
+    "[64:ff9b::a9fe:a9fe]": "of the link or of no host",
+    "[fd00:ec2::254]": "where AWS answers",
+}
+
+#: How this machine may be written.
+THIS_MACHINE = ("localhost", "LOCALHOST", "sso.localhost", "127.0.0.1", "127.255.0.1", "[::1]", "[0:0:0:0:0:0:0:1]")
+
+
+@pytest.mark.parametrize("host", [*NO_HOSTS_OF_KEYS, *THIS_MACHINE])
+def test_metadata_sends_nobody_to_this_machine_or_to_the_link(host: str) -> None:
+    keys = f"https://{host}/certs"
+    fetch = Hosts({DISCOVERY: metadata(jwks_uri=keys), keys: KEYCLOAK.jwks})
+    assert refusal(KEYCLOAK.sign(), jwks_uri=None, fetch=fetch) == Code.KEYS_UNAVAILABLE
+    assert fetch.requests == [DISCOVERY]
+
+
+@pytest.mark.parametrize("host", NO_HOSTS_OF_KEYS)
+def test_no_issuer_is_there_and_no_keys_unless_a_development_host_is(host: str) -> None:
+    for rules in (
+        OidcIssuer(f"https://{host}/realms/acme", audience=[API], client_ids=[WEB]),
+        OidcIssuer(REALM, audience=[API], client_ids=[WEB], jwks_uri=f"https://{host}/certs"),
+    ):
+        with pytest.raises(ConfigurationError, match=NO_HOSTS_OF_KEYS[host]):
+            KeySource(rules)
+    if "[" not in host and not host.endswith("."):
+        named = OidcIssuer(f"http://{host}/realms/acme", audience=[API], client_ids=[WEB])
+        KeySource(named, development_hosts=[host])
+
+
+@pytest.mark.parametrize("host", THIS_MACHINE)
+def test_this_machine_has_the_keys_of_its_own_issuers_only(host: str) -> None:
+    here = f"http://{host.lower()}:8080"
+    KeySource(OidcIssuer(here, audience=[API], client_ids=[WEB], jwks_uri=f"http://{host}:8080/certs"))
+    with pytest.raises(ConfigurationError, match="cannot be on this machine"):
+        KeySource(OidcIssuer(REALM, audience=[API], client_ids=[WEB], jwks_uri=f"https://{host}/certs"))
+
+
+@pytest.mark.parametrize("host", ["10.0.0.5", "203.0.113.7", "[2001:db8::1]", "[fd12::1]", "sso2.example.com", "7.sso"])
+def test_other_addresses_may_have_keys(host: str) -> None:
+    KeySource(OidcIssuer(REALM, audience=[API], client_ids=[WEB], jwks_uri=f"https://{host}/certs"))
+
+
 @pytest.mark.parametrize("unusable", [{"alg": "RS512"}, {"use": "enc"}, {"kty": "EC"}, {"key_ops": ["sign"]}])
 def test_a_key_for_something_else_is_not_used(unusable: dict[str, object]) -> None:
     keys = [{**key, **unusable} for key in KEYCLOAK.jwks["keys"]] + Pool(private_key("third"), "third").jwks["keys"]
