@@ -26,6 +26,7 @@ from claimsmith.cli import (
     tenants,
     users,
     verifier,
+    verify,
     versions,
     who,
 )
@@ -114,6 +115,7 @@ tenants.register(app)
 members.register(app)
 users.register(app)
 verifier.register(app)
+verify.register(app)
 doctor.register(app)
 replay.register(app)
 backup.register(app)

@@ -1,32 +1,17 @@
-"""The ``revoke``, ``verify`` and ``resources`` commands."""
+"""The ``revoke`` and ``resources`` commands."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated, Final, get_args
-from urllib.parse import urlsplit
+from typing import Annotated, Final, get_args
 
 import typer
 from rich.markup import escape
 
 from claimsmith.cli import panels
 from claimsmith.cli.session import Session
-from claimsmith.errors import Code, ConfigurationError, OperationError
-from claimsmith.service.active_bundle import ActiveBundle
+from claimsmith.errors import Code, OperationError
 from claimsmith.service.resources import Resources
 from claimsmith.service.revoke import Kind, revoke
-from claimsmith.service.token_names import TokenNames, claim_names
-from claimsmith.store import bundles
-from claimsmith.store.revocations import StoredRevocations
-from claimsmith.verifier import ANY, Verifier
-from claimsmith.verifier.checks import TokenUse
-from claimsmith.verifier.claims import CLAIM_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from claimsmith.store.dynamodb import Table
-    from claimsmith.verifier.verifier import NamesOf
 
 _KINDS: Final = get_args(Kind)
 
@@ -41,7 +26,6 @@ resources = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("revoke", rich_help_panel=panels.TOKENS)(revoke_command)
-    app.command("verify", rich_help_panel=panels.TOKENS)(verify_command)
     app.add_typer(resources, name="resources", rich_help_panel=panels.TOKENS)
 
 
@@ -74,71 +58,6 @@ def revoke_command(
         else:
             text += " [yellow]Refresh tokens still work: add --user-pool-id to sign the user out of the pool.[/yellow]"
     session.answer({"kind": kind, "id": identifier, "signed_out": signed_out}, text)
-
-
-def verify_command(
-    context: typer.Context,
-    token: Annotated[
-        str, typer.Argument(help="The token; - reads it from standard input, to keep it out of the shell history.")
-    ],
-    client: Annotated[
-        Repeated, typer.Option(help="Accept only tokens of this app client; default: any. Repeatable.")
-    ] = None,
-    issuer: Annotated[str | None, typer.Option(help="Accept this issuer; default: the user pool.")] = None,
-    jwks_uri: Annotated[str | None, typer.Option(help="Fetch its keys from this address, on loopback only.")] = None,
-    token_use: Annotated[TokenUse, typer.Option(help="Accept this kind of token.")] = "access",
-    audience: Annotated[
-        Repeated,
-        typer.Option(help="Accept tokens bound to this resource (aud); default: only their own client. Repeatable."),
-    ] = None,
-    *,
-    revocation: Annotated[bool, typer.Option(help="Check the table for revocations and claim names.")] = True,
-) -> None:
-    """Verify a token and show its claims, as the authorizer would without a route. Exits with 1 if refused.
-
-    Example: claimsmith verify - --user-pool-id eu-west-1_Example < token.txt
-    """
-    session: Session = context.obj
-    given = sys.stdin.read().strip() if token == "-" else token
-    verifier = Verifier(
-        issuers={_issuer(session, issuer): jwks_uri or _local_keys(session)},
-        client_ids=client or ANY,
-        token_use=token_use,
-        revocations=StoredRevocations(session.rows) if revocation else ANY,
-        audience=audience or (),
-        claim_names=_claim_names(session.rows, token_use) if revocation else CLAIM_NAMES,
-    )
-    claims = dict(verifier.verify(given))
-    lines = [f"{escape(name)}: {escape(str(value))}" for name, value in sorted(claims.items())]
-    session.answer({"claims": claims}, "\n".join(["[green]Valid.[/green]", *lines]))
-
-
-def _issuer(session: Session, given: str | None) -> str:
-    if given:
-        return given
-    if session.pool is None:
-        raise ConfigurationError("No issuer given. Use --user-pool-id or --issuer.")
-    return session.pool.issuer
-
-
-def _claim_names(rows: Table, token_use: TokenUse) -> Mapping[str, str | None] | NamesOf:
-    """Return the claim names of the version that issued the token; the defaults if there is no version.
-
-    An ID token does not carry its version, so the names of the version in force apply.
-    """
-    if bundles.pointer(rows) is None:
-        return CLAIM_NAMES
-    active = ActiveBundle(rows)
-    bundle = active.get()
-    return claim_names(bundle) if token_use == "id" else TokenNames(rows, active).for_bundle(bundle)
-
-
-def _local_keys(session: Session) -> str | None:
-    """Return where an emulator on this machine serves the keys; None for AWS, where the issuer serves them."""
-    address = session.connection.endpoint_url
-    if not address or session.pool is None or urlsplit(address).hostname not in ("127.0.0.1", "::1", "localhost"):
-        return None
-    return f"{address.rstrip('/')}/{session.pool.id}/.well-known/jwks.json"
 
 
 def _resources(session: Session) -> Resources:

@@ -47,7 +47,7 @@ def test_tenants_roles_scopes_and_versions_come_from_the_table(
     assert suggested("tenants show ac") == ["acme", "acorn"]
     assert suggested("members grant alice globex --role e") == ["editor"]
     assert suggested("explain --scope orders/") == ["orders/read", "orders/write"]
-    assert suggested("preview --client w") == ["web1"]
+    assert suggested("preview --client w") == suggested("verify - --client w") == ["web1"]
     assert suggested("rollback ") == ["1"]
 
 
