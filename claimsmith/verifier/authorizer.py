@@ -152,7 +152,8 @@ class Authorizer:
             UnauthorizedError: the token is missing or not valid, and this kind of API takes an error for a 401.
             ClaimsmithError: keys, revocations or routes cannot be read, or the event is not an authorizer event; or API
                 Gateway would cache the answer and open other requests with it (``ANSWER_NOT_CACHEABLE``); or a
-                WebSocket API would not take so long an answer (``CONTEXT_TOO_LARGE``).
+                WebSocket API would not take so long an answer, or a claim for the context is nested too deeply
+                (``CONTEXT_TOO_LARGE``).
         """
         call = read(event, simple=self._response == "simple")
         try:
@@ -197,7 +198,10 @@ class Authorizer:
     def _allowed(self, call: Call, claims: Claims) -> dict[str, Any]:
         # Another issuer may put anything under the names that mean something in a pool's tokens.
         names = () if isinstance(claims, OidcClaims) else self._context_claims
-        more = further(claims, names, as_text=not call.takes_json)
+        try:
+            more = further(claims, names, as_text=not call.takes_json)
+        except RecursionError:  # the context would be without it, which a service may take for permission
+            raise VerificationError(Code.CONTEXT_TOO_LARGE, "route") from None
         response = _allowed(call, claims, {**more, **_context(claims)})
         if more and call.handshake and len(json.dumps(response).encode()) > WEBSOCKET_BYTES:
             # API Gateway would fail with a 500, too, and nothing would say why.

@@ -69,9 +69,9 @@ def caller_of(event: Mapping[str, Any], *, names: Mapping[str, str | None] = CLA
         route must not be public.
 
     Raises:
-        VerificationError: ``REQUEST_MALFORMED``: the event's authorizer is of no known form.
+        VerificationError: ``REQUEST_MALFORMED``: the event's authorizer is of no known form, or it is no event.
     """
-    authorizer = _authorizer(event)
+    authorizer = _authorizer(_mapping(event))
     if authorizer is None:
         return None
     own, claims = _passed_on(authorizer)

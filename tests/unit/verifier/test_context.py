@@ -95,6 +95,13 @@ def test_another_form_is_refused(authorizer: object) -> None:
     assert caught.value.code == Code.REQUEST_MALFORMED
 
 
+@pytest.mark.parametrize("event", [[], "x", None, 5])
+def test_what_is_no_event_is_refused(event: Any) -> None:  # noqa: ANN401 - wrong ones
+    with pytest.raises(VerificationError) as caught:
+        caller_of(event)
+    assert caught.value.code == Code.REQUEST_MALFORMED
+
+
 def test_events_without_a_request_context_have_no_caller() -> None:
     assert [caller_of(event) for event in ({}, {"requestContext": None}, {"requestContext": "x"})] == [None] * 3
 

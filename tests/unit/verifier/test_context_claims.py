@@ -156,3 +156,17 @@ def test_a_websocket_is_not_given_more_than_it_takes() -> None:
     assert caught.value.code == Code.CONTEXT_TOO_LARGE
     assert answer(rest_request(bearer), listed=("long",))["context"]["long"] == "x" * 8_200
     assert "long" not in answer(websocket(bearer), listed=())["context"]
+
+
+@pytest.mark.parametrize(("event", "response"), [*JSON_KINDS, *TEXT_KINDS])
+def test_a_claim_that_is_nested_too_deeply_is_refused_and_not_left_out(
+    event: Callable[[str], dict[str, Any]], response: str
+) -> None:
+    nested: list[Any] = []
+    for _ in range(700):
+        nested = [nested]
+    asked = event(f"Bearer {POOL.sign(access_claims(nested=nested))}")
+    with pytest.raises(VerificationError) as caught:
+        answer(asked, response, ("nested",))
+    assert caught.value.code == Code.CONTEXT_TOO_LARGE
+    assert "sub" in str(answer(asked, response, ()))
