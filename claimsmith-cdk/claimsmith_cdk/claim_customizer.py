@@ -29,7 +29,7 @@ from claimsmith_cdk.personas import (
     recovery_statements,
 )
 from claimsmith_cdk.pool_attachment import AttachmentProps, PoolAttachment
-from claimsmith_cdk.props import PropsError, check_choice
+from claimsmith_cdk.props import PropsError, check_choice, check_kind
 from claimsmith_cdk.releases import failures
 from claimsmith_cdk.stream_readers import StreamReaders, stream_readers
 from claimsmith_cdk.user_pools import (
@@ -38,6 +38,7 @@ from claimsmith_cdk.user_pools import (
     allow,
     attach_by_template,
     attachment_of,
+    check_place,
     user_pool_id,
     user_pool_issuer,
 )
@@ -129,6 +130,7 @@ class ClaimCustomizer(Construct):
         Raises:
             PropsError: the arguments contradict each other, or the pool cannot have this trigger.
         """
+        check_kind("props", props, CustomizerProps)
         if audit_table is not None and table is None:
             raise PropsError("audit_table is not possible without table: give both, or neither.")
         if table is not None and audit_table is not None and table.table_stream_arn is None:
@@ -185,9 +187,10 @@ class ClaimCustomizer(Construct):
                 fails while no policy is in force.
 
         Raises:
-            PropsError: the pool cannot have this trigger.
+            PropsError: the pool cannot have this trigger, as one of another account or Region.
         """
         attachment = attachment_of(user_pool, attach)
+        check_place(self, user_pool, "Its trigger is a function beside it: of its own account and Region.")
         if attachment == "template":
             attach_by_template(user_pool, self.trigger, self._props.trigger_version, called=self.live)
             if self.release is not None:

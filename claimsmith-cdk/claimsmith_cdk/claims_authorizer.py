@@ -19,7 +19,8 @@ from claimsmith_cdk.capacity import DEFAULT_CAPACITY
 from claimsmith_cdk.discovery import check_address
 from claimsmith_cdk.grants import authorizer_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
-from claimsmith_cdk.props import PropsError, check_choice, check_seconds
+from claimsmith_cdk.props import PropsError, check_choice, check_kind, check_seconds
+from claimsmith_cdk.tokens import AcceptedTokens
 from claimsmith_cdk.verifier import Verifier, check_once, check_shared_seconds, shared_seconds
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from claimsmith_cdk.capacity import Capacity
     from claimsmith_cdk.hosting import Hosting
     from claimsmith_cdk.releases import Releases
-    from claimsmith_cdk.tokens import AcceptedTokens
 
 Api = Literal["http", "rest", "websocket", "appsync"]
 
@@ -152,6 +152,8 @@ class ClaimsAuthorizer(Verifier):
             PropsError: a value is not possible.
         """
         check_choice("api", api, get_args(Api))
+        check_kind("tokens", tokens, AcceptedTokens)
+        check_kind("props", props, AuthorizerProps)
         response: variables.AuthorizerResponse = "simple" if api == "http" else "iam"
         super().__init__(
             scope,

@@ -12,11 +12,12 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from claimsmith import environment as variables
 from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.capacity import DEFAULT_CAPACITY
-from claimsmith_cdk.discovery import DEFAULT_PROPS, WELL_KNOWN
+from claimsmith_cdk.discovery import DEFAULT_PROPS, WELL_KNOWN, DiscoveryProps
 from claimsmith_cdk.grants import introspection_statements, signing_statements
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
-from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.props import PropsError, check_kind
 from claimsmith_cdk.signing_keys import check_signing_keys
+from claimsmith_cdk.tokens import AcceptedTokens
 from claimsmith_cdk.verifier import Verifier, check_shared_seconds, shared_seconds
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from claimsmith_cdk.capacity import Capacity
-    from claimsmith_cdk.discovery import DiscoveryProps
     from claimsmith_cdk.hosting import Hosting
     from claimsmith_cdk.releases import Releases
-    from claimsmith_cdk.tokens import AcceptedTokens
 
 _TIMEOUT: Final = Duration.seconds(10)
 
@@ -86,6 +85,8 @@ class Introspection(Verifier):
         Raises:
             PropsError: a value is not possible.
         """
+        check_kind("tokens", tokens, AcceptedTokens)
+        check_kind("discovery", discovery, DiscoveryProps)
         check_shared_seconds(revocation_shared_seconds)
         _check_share(requests_per_second)
         if issuer is not None and not signing_keys:
@@ -122,8 +123,10 @@ class Introspection(Verifier):
         With ``signing_keys``, the keys of signed answers are served below it, at ``jwks.json``.
 
         Raises:
-            PropsError: answers are signed, and two APIs have the route, so that ``issuer`` must be said.
+            PropsError: the API has the route already; or answers are signed, and two APIs have it, so that ``issuer``
+                must be said.
         """
+        _check_free(api, "POST", path)
         if path != _INTROSPECT and self._discovery.introspection_endpoint is None:
             self.function.add_environment(variables.INTROSPECTION_ENDPOINT, path)
         integration = integrations.HttpLambdaIntegration("Introspection", self.live)
@@ -155,10 +158,14 @@ class Introspection(Verifier):
         """Add the routes of the documents to an HTTP API: of pools, and of the resources that tokens are bound to.
 
         Anybody may read them. The API is best at the address of the resources: clients look there.
+
+        Raises:
+            PropsError: the API has one of the routes already.
         """
         integration = integrations.HttpLambdaIntegration("Discovery", self.live, scope_permission_to_route=False)
         found = []
         for path in (place for document in WELL_KNOWN for place in (document, f"{document}/{{path+}}")):
+            _check_free(api, "GET", path)
             (route,) = api.add_routes(path=path, methods=[apigateway.HttpMethod.GET], integration=integration)
             resource = route.node.default_child
             assert isinstance(resource, apigateway.CfnRoute)  # noqa: S101 - the resource of an HttpRoute
@@ -171,12 +178,17 @@ class Introspection(Verifier):
 
         At the API's own address the stage comes first, and clients do not look behind it: there, only a challenge
         (``ClaimsAuthorizer.add_challenge``) leads to ``https://HOST/STAGE/.well-known/oauth-protected-resource``.
+
+        Raises:
+            PropsError: the API has one of the methods already.
         """
         integration = rest.LambdaIntegration(self.live, allow_test_invoke=False)
         found = []
         for document in WELL_KNOWN:
             place = api.root.resource_for_path(document)
-            for resource in (place, place.add_resource("{path+}")):
+            for resource in (place, place.get_resource("{path+}") or place.add_resource("{path+}")):
+                if resource.node.try_find_child("GET") is not None:
+                    raise _taken(api, "GET", resource.path)
                 method = resource.add_method("GET", integration, authorization_type=rest.AuthorizationType.NONE)
                 for rule in ("APIG4", "COG4"):
                     acknowledge(method, rule, _FOR_ANYBODY)
@@ -190,6 +202,19 @@ class Introspection(Verifier):
     def metric_rate_limited(self) -> cloudwatch.Metric:
         """Requests that got 429, because their caller has used up its share; the log names the caller."""
         return self.metric("RateLimited")
+
+
+def _check_free(api: apigateway.HttpApi, method: str, path: str) -> None:
+    """Refuse a route that an API has already, by the id that the CDK gives it."""
+    if api.node.try_find_child(f"{method}{path}") is not None:
+        raise _taken(api, method, path)
+
+
+def _taken(api: Construct, method: str, path: str) -> PropsError:
+    return PropsError(
+        f"{api.node.path} has {method} {path} already. Add the routes of introspection and of discovery once to an "
+        "API, and none of your own in their place."
+    )
 
 
 def _check_share(number: object) -> None:

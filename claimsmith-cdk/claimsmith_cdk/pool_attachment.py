@@ -14,8 +14,8 @@ from claimsmith import table as names
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.grants import by_leading_keys
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
-from claimsmith_cdk.props import check_choice
-from claimsmith_cdk.user_pools import TriggerVersion, user_pool_arn, user_pool_id
+from claimsmith_cdk.props import check_choice, check_kind
+from claimsmith_cdk.user_pools import TriggerVersion, check_place, user_pool_arn, user_pool_id
 
 if TYPE_CHECKING:
     from aws_cdk import aws_dynamodb as dynamodb
@@ -87,8 +87,13 @@ class PoolAttachment(Construct):
             table: the table that the trigger reads; it remembers what the pool called before.
             props: how it is attached.
             hosting: what the function runs on.
+
+        Raises:
+            PropsError: the pool is of another account or Region.
         """
         super().__init__(scope, construct_id)
+        check_kind("props", props, AttachmentProps)
+        check_place(self, user_pool, "Its trigger is a function beside it: of its own account and Region.")
         statements = [
             iam.PolicyStatement(
                 sid="ChangePool",

@@ -19,6 +19,16 @@ def check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise PropsError(f"{name}={value!r} is not possible; use {' or '.join(map(repr, allowed))}.")
 
 
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Refuse what is not of a class, such as a dictionary of its values, which the CDK takes for classes of its own.
+
+    Raises:
+        PropsError: it is not.
+    """
+    if not isinstance(value, kind):
+        raise PropsError(f"{name} is {type(value).__name__}, not {kind.__name__}; write {kind.__name__}(...).")
+
+
 def check_several(name: str, value: object) -> None:
     """Refuse one thing where several belong, as Python would only where they are read.
 

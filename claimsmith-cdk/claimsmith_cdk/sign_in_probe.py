@@ -19,7 +19,8 @@ from claimsmith_cdk.acknowledgement import acknowledge
 from claimsmith_cdk.function import PythonFunction
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.metrics import deployment_of, own_metric
-from claimsmith_cdk.props import PropsError
+from claimsmith_cdk.props import PropsError, check_kind
+from claimsmith_cdk.tokens import AcceptedTokens
 from claimsmith_cdk.user_pools import user_pool_arn
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from claimsmith_cdk.claim_customizer import ClaimCustomizer
     from claimsmith_cdk.hosting import Hosting
-    from claimsmith_cdk.tokens import AcceptedTokens
 
 #: The synthetic user, and its tenant.
 NAME: Final = "claimsmith-probe"
@@ -99,7 +99,12 @@ class SignInProbe(Construct):
             tokens: the issuer by which the probe verifies.
             props: what it does.
             hosting: what it runs on.
+
+        Raises:
+            PropsError: a value is not possible.
         """
+        check_kind("tokens", tokens, AcceptedTokens)
+        check_kind("props", props, ProbeProps)
         super().__init__(scope, construct_id)
         self.deployment = deployment_of(self, hosting)
         self.secret = secretsmanager.Secret(

@@ -20,7 +20,7 @@ from claimsmith_cdk.grants import by_leading_keys
 from claimsmith_cdk.hosting import DEFAULT_HOSTING
 from claimsmith_cdk.metrics import PERIOD, deployment_of, own_metric
 from claimsmith_cdk.props import PropsError, check_several
-from claimsmith_cdk.user_pools import check_pool, user_pool_id
+from claimsmith_cdk.user_pools import check_place, check_pool, user_pool_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ class PoolSignOuts(Construct):
             hosting: what the function runs on.
 
         Raises:
-            PropsError: no pool is named, or something that is none.
+            PropsError: no pool is named, or something that is none; or a pool is of another account or Region.
         """
         super().__init__(scope, construct_id)
         check_several("user_pools", user_pools)
@@ -74,6 +74,7 @@ class PoolSignOuts(Construct):
             raise PropsError("No event could count: name user_pools.")
         for pool in user_pools:
             check_pool(pool)
+            check_place(self, pool, "EventBridge has the sign-outs of its own account and Region only.")
         self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from aws_cdk import Aws, CfnElement, Stack
+from aws_cdk import Annotations, Aws, CfnElement, Stack, Token
 from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambda_
 
@@ -55,6 +55,33 @@ def check_pool(pool: object) -> None:
     """
     if not isinstance(pool, cognito.CfnUserPool) and not hasattr(pool, "user_pool_arn"):
         raise PropsError(f"{pool!r} is no user pool; use a cognito.UserPool, CfnUserPool, or an imported one.")
+
+
+def check_place(scope: Construct, pool: AnyUserPool, why: str) -> None:
+    """Refuse a pool of another account or Region than a construct's stack; what is not known yet is accepted.
+
+    Args:
+        scope: the construct.
+        pool: the pool.
+        why: the sentence that says what needs one of the same.
+
+    Raises:
+        PropsError: the pool is elsewhere.
+    """
+    here, there = Stack.of(scope), Stack.of(pool) if isinstance(pool, cognito.CfnUserPool) else pool.env
+    for what, its, own in (("account", there.account, here.account), ("Region", there.region, here.region)):
+        if its != own and not Token.is_unresolved(its) and not Token.is_unresolved(own):
+            raise PropsError(
+                f"{pool.node.path} is in the {what} {its}, and {here.stack_name} in {own}. {why} Create it in a stack "
+                f"of the pool's account and Region: Stack(app, ..., env=Environment(account=..., region=...))."
+            )
+    home = user_pool_id(pool).partition("_")[0]
+    if home != here.region and not Token.is_unresolved(home) and not Token.is_unresolved(here.region):
+        Annotations.of(scope).add_warning_v2(
+            f"claimsmith:region:{pool.node.path}",
+            f"{pool.node.path} is imported as a pool of {here.region}, but its id names {home}: right for a replica "
+            "only. Otherwise this belongs into a stack of the pool's Region.",
+        )
 
 
 def attachment_of(pool: AnyUserPool, attach: Attach | None) -> Attach:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Duration, Stack
+from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_apigateway as rest
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
@@ -21,6 +21,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
+from aws_cdk.assertions import Annotations, Match
 
 from claimsmith.oidc import OidcIssuer
 from claimsmith.store.pool_settings import ACTIONS
@@ -37,6 +38,7 @@ from claimsmith_cdk import (
     Firewall,
     Hosting,
     Introspection,
+    PoolAttachment,
     PoolSignOuts,
     PropsError,
 )
@@ -90,6 +92,61 @@ def test_an_imported_pool_may_invoke_the_trigger_and_an_output_says_how_to_attac
     function = {"Fn::GetAtt": [template.named("Lambda::Function", "Trigger")[0], "Arn"]}
     command = f"claimsmith attach --user-pool-id {POOL_ID} --function "
     assert output["Value"] == {"Fn::Join": ["", [command, function]]}
+
+
+HERE = Environment(account="111111111111", region="eu-central-1")
+
+
+def imported(stack: Stack, account: str, region: str, pool_id: str = POOL_ID) -> cognito.IUserPool:
+    return cognito.UserPool.from_user_pool_arn(
+        stack, f"{account}{region}", f"arn:aws:cognito-idp:{region}:{account}:userpool/{pool_id}"
+    )
+
+
+ON_A_POOL: dict[str, Callable[[Stack, cognito.IUserPool | cognito.CfnUserPool], object]] = {
+    "trigger": lambda stack, pool: ClaimCustomizer(stack, "Claims", user_pool=pool),
+    "another": lambda stack, pool: ClaimCustomizer(stack, "Claims").add_user_pool(pool),
+    "sign-outs": lambda stack, pool: PoolSignOuts(stack, "Outs", table=_table(stack), user_pools=[pool]),
+    "attachment": lambda stack, pool: PoolAttachment(
+        stack,
+        "Attached",
+        user_pool=pool,
+        trigger=lambda_.Function.from_function_arn(stack, "F", OTHER),
+        table=_table(stack),
+    ),
+}
+
+
+@pytest.mark.parametrize("made", ON_A_POOL.values(), ids=ON_A_POOL)
+def test_a_pool_of_another_account_or_region_is_refused(
+    made: Callable[[Stack, cognito.IUserPool | cognito.CfnUserPool], object],
+) -> None:
+    app = cdk_app({})
+    stacks = iter(Stack(app, f"S{number}", env=HERE) for number in range(5))
+    elsewhere = Stack(app, "Elsewhere", env=Environment(account="111111111111", region="us-east-1"))
+    there = cognito.CfnUserPool(elsewhere, "Pool")
+    for account, region, said in (
+        ("222222222222", "eu-central-1", "in the account 222222222222, and S. in 111111111111.*Create it in a stack"),
+        ("111111111111", "us-east-1", "in the Region us-east-1, and S. in eu-central-1.*Create it in a stack"),
+    ):
+        stack = next(stacks)
+        with pytest.raises(PropsError, match=said):
+            made(stack, imported(stack, account, region))
+    with pytest.raises(PropsError, match="in the Region us-east-1"):
+        made(next(stacks), there)
+    stack = next(stacks)
+    made(stack, imported(stack, "111111111111", "eu-central-1"))
+    # Where the stack goes is known when it is deployed.
+    agnostic = Stack(app, "Agnostic")
+    made(agnostic, imported(agnostic, "222222222222", "us-east-1"))
+
+
+def test_a_pool_whose_id_names_another_region_may_be_a_replica() -> None:
+    stack = Stack(cdk_app({}), "Own", env=HERE)
+    pool = cognito.UserPool.from_user_pool_id(stack, "Pool", "us-east-1_EXAMPLE")
+    ClaimCustomizer(stack, "Claims", user_pool=pool)
+    [warning] = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("replica"))
+    assert "its id names us-east-1" in str(warning.entry.data)
 
 
 def test_the_app_of_the_page_leaves_the_pool_as_it_is(tmp_path: Path) -> None:
@@ -579,6 +636,48 @@ def test_introspection_describes_pools_and_resources_in_any_http_api(stack: Stac
     assert variables["CLAIMSMITH_LOGINS"] == f"{POOL_ID}=https://auth.example.com"
     assert variables["CLAIMSMITH_INTROSPECTION_ENDPOINT"] == "/tokens/introspect"
     assert variables["CLAIMSMITH_SCOPES_SUPPORTED"] == "off"
+
+
+def test_routes_of_introspection_are_added_once_to_an_api(stack: Stack) -> None:
+    introspection = Introspection(stack, "Introspection", table=_table(stack), tokens=TOKENS)
+    own = http.HttpApi(stack, "Web")
+    rests = rest.RestApi(stack, "Rest")
+    for add, said in (
+        (lambda: introspection.add_route(own), "Own/Web has POST /introspect already"),
+        (lambda: introspection.add_discovery(own), "Own/Web has GET /.well-known/oauth-authorization-server already"),
+        (lambda: introspection.add_rest_discovery(rests), "has GET /.well-known/oauth-authorization-server already"),
+    ):
+        add()
+        with pytest.raises(PropsError, match=said):
+            add()
+    introspection.add_discovery(http.HttpApi(stack, "Other"))
+    assert len(synthesised(stack).of_type("ApiGatewayV2::Route")) == 13
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (
+            lambda stack, wrong: Introspection(stack, "I", table=_table(stack), tokens=TOKENS, discovery=wrong),
+            r"discovery is dict, not DiscoveryProps; write DiscoveryProps\(...\)",
+        ),
+        (lambda stack, wrong: Introspection(stack, "I", table=_table(stack), tokens=wrong), "tokens is dict"),
+        (
+            lambda stack, wrong: ClaimsAuthorizer(stack, "A", api="http", table=_table(stack), tokens=wrong),
+            "tokens is dict, not AcceptedTokens",
+        ),
+        (
+            lambda stack, wrong: ClaimsAuthorizer(
+                stack, "A", api="http", table=_table(stack), tokens=TOKENS, props=wrong
+            ),
+            "props is dict, not AuthorizerProps",
+        ),
+        (lambda stack, wrong: ClaimCustomizer(stack, "C", props=wrong), "props is dict, not CustomizerProps"),
+    ],
+)
+def test_a_dictionary_is_no_props(stack: Stack, made: Callable[[Stack, Any], object], said: str) -> None:
+    with pytest.raises(PropsError, match=said):
+        made(stack, {})
 
 
 def test_a_rest_api_serves_the_documents_to_anybody_beside_methods_of_its_own(stack: Stack) -> None:
