@@ -32,10 +32,12 @@ def policy_rows(
     identity_providers: Entries | None = None,
     clients: Entries | None = None,
     rules: Entries | None = None,
+    routes: Entries | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of a policy; ``SETTINGS`` is always among them."""
     rows: list[dict[str, Any]] = [{"pk": "POLICY", "sk": "SETTINGS", **(settings or {})}]
     kinds = {"ROLE": roles, "GROUP": groups, "IDENTITY_PROVIDER": identity_providers, "CLIENT": clients, "RULE": rules}
+    kinds["ROUTE"] = routes
     for kind, entries in kinds.items():
         rows += [{"pk": "POLICY", "sk": f"{kind}#{name}", **attributes} for name, attributes in (entries or {}).items()]
     return rows

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.errors import Code
 from claimsmith.policy.finding import Suggestion, clipped, found
-from claimsmith.routes import DEMANDS, METHODS, Variable, parts, spelling, template, tenant_source
+from claimsmith.routes import DEMANDS, METHODS, PUBLIC, Variable, parts, spelling, template, tenant_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
     from claimsmith.policy.draft import Entry
     from claimsmith.policy.finding import Finding
     from claimsmith.policy.reading import Policy
+    from claimsmith.routes import Template
 
 _MALFORMED: Final = "write a path like /orders, /orders/{id} or /files/{path+}, without ?, #, ;, \\ or dot segments"
 
 #: Scopes on a route of an HTTP API's JWT authorizer (API Gateway, HTTP API quotas).
 _MAX_SCOPES: Final = 10
+
+#: Public rows for ``OPTIONS`` that are compared with all other rows. One is usual, some for each API.
+_PREFLIGHTS: Final = 20
 
 
 def check(policy: Policy) -> Iterator[Finding]:
@@ -70,5 +75,51 @@ def many_scopes(policy: Policy) -> Iterator[Finding]:
             yield found(Code.MANY_ROUTE_SCOPES, policy.entries["routes"][name], (), message)
 
 
+def hidden_preflights(policy: Policy) -> Iterator[Finding]:
+    """Yield rows for any method that hide a public row for ``OPTIONS``, so that a browser's preflight is refused.
+
+    Reports only rows that are more specific for every request that they match.
+    """
+    options = [(name, route) for name, route in policy.routes.items() if route.method == "OPTIONS"]
+    own = {(route.api, _shape(route.path)) for _, route in options}
+    public = [
+        (name, route, _shape(route.path))
+        for name, route in islice((each for each in options if each[1].access == PUBLIC), _PREFLIGHTS)
+    ]
+    for name, route in policy.routes.items():
+        shape = _shape(route.path)
+        if route.method != "ANY" or route.access == PUBLIC or not own.isdisjoint({(None, shape), (route.api, shape)}):
+            continue
+        for hidden, preflight, covering in public:
+            if (preflight.api is None or route.api in (None, preflight.api)) and _covers(covering, shape):
+                message = (
+                    f"a preflight (OPTIONS) of this path needs a token, though {clipped(hidden)} lets those of "
+                    f"{clipped(preflight.path)} pass without: the more specific row decides; name its methods in rows "
+                    "of their own, or add a public one for OPTIONS"
+                )
+                yield found(Code.PREFLIGHT_HIDDEN, policy.entries["routes"][name], ("path",), message)
+                break
+
+
+def _shape(path: str) -> Template:
+    """The parts of a path, whatever its variables are called."""
+    return tuple(part._replace(name="") if isinstance(part, Variable) else part for part in parts(path))
+
+
+def _covers(general: Template, shape: Template) -> bool:
+    """Whether a template matches every path that another one matches; not the same."""
+    if general == shape:
+        return False
+    for index, part in enumerate(general):
+        if isinstance(part, Variable) and part.rest:
+            return index < len(shape)
+        if index == len(shape):
+            return False
+        other = shape[index]
+        if part != other and not (isinstance(part, Variable) and isinstance(other, str)):
+            return False
+    return len(general) == len(shape)
+
+
 ERRORS: Final = (check,)
-WARNINGS: Final = (many_scopes,)
+WARNINGS: Final = (many_scopes, hidden_preflights)

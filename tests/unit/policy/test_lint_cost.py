@@ -76,9 +76,15 @@ def many_paths(n: int) -> Sections:
     return {"rules": {"r": {"order": 1, "when": when, "claims": {"x": 1}}}}
 
 
+def hidden_preflights(n: int) -> Sections:
+    options = {"method": "OPTIONS", "path": "/{rest+}", "access": "public"}
+    routes = {name: {"path": f"/{name}/{{id}}"} for name in names("r", n)}
+    return {"routes": {name: {**options, "api": name} for name in names("p", n)} | routes}
+
+
 FAMILIES: dict[Callable[[int], Sections], int] = {
     unknown_names: 500, circle: 200, unmanaged_prefixes: 200, ceilings: 150, disjoint_lists: 300, disjoint_numbers: 300,
-    many_rules: 5, many_paths: 48,
+    many_rules: 5, many_paths: 48, hidden_preflights: 150,
 }  # fmt: skip
 
 
