@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import event, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from claimsmith.errors import Code
@@ -28,6 +28,10 @@ _PATHS = st.builds(
 _KINDS = st.sampled_from([{}, {"method": "ANY"}, {"method": "GET"}, {"method": "OPTIONS"}, {"method": "OPTIONS"}])
 
 
+#: A public row whose preflights any other row hides.
+PREFLIGHTS = {"method": "OPTIONS", "path": "/{rest+}", "access": "public"}
+
+
 @st.composite
 def route(draw: st.DrawFn) -> dict[str, Any]:
     row: dict[str, Any] = {"path": draw(_PATHS), **draw(_KINDS)}
@@ -47,8 +51,10 @@ def _preflights(row: Mapping[str, Any]) -> Iterable[Request]:
 
 
 @given(st.lists(route(), max_size=4), st.sampled_from(["/{rest+}", "/{x}/{y}", "/a/{rest+}", "/{x}"]))
+@example([{"path": "/a", "api": "two"}, {**PREFLIGHTS, "api": "one"}], "/{x}/{y}")
+@example([{"path": "/a"}, {**PREFLIGHTS, "api": "one"}], "/{x}/{y}")
 def test_a_row_is_reported_if_it_hides_a_public_one(rows: list[dict[str, Any]], path: str) -> None:
-    rows.append({"method": "OPTIONS", "path": path, "access": "public"})
+    rows = [*rows, {"method": "OPTIONS", "path": path, "access": "public"}]
     keyed = [{"pk": "POLICY", "sk": f"ROUTE#{at}", **row} for at, row in enumerate(rows)]
     reported = {
         finding.row for finding in lint(from_rows([*policy_rows(), *keyed])) if finding.code == Code.PREFLIGHT_HIDDEN
