@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from claimsmith.addresses import check_hosts
 from claimsmith.environment import (
     DEFAULT_REQUESTS_PER_SECOND,
     DEFAULT_REVOCATION_CACHE_SECONDS,
@@ -25,19 +22,20 @@ from claimsmith.environment import (
 )
 from claimsmith.errors import ConfigurationError
 from claimsmith.oidc import OidcIssuer
-from claimsmith.places import places
 from claimsmith_cdk.alarms import AlarmThresholds
-from claimsmith_cdk.capacity import Capacity
 from claimsmith_cdk.claim_customizer import CustomizerProps
 from claimsmith_cdk.claims_authorizer import IDENTITY_SOURCES, MAX_CACHE_SECONDS, AuthorizerProps
-from claimsmith_cdk.discovery import DiscoveryProps, check_address
 from claimsmith_cdk.firewall import WEB_ACL
 from claimsmith_cdk.hosting import Arch, Hosting, LogLevel, PythonVersion
 from claimsmith_cdk.pool_settings import LITE_REFUSAL
-from claimsmith_cdk.releases import Releases, Shift, check_capacity
-from claimsmith_cdk.sign_in_probe import NAME, ProbeProps
+from claimsmith_cdk.releases import Releases, check_capacity
 from claimsmith_cdk.user_pools import TriggerVersion
-from infra.identity_providers import PROVIDER_NAME, IdentityProvider
+from infra.addresses import bare_address, check_host, check_redirect, check_resource
+from infra.cache_key import check_cache_key, check_identity_source
+from infra.construct_options import CapacityOptions, DiscoveryOptions, ProbeOptions, ReleaseOptions, SignOutOptions
+from infra.domain import Domain, Email
+from infra.identity_providers import IdentityProvider
+from infra.options import FORMS, Account, Address, Options, Region, Suffix
 from infra.resource_servers import check_resource_servers
 from infra.tags import check_tags
 
@@ -50,235 +48,12 @@ Setting = Literal["production", "development"]
 FeaturePlan = Literal["ESSENTIALS", "PLUS"]
 
 _LOCAL_CALLBACK = "http://localhost:3000/callback"
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_SCRIPT_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "about", "blob"})
-_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_PREFIX_RESERVED = ("aws", "amazon", "cognito")
-_MAX_URL = 1024
 _MAX_URLS = 100
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
-_EMAIL = r"^[^\s@,]{1,64}@[^\s@,]+\.[^\s@,]+$"
-_HOST = r"^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
-_ACCOUNT = r"^[0-9]{12}$"
-_REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
-_CERTIFICATE = r"^arn:[a-z-]+:acm:us-east-1:"
-_SUFFIX = r"^(?:[A-Za-z0-9-]{0,40})$"
-#: How to write what a pattern asks for.
-_FORMS = {
-    _ACCOUNT: 'the twelve digits of an account, as in "111122223333"',
-    _REGION: 'the name of a Region, as in "eu-central-1"',
-    _CERTIFICATE: "the ARN of a certificate in us-east-1: Cognito takes no other for a custom domain",
-    _EMAIL: 'an address, as in "on-call@example.com"',
-    _HOST: 'a host in lower case, as in "auth.example.com"',
-    _SUFFIX: 'at most 40 letters, digits and hyphens, as in "-production"',
-    PROVIDER_NAME: "3 to 32 letters, digits, dots and hyphens; an underscore only as the second character",
-}
-_IDENTITY_SOURCE = re.compile(
-    r"\$request\.(?:header|querystring)\.[A-Za-z0-9_-]+|\$context\.(?:routeKey|httpMethod|path)"
-)
-_RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s#,*]+")
-_ROUTE_SOURCE = "$context.routeKey"
-#: Sources that can name a tenant: the path, and headers other than the token's. A parameter may occur several times,
-#: and AWS does not document which of its values is in the cache key.
-_TENANT_SOURCE = re.compile(r"\$context\.path|\$request\.header\.(?!authorization$).+", re.IGNORECASE)
 
 
 class OptionError(ValueError):
     """Options that are not possible; the message has a line for each, with its name and the remedy."""
-
-
-class _Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-Address = Annotated[str, StringConstraints(pattern=_EMAIL)]
-
-
-class Domain(_Options):
-    """Where the pool serves ``/oauth2/token`` and the sign-in pages.
-
-    Attributes:
-        prefix: of ``PREFIX.auth.REGION.amazoncognito.com``.
-        name: a host of one's own, whose parent domain has an A record.
-        certificate_arn: its certificate, in us-east-1.
-    """
-
-    prefix: str | None = None
-    name: Annotated[str, StringConstraints(pattern=_HOST)] | None = None
-    certificate_arn: Annotated[str, StringConstraints(pattern=_CERTIFICATE)] | None = None
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if (self.prefix is None) == (self.name is None) or (self.name is None) != (self.certificate_arn is None):
-            raise ValueError('has either prefix = "…", or name = "auth.example.com" with its certificate_arn')
-        prefix = self.prefix
-        if prefix is not None and (not _PREFIX.fullmatch(prefix) or any(word in prefix for word in _PREFIX_RESERVED)):
-            raise ValueError(
-                f"prefix {prefix!r} is not possible; use 1 to 63 lower-case letters, digits and inner hyphens, "
-                f"without the words {', '.join(_PREFIX_RESERVED)}"
-            )
-        return self
-
-
-class Email(_Options):
-    """How the pool sends e-mail: by Amazon SES. Cognito's own sender is limited to a few messages a day.
-
-    Attributes:
-        from_address: an identity that is verified at SES.
-        from_name: shown beside it.
-        reply_to: where answers go.
-        region: of SES; the stage's by default.
-        verified_domain: where the domain is verified instead of the address.
-    """
-
-    from_address: Address
-    from_name: str | None = None
-    reply_to: Address | None = None
-    region: Annotated[str, StringConstraints(pattern=_REGION)] | None = None
-    verified_domain: Annotated[str, StringConstraints(pattern=_HOST)] | None = None
-
-    @model_validator(mode="after")
-    def _from_the_verified_domain(self) -> Self:
-        if self.verified_domain not in {None, domain := self.from_address.partition("@")[2]}:
-            raise ValueError(
-                f"verified_domain must be the domain of from_address, which is {domain}; or leave it out and verify "
-                "the address"
-            )
-        return self
-
-
-class ReleaseOptions(_Options):
-    """How trigger and verifiers are released (``Releases``)."""
-
-    shift: Shift | None = None
-    prepare: bool = False
-
-
-class ProbeOptions(_Options):
-    """What the probe does (``ProbeProps``)."""
-
-    minutes: int = ProbeProps().minutes
-    expects: dict[str, str | list[str]] = {"tenant_id": NAME}
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        self.props  # noqa: B018 - refuses what is not possible
-        return self
-
-    @property
-    def props(self) -> ProbeProps:
-        """The same for a construct.
-
-        Raises:
-            PropsError: it is not possible.
-        """
-        return ProbeProps(minutes=self.minutes, expects=self.expects)
-
-
-class SignOutOptions(_Options):
-    """Whose sign-outs in the user pool reach verifiers (``PoolSignOuts``)."""
-
-    revoke_token: bool = False
-
-
-class DiscoveryOptions(_Options):
-    """What documents say (``DiscoveryProps``).
-
-    Attributes:
-        resource_metadata: the address of the REST API's metadata, which its 401 names.
-    """
-
-    introspection_endpoint: str | None = None
-    authorization_servers: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    scopes_supported: bool = True
-    resource_metadata: str | None = None
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        self.props({}, ())
-        if self.resource_metadata is not None:
-            check_address("resource_metadata", self.resource_metadata)
-        return self
-
-    def props(self, logins: Mapping[str, str], token_from: tuple[str, ...]) -> DiscoveryProps:
-        """The same for a construct.
-
-        Args:
-            logins: the address of each pool's domain, by the pool's id.
-            token_from: as of the authorizer.
-
-        Raises:
-            PropsError: it is not possible.
-        """
-        return DiscoveryProps(
-            logins=logins,
-            introspection_endpoint=self.introspection_endpoint,
-            authorization_servers=self.authorization_servers,
-            scopes_supported=self.scopes_supported,
-            token_from=token_from,
-        )
-
-
-class CapacityOptions(_Options):
-    """What a function gets of Lambda (``Capacity``)."""
-
-    memory_mib: int = Capacity().memory_mib
-    reserved_concurrency: int | None = None
-    provisioned_concurrency: int | None = None
-    snap_start: bool = False
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        self.props  # noqa: B018 - refuses what is not possible
-        return self
-
-    @property
-    def props(self) -> Capacity:
-        """The same for a construct.
-
-        Raises:
-            PropsError: it is not possible.
-        """
-        return Capacity(**self.model_dump())
-
-
-def _url(url: str) -> str:
-    """Check Cognito's rules for redirect addresses (``RedirectUrlType``); http only on this computer."""
-    if len(url) > _MAX_URL:
-        raise ValueError(f"an address has {len(url)} characters; Cognito takes {_MAX_URL}")
-    if not all(unicodedata.category(character)[0] in "LMNPS" for character in url):
-        raise ValueError(f"{url!r} has a space or a character that cannot be seen; remove it, or write %20 for a space")
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        raise ValueError(f"{url!r} is not an address") from None
-    if not parts.scheme or parts.scheme in _SCRIPT_SCHEMES or "#" in url or "*" in url:
-        raise ValueError(f"{url!r} is not an absolute address without a fragment")
-    if parts.scheme == "https" and not host:
-        raise ValueError(f"{url!r} names no host")
-    if parts.scheme == "http" and host not in _LOCAL_HOSTS:
-        raise ValueError(f"{url!r} is not encrypted; use https: http is for this computer only, in development")
-    return url
-
-
-def _resource(resource: str) -> str:
-    """Check a resource in ``aud``: an absolute URI without a fragment (RFC 8707 section 2)."""
-    if not _RESOURCE.fullmatch(resource):
-        raise ValueError(
-            f"{resource!r} is not possible; use absolute addresses without a fragment or a comma, as in "
-            '["https://api.example.com/mcp"]. A token bound to nothing is accepted in any case'
-        )
-    return resource
-
-
-def _identity_source(source: str) -> str:
-    if not _IDENTITY_SOURCE.fullmatch(source):
-        raise ValueError(
-            f"{source!r} is not possible; use $request.header.NAME, $request.querystring.NAME, $context.routeKey, "
-            "$context.httpMethod and $context.path"
-        )
-    return source
 
 
 def _web_acl(arn: str) -> str:
@@ -341,37 +116,16 @@ def _attribute(name: str) -> str:
     return name
 
 
-def _host(name: str) -> str:
-    try:
-        check_hosts([name])
-    except ConfigurationError as error:
-        raise ValueError(error.message) from None
-    return name
-
-
-def _bare(address: str) -> str:
-    """Check that an address has only scheme, host and port."""
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        port, parts = 0, urlsplit("")
-    bare = address.removesuffix("/") == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
-    if not (bare and parts.scheme in {"http", "https"} and parts.hostname and port != 0):
-        raise ValueError(f"{address!r} is not possible; use an address of this computer, as in http://127.0.0.1:4566")
-    return address.removesuffix("/")
-
-
 def _of(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(check)
 
 
 # TOML has arrays, so strict models read them; what is kept cannot be changed.
-Urls = Annotated[tuple[Annotated[str, _of(_url)], ...], Field(strict=False, max_length=_MAX_URLS)]
+Urls = Annotated[tuple[Annotated[str, _of(check_redirect)], ...], Field(strict=False, max_length=_MAX_URLS)]
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
 
-class Config(_Options):
+class Config(Options):
     """The options of a deployment.
 
     Attributes:
@@ -426,9 +180,9 @@ class Config(_Options):
     """
 
     setting: Setting = "production"
-    account: Annotated[str, StringConstraints(pattern=_ACCOUNT)] | None = None
-    region: Annotated[str, StringConstraints(pattern=_REGION)] | None = None
-    stack_suffix: Annotated[str, StringConstraints(pattern=_SUFFIX)] | None = None
+    account: Account | None = None
+    region: Region | None = None
+    stack_suffix: Suffix | None = None
     tags: Annotated[dict[str, str], AfterValidator(check_tags)] = Field(default_factory=dict)
     arch: Arch = "arm64"
     python: PythonVersion = "3.13"
@@ -447,13 +201,13 @@ class Config(_Options):
     rest_api: bool = False
     web_acl_arn: Annotated[str, _of(_web_acl)] | None = None
     authorizer_cache_seconds: Annotated[int, Field(ge=0, le=MAX_CACHE_SECONDS)] = 0
-    authorizer_identity_sources: Annotated[tuple[Annotated[str, _of(_identity_source)], ...], Field(strict=False)] = (
-        IDENTITY_SOURCES
-    )
+    authorizer_identity_sources: Annotated[
+        tuple[Annotated[str, _of(check_identity_source)], ...], Field(strict=False)
+    ] = IDENTITY_SOURCES
     token_from: Texts = ()
     cookie_origins: Texts = ()
     client_ids: Annotated[tuple[Annotated[str, _of(_client_id)], ...], Field(strict=False)] = ()
-    audience: Annotated[tuple[Annotated[str, _of(_resource)], ...], Field(strict=False)] = ()
+    audience: Annotated[tuple[Annotated[str, _of(check_resource)], ...], Field(strict=False)] = ()
     oidc_issuers: Annotated[
         tuple[Annotated[dict[str, Any], AfterValidator(_oidc_issuer)], ...], Field(strict=False)
     ] = ()
@@ -470,8 +224,8 @@ class Config(_Options):
     introspection_requests_per_second: Annotated[int, Field(ge=0, le=MAX_REQUESTS_PER_SECOND)] = (
         DEFAULT_REQUESTS_PER_SECOND
     )
-    development_hosts: Annotated[tuple[Annotated[str, _of(_host)], ...], Field(strict=False)] = ()
-    jwks_endpoint: Annotated[str, _of(_bare)] | None = None
+    development_hosts: Annotated[tuple[Annotated[str, _of(check_host)], ...], Field(strict=False)] = ()
+    jwks_endpoint: Annotated[str, _of(bare_address)] | None = None
     log_level: LogLevel = "INFO"
     tracing: bool = False
     alarm_emails: Annotated[tuple[Address, ...], Field(strict=False), AfterValidator(_each_once)] = ()
@@ -586,24 +340,9 @@ class Config(_Options):
 
     @model_validator(mode="after")
     def _cache_opens_nothing(self) -> Self:
-        """The cache key has everything that an answer depends on: the token and, if it is cached, route and tenant."""
-        key, sources = "authorizer_identity_sources", self.authorizer_identity_sources
-        try:
-            in_header = places(self.token_from, self.cookie_origins).in_header
-        except ConfigurationError as error:
-            raise ValueError(f"token_from and cookie_origins: {error.message}") from None
-        if not in_header and (self.authorizer_cache_seconds or IDENTITY_SOURCES[0] in sources):
-            raise ValueError(f"{key} must be [], without a cache: token_from puts the token elsewhere than in a header")
-        if in_header and sources and IDENTITY_SOURCES[0] not in sources:
-            raise ValueError(f"{key} must include {IDENTITY_SOURCES[0]}: every answer depends on the token")
-        tenant = any(map(_TENANT_SOURCE.fullmatch, sources))
-        if self.authorizer_cache_seconds and not (_ROUTE_SOURCE in sources and tenant):
-            raise ValueError(
-                f"authorizer_cache_seconds = {self.authorizer_cache_seconds} is not possible with these {key}: a "
-                "cached answer for one route or tenant would open another. Name the route and the place of the tenant "
-                "in your routes' tenant_from (not a query parameter: it may occur twice), as in "
-                f'{key} = ["$request.header.Authorization", "$context.routeKey", "$context.path"]'
-            )
+        check_cache_key(
+            self.authorizer_identity_sources, self.authorizer_cache_seconds, self.token_from, self.cookie_origins
+        )
         return self
 
     @model_validator(mode="after")
@@ -647,8 +386,8 @@ def _sentences(errors: list[ErrorDetails]) -> Iterator[str]:
         where = ".".join(map(str, error["loc"]))
         said = error["msg"].removeprefix("Value error, ").rstrip(".")
         pattern = error.get("ctx", {}).get("pattern")
-        if pattern in _FORMS:
-            said = f"is not possible; write {_FORMS[pattern]}"
+        if pattern in FORMS:
+            said = f"is not possible; write {FORMS[pattern]}"
         elif error["type"] == "tuple_type":
             said = 'is not a list; write ["…"]'
         elif error["type"] == "extra_forbidden":

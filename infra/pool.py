@@ -18,7 +18,8 @@ from infra.identity_providers import add_providers, mapped_attributes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from infra.config import Config, Email
+    from infra.config import Config
+    from infra.domain import Email
 
 _PLANS = {"ESSENTIALS": cognito.FeaturePlan.ESSENTIALS, "PLUS": cognito.FeaturePlan.PLUS}
 

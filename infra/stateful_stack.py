@@ -8,7 +8,7 @@ from aws_cdk import Aws, CfnOutput, Stack
 from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from claimsmith_cdk import AdminPersonas, AlarmTopic, ClaimAlarms, ClaimCustomizer, ClaimsDashboard, SignInProbe
-from infra.config import Domain
+from infra.domain import Domain
 from infra.local_stack import remove_metric_math
 from infra.pool import Pool, own_domain_prefix
 from infra.tokens import accepted_tokens

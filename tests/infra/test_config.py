@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from claimsmith_cdk.pool_settings import LITE_REFUSAL
-from infra.config import CapacityOptions, Config, Domain, OptionError
+from infra.config import Config, OptionError
+from infra.construct_options import CapacityOptions
+from infra.domain import Domain
 from tests.infra.template import PRODUCTION
 
 SAML = {"type": "saml", "name": "acme", "metadata_url": "https://a.example/"}
