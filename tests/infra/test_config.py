@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from infra.config import Config, OptionError
 from infra.construct_options import CapacityOptions
 from infra.domain import Domain
 from tests.infra.template import PRODUCTION
+from tests.pages import Page
 
 SAML = {"type": "saml", "name": "acme", "metadata_url": "https://a.example/"}
 SOURCES = ["$request.header.Authorization", "$context.routeKey", "$context.path"]
@@ -278,6 +280,11 @@ def test_an_answer_may_be_cached_by_token_route_and_tenant(tenant: str) -> None:
 
 def _local(endpoint: Any) -> Config:  # noqa: ANN401 - wrong ones too
     return Config.from_options({"setting": "development", "jwks_endpoint": endpoint})
+
+
+def test_the_stage_of_the_recipe_for_postman_is_possible() -> None:
+    [stage] = [block.text for block in Page("docs/how-to/recipes/postman.md").blocks if block.language == "toml"]
+    assert "https://oauth.pstmn.io/v1/callback" in Config.from_options(tomllib.loads(stage)).callback_urls
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://127.0.0.1:4566/", "https://[::1]:4566"])

@@ -155,6 +155,8 @@ def test_the_app_of_the_page_leaves_the_pool_as_it_is(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", app], cwd=ROOT, env={**os.environ, **given}, check=True, timeout=600)
     template = json.loads((tmp_path / "Claims.template.json").read_text())
     assert not [each["Type"] for each in template["Resources"].values() if each["Type"].startswith("AWS::Cognito")]
+    assert "?OutputKey=='Table'" in Page("docs/how-to/adopt.md").text
+    assert "Table" in template["Outputs"]
     [attach] = [output for name, output in template["Outputs"].items() if name != "Table"]
     assert "claimsmith attach --user-pool-id eu-central-1_EXAMPLE" in json.dumps(attach)
 
