@@ -62,7 +62,7 @@ class BearerError(VerificationError):
 class Bearer:
     """Finds and verifies the bearer token of a request. Thread-safe; keeps no state between requests."""
 
-    __slots__ = ("_realm", "_require", "_resource_metadata", "_verifier")
+    __slots__ = ("_realm", "_require", "_resource", "_verifier")
 
     def __init__(
         self,
@@ -86,13 +86,11 @@ class Bearer:
             ConfigurationError: the realm has a quote, a backslash or something that is not ASCII, or the resource is no
                 https address without a fragment.
         """
-        self._resource_metadata = resource and protected_resource_metadata(resource)
-        if not _QUOTABLE.fullmatch(realm):
-            raise ConfigurationError("A realm is printable ASCII without quotes and backslashes.")
+        challenge(realm, resource=resource)  # refuses what no challenge can have
         has_audience = require is not None and require.audience is not ANY
         self._verifier = verifier.for_any_audience() if has_audience else verifier
         self._require = require
-        self._realm = realm
+        self._realm, self._resource = realm, resource
 
     def verify(self, authorization: Iterable[str], *, scopes: Iterable[str] = ()) -> Claims:
         """Verify the token of a request.
@@ -144,14 +142,12 @@ class Bearer:
         return BearerError(cause, 401, "invalid_token", self._challenge("invalid_token"))
 
     def _challenge(self, error: str | None, scopes: tuple[str, ...] = ()) -> dict[str, str]:
-        written = challenge(
-            self._realm, error=error, scope=" ".join(scopes) or None, resource_metadata=self._resource_metadata
-        )
+        written = challenge(self._realm, error=error, scope=" ".join(scopes) or None, resource=self._resource)
         return {"WWW-Authenticate": written}
 
 
 def challenge(
-    realm: str, *, error: str | None = None, scope: str | None = None, resource_metadata: str | None = None
+    realm: str = "api", *, error: str | None = None, scope: str | None = None, resource: str | None = None
 ) -> str:
     """A challenge (RFC 6750 section 3: the scheme and at least one parameter).
 
@@ -159,8 +155,14 @@ def challenge(
         realm: printable ASCII without quotes and backslashes.
         error: a code of section 3.1.
         scope: what the token would need; left out if it cannot be quoted.
-        resource_metadata: the address of the resource's metadata (RFC 9728 section 5.1).
+        resource: the address of the service, whose metadata the challenge then names (RFC 9728 section 5.1).
+
+    Raises:
+        ConfigurationError: the realm has another character, or the resource is no https address without a fragment.
     """
-    parameters = {"realm": realm, "error": error, "scope": scope, "resource_metadata": resource_metadata}
+    if not _QUOTABLE.fullmatch(realm):
+        raise ConfigurationError("A realm is printable ASCII without quotes and backslashes.")
+    metadata = protected_resource_metadata(resource) if resource else None
+    parameters = {"realm": realm, "error": error, "scope": scope, "resource_metadata": metadata}
     quoted = (f'{name}="{value}"' for name, value in parameters.items() if value and _QUOTABLE.fullmatch(value))
     return "Bearer " + ", ".join(quoted)

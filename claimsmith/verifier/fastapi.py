@@ -24,7 +24,6 @@ from claimsmith.verifier.bearer import Bearer, BearerError, challenge
 from claimsmith.verifier.checks import Requirement
 from claimsmith.verifier.claims import CLAIM_NAMES, Claims
 from claimsmith.verifier.context import CallerContext, caller_of
-from claimsmith.verifier.metadata import protected_resource_metadata
 from claimsmith.verifier.verifier import Verifier
 
 __all__ = ["BearerDependency", "CallerDependency", "RefusedError"]
@@ -101,7 +100,7 @@ class CallerDependency:
             ConfigurationError: the resource is no https address without a fragment.
         """
         self._names = names
-        self._challenge = challenge("api", resource_metadata=resource and protected_resource_metadata(resource))
+        self._challenge = challenge(resource=resource)
 
     async def __call__(self, request: Request) -> CallerContext:
         """The caller of the request.

@@ -26,7 +26,6 @@ from claimsmith.verifier.bearer import Bearer, BearerError, challenge
 from claimsmith.verifier.claims import CLAIM_NAMES
 from claimsmith.verifier.context import CallerContext, caller_of
 from claimsmith.verifier.headers import folded
-from claimsmith.verifier.metadata import protected_resource_metadata
 
 if TYPE_CHECKING:
     from claimsmith.verifier.checks import Requirement
@@ -93,7 +92,7 @@ class CallerMiddleware(BaseMiddlewareHandler[ApiGatewayResolver]):
         """
         super().__init__()
         self._names = names
-        self._challenge = challenge("api", resource_metadata=resource and protected_resource_metadata(resource))
+        self._challenge = challenge(resource=resource)
 
     def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
         """Read the caller before the route is called.
