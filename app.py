@@ -15,9 +15,8 @@ from infra.stateful_stack import StatefulStack
 from infra.verifier_stack import VerifierStack
 
 
-def main() -> None:
+def main(app: App) -> None:
     """Synthesise the stage, or say in a sentence why not."""
-    app = App()
     try:
         stage = read_stage(app.node.get_all_context())
         _stacks(app, stage)
@@ -66,4 +65,4 @@ def _refuse(*sentences: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(App())
