@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import platform
+import re
 import socket
 import subprocess
 import sys
+from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
 
-from claimsmith_cdk.bundling import FIRST_PARTY, Asset, build_asset
+from claimsmith_cdk import bundling
+from claimsmith_cdk.bundling import FIRST_PARTY, Asset
 from claimsmith_cdk.hosting import Hosting
 from tests.infra.template import ROOT
 from tests.integration.kms_server import ARN, serving_kms
@@ -45,6 +48,13 @@ LATE = (
 )
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64 and EM_AARCH64
 REGIONS = ("eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1")
+
+
+#: Between them they have every package of the others.
+FULL = ("lambdas.publisher.handler", "lambdas.verifier.authorizer")
+
+#: Looked up once: to find an asset, its sources are read and hashed.
+build_asset = cache(bundling.build_asset)
 
 
 @pytest.fixture(params=HANDLERS)
@@ -138,24 +148,29 @@ def test_every_file_has_bytecode_of_its_present_source(asset: Asset) -> None:
 
 
 @pytest.mark.parametrize(("arch", "version"), [(Hosting().arch, Hosting().python), ("x86_64", PYTHON)])
+@pytest.mark.parametrize("handler", FULL, indirect=True)
 def test_shared_objects_are_for_the_functions_architecture_and_python(handler: str, arch: str, version: str) -> None:
-    built = build_asset(handler, arch=arch, python=version).path
-    for file in built.rglob("*.so*"):
+    found = list(build_asset(handler, arch=arch, python=version).path.rglob("*.so*"))
+    assert found
+    for file in found:
         head = file.read_bytes()[:20]
         assert head[:4] == b"\x7fELF", file
         assert int.from_bytes(head[18:20], "little") == ELF_MACHINES[arch], file
         assert f".cpython-{version.replace('.', '')}-" in file.name or ".abi3." in file.name, file
 
 
-def test_the_publisher_does_have_a_shared_object() -> None:
-    built = build_asset("lambdas.publisher.handler", arch=Hosting().arch, python=Hosting().python).path
-    assert list(built.rglob("*.so")), "without one, the test above shows nothing"
+def test_two_assets_have_every_package_of_the_others() -> None:
+    packages = {
+        handler: set(re.findall(r"^[a-z][^;\s]*==\S+", file.read_text(encoding="utf-8"), re.MULTILINE))
+        for handler in HANDLERS
+        for file in [ROOT.joinpath(*handler.split(".")[:-1], "requirements.txt")]
+    }
+    assert set().union(*packages.values()) == set().union(*(packages[handler] for handler in FULL)) != set()
 
 
-@pytest.mark.parametrize("handler", ["lambdas.publisher.handler", "lambdas.verifier.authorizer"], indirect=True)
+@pytest.mark.parametrize("handler", FULL, indirect=True)
 def test_two_builds_are_byte_equal(handler: str, asset: Asset, tmp_path: Path) -> None:
-    """The two that between them have every package of the others."""
-    again = build_asset(handler, arch=MACHINE, python=PYTHON, build=tmp_path).path
+    again = bundling.build_asset(handler, arch=MACHINE, python=PYTHON, build=tmp_path).path
     assert again.name == asset.path.name, "somebody edited the sources in between"
     assert _files(again) == _files(asset.path)
 
@@ -215,6 +230,13 @@ def test_the_sample_carries_no_package_at_all() -> None:
     assert {path.name for path in built.iterdir() if path.name != ".lock"} == {"lambdas"}
 
 
+@cache
+def _whole_clients() -> list[Any]:
+    """Clients of botocore as it is installed here, one of each region."""
+    session = botocore.session.get_session()
+    return [session.create_client("dynamodb", region_name=region) for region in REGIONS]
+
+
 def test_trimmed_endpoints_are_the_same_in_every_partition(sdk_asset: Asset) -> None:
     program = (
         "import botocore.session, json\n"
@@ -222,9 +244,7 @@ def test_trimmed_endpoints_are_the_same_in_every_partition(sdk_asset: Asset) -> 
         f"clients = [session.create_client('dynamodb', region_name=region) for region in {REGIONS!r}]\n"
         "print(json.dumps([[client.meta.endpoint_url, client.meta.service_model.signing_name] for client in clients]))"
     )
-    session = botocore.session.get_session()
-    clients = [session.create_client("dynamodb", region_name=region) for region in REGIONS]
-    whole = [[client.meta.endpoint_url, client.meta.service_model.signing_name] for client in clients]
+    whole = [[client.meta.endpoint_url, client.meta.service_model.signing_name] for client in _whole_clients()]
     assert json.loads(_run_with_asset_alone(sdk_asset.path, program)) == whole
 
 
@@ -236,7 +256,7 @@ def test_the_trimmed_model_still_has_every_operation(sdk_asset: Asset) -> None:
         "shapes = client.meta.service_model.shape_names\n"
         "print(json.dumps([names, shapes, client.can_paginate('query')]))"
     )
-    model = botocore.session.get_session().create_client("dynamodb", region_name="eu-west-1").meta.service_model
+    model = _whole_clients()[0].meta.service_model
     assert json.loads(_run_with_asset_alone(sdk_asset.path, program)) == [
         list(model.operation_names),
         list(model.shape_names),
