@@ -47,7 +47,7 @@ check: install  ## check style and types and run the unit tests, but not the slo
 	$(BIN)/python -m pytest --quiet --numprocesses 2 --hypothesis-profile again -m "not slow" tests/unit
 
 test: install  ## run every test, the end-to-end tests too; with PYTHON=python3.13 on that Python
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-deployed: install  ## run the tests of what is deployed on the functions' own Python, where it is here
 	@own=$(call version,$(BIN)/python); other=$(call python,python$(DEPLOYED)); \
@@ -60,7 +60,7 @@ test-deployed: install  ## run the tests of what is deployed on the functions' o
 test-busy: install  ## run every test beside two processes that keep two processors busy
 	@trap 'kill $$one $$two' EXIT; trap 'exit 1' INT TERM; \
 	timeout 7200 $(BIN)/python -c 'while True: pass' & one=$$!; timeout 7200 $(BIN)/python -c 'while True: pass' & two=$$!; \
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 bench: install  ## run the benchmarks, and write docs/reference/performance.md and docs/explanation/scale.md
 	$(BIN)/python -m tests.bench

@@ -16,6 +16,7 @@ import typer.main
 from botocore import session
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
+from xdist.scheduler import LoadFileScheduling
 
 from claimsmith.store.dynamodb import PATIENT, Table, connect
 from claimsmith.table import create_table
@@ -25,13 +26,18 @@ from tests.events import event
 from tests.waits import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
 #: botocore clients have no type.
 Client: TypeAlias = Any
 
 #: The tables of moto's DynamoDB, by name.
 Tables: TypeAlias = dict[str, Any]
+
+#: Folders of one deployment, and of one CDK.
+TOGETHER = ("tests/e2e/", "tests/infra/")
+#: Folders, from that whose tests take longest.
+LONGEST = (*TOGETHER, "tests/property/", "tests/clients/", "tests/differential/", "tests/integration/", "tests/cli/")
 
 TABLE = "claimsmith"
 AUDIT_TABLE = "claimsmith-audit"
@@ -63,18 +69,27 @@ AWS_ENVIRONMENT = {
 }
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
-    """Tests of a group share what is slow to make, so they belong to one worker.
+class Shares(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """The tests of a file belong to one worker, and so do those of folders in which all share what is slow to make."""
 
-    xdist 3.8 adds the group to the node's id, but writes it where pytest 9.2 no longer looks and then groups nothing,
-    without a word (pytest-xdist issue 1386).
-    """
-    yield
-    for item in items if config.getoption("loadgroup", default=False) else ():
-        group = item.get_closest_marker("xdist_group")
-        if group is not None and not item.nodeid.endswith(f"@{group.args[0]}"):
-            item._id = type(item.id).parse(f"{item.nodeid}@{group.args[0]}")  # noqa: SLF001 - there is no other way in
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares | None:  # noqa: ANN401 - xdist's
+    """With ``--dist loadfile``, in the order of collection instead of by the number of tests."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return Shares(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For workers, what takes longest comes first, so that none is left alone with it at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in LONGEST])
 
 
 def pytest_configure() -> None:

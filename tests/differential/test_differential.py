@@ -71,9 +71,6 @@ def judged() -> Judged:
     return Judged(made, ours, theirs, now)
 
 
-pytestmark = pytest.mark.xdist_group("differential")
-
-
 @pytest.mark.parametrize("library", [PYJWT, JOSERFC, AWS])
 def test_every_difference_is_one_that_is_meant(judged: Judged, library: str) -> None:
     unexplained = [

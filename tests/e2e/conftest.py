@@ -30,17 +30,15 @@ if TYPE_CHECKING:
     from demo.user_pool import Tokens
 
 POLICY = Path(__file__).with_name("policy.yaml")
-GROUP = "e2e"
 WAIT_SECONDS = 240
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One deployment for all of them: they are one group, which ``--dist loadgroup`` gives to one worker."""
+    """One deployment for all of them; ``tests/conftest.py`` gives them to one worker."""
     for item in items:
         if item.path.is_relative_to(POLICY.parent):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group(GROUP))
 
 
 def wait_until(stack: LocalStack, what: str, done: Callable[[], bool]) -> None:

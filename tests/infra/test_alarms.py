@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from tests.infra.template import Template
 
-pytestmark = pytest.mark.xdist_group("cdk")
-
 
 @pytest.fixture(params=["production", "verifier"])
 def template(request: pytest.FixtureRequest) -> Template:

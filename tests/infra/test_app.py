@@ -19,8 +19,6 @@ from tests.infra.template import PRODUCTION, ROOT, WITHOUT_ASSETS, cdk_app, conf
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = pytest.mark.xdist_group("cdk")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

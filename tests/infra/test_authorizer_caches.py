@@ -15,8 +15,6 @@ from claimsmith_cdk.authorizer_caches import check_authorizer_caches, problems
 from claimsmith_cdk.templates import Template, Templates
 from tests.infra.template import cdk_app
 
-pytestmark = pytest.mark.xdist_group("cdk")
-
 TOKEN, ROUTE, METHOD, PATH = (
     "$request.header.Authorization",
     "$context.routeKey",

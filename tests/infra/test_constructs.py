@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("cdk")
 
 POOL_ID = "eu-central-1_EXAMPLE"
 OTHER = "arn:aws:lambda:eu-central-1:123456789012:function:other"

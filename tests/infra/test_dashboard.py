@@ -14,7 +14,6 @@ from tests.infra.template import ROOT
 if TYPE_CHECKING:
     from tests.infra.template import Template
 
-pytestmark = pytest.mark.xdist_group("cdk")
 
 #: AWS's own metrics, by namespace and names of dimensions, as its documentation has them.
 AWS = {

@@ -15,7 +15,6 @@ from tests.infra.permissions import LEADING_KEYS, Statement, allowed, arn, impor
 if TYPE_CHECKING:
     from tests.infra.template import Template
 
-pytestmark = pytest.mark.xdist_group("cdk")
 
 FUNCTIONS = ("Trigger", "Publisher", "Audit", "Authorizer", "Introspection")
 STATEFUL = ("Trigger", "Publisher", "Audit")

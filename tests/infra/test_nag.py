@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from tests.infra.template import Synthesised
 
-pytestmark = pytest.mark.xdist_group("cdk")
 
 PREFIX = "AwsSolutions::AwsSolutions-"
 

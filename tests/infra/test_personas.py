@@ -13,7 +13,6 @@ from tests.infra.permissions import LEADING_KEYS, Statement, allowed, arn, liste
 if TYPE_CHECKING:
     from tests.infra.template import Template
 
-pytestmark = pytest.mark.xdist_group("cdk")
 
 PERSONAS = ("PolicyEditor", "DirectoryEditor", "Auditor", "Operator", "Recovery")
 

@@ -7,8 +7,6 @@ import pytest
 
 from tests.infra.template import Template, synthesise
 
-pytestmark = pytest.mark.xdist_group("cdk")
-
 CLIENTS = ("PublicClient", "CodeClient", "MachineClient")
 USER_CLIENTS = ("PublicClient", "CodeClient")
 

@@ -18,7 +18,6 @@ from tests.infra.template import PRODUCTION, Synthesised, Template, cdk_app, syn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.xdist_group("cdk")
 
 OPTIONS = {
     "rest_api": True,

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from tests.infra.template import Template
 
 EMPTIER = "FailedRecordsEmptier"
-pytestmark = pytest.mark.xdist_group("cdk")
 
 OUTPUTS = {
     "UserPoolId",

@@ -15,8 +15,6 @@ from tests.infra.template import cdk_app, config
 if TYPE_CHECKING:
     from tests.infra.template import Template
 
-pytestmark = pytest.mark.xdist_group("cdk")
-
 
 def client(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 - a property of CloudFormation's
     return template("UserPoolClient", properties)

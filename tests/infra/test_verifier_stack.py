@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tests.infra.template import Template
 
-pytestmark = pytest.mark.xdist_group("cdk")
 
 OUTPUTS = {"HttpApiUrl", "HttpApiId", "AuthorizerName", "IntrospectionName"}
 REST_OUTPUTS = {"RestApiUrl", "RestApiId", "RestAuthorizerName"}
