@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 POLICY = Path(__file__).with_name("policy.yaml")
 WAIT_SECONDS = 240
+#: How long verifiers remember clients and tenants: as short as can be, because tests wait for it.
+SHARED_SECONDS = 1
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -141,7 +143,8 @@ def bootstrapped(running: Emulator, folder: Path) -> Emulator:
 @pytest.fixture(scope="session")
 def deployed(running: Emulator, folder: Path) -> LocalStack:
     """The app as it is right after `cdk deploy`: without a policy. Its stacks have the names of 0.1.0's."""
-    deployed = InProcess.deploy(running, folder, print, {"stack_suffix": ""})
+    options = {"stack_suffix": "", "revocation_shared_seconds": SHARED_SECONDS}
+    deployed = InProcess.deploy(running, folder, print, options)
     never_time_out(running.endpoint)
     return deployed
 

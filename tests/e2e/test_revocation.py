@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from claimsmith.environment import DEFAULT_REVOCATION_SHARED_SECONDS
 from claimsmith.verifier.revocation import SHARED_KINDS
 from tests.e2e import managed_login
+from tests.e2e.conftest import SHARED_SECONDS
 
 if TYPE_CHECKING:
     from demo.local_stack import LocalStack
@@ -56,7 +56,7 @@ def wait_out(revoked_at: int) -> None:
 def forgotten(kind: str) -> None:
     """Wait until no verifier remembers that nothing of this kind was revoked."""
     if kind in SHARED_KINDS:
-        time.sleep(DEFAULT_REVOCATION_SHARED_SECONDS)
+        time.sleep(SHARED_SECONDS)
 
 
 @pytest.mark.parametrize("kind", CLAIMS)
