@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from claimsmith.cognito.event import Request
+    from claimsmith.cognito.response import Changes
 
 #: ``{"kid":"…44 characters…","alg":"RS256"}`` encoded, the signature of 256 octets encoded, and the two dots.
 _OVERHEAD: Final = 91 + 342 + 2
@@ -80,6 +81,39 @@ def payload(claims: Mapping[str, Any], request: Request) -> int:
     if request.source == _DEVICE_SOURCE and claims["token_use"] == TOKENS[0]:
         return known + encoded({"device_key": f"{region}_{_UUID}"}) + 1
     return known
+
+
+#: More than a payload has beside what is measured in ``surely_within``: the names of Cognito's own claims, what the
+#: moment of issue adds, and the rest of ``iss``.
+_BESIDE: Final = 1_000
+
+
+def surely_within(budget: int, changes: Changes, request: Request) -> bool:
+    """Whether no token can be longer than the budget, whatever way the changes and the request come into it.
+
+    A tenth of the cost of making the payloads, which are nearly always far shorter. False says nothing.
+
+    Args:
+        budget: characters of a signed token.
+        changes: what the trigger answers.
+        request: whose tokens.
+    """
+    claims = changes.access.claims, changes.id.claims
+    if max(map(len, claims)) > _FEW:
+        return False  # they may all be the same long list
+    # A machine's client is in its token twice, and the pool or its region three times.
+    known = (*request, request.client_id, request.pool_id, request.pool_id, changes.scopes_to_add, changes.groups)
+    common, *own = map(_at_most, (known, *claims))
+    # Cognito parses the JSON in this attribute, and of what is written there only a number such as 1e15 gets longer.
+    octets = common + max(own) + 5 * len(request.attributes.get("identities", "")) + _BESIDE
+    return signed(octets) <= budget
+
+
+def _at_most(value: object) -> int:
+    """Octets that a value's JSON, all of ASCII, cannot exceed, by how Python writes the value."""
+    written = ascii(value)
+    # Of what JSON escapes, Python escapes all but quotation marks, and takes four octets where JSON takes six.
+    return 2 * len(written) if '"' in written or "\\" in written else len(written)
 
 
 def signed(octets: int) -> int:

@@ -43,6 +43,8 @@ class Fitted(NamedTuple):
 
 def fit(settings: Settings, request: Request, changes: Changes, access: TokenClaims, identity: TokenClaims) -> Fitted:
     """The changes without what does not fit into the tokens."""
+    if size.surely_within(settings.token_budget, changes, request):
+        return Fitted(changes, ())
     fitted: Changes | None = changes
     reasons: tuple[Reason, ...] = ()
     for at, (issued_claims, resolved) in enumerate(zip(issued(request, changes), (access, identity), strict=True)):

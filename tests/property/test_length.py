@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from claimsmith.cognito import size
 from claimsmith.cognito.event import parse
-from claimsmith.cognito.response import Changes
+from claimsmith.cognito.response import Changes, TokenChanges
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine import Refusal, decide
 from claimsmith.errors import Code
@@ -60,3 +60,31 @@ def test_a_policy_that_adds_nothing_refuses_nobody_for_length(
     request = parse(with_groups(event, more))
     decision = decide(nothing, facts(*bare, machine=request.machine), request, NOW)
     assert not isinstance(decision, Refusal) or decision.code is not Code.TOKEN_OVER_BUDGET
+
+
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+#: Long, so that what each character takes counts for more than what is allowed for beside them.
+hard = st.text("\"'\\\x00\x1f\x7f\xad\U0001f98a", min_size=1, max_size=6).map(lambda text: text * 500)
+scalars = st.booleans() | numbers | st.text() | hard
+values = scalars | st.lists(scalars) | st.dictionaries(st.text(min_size=1), scalars)
+many_claims = st.dictionaries(st.text(min_size=1, max_size=20), values, max_size=30)
+identities = st.lists(st.sampled_from(["1e15", "-1e15", "1e9", '"x"', '"\U0001f98a"', r'"\ud83d"']), min_size=1).map(
+    lambda texts: f"[{','.join(texts * 1000)}]"
+)
+
+
+@given(
+    any_events,
+    st.builds(Changes, *[st.builds(TokenChanges, many_claims)] * 2, st.lists(st.text(), max_size=30).map(tuple)),
+    identities,
+    st.text(),
+)
+def test_what_is_surely_within_the_budget_is(
+    event: dict[str, Any], changes: Changes, identities: str, name: str
+) -> None:
+    if event["triggerSource"] != MACHINE:
+        event["request"]["userAttributes"] |= {"identities": identities, "name": name}
+    request = parse(event)
+    claims = issued(request, changes)
+    longest = max(size.signed(size.payload(each, request)) for each in claims if each)
+    assert not size.surely_within(longest - 1, changes, request)
