@@ -10,13 +10,13 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from claimsmith.cognito.claims import TOKENS
+from claimsmith.cognito.response import Groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from claimsmith.cognito.event import Request
     from claimsmith.cognito.response import Changes
-
 #: ``{"kid":"…44 characters…","alg":"RS256"}`` encoded, the signature of 256 octets encoded, and the two dots.
 _OVERHEAD: Final = 91 + 342 + 2
 
@@ -98,14 +98,23 @@ def surely_within(budget: int, changes: Changes, request: Request) -> bool:
         changes: what the trigger answers.
         request: whose tokens.
     """
-    claims = changes.access.claims, changes.id.claims
-    if max(map(len, claims)) > _FEW:
+    access, identity = changes.access.claims, changes.id.claims
+    if len(access) > _FEW or len(identity) > _FEW:
         return False  # they may all be the same long list
+    # Of what is in both tokens, once is enough. Nothing is lost: this asks for more than either has.
+    other = {name: value for name, value in identity.items() if access.get(name) is not value}
+    groups = changes.groups or Groups(request.groups, request.iam_roles, request.preferred_role)
+    attributes = request.attributes
     # A machine's client is in its token twice, and the pool or its region three times.
-    known = (*request, request.client_id, request.pool_id, request.pool_id, changes.scopes_to_add, changes.groups)
-    common, *own = map(_at_most, (known, *claims))
-    # Cognito parses the JSON in this attribute, and of what is written there only a number such as 1e15 gets longer.
-    octets = common + max(own) + 5 * len(request.attributes.get("identities", "")) + _BESIDE
+    texts = [
+        *(request.sub or request.client_id, request.client_id, request.username, *[request.pool_id] * 3),
+        *(*groups.groups, *groups.iam_roles, groups.preferred_role or ""),
+        *(*request.scopes, *changes.scopes_to_add, *attributes, *attributes.values()),
+    ]
+    # Beside each text, its marks and a comma or a colon. Cognito parses the JSON in one attribute, of which nothing
+    # gets longer but a number such as 1e15.
+    octets = _at_most("".join(texts)) + 4 * len(texts) + 5 * len(attributes.get("identities", ""))
+    octets += _at_most((access, other)) + _BESIDE
     return signed(octets) <= budget
 
 

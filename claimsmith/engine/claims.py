@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token
     from claimsmith.cognito.event import Request
     from claimsmith.engine.built_in import Value
-    from claimsmith.engine.bundle import Bundle, Part, Rule
+    from claimsmith.engine.bundle import Bundle, Part
     from claimsmith.engine.language.paths import EvaluationContext
     from claimsmith.engine.roles import Roles
+    from claimsmith.engine.rules import RuleSet
     from claimsmith.engine.subject import Subject
 
 
@@ -61,7 +62,7 @@ NO_CHANGES: Final = TokenClaims({}, {}, (), (), ())
 
 
 def resolve(
-    bundle: Bundle, subject: Subject, roles: Roles, rules: tuple[Rule, ...], context: EvaluationContext, token: Token
+    bundle: Bundle, subject: Subject, roles: Roles, rules: RuleSet, context: EvaluationContext, token: Token
 ) -> TokenClaims:
     """The claims of one token. Later rows win, what the engine sets is final, and suppression wins over all.
 
@@ -108,22 +109,19 @@ class _Draft:
         self.checked: dict[int, tuple[Any, Any]] = {}
         self.reasons: list[Reason] = []
 
-    def add_rows(self, subject: Subject, roles: Roles, rules: tuple[Rule, ...]) -> None:
+    def add_rows(self, subject: Subject, roles: Roles, rules: RuleSet) -> None:
         """What the rows of directory and policy set; later ones win."""
         at = TOKENS.index(self.token)
         if subject.tenant is not None:
             self.add_literals(subject.tenant_row, subject.tenant.claims[at])
-        for part in roles.given.claims[at]:
-            self.add(part)
+        self.add([(part, False) for part in roles.given.claims[at]])
         if subject.user is not None:
             self.add_literals(subject.user_row, subject.user.claims[at])
         if subject.membership is not None:
             self.add_literals(subject.membership_row, subject.membership.claims[at])
         if subject.client is not None and subject.client.claims is not NO_CLAIMS:
-            self.add(subject.client.claims[at])
-        for rule in rules:
-            if rule.claims is not NO_CLAIMS:
-                self.add(rule.claims[at], sheddable=rule.optional)
+            self.add([(subject.client.claims[at], False)])
+        self.add(rules.claims[at])
 
     def add_literals(self, row: str, claims: Mapping[str, Any]) -> None:
         """A row of the directory: its claims are not checked yet."""
@@ -133,28 +131,30 @@ class _Draft:
             else:
                 self.set(name, value, row)
 
-    def add(self, part: Part, *, sheddable: bool = False) -> None:
-        """A row of the policy: its literals are checked, the rest is evaluated; ``sheddable``: it is optional."""
-        row, literals, reasons, others = part
-        if literals:
-            self.claims.update(literals)
-            self.reasons_for.update(reasons)
-            if sheddable or self.optional:
-                self.note_optional(literals, sheddable=sheddable)
-        for name, value, reason in others:
-            if isinstance(value, Withheld):
-                self.drop(name, row, value.why)
-                continue
-            found = value.evaluate(self.context)
-            if found is MISSING:
-                self.drop(name, row, "what it reads is not there")
-                continue
-            if type(found) is str and found.isascii():  # most are, and any claim that a policy may set takes such text
-                self.claims[name], self.reasons_for[name] = found, reason
-            elif not self.set(name, found, row):
-                continue
-            if sheddable or self.optional:
-                self.note_optional((name,), sheddable=sheddable)
+    def add(self, parts: Iterable[tuple[Part, bool]]) -> None:
+        """Rows of the policy, each with whether it is optional: literals are checked already, the rest is evaluated."""
+        claims, reasons_for, context = self.claims, self.reasons_for, self.context
+        for (row, literals, reasons, others), sheddable in parts:
+            if literals:
+                claims.update(literals)
+                reasons_for.update(reasons)
+                if sheddable or self.optional:
+                    self.note_optional(literals, sheddable=sheddable)
+            for name, value, reason in others:
+                if isinstance(value, Withheld):
+                    self.drop(name, row, value.why)
+                    continue
+                found = value.evaluate(context)
+                if type(found) is str and found.isascii():
+                    # Most are, and any claim that a policy may set takes such text.
+                    claims[name], reasons_for[name] = found, reason
+                elif found is MISSING:
+                    self.drop(name, row, "what it reads is not there")
+                    continue
+                elif not self.set(name, found, row):
+                    continue
+                if sheddable or self.optional:
+                    self.note_optional((name,), sheddable=sheddable)
 
     def note_optional(self, names: Iterable[str], *, sheddable: bool) -> None:
         """Note for each claim whether the rule that has set it last is optional."""
@@ -185,7 +185,8 @@ class _Draft:
         Raises:
             UnacceptableError: Cognito does not take it.
         """
-        if not isinstance(value, list | dict):
+        kind = type(value)
+        if kind is not list and kind is not dict:
             return accepted(value)
         entry = self.checked.get(id(value))
         if entry is None:
@@ -233,11 +234,11 @@ def impostors(names: AbstractSet[str], request: Request) -> AbstractSet[str]:
     return {name for name in request.attributes.keys() & names if refused_suppression(TOKENS[1], name) is None}
 
 
-def _suppressions(bundle: Bundle, rules: tuple[Rule, ...], token: Token, draft: _Draft) -> dict[str, str]:
+def _suppressions(bundle: Bundle, rules: RuleSet, token: Token, draft: _Draft) -> dict[str, str]:
     """The claims that rules suppress in this token, with the first rule that does."""
     at = TOKENS.index(token)
     suppressed: dict[str, str] = {}
-    for rule in rules:
+    for rule in rules.suppressing:
         for name in rule.suppress_claims[at]:
             if name in (DEGRADED_CLAIM, SHED_CLAIM):
                 why: str | None = "no rule takes away what says that a token is incomplete"

@@ -23,11 +23,12 @@ from claimsmith.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from claimsmith.cognito.claims import Token
     from claimsmith.cognito.event import Request
-    from claimsmith.engine.bundle import Bundle, Rule
+    from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.claims import TokenClaims
     from claimsmith.engine.facts import Facts, Problem
     from claimsmith.engine.groups import GroupChanges
     from claimsmith.engine.language.paths import EvaluationContext
+    from claimsmith.engine.rules import RuleSet
     from claimsmith.engine.scopes import Scopes
 
 
@@ -90,7 +91,7 @@ def decide(bundle: Bundle, facts: Facts, request: Request, now: int) -> Decision
     roles = assign(bundle, subject)
     context = subject.context(roles.names)
     applied = apply(bundle.rules, context)
-    outcome = resolve(bundle, subject, roles, applied.rules, context, with_id=not request.machine)
+    outcome = resolve(bundle, subject, roles, applied, context, with_id=not request.machine)
     reasons = (choice.reason, *roles.reasons, *applied.reasons, *outcome.reasons)
     problems += outcome.problems
     if isinstance(outcome.result, Code):
@@ -102,7 +103,7 @@ def resolve(
     bundle: Bundle,
     subject: Subject,
     roles: Roles,
-    rules: tuple[Rule, ...],
+    rules: RuleSet,
     context: EvaluationContext,
     *,
     with_id: bool,
@@ -161,7 +162,7 @@ def _set(resolved: TokenClaims, fitted: TokenChanges, token: Token) -> list[Reas
     """Where each claim of a token comes from; the list of those that were shed comes from the settings."""
     reasons = resolved.reasons_for
     if fitted.claims.keys() <= reasons.keys():
-        return [reasons[name] for name in fitted.claims]
+        return list(map(reasons.__getitem__, fitted.claims))
     shed = new(Reason, ("claim", SHED_CLAIM, "set", SETTINGS_ROW, "", token))
     return [reasons.get(name, shed) for name in fitted.claims]
 

@@ -15,8 +15,9 @@ from claimsmith.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from claimsmith.engine.bundle import Bundle, Rule
+    from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.role_sets import RoleSet
+    from claimsmith.engine.rules import RuleSet
     from claimsmith.engine.subject import Subject
 
 _PREFERRED, _ROLES = ROLE_CLAIMS
@@ -40,7 +41,7 @@ class GroupChanges(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
-def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule, ...]) -> GroupChanges:
+def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: RuleSet) -> GroupChanges:
     """The groups after all rows that name some.
 
     Where a group of the pool is removed, so are the IAM roles and the preferred role that Cognito gave: nothing says
@@ -54,7 +55,7 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
     """
     request = subject.request
     added, reasons, problems = _added(bundle, subject, roles, rules)
-    removed = {group: rule.row for rule in reversed(rules) for group in rule.suppress_groups}
+    removed = rules.suppressed_groups
     if request.machine:
         why = "a machine has no groups"
         reasons += [new(Reason, ("group", group, "dropped", added[group], why, "")) for group in sorted(added)]
@@ -81,14 +82,12 @@ def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule,
 
 
 def _added(
-    bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule, ...]
+    bundle: Bundle, subject: Subject, roles: RoleSet, rules: RuleSet
 ) -> tuple[dict[str, str], list[Reason], list[Problem]]:
     """The groups that rows name, each with its row; reasons and problems of those that do not count."""
-    added = {group: rule.row for rule in reversed(rules) for group in rule.add_groups}
+    added = {**rules.groups, **roles.groups}
     reasons: list[Reason] = []
     problems: list[Problem] = []
-    if roles.groups:
-        added.update(roles.groups)
     if subject.user is not None and (subject.user.groups or (subject.membership and subject.membership.groups)):
         for group, row in _of_directory(bundle.settings.directory_groups, subject, reasons, problems):
             added.setdefault(group, row)

@@ -11,17 +11,28 @@ from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.claims import TOKENS
 from claimsmith.engine.bundle import NO_CLAIMS, Part, Role
+from claimsmith.engine.reasons import Reason, new
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from claimsmith.engine.bundle import Grant
-    from claimsmith.engine.reasons import Reason
 
-#: Sets that are kept of one policy, and claims and scopes of one that is kept: three megabytes at most.
+#: What is kept of one policy: so many sets of each kind, and of one that is kept so many claims and scopes, or names;
+#: three megabytes at most.
 _MAX_SETS: Final = 64
 _MAX_ENTRIES: Final = 256
+
+
+class Ceiling(NamedTuple):
+    """The scopes that a row allows.
+
+    Attributes:
+        row: its key, as reasons name it.
+    """
+
+    row: str
+    scopes: frozenset[str]
 
 
 class RoleSet(NamedTuple):
@@ -29,57 +40,102 @@ class RoleSet(NamedTuple):
 
     Attributes:
         claims: what they set in each token, as ``TOKENS`` orders them; parts that are all literals are one.
-        grants: the scopes that they grant, each once, by the first role that does.
-        all_possible: why a token may have each of these; None where no token may have one of them.
+        scopes: those that a token may have, each with the reason of the first role that grants it.
+        refused: why a token has none of the other scopes that they grant, by scope.
         groups: the groups that they name, each with the row of the first role that does.
     """
 
     claims: tuple[tuple[Part, ...], ...]
-    grants: tuple[Grant, ...]
-    all_possible: Mapping[str, Reason] | None
+    scopes: Mapping[str, Reason]
+    refused: Mapping[str, Reason]
     groups: Mapping[str, str] = MappingProxyType({})
+
+
+class Closure(NamedTuple):
+    """The roles that a row assigns.
+
+    Attributes:
+        names: those it names and all that they inherit, each once.
+        unknown: what it names that is no role.
+    """
+
+    names: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 class RoleBook(dict[str, Role]):
     """The roles of a policy by name, and the sets of them that have occurred. Thread-safe."""
 
-    __slots__ = ("_sets",)
+    __slots__ = ("_closures", "_sets")
 
     def __init__(self, roles: Mapping[str, Role]) -> None:
         super().__init__(roles)
-        self._sets: dict[tuple[str, ...], RoleSet] = {}
+        self._sets: dict[tuple[tuple[str, ...], str], RoleSet] = {}
+        self._closures: dict[tuple[str, ...], Closure] = {}
 
-    def together(self, names: tuple[str, ...]) -> RoleSet:
-        """What these roles give, in this order."""
-        found = self._sets.get(names)
+    def together(self, names: tuple[str, ...], ceiling: Ceiling | None) -> RoleSet:
+        """What these roles give, in this order, within the ceiling of a client of the same policy."""
+        key = names, ceiling.row if ceiling is not None else ""
+        found = self._sets.get(key)
         if found is None:
-            found = _together(self, names)
-            entries = sum(len(part.literals) for parts in found.claims for part in parts) + len(found.grants)
-            entries += len(found.groups)
+            found = _together(self, names, ceiling)
+            entries = sum(len(part.literals) for parts in found.claims for part in parts)
+            entries += len(found.scopes) + len(found.refused) + len(found.groups)
             if entries <= _MAX_ENTRIES and len(self._sets) < _MAX_SETS:
-                self._sets[names] = found
+                self._sets[key] = found
+        return found
+
+    def closure(self, named: tuple[str, ...]) -> Closure:
+        """What a row that names these roles assigns."""
+        found = self._closures.get(named)
+        if found is None:
+            found = _closure(self, named)
+            # What is no role may come from a row of the directory.
+            if not found.unknown and len(found.names) <= _MAX_ENTRIES and len(self._closures) < _MAX_SETS:
+                self._closures[named] = found
         return found
 
 
-def together(roles: Mapping[str, Role], names: tuple[str, ...]) -> RoleSet:
-    """What these roles give, in this order."""
-    return roles.together(names) if isinstance(roles, RoleBook) else _together(roles, names)
+def together(roles: Mapping[str, Role], names: tuple[str, ...], ceiling: Ceiling | None) -> RoleSet:
+    """What these roles give, in this order, within the ceiling of a client of the same policy."""
+    return roles.together(names, ceiling) if isinstance(roles, RoleBook) else _together(roles, names, ceiling)
 
 
-def _together(roles: Mapping[str, Role], names: tuple[str, ...]) -> RoleSet:
+def closure(roles: Mapping[str, Role], named: tuple[str, ...]) -> Closure:
+    """What a row that names these roles assigns."""
+    return roles.closure(named) if isinstance(roles, RoleBook) else _closure(roles, named)
+
+
+def _together(roles: Mapping[str, Role], names: tuple[str, ...], ceiling: Ceiling | None) -> RoleSet:
     held = [roles[name] for name in names]
     parts = [[role.claims[at] for role in held if role.claims is not NO_CLAIMS] for at in range(len(TOKENS))]
-    grants: dict[str, Grant] = {}
+    scopes: dict[str, Reason] = {}
+    refused: dict[str, Reason] = {}
     for role in held:
-        for grant in role.grants:
-            grants.setdefault(grant.scope, grant)
-    possible = {scope: grant.reason for scope, grant in grants.items() if grant.possible}
+        for scope, reason, possible in role.grants:
+            if not possible:
+                refused.setdefault(scope, reason)
+            elif ceiling is None or scope in ceiling.scopes:
+                scopes.setdefault(scope, reason)
+            else:
+                refused.setdefault(scope, beyond(ceiling, scope, "the client does not allow it"))
     return RoleSet(
         tuple(tuple(_merged(each)) for each in parts),
-        tuple(grants.values()),
-        possible if len(possible) == len(grants) else None,
+        scopes,
+        refused,
         {group: role.row for role in reversed(held) for group in role.add_groups},
     )
+
+
+def beyond(ceiling: Ceiling, scope: str, why: str) -> Reason:
+    """Why a scope is left out that is not within a ceiling."""
+    return new(Reason, ("scope", scope, "dropped", ceiling.row, why, TOKENS[0]))
+
+
+def _closure(roles: Mapping[str, Role], named: tuple[str, ...]) -> Closure:
+    once = dict.fromkeys(named)
+    names = dict.fromkeys(name for role in once if role in roles for name in roles[role].closure if name in roles)
+    return Closure(tuple(names), tuple(role for role in once if role not in roles))
 
 
 def _merged(parts: Iterable[Part]) -> Iterable[Part]:

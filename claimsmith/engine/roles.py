@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from claimsmith.engine import federation
 from claimsmith.engine.reasons import SETTINGS_ROW, Reason, new
-from claimsmith.engine.role_sets import together
+from claimsmith.engine.role_sets import closure, together
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -54,28 +54,25 @@ def assign(bundle: Bundle, subject: Subject, possibly: tuple[Given, ...] = ()) -
     roles = bundle.roles
     sources = (_from_tenant(subject, given), allowed), (_from_elsewhere(bundle, subject, given), None)
     for assignments, ceiling in sources:
-        closed: set[str] = set()
         for named, row in assignments:
-            # Many rows may name one role, or one row a role many times, and a role may inherit many.
-            for assignment in dict.fromkeys(named):
-                if assignment in closed:
-                    continue
-                role = roles.get(assignment)
-                if role is None:
-                    reasons.append(new(Reason, ("role", assignment, "dropped", row, "no such role", "")))
-                    continue
-                closed.add(assignment)
-                for name in role.closure:
-                    if name not in roles:
-                        continue
-                    if ceiling is None or name in ceiling:
-                        assigned.setdefault(name, row)
-                    else:
-                        why = "the tenant does not allow it"
-                        reasons.append(new(Reason, ("role", name, "dropped", subject.tenant_row, why, "")))
+            names, unknown = closure(roles, named)
+            if unknown:
+                reasons += [new(Reason, ("role", name, "dropped", row, "no such role", "")) for name in unknown]
+            if ceiling is not None and not ceiling.issuperset(names):
+                why = "the tenant does not allow it"
+                reasons += [
+                    new(Reason, ("role", name, "dropped", subject.tenant_row, why, ""))
+                    for name in names
+                    if name not in ceiling
+                ]
+                names = tuple([name for name in names if name in ceiling])
+            # The first row that assigns a role is the one that counts.
+            assigned = {**dict.fromkeys(names, row), **assigned}
     names = tuple(sorted(assigned))
     reasons += _granted(roles, names, assigned, given)
-    return Roles(names, ", ".join(sorted(set(assigned.values()))), tuple(reasons), together(roles, names))
+    return Roles(
+        names, ", ".join(sorted(set(assigned.values()))), tuple(reasons), together(roles, names, subject.ceiling)
+    )
 
 
 def _granted(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
+from claimsmith.cognito.claims import TOKENS
+from claimsmith.engine.bundle import NO_CLAIMS
 from claimsmith.engine.language import conditions
 from claimsmith.engine.reasons import Reason, new
 from claimsmith.named_tuple import NamedTuple
@@ -12,7 +14,7 @@ from claimsmith.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from claimsmith.engine.bundle import Rule
+    from claimsmith.engine.bundle import Grant, Part, Rule
     from claimsmith.engine.language.conditions import Operator, Test
     from claimsmith.engine.language.paths import EvaluationContext
 
@@ -20,28 +22,57 @@ if TYPE_CHECKING:
     Read = Callable[[Mapping[str, Any], Test | None], Rule]
 
 
-class AppliedRules(NamedTuple):
-    """The rules that apply, in the order of the policy.
+#: Sets that are kept of one policy, and rules of one that is kept.
+_MAX_SETS: Final = 64
+_MAX_RULES: Final = 64
+
+
+class RuleSet(NamedTuple):
+    """Rules that apply, and what they do together.
 
     Attributes:
+        rules: in the order of the policy.
         reasons: effects that a rule does not have because it reads what its users or callers can write.
+        grants: what each that adds scopes grants.
+        suppressed_scopes: each with the row of the first rule that suppresses it; likewise the following.
+        groups: those to add.
+        claims: what each that sets some sets in a token, and whether it is optional; by token, as ``TOKENS`` orders
+            them.
+        suppressing: those that suppress claims.
     """
 
     rules: tuple[Rule, ...]
     reasons: tuple[Reason, ...]
+    grants: tuple[tuple[Grant, ...], ...]
+    suppressed_scopes: Mapping[str, str]
+    groups: Mapping[str, str]
+    suppressed_groups: Mapping[str, str]
+    claims: tuple[tuple[tuple[Part, bool], ...], ...]
+    suppressing: tuple[Rule, ...]
 
 
-def apply(rules: Sequence[Rule], context: EvaluationContext) -> AppliedRules:
+def together(rules: tuple[Rule, ...]) -> RuleSet:
+    """What these rules do."""
+    why = "it reads what its users or callers can write"
+    setting = [rule for rule in rules if rule.claims is not NO_CLAIMS]
+    latest = rules[::-1]
+    return RuleSet(
+        rules,
+        tuple([new(Reason, ("rule", name, "dropped", rule.row, why, "")) for rule in rules for name in rule.withheld]),
+        tuple([rule.grants for rule in rules if rule.grants]),
+        {scope: rule.row for rule in latest for scope in rule.suppress_scopes},
+        {group: rule.row for rule in latest for group in rule.add_groups},
+        {group: rule.row for rule in latest for group in rule.suppress_groups},
+        tuple([tuple([(rule.claims[at], rule.optional) for rule in setting]) for at in range(len(TOKENS))]),
+        tuple([rule for rule in rules if any(rule.suppress_claims)]),
+    )
+
+
+def apply(rules: Sequence[Rule], context: EvaluationContext) -> RuleSet:
     """Those of the policy's rules whose condition is true."""
     if isinstance(rules, Rules):
-        applied = rules.that_apply(context)
-    else:
-        applied = tuple([rule for rule in rules if rule.when is None or rule.when(context)])
-    why = "it reads what its users or callers can write"
-    reasons = [
-        new(Reason, ("rule", effect, "dropped", rule.row, why, "")) for rule in applied for effect in rule.withheld
-    ]
-    return AppliedRules(applied, tuple(reasons))
+        return rules.that_apply(context)
+    return together(tuple([rule for rule in rules if rule.when is None or rule.when(context)]))
 
 
 class _Condition:
@@ -63,7 +94,7 @@ class Rules(Sequence["Rule"]):
     is made twice is the same.
     """
 
-    __slots__ = ("_always", "_by_text", "_conditions", "_made", "_operators", "_others", "_read", "_written")
+    __slots__ = ("_always", "_by_text", "_conditions", "_made", "_operators", "_others", "_read", "_sets", "_written")
 
     def __init__(self, written: Sequence[Mapping[str, Any]], read: Read, operators: Mapping[str, Operator]) -> None:
         """Find out what the rules ask.
@@ -84,6 +115,7 @@ class Rules(Sequence["Rule"]):
         self._conditions: list[_Condition | None] = []
         self._by_text: dict[str, dict[str, list[_Condition]]] = {}
         self._others: list[_Condition] = []
+        self._sets: dict[tuple[int, ...], RuleSet] = {}
         known: dict[str, _Condition] = {}
         for place, rule in enumerate(written):
             when = rule.get("when")
@@ -108,15 +140,20 @@ class Rules(Sequence["Rule"]):
         for path, text in required:
             self._by_text.setdefault(path, {}).setdefault(text, []).append(condition)
 
-    def that_apply(self, context: EvaluationContext) -> tuple[Rule, ...]:
-        """Those whose condition is true, in order."""
+    def that_apply(self, context: EvaluationContext) -> RuleSet:
+        """Those whose condition is true, and what they do: worked out once for each set that occurs."""
         places = self._always.copy()
         for condition in self._that_may_hold(context):
             if (condition.test or self._test(condition))(context):
                 places += condition.places
         places.sort()
-        made = self._made
-        return tuple([made[place] or self._make(place) for place in places])
+        key = tuple(places)
+        found = self._sets.get(key)
+        if found is None:
+            found = together(tuple([self._made[place] or self._make(place) for place in places]))
+            if len(key) <= _MAX_RULES and len(self._sets) < _MAX_SETS:
+                self._sets[key] = found
+        return found
 
     def _that_may_hold(self, context: EvaluationContext) -> Iterable[_Condition]:
         """The conditions that can hold, each once."""

@@ -10,6 +10,7 @@ from claimsmith.engine.bundle import granted_by
 from claimsmith.engine.facts import Problem
 from claimsmith.engine.language import ALWAYS_UNMANAGED, is_privileged, is_unmanaged
 from claimsmith.engine.reasons import Reason, new
+from claimsmith.engine.role_sets import Ceiling, beyond
 from claimsmith.engine.subject import NOTHING_ADDED
 from claimsmith.errors import Code
 from claimsmith.named_tuple import NamedTuple
@@ -17,8 +18,9 @@ from claimsmith.named_tuple import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from claimsmith.engine.bundle import Bundle, Grant, Rule
+    from claimsmith.engine.bundle import Bundle, Grant
     from claimsmith.engine.role_sets import RoleSet
+    from claimsmith.engine.rules import RuleSet
     from claimsmith.engine.subject import Subject
 
 
@@ -49,7 +51,7 @@ class Granted(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule, ...]) -> Scopes:
+def resolve(bundle: Bundle, subject: Subject, roles: RoleSet, rules: RuleSet) -> Scopes:
     """The scopes to add and to suppress, given the assigned roles and the rules that apply."""
     settings, request = bundle.settings, subject.request
     granted, dropped, problems = grant(bundle, subject, roles, rules)
@@ -101,76 +103,60 @@ def _sealed(bundle: Bundle, subject: Subject) -> dict[str, str]:
     return {} if row is None else {ADMIN_SCOPE: row}
 
 
-def suppressions(subject: Subject, rules: tuple[Rule, ...]) -> dict[str, str]:
+def suppressions(subject: Subject, rules: RuleSet) -> dict[str, str]:
     """Every scope that client and rules suppress, with the row that does."""
-    rows = dict.fromkeys(subject.client.suppress_scopes, subject.client_row) if subject.client else {}
-    for rule in rules:
-        for scope in rule.suppress_scopes:
-            rows.setdefault(scope, rule.row)
-    return rows
+    of_client = subject.client.suppress_scopes if subject.client else ()
+    return {**rules.suppressed_scopes, **dict.fromkeys(of_client, subject.client_row)}
 
 
-def grant(bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule, ...]) -> Granted:
+def grant(bundle: Bundle, subject: Subject, roles: RoleSet, rules: RuleSet) -> Granted:
     """The scopes that a role, the membership or a rule grants and that client and tenant allow."""
-    allowed = _allowed(subject)
     privileged = _privileged(bundle, subject)
-    reasons_for: dict[str, Reason] = {}
-    dropped: set[str] = set()
+    problems = _problems(subject, privileged)
     why = "it is privileged: only the policy grants it"
     reasons = [new(Reason, ("scope", scope, "dropped", subject.membership_row, why, "access")) for scope in privileged]
-    grants_by_row = _grants(bundle, subject, roles, rules, privileged)
-    if grants_by_row and roles.all_possible is not None:
-        # The first row's grants, which are most of them, in fewer steps than below.
-        del grants_by_row[0]
-        if allowed is None or roles.all_possible.keys() <= allowed:
-            reasons_for.update(roles.all_possible)
-        else:
-            reasons_for = {scope: reason for scope, reason in roles.all_possible.items() if scope in allowed}
-            dropped = roles.all_possible.keys() - allowed
-            reasons += [_beyond(subject, scope) for scope in roles.all_possible if scope in dropped]
-    for grants in grants_by_row:
-        for scope, reason, possible in grants:
-            if scope in reasons_for or scope in dropped:
-                continue
-            if possible and (allowed is None or scope in allowed):
-                reasons_for[scope] = reason
-                continue
-            dropped.add(scope)
-            reasons.append(_beyond(subject, scope) if possible else reason)
-    return Granted(reasons_for, tuple(reasons), _problems(subject, privileged))
-
-
-def _allowed(subject: Subject) -> frozenset[str] | None:
-    """The scopes within the ceilings of client and tenant; None where neither has one."""
-    client = subject.client.scopes_allowed if subject.client else None
-    tenant = subject.tenant.scopes_allowed if subject.tenant else None
-    if client is None or tenant is None:
-        return tenant if client is None else client
-    return client & tenant
-
-
-def _beyond(subject: Subject, scope: str) -> Reason:
-    """Why a scope is left out that is not within the ceilings: the client's comes before the tenant's."""
-    client = subject.client
-    row, why = subject.tenant_row, "the tenant does not allow it"
-    if client is not None and client.scopes_allowed is not None and scope not in client.scopes_allowed:
-        row, why = subject.client_row, "the client does not allow it"
-    return new(Reason, ("scope", scope, "dropped", row, why, "access"))
-
-
-def _grants(
-    bundle: Bundle, subject: Subject, roles: RoleSet, rules: tuple[Rule, ...], privileged: list[str]
-) -> list[tuple[Grant, ...]]:
-    """What the roles grant, and then each row, without what the directory must not."""
     if subject.request.machine and subject.client is None:
         # A machine that the policy does not know gets no managed scope, even if a rule grants one to everybody.
-        return []
-    grants = [roles.grants]
+        return Granted({}, tuple(reasons), problems)
+    reasons_for, refused = {**roles.scopes}, {**roles.refused}
+    ceilings = _ceilings(subject)
+    for ceiling, why in ceilings:
+        if not reasons_for.keys() <= ceiling.scopes:
+            refused |= {scope: beyond(ceiling, scope, why) for scope in reasons_for if scope not in ceiling.scopes}
+            reasons_for = {scope: reason for scope, reason in reasons_for.items() if scope in ceiling.scopes}
+    for grants in _grants(bundle, subject, rules, privileged):
+        for scope, reason, possible in grants:
+            if scope in reasons_for or scope in refused:
+                continue
+            if not possible:
+                refused[scope] = reason
+                continue
+            for ceiling, why in ceilings:
+                if scope not in ceiling.scopes:
+                    refused[scope] = beyond(ceiling, scope, why)
+                    break
+            else:
+                reasons_for[scope] = reason
+    return Granted(reasons_for, (*reasons, *refused.values()), problems)
+
+
+def _ceilings(subject: Subject) -> list[tuple[Ceiling, str]]:
+    """The ceilings that count, that of the client before the tenant's, and what is said of a scope beyond each."""
+    of_client = subject.ceiling
+    ceilings = [] if of_client is None else [(of_client, "the client does not allow it")]
+    if subject.tenant is not None and subject.tenant.scopes_allowed is not None:
+        ceilings.append((Ceiling(subject.tenant_row, subject.tenant.scopes_allowed), "the tenant does not allow it"))
+    return ceilings
+
+
+def _grants(bundle: Bundle, subject: Subject, rules: RuleSet, privileged: list[str]) -> list[tuple[Grant, ...]]:
+    """What each row but the roles' grants, without what the directory must not."""
+    grants = [*rules.grants]
     if subject.membership is not None:
         scopes = subject.membership.scopes
         left = tuple(scope for scope in scopes if scope not in privileged) if privileged else scopes
-        grants.append(granted_by(subject.membership_row, left, bundle.settings.unmanaged_scopes))
-    return grants + [rule.grants for rule in rules if rule.grants]
+        grants.insert(0, granted_by(subject.membership_row, left, bundle.settings.unmanaged_scopes))
+    return grants
 
 
 def _privileged(bundle: Bundle, subject: Subject) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from claimsmith.engine import federation
 from claimsmith.engine.language.paths import EvaluationContext
+from claimsmith.engine.role_sets import Ceiling
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ class Subject(NamedTuple):
     def adds_to_access_token(self) -> bool:
         """Whether the policy may put anything into the access token."""
         return self.client is None or self.client.add_to_access_token
+
+    @property
+    def ceiling(self) -> Ceiling | None:
+        """The scopes that the client allows; None where it sets no limit."""
+        if self.client is None or self.client.scopes_allowed is None:
+            return None
+        return Ceiling(self.client_row, self.client.scopes_allowed)
 
     def context(self, roles: tuple[str, ...]) -> EvaluationContext:
         """What conditions and values read, given the assigned roles."""

@@ -24,6 +24,7 @@ from claimsmith.engine.language.conditions import UnknownError
 from claimsmith.engine.language.paths import MISSING, EvaluationContext
 from claimsmith.engine.language.values import Expression
 from claimsmith.engine.roles import assign
+from claimsmith.engine.rules import together
 from claimsmith.engine.scopes import grant, suppressions
 from claimsmith.engine.subject import gather
 from claimsmith.errors import Code
@@ -226,7 +227,7 @@ class _Comparison:
         known.tenant_known = tenant_known
         self.known = known
         applies = [(rule, self.applies(rule)) for rule in bundle.rules]
-        self.rules = tuple(rule for rule, applied in applies if applied)
+        self.rules = together(tuple(rule for rule, applied in applies if applied))
         self.undecided = tuple(rule for rule, applied in applies if applied is None)
 
     def applies(self, rule: Rule) -> bool | None:
@@ -270,7 +271,8 @@ class _Comparison:
 
     def grantable(self) -> set[str]:
         """Every scope that could be granted now, within the ceilings."""
-        return set(grant(self.bundle, self.subject, self.roles.given, (*self.rules, *self.undecided)).reasons_for)
+        rules = together((*self.rules.rules, *self.undecided))
+        return set(grant(self.bundle, self.subject, self.roles.given, rules).reasons_for)
 
     def refused(self) -> bool:
         """Whether a new token is certain to be refused: it would be too long, or Cognito would not accept it.
@@ -312,7 +314,7 @@ class _Comparison:
         yield from self.role_parts()
         if self.subject.client is not None:
             yield self.subject.client.claims[0]
-        yield from (rule.claims[0] for rule in self.rules)
+        yield from (part for part, _ in self.rules.claims[0])
 
     def context_of_known(self) -> EvaluationContext:
         """The context of a decision, without unknown values; claims that read them are not filled in."""

@@ -85,7 +85,7 @@ class Plans:
         suppressed = scopes.suppressions(subject, self.situation.applied)
         roles = self.situation.outcome.roles if isinstance(self.situation.outcome, Decision) else ()
         granted = scopes.grant(
-            self.bundle, subject, together(self.bundle.roles, roles), self.situation.applied
+            self.bundle, subject, together(self.bundle.roles, roles, subject.ceiling), self.situation.applied
         ).reasons_for
         unmanaged = is_unmanaged(scope, self.bundle.settings.unmanaged_scopes)
         row, via = self.grantor(scope)
@@ -121,7 +121,7 @@ class Plans:
         privileged = is_privileged(scope, self.bundle.settings.privileged_scopes)
         if membership is not None and scope in membership.scopes and not privileged:
             return subject.membership_row, "the membership"
-        for rule in self.situation.applied:
+        for rule in self.situation.applied.rules:
             if scope in rule.scopes:
                 return rule.row, f"rule {_rule_name(rule.row)}"
         return None, ""
@@ -161,7 +161,7 @@ class Plans:
         if self.request.machine:
             return
         yield from self.for_claim_removed(GROUPS_CLAIM, TOKENS[0])
-        for rule in self.situation.applied:
+        for rule in self.situation.applied.rules:
             if group in rule.suppress_groups:
                 yield from self.unsuppressed(rule.row, "suppress_groups", group)
         if group not in self.request.groups:

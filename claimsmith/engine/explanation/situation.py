@@ -15,14 +15,15 @@ from claimsmith.engine.codec import from_document
 from claimsmith.engine.decide import Decision, decide
 from claimsmith.engine.facts import MACHINE, Facts, Problem, Tenant, read_tenant, read_user, too_large
 from claimsmith.engine.federation import listed
-from claimsmith.engine.rules import apply
+from claimsmith.engine.rules import apply, together
 from claimsmith.engine.subject import gather
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from claimsmith.cognito.event import Request
-    from claimsmith.engine.bundle import Bundle, Rule
+    from claimsmith.engine.bundle import Bundle
     from claimsmith.engine.decide import Refusal
+    from claimsmith.engine.rules import RuleSet
     from claimsmith.engine.subject import Subject
 
     Row = Mapping[str, Any]
@@ -199,11 +200,11 @@ class Situation:
         return gather(self.policy.bundle, self.facts, self.request, self.choice)
 
     @cached_property
-    def applied(self) -> tuple[Rule, ...]:
+    def applied(self) -> RuleSet:
         """The rules that apply; none if the sign-in is refused."""
         if not isinstance(self.outcome, Decision):
-            return ()
-        return apply(self.policy.bundle.rules, self.subject.context(self.outcome.roles)).rules
+            return together(())
+        return apply(self.policy.bundle.rules, self.subject.context(self.outcome.roles))
 
     @cached_property
     def tokens(self) -> tuple[dict[str, Any], dict[str, Any]]:

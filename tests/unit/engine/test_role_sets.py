@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from claimsmith.engine.role_sets import RoleBook, together
+from claimsmith.engine.role_sets import Ceiling, Closure, RoleBook, closure, together
 from tests.policies import bundle
 
 ROLES = {
@@ -14,24 +14,40 @@ ROLES = {
 
 
 def test_later_roles_win_claims_and_earlier_ones_give_scopes() -> None:
-    given = together(bundle(roles=ROLES).roles, ("a", "b", "c", "d"))
+    given = together(bundle(roles=ROLES).roles, ("a", "b", "c", "d"), None)
     first, evaluated, last = given.claims[0]
     assert (first.literals, last.literals) == ({"n": 2, "only_a": True}, {"n": 4})
     assert [name for name, _, _ in evaluated.others] == ["n"]
-    assert [(grant.scope, grant.reason.source[-1]) for grant in given.grants] == [
-        ("x/read", "a"),
-        ("x/write", "a"),
-        ("y/read", "b"),
-    ]
+    assert {scope: reason.source[-1] for scope, reason in given.scopes.items()} == {
+        "x/read": "a",
+        "x/write": "a",
+        "y/read": "b",
+    }
+
+
+def test_each_client_has_its_own_ceiling() -> None:
+    roles = bundle(roles=ROLES).roles
+    for row, allowed in (("one", {"x/read"}), ("other", {"x/write", "y/read"}), ("one", {"x/read"})):
+        given = together(roles, ("a", "b"), Ceiling(row, frozenset(allowed)))
+        assert given.scopes.keys() == allowed
+        assert {reason.source for reason in given.refused.values()} == {row}
+    assert together(roles, ("a", "b"), None).refused == {}
+
+
+def test_no_name_from_a_row_of_the_directory_is_kept() -> None:
+    roles = bundle(roles={"a": {"inherits": ["b"]}, "b": {}}).roles
+    assert closure(roles, ("a", "a")) is closure(roles, ("a", "a")) == Closure(("a", "b"), ())
+    assert closure(roles, ("ghost", "b")) == Closure(("b",), ("ghost",))
+    assert closure(roles, ("ghost", "b")) is not closure(roles, ("ghost", "b"))
 
 
 def test_as_many_sets_are_kept_as_fit_and_others_are_the_same_every_time() -> None:
     roles = bundle(roles={f"r{at}": {"claims": {"n": at}} for at in range(80)} | {"large": _large()}).roles
     assert isinstance(roles, RoleBook)
-    assert roles.together(("large",)) is not roles.together(("large",)), "what is large is not kept"
+    assert roles.together(("large",), None) is not roles.together(("large",), None), "what is large is not kept"
     sets = [(f"r{at}",) for at in range(80)]
-    first = [roles.together(names) for names in sets]
-    again = [roles.together(names) for names in sets]
+    first = [roles.together(names, None) for names in sets]
+    again = [roles.together(names, None) for names in sets]
     assert first == again
     assert [kept is one for kept, one in zip(first, again, strict=True)] == [True] * 64 + [False] * 16
 
