@@ -183,6 +183,14 @@ _ARRAYS: Final = (list, tuple, set, frozenset)
 _COMPLEX: Final = (list, dict)
 
 
+def is_plain(name: str, value: Any) -> bool:  # noqa: ANN401 - a JSON value
+    """Whether this claim takes a value as it is in both tokens, if it may be set there; False says nothing."""
+    kind = type(value)
+    if kind is list:
+        return set(map(type, value)) == {str} and "".join(value).isascii() and name not in PLAIN_IN_ID
+    return kind is int or (kind is str and value.isascii())
+
+
 class UnacceptableError(ValueError):
     """A value that no claim can have; the message gives the reason, without the value."""
 

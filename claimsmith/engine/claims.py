@@ -9,6 +9,7 @@ from claimsmith.cognito.claims import (
     UnacceptableError,
     accepted,
     checked_by,
+    is_plain,
     refused_name,
     refused_suppression,
 )
@@ -164,9 +165,8 @@ class _Draft:
                 self.optional[name] = None
 
     def set(self, name: str, value: Any, row: str) -> bool:  # noqa: ANN401 - any value, good or bad
-        kind = type(value)
-        if (kind is int or (kind is str and value.isascii())) and refused_name(self.token, name) is None:
-            self.keep(name, value, row)  # most are, and any claim that may be set takes such a value
+        if is_plain(name, value) and refused_name(self.token, name) is None:
+            self.keep(name, value, row)  # most are
             return True
         try:
             self.keep(name, checked_by(self.token, name, value, self.accepted), row)

@@ -161,7 +161,7 @@ def _and_groups(suppressed: tuple[str, ...]) -> tuple[str, ...]:
 def _set(resolved: TokenClaims, fitted: TokenChanges, token: Token) -> list[Reason]:
     """Where each claim of a token comes from; the list of those that were shed comes from the settings."""
     reasons = resolved.reasons_for
-    if fitted.claims.keys() <= reasons.keys():
+    if SHED_CLAIM not in fitted.claims:
         return list(map(reasons.__getitem__, fitted.claims))
     shed = new(Reason, ("claim", SHED_CLAIM, "set", SETTINGS_ROW, "", token))
     return [reasons.get(name, shed) for name in fitted.claims]

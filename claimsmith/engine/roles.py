@@ -55,6 +55,8 @@ def assign(bundle: Bundle, subject: Subject, possibly: tuple[Given, ...] = ()) -
     sources = (_from_tenant(subject, given), allowed), (_from_elsewhere(bundle, subject, given), None)
     for assignments, ceiling in sources:
         for named, row in assignments:
+            if not named:
+                continue
             names, unknown = closure(roles, named)
             if unknown:
                 reasons += [new(Reason, ("role", name, "dropped", row, "no such role", "")) for name in unknown]
