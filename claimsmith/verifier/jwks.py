@@ -220,13 +220,10 @@ class KeySource:
         source = self._sources.get(issuer) if isinstance(issuer, str) else None
         if source is None:
             raise VerificationError(Code.ISSUER_NOT_ALLOWED, "key")
-        cached = (
-            source.cached
-        )  # before the clock: a set that comes in between must not look as if it came from the future
+        cached = source.cached  # before the clock: what comes in between must not look as if it came from the future
         now = self._clock()
         fresh = cached is not None and cached.at <= now < cached.until
-        found = cached.keys.find(kid) if cached is not None and fresh else None
-        if found is not None:
+        if cached is not None and fresh and (found := cached.keys.find(kid)) is not None:
             return found
         usable = cached is not None and kid in cached.keys and now - cached.at < self._max_stale
         self._wait(source, self._refresh(source, cached, due=not fresh, usable=usable))

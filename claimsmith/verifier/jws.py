@@ -7,11 +7,11 @@ the one that is used in any case (RFC 8725 sections 3.1 and 3.2).
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from claimsmith.errors import Code, VerificationError
 from claimsmith.named_tuple import NamedTuple
@@ -37,9 +37,11 @@ MAX_HEADERS: Final = 128
 _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt"})
 _TYPES: Final = _ACCESS_TOKEN_TYPES | {"jwt"}
 
-_SEGMENTS: Final = 3
+_DOT: Final = ord(".")
 _PADDING: Final = PKCS1v15()
-_HASH: Final = SHA256()
+
+#: What precedes a hash by SHA-256 in the ``DigestInfo`` that RSASSA-PKCS1-v1_5 signs (RFC 8017 section 9.2, note 1).
+_SHA_256: Final = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
 class Jws(NamedTuple):
@@ -85,7 +87,7 @@ def _members(octets: bytes | None) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=MAX_HEADERS)
-def _header(segment: bytes) -> Header:
+def header_of_rs256(segment: bytes) -> Header:
     """The header of a segment in the alphabet of standard base64, for RS256.
 
     An issuer's tokens share a handful of headers, and the result depends on nothing but the octets: the last
@@ -118,7 +120,9 @@ def _parsed(segment: bytes, algorithms: tuple[str, ...]) -> Header:
     return Header(kid, kind in _TYPES, kind in _ACCESS_TOKEN_TYPES, cast("str", algorithm))
 
 
-def split_token(token: str, header_of: Callable[[bytes], Header] = _header) -> tuple[Header, bytes, bytes, bytes]:
+def split_token(
+    token: str, header_of: Callable[[bytes], Header] = header_of_rs256
+) -> tuple[Header, bytes, bytes, bytes]:
     """Check the sizes of a token, split it and decode its parts.
 
     Args:
@@ -139,10 +143,12 @@ def split_token(token: str, header_of: Callable[[bytes], Header] = _header) -> t
         raise _refused(Code.TOKEN_MALFORMED)
     octets = token.encode()
     text = to_standard_alphabet(octets)
-    segments = () if text is None else text.split(b".", _SEGMENTS)
-    if len(segments) != _SEGMENTS:
+    if text is None:
         raise _refused(Code.TOKEN_MALFORMED)
-    first, second, third = segments
+    first, _, rest = text.partition(b".")  # a third of the time of ``split``
+    second, dot, third = rest.partition(b".")
+    if not dot or _DOT in third:
+        raise _refused(Code.TOKEN_MALFORMED)
     if len(first) > MAX_HEADER or len(third) > MAX_SIGNATURE:
         raise _refused(Code.TOKEN_TOO_LARGE)
     header = header_of(first)
@@ -163,12 +169,17 @@ def check_signature(signature: bytes, signed: bytes, keys: tuple[RSAPublicKey, .
     Raises:
         VerificationError: none of the keys made this signature.
     """
+    # As RFC 8017 section 8.2.2 has it: what was signed is compared, whole, with what must have been signed, and nothing
+    # in it is parsed. OpenSSL checks the padding before it, and that the signature is less than the modulus.
+    expected = _SHA_256 + sha256(signed).digest()
     for key in keys:
+        if len(signature) != (key.key_size + 7) >> 3:
+            continue
         try:
-            key.verify(signature, signed, _PADDING, _HASH)
+            if key.recover_data_from_signature(signature, _PADDING, None) == expected:
+                return
         except InvalidSignature:
             continue
-        return
     raise VerificationError(Code.SIGNATURE_INVALID, "signature")
 
 

@@ -20,7 +20,7 @@ from claimsmith.verifier.checks import (
 from claimsmith.verifier.claims import CLAIM_NAMES, Claims
 from claimsmith.verifier.encoding import json_object
 from claimsmith.verifier.jwks import KeySource
-from claimsmith.verifier.jws import check_signature, header_of_any, split_token
+from claimsmith.verifier.jws import check_signature, header_of_any, header_of_rs256, split_token
 from claimsmith.verifier.oidc import OidcChecks
 from claimsmith.verifier.revocation import check_revocation
 
@@ -92,6 +92,7 @@ class Verifier:
         self._names = CLAIM_NAMES if callable(claim_names) else all_claim_names(claim_names)
         self._checks = ClaimChecks(client_ids=client_ids, token_use=token_use, leeway=leeway)
         self._oidc = {name: OidcChecks(rules, leeway=leeway) for name, rules in self._keys.oidc.items()}
+        self._header_of = header_of_any if self._oidc else header_of_rs256
         if self._oidc and token_use == "id":
             raise ConfigurationError("Of an OIDC issuer, only access tokens are verified; token_use is 'id'.")
         if revocations is not ANY and not callable(getattr(revocations, "revoked_at", None)):
@@ -128,7 +129,7 @@ class Verifier:
             VerificationError: with the code and the stage of the first check that failed. It contains nothing from the
                 token.
         """
-        header, payload, signature, signed = split_token(token, header_of_any) if self._oidc else split_token(token)
+        header, payload, signature, signed = split_token(token, self._header_of)
         if not header.is_jwt:
             raise VerificationError(Code.TYPE_NOT_ALLOWED, "structure")
         members = json_object(payload)

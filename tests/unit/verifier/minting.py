@@ -85,6 +85,11 @@ def id_claims(**changes: object) -> dict[str, Any]:
     return access_claims(**{**own, "aud": CLIENT, "token_use": "id", "cognito:username": "ada", **changes})
 
 
+def _written(members: dict[str, Any]) -> bytes:
+    """JSON as Cognito writes it."""
+    return json.dumps(members, separators=(",", ":")).encode()
+
+
 @dataclass
 class Pool:
     """A user pool's key and what it signs."""
@@ -100,4 +105,4 @@ class Pool:
         full = {"kid": self.kid, "alg": "RS256", **header}
         members = {name: value for name, value in full.items() if value is not None}
         payload = access_claims() if claims is None else claims
-        return compact(json.dumps(members).encode(), json.dumps(payload).encode(), self.key)
+        return compact(_written(members), _written(payload), self.key)
