@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-#: What is kept of one policy: so many sets of each kind, and of one that is kept so many claims and scopes, or names;
-#: three megabytes at most.
-_MAX_SETS: Final = 64
-_MAX_ENTRIES: Final = 256
+#: Names, claims and scopes in what is kept of one policy, and in each set that is: three megabytes at most.
+_MAX_ENTRIES: Final = 16_384
+_MAX_SET: Final = 256
 
 
 class Ceiling(NamedTuple):
@@ -66,12 +65,13 @@ class Closure(NamedTuple):
 class RoleBook(dict[str, Role]):
     """The roles of a policy by name, and the sets of them that have occurred. Thread-safe."""
 
-    __slots__ = ("_closures", "_sets")
+    __slots__ = ("_closures", "_entries", "_sets")
 
     def __init__(self, roles: Mapping[str, Role]) -> None:
         super().__init__(roles)
         self._sets: dict[tuple[tuple[str, ...], str], RoleSet] = {}
         self._closures: dict[tuple[str, ...], Closure] = {}
+        self._entries = 0
 
     def together(self, names: tuple[str, ...], ceiling: Ceiling | None) -> RoleSet:
         """What these roles give, in this order, within the ceiling of a client of the same policy."""
@@ -80,8 +80,8 @@ class RoleBook(dict[str, Role]):
         if found is None:
             found = _together(self, names, ceiling)
             entries = sum(len(part.literals) for parts in found.claims for part in parts)
-            entries += len(found.scopes) + len(found.refused) + len(found.groups)
-            if entries <= _MAX_ENTRIES and len(self._sets) < _MAX_SETS:
+            entries += len(found.scopes) + len(found.refused) + len(found.groups) + len(names)
+            if self._has_room(entries):
                 self._sets[key] = found
         return found
 
@@ -91,9 +91,16 @@ class RoleBook(dict[str, Role]):
         if found is None:
             found = _closure(self, named)
             # What is no role may come from a row of the directory.
-            if not found.unknown and len(found.names) <= _MAX_ENTRIES and len(self._closures) < _MAX_SETS:
+            if not found.unknown and self._has_room(len(named) + len(found.names)):
                 self._closures[named] = found
         return found
+
+    def _has_room(self, entries: int) -> bool:
+        """Whether what has so many entries is to be kept, which they then count for."""
+        if entries > _MAX_SET or self._entries + entries >= _MAX_ENTRIES:
+            return False
+        self._entries += entries + 1
+        return True
 
 
 def together(roles: Mapping[str, Role], names: tuple[str, ...], ceiling: Ceiling | None) -> RoleSet:
