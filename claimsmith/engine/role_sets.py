@@ -5,7 +5,7 @@ It depends on the policy alone, and nothing of a user is kept with it.
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Names, claims and scopes in what is kept of one policy, and in each set that is: three megabytes at most.
 _MAX_ENTRIES: Final = 16_384
 _MAX_SET: Final = 256
+
+#: Names of roles that count as one entry: their text is in the policy already.
+_NAMES: Final = 8
 
 
 class Ceiling(NamedTuple):
@@ -80,7 +83,7 @@ class RoleBook(dict[str, Role]):
         if found is None:
             found = _together(self, names, ceiling)
             entries = sum(len(part.literals) for parts in found.claims for part in parts)
-            entries += len(found.scopes) + len(found.refused) + len(found.groups) + len(names)
+            entries += len(found.scopes) + len(found.refused) + len(found.groups) + len(names) // _NAMES
             if self._has_room(entries):
                 self._sets[key] = found
         return found
@@ -91,7 +94,7 @@ class RoleBook(dict[str, Role]):
         if found is None:
             found = _closure(self, named)
             # What is no role may come from a row of the directory.
-            if not found.unknown and self._has_room(len(named) + len(found.names)):
+            if not found.unknown and self._has_room(len(named) + len(found.names) // _NAMES):
                 self._closures[named] = found
         return found
 
@@ -141,8 +144,10 @@ def beyond(ceiling: Ceiling, scope: str, why: str) -> Reason:
 
 def _closure(roles: Mapping[str, Role], named: tuple[str, ...]) -> Closure:
     once = dict.fromkeys(named)
-    names = dict.fromkeys(name for role in once if role in roles for name in roles[role].closure if name in roles)
-    return Closure(tuple(names), tuple(role for role in once if role not in roles))
+    names = tuple(dict.fromkeys(chain.from_iterable([roles[role].closure for role in once if role in roles])))
+    if not roles.keys() >= set(names):
+        names = tuple([name for name in names if name in roles])
+    return Closure(names, tuple([role for role in once if role not in roles]))
 
 
 def _merged(parts: Iterable[Part]) -> Iterable[Part]:

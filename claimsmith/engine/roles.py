@@ -54,11 +54,16 @@ def assign(bundle: Bundle, subject: Subject, possibly: tuple[Given, ...] = ()) -
     roles = bundle.roles
     sources = (_from_tenant(subject, given), allowed), (_from_elsewhere(bundle, subject, given), None)
     for assignments, ceiling in sources:
+        closed: set[str] = set()
         for named, row in assignments:
-            if not named:
+            # Many rows may name one role, which may inherit many.
+            left = named if closed.isdisjoint(named) else tuple([name for name in named if name not in closed])
+            if not left:
                 continue
-            names, unknown = closure(roles, named)
+            names, unknown = closure(roles, left)
+            closed.update(left)
             if unknown:
+                closed.difference_update(unknown)
                 reasons += [new(Reason, ("role", name, "dropped", row, "no such role", "")) for name in unknown]
             if ceiling is not None and not ceiling.issuperset(names):
                 why = "the tenant does not allow it"
@@ -68,8 +73,8 @@ def assign(bundle: Bundle, subject: Subject, possibly: tuple[Given, ...] = ()) -
                     if name not in ceiling
                 ]
                 names = tuple([name for name in names if name in ceiling])
-            # The first row that assigns a role is the one that counts.
-            assigned = {**dict.fromkeys(names, row), **assigned}
+            for name in names:
+                assigned.setdefault(name, row)
     names = tuple(sorted(assigned))
     reasons += _granted(roles, names, assigned, given)
     return Roles(

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     Read = Callable[[Mapping[str, Any], Test | None], Rule]
 
 
-#: Sets that are kept of one policy, and rules of one that is kept.
+#: Sets that are kept of one policy, and rules, scopes and groups of one that is kept.
 _MAX_SETS: Final = 64
-_MAX_RULES: Final = 64
+_MAX_ENTRIES: Final = 256
 
 
 class RuleSet(NamedTuple):
@@ -151,7 +151,8 @@ class Rules(Sequence["Rule"]):
         found = self._sets.get(key)
         if found is None:
             found = together(tuple([self._made[place] or self._make(place) for place in places]))
-            if len(key) <= _MAX_RULES and len(self._sets) < _MAX_SETS:
+            listed = found.rules, found.reasons, found.suppressed_scopes, found.groups, found.suppressed_groups
+            if len(self._sets) < _MAX_SETS and sum(map(len, listed)) <= _MAX_ENTRIES:
                 self._sets[key] = found
         return found
 

@@ -111,7 +111,8 @@ ROLES: dict[str, Any] = {
 def test_roles_are_listed_with_the_first_row_that_assigns_them() -> None:
     policy = bundle(roles=ROLES, groups={"Staff": {"roles": ["guest"]}}, settings={"default_roles": ["basic"]})
     acme = tenant_row("acme", default_roles=["guest", "editor"], roles_allowed=["editor", "viewer"])
-    rows = (acme, membership_row(SUB, "acme", roles=["ghost", "editor"]), user_row(SUB, roles=["basic", "phantom"]))
+    member = membership_row(SUB, "acme", roles=["ghost", "editor", "guest"])
+    rows = (acme, member, user_row(SUB, roles=["basic", "phantom"]))
     decision = decided(policy, facts(*rows), event(groups=["Staff"]))
     assert reasons(decision, "role") == [
         Reason("role", "ghost", "dropped", IN_ACME, "no such role"),

@@ -10,6 +10,8 @@ from claimsmith.cognito.event import parse
 from claimsmith.cognito.response import Groups, build
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine import Reason
+from claimsmith.engine.language.paths import EvaluationContext
+from claimsmith.engine.rules import apply
 from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
 from tests.policies import decided, facts, membership_row, tenant_row, unlinted, user_row
 
@@ -31,6 +33,26 @@ def test_a_rule_applies_where_its_condition_holds_and_without_one_always() -> No
     )
     claims = decided(policy, facts(*ROWS), event()).changes.access.claims
     assert {"a", "b", "c"} & claims.keys() == {"a", "c"}
+
+
+@pytest.mark.parametrize("attribute", ["suppress_scopes", "add_groups", "suppress_groups"])
+def test_sets_of_rules_that_list_much_are_not_kept(attribute: str) -> None:
+    """Callers decide by their metadata which sets occur, and a policy may list tens of thousands of scopes."""
+    assert is_kept({attribute: [f"s/{at}" for at in range(200)]})
+    assert not is_kept({attribute: [f"s/{at}" for at in range(300)]})
+
+
+def test_sets_of_many_rules_are_not_kept() -> None:
+    assert is_kept(*[{}] * 200)
+    assert not is_kept(*[{}] * 300)
+
+
+def is_kept(*rules: dict[str, Any]) -> bool:
+    """Whether what these rules do is worked out only once; it is the same every time."""
+    kept = unlinted(*rules).rules
+    context = EvaluationContext(parse(event()), None, None, None, (), None)
+    assert apply(kept, context) == apply(kept, context)
+    return apply(kept, context) is apply(kept, context)
 
 
 def test_the_last_rule_wins_over_earlier_ones_and_over_every_row() -> None:
