@@ -41,6 +41,8 @@ def decode(value: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - any valu
         ValueError, TypeError, AttributeError: it is malformed.
     """
     [(kind, content)] = value.items()
+    if kind == "S" and type(content) is str:
+        return content  # most are
     match kind:
         case "S" | "BOOL" | "B":
             return _scalar(kind, content)
