@@ -176,12 +176,6 @@ def refused_suppression(token: Token, name: str) -> str | None:
 #: Types of an array's members that are taken as they are.
 _PLAIN: Final = frozenset({str, bool, int})
 
-# As tuples: ``list | dict`` makes a new object each time it is asked.
-_NUMBERS: Final = (float, Decimal)
-_SETS: Final = (set, frozenset)
-_ARRAYS: Final = (list, tuple, set, frozenset)
-_COMPLEX: Final = (list, dict)
-
 
 def is_plain(name: str, value: Any) -> bool:  # noqa: ANN401 - a JSON value
     """Whether this claim takes a value as it is in both tokens, if it may be set there; False says nothing."""
@@ -220,7 +214,7 @@ def checked_by(token: Token, name: str, value: object, accept: Callable[[object]
     if why is not None:
         raise UnacceptableError(why)
     value = accept(value)
-    if isinstance(value, _COMPLEX) and token == TOKENS[1] and name in PLAIN_IN_ID:
+    if isinstance(value, list | dict) and token == TOKENS[1] and name in PLAIN_IN_ID:
         raise UnacceptableError("the ID token takes no array and no object here")
     return value
 
@@ -246,9 +240,9 @@ def _accepted(value: object, depth: int) -> Any:  # noqa: ANN401 - a JSON value
         return value
     if isinstance(value, int):
         return value
-    if isinstance(value, _NUMBERS):
+    if isinstance(value, Decimal | float):
         return _number(value)
-    if isinstance(value, _ARRAYS):
+    if isinstance(value, list | tuple | set | frozenset):
         return _array(value, depth)
     if isinstance(value, dict):
         if not all(isinstance(key, str) and key and _is_text(key) for key in value):
@@ -259,19 +253,15 @@ def _accepted(value: object, depth: int) -> Any:  # noqa: ANN401 - a JSON value
 
 def _array(values: Collection[Any], depth: int) -> list[Any]:
     kinds = set(map(type, values))
-    if kinds <= _PLAIN and _is_text("".join(values if kinds == {str} else filter(_is_str, values))):
+    if kinds <= _PLAIN and _is_text("".join([item for item in values if type(item) is str])):
         array = list(values)
     elif any(issubclass(kind, dict | list | tuple | set | frozenset) for kind in kinds):
         raise UnacceptableError("an array holds only strings, numbers and booleans")
     else:
         array = [_accepted(item, depth + 1) for item in values]
-    if isinstance(values, _SETS):
+    if isinstance(values, set | frozenset):
         array.sort(key=lambda item: (type(item).__name__, item))
     return array
-
-
-def _is_str(value: object) -> bool:
-    return type(value) is str
 
 
 def _is_text(value: str) -> bool:

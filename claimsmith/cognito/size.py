@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from claimsmith.cognito.event import Request
     from claimsmith.cognito.response import Changes
+
 #: ``{"kid":"…44 characters…","alg":"RS256"}`` encoded, the signature of 256 octets encoded, and the two dots.
 _OVERHEAD: Final = 91 + 342 + 2
 
@@ -91,7 +92,8 @@ _BESIDE: Final = 1_000
 def surely_within(budget: int, changes: Changes, request: Request) -> bool:
     """Whether no token can be longer than the budget, whatever way the changes and the request come into it.
 
-    A tenth of the cost of making the payloads, which are nearly always far shorter. False says nothing.
+    It costs half of what it takes to make the payloads and to measure them, which are nearly always far shorter. False
+    says nothing.
 
     Args:
         budget: characters of a signed token.
@@ -105,11 +107,18 @@ def surely_within(budget: int, changes: Changes, request: Request) -> bool:
     other = {name: value for name, value in identity.items() if access.get(name) is not value}
     groups = changes.groups or Groups(request.groups, request.iam_roles, request.preferred_role)
     attributes = request.attributes
-    # A machine's client is in its token twice, and the pool or its region three times.
     texts = [
-        *(request.sub or request.client_id, request.client_id, request.username, *[request.pool_id] * 3),
-        *(*groups.groups, *groups.iam_roles, groups.preferred_role or ""),
-        *(*request.scopes, *changes.scopes_to_add, *attributes, *attributes.values()),
+        request.sub or request.client_id,
+        request.client_id,
+        request.username,
+        *[request.pool_id] * 3,  # as often as the pool or its region may be in a token
+        *groups.groups,
+        *groups.iam_roles,
+        groups.preferred_role or "",
+        *request.scopes,
+        *changes.scopes_to_add,
+        *attributes,
+        *attributes.values(),
     ]
     # Beside each text, its marks and a comma or a colon. Cognito parses the JSON in one attribute, of which nothing
     # gets longer but a number such as 1e15.

@@ -185,8 +185,7 @@ class _Draft:
         Raises:
             UnacceptableError: Cognito does not take it.
         """
-        kind = type(value)
-        if kind is not list and kind is not dict:
+        if not isinstance(value, list | dict):
             return accepted(value)
         entry = self.checked.get(id(value))
         if entry is None:
