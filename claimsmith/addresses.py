@@ -89,9 +89,11 @@ def check_address(uri: str, development_hosts: frozenset[str] = frozenset()) -> 
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port, parts = None, None, None
-    if parts is None or not host or port == 0 or "@" in parts.netloc or parts.query or parts.fragment:
+    if parts is None or not host or port == 0 or parts.query or parts.fragment:
         raise ConfigurationError("An issuer or key address is not a plain http(s) address.")
-    if any(not "!" <= character <= "~" for character in uri) or uri.endswith(("?", "#")):
+    # urlsplit takes "[::1].example.com" for ::1; another reader may not.
+    plain = re.fullmatch(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?", parts.netloc) is not None
+    if not plain or any(not "!" <= character <= "~" for character in uri) or uri.endswith(("?", "#")):
         raise ConfigurationError("An issuer or key address is not a plain http(s) address.")
     if host not in development_hosts:
         _check_host(host)

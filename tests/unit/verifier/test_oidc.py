@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -312,6 +313,13 @@ NO_HOSTS_OF_KEYS = {
     "[::ffff:169.254.169.254]": "four numbers",
     "[64:ff9b::a9fe:a9fe]": "of the link or of no host",
     "[fd00:ec2::254]": "where AWS answers",
+    "sso.example.com@localhost": "not a plain",
+    "sso.example.com\\.localhost": "not a plain",
+    "%6cocalhost": "not a plain",
+    "sso.example.com;localhost": "not a plain",
+    "[::1].example.com": "not a plain",
+    "sso.example.com[::1]": "not a plain",
+    "[::1%lo]": "not a plain",
 }
 
 #: How this machine may be written.
@@ -334,7 +342,7 @@ def test_no_issuer_is_there_and_no_keys_unless_a_development_host_is(host: str) 
     ):
         with pytest.raises(ConfigurationError, match=NO_HOSTS_OF_KEYS[host]):
             KeySource(rules)
-    if "[" not in host and not host.endswith("."):
+    if re.fullmatch(r"[a-z0-9.]*[a-z0-9]", host):
         named = OidcIssuer(f"http://{host}/realms/acme", audience=[API], client_ids=[WEB])
         KeySource(named, development_hosts=[host])
 
