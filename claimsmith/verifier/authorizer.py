@@ -200,7 +200,7 @@ class Authorizer:
         names = () if isinstance(claims, OidcClaims) else self._context_claims
         try:
             more = further(claims, names, as_text=not call.takes_json)
-        except RecursionError:  # the context would be without it, which a service may take for permission
+        except VerificationError:  # the context would be without it, which a service may take for permission
             raise VerificationError(Code.CONTEXT_TOO_LARGE, "route") from None
         response = _allowed(call, claims, {**more, **_context(claims)})
         if more and call.handshake and len(json.dumps(response).encode()) > WEBSOCKET_BYTES:

@@ -235,7 +235,8 @@ def _well_formed(claims: Mapping[str, Any]) -> bool:
         if name in claims:
             value = claims[name]
             kind = type(value)
-            if (kind is not int and kind is not float) or abs(value) > _MAX_NUMBER:
+            # NaN, which JSON does not have, compares false, hence "not <=": it would never expire.
+            if (kind is not int and kind is not float) or not abs(value) <= _MAX_NUMBER:
                 return False
     for name in _NAMES:
         if name in claims:

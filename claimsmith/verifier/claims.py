@@ -19,6 +19,8 @@ _set: Final = object.__setattr__
 class Claims(Mapping[str, Any]):
     """The claims of a verified token of a user pool. Lists are returned as tuples, objects as read-only mappings.
 
+    To read one that is nested more than ``encoding.MAX_LEVELS`` deep is a ``VerificationError``.
+
     Only ``Verifier`` creates them, after every check, so the types of the properties have been checked. The
     representation shows no values, so that no personal data gets into a log.
     """

@@ -1,7 +1,7 @@
 """The two encodings of a token, parsed strictly: base64url and JSON.
 
-Both return ``None`` instead of raising: the exceptions of the standard library contain the text that they could not
-parse, and unverified content must not be in an exception, not even as its cause.
+The parsers return ``None`` instead of raising: the exceptions of the standard library contain the text that they could
+not parse, and unverified content must not be in an exception, not even as its cause.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from binascii import a2b_base64, b2a_base64
 from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from claimsmith.errors import Code, VerificationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,10 @@ _LAST: Final = (_ALPHABET, b"", _ALPHABET[::16], _ALPHABET[::4])
 #: as for a string of one.
 _PLUS, _SLASH, _EQUALS = b"+/="
 _BACKSLASH: Final = ord("\\")
+
+#: How deep a claim that is read may be nested. Without this it would depend on the caller's stack, of which each level
+#: takes some: a claim that was read could still be too deep for ``json.dumps`` or ``repr``.
+MAX_LEVELS: Final = 100
 
 
 def to_standard_alphabet(text: bytes) -> bytes | None:
@@ -123,10 +129,17 @@ def json_object(octets: bytes) -> dict[str, Any] | None:
     return value if type(value) is dict and end == len(text) else None
 
 
-def frozen(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The same JSON value, with lists as tuples and objects as read-only mappings."""
-    if type(value) is list:
-        return tuple(frozen(item) for item in value)
-    if type(value) is dict:
-        return MappingProxyType({name: frozen(item) for name, item in value.items()})
-    return value
+def frozen(value: Any, levels: int = MAX_LEVELS) -> Any:  # noqa: ANN401 - any JSON value
+    """The same JSON value, with lists as tuples and objects as read-only mappings.
+
+    Raises:
+        VerificationError: ``CLAIMS_MALFORMED``: lists and objects are nested more than ``levels`` deep.
+    """
+    kind = type(value)
+    if kind is not list and kind is not dict:
+        return value
+    if not levels:
+        raise VerificationError(Code.CLAIMS_MALFORMED, "claims", "a claim is nested too deeply")
+    if kind is list:
+        return tuple(frozen(item, levels - 1) for item in value)
+    return MappingProxyType({name: frozen(item, levels - 1) for name, item in value.items()})

@@ -91,6 +91,14 @@ def test_tokens_of_the_pool_are_accepted_beside_them(claimsmith: Command, issuer
         assert claimsmith("verify", of_others, *both, "--json").data["error"]["code"] == "CS3035"
 
 
+def test_a_claim_that_is_nested_too_deeply_is_refused(claimsmith: Command, issuer: str, tmp_path: Path) -> None:
+    given = ("verify", token(issuer, x=json.loads("[" * 450 + "]" * 450)), "--oidc-issuers")
+    file = in_json(tmp_path, rules(issuer))
+    refused = claimsmith(*given, file, "--json")
+    assert (refused.code, refused.data["error"]["code"]) == (1, "CS3030")
+    assert "nested too deeply" in claimsmith(*given, file).err
+
+
 def test_options_that_mean_nothing_without_a_pool_are_refused(claimsmith: Command, issuer: str, tmp_path: Path) -> None:
     file = in_json(tmp_path, rules(issuer))
     for option in (("--client", WEB), ("--audience", API), ("--jwks-uri", issuer + CERTS)):

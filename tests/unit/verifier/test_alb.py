@@ -66,6 +66,7 @@ def test_a_user_of_the_load_balancer_is_read_with_one_request_for_the_key() -> N
         (signed(exp=None), Code.CLAIMS_MALFORMED),
         (signed(claims={**CLAIMS, "iss": "https://evil.example"}), Code.CLAIMS_MALFORMED),
         (signed(claims={"email": "x"}), Code.CLAIMS_MALFORMED),
+        (signed(claims={**CLAIMS, "x": json.loads("[" * 450 + "]" * 450)}), Code.CLAIMS_MALFORMED),
         (signed() + ".", Code.TOKEN_MALFORMED),
         (signed() + ".x", Code.TOKEN_MALFORMED),
         ("a.b", Code.TOKEN_MALFORMED),

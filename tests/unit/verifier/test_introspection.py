@@ -397,6 +397,12 @@ def test_a_caller_is_told_the_further_claims_of_its_row_and_no_others() -> None:
     assert answered(event(POOL.sign(claims)), introspection(Rows({"orders-api": row(claims="email")})))[1] == plain
 
 
+def test_a_token_with_a_further_claim_that_is_nested_too_deeply_is_inactive() -> None:
+    token = POOL.sign(access_claims(note=json.loads("[" * 450 + "]" * 450)))
+    assert answered(event(token), introspection(Rows({"orders-api": row(claims=["note"])}))) == INACTIVE
+    assert answered(event(token))[1]["active"]
+
+
 def test_a_caller_of_hydra_is_told_in_ext_what_its_row_names() -> None:
     """``ext`` as in Hydra's ``IntrospectedOAuth2Token``; Oathkeeper reads a tenant and roles nowhere else."""
     claims = access_claims(email="ada@example.com", ext="a claim", address={"city": ["Ulm"]})

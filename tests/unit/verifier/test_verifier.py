@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from claimsmith.errors import Code, ConfigurationError, StoreError, VerificationError
 from claimsmith.table import revocation_key
 from claimsmith.verifier import ANY, Claims, KeySource, Requirement, Verifier
+from claimsmith.verifier.checks import ClaimChecks
 from tests.unit.verifier.minting import (
     CLIENT,
     ISSUER,
@@ -127,6 +129,23 @@ def test_claims_can_neither_be_changed_nor_printed() -> None:
     assert repr(claims) == str(claims) == f"<Claims: {len(claims)}>"
 
 
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"x":', "}"), ('[{"x":', "}]")])
+def test_to_read_a_claim_that_is_nested_too_deeply_is_refused_whatever_the_stack(opened: str, closed: str) -> None:
+    levels = 1 + opened.startswith("[{")
+    written = json.dumps(access_claims(kind="nested"))
+    for depth in (100, 101, 102, 300, 400):
+        nested = opened * (depth // levels) + "1" + closed * (depth // levels)
+        token = compact(HEADER, written.replace('"nested"', nested).encode(), POOL.key)
+        claims = verifier().verify(token)
+        assert claims["username"] == "ada"
+        if depth == 100:
+            assert json.loads(json.dumps(dict(claims), default=dict))["kind"] == json.loads(nested)
+        elif depth // levels * levels > 100:
+            with pytest.raises(VerificationError) as caught:
+                dict(claims)
+            assert (caught.value.code, caught.value.stage) == (Code.CLAIMS_MALFORMED, "claims")
+
+
 # --- Checks -----------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +190,16 @@ TIMES = ["exp", "nbf", "iat", "auth_time"]
 )
 def test_a_number_must_be_a_plain_number(claim: str, value: object) -> None:
     assert refused_claims(access_claims(**{claim: value})) == Code.CLAIMS_MALFORMED
+
+
+@pytest.mark.parametrize("claim", TIMES)
+def test_what_is_no_number_never_compares(claim: str) -> None:
+    """The parser refuses NaN; were it read by another one, a token would live for ever."""
+    checks = ClaimChecks(client_ids=[CLIENT], token_use="access", leeway=0)
+    checks.check(access_claims(), NOW)
+    with pytest.raises(VerificationError) as caught:
+        checks.check(access_claims(**{claim: nan}), NOW)
+    assert caught.value.code == Code.CLAIMS_MALFORMED
 
 
 @pytest.mark.parametrize("claim", TIMES)
