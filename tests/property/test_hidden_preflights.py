@@ -50,11 +50,16 @@ def _preflights(row: Mapping[str, Any]) -> Iterable[Request]:
         yield Request(api=api, method="OPTIONS", path="/" + "/".join(segments))
 
 
-@given(st.lists(route(), max_size=4), st.sampled_from(["/{rest+}", "/{x}/{y}", "/a/{rest+}", "/{x}"]))
-@example([{"path": "/a", "api": "two"}, {**PREFLIGHTS, "api": "one"}], "/{x}/{y}")
-@example([{"path": "/a"}, {**PREFLIGHTS, "api": "one"}], "/{x}/{y}")
-def test_a_row_is_reported_if_it_hides_a_public_one(rows: list[dict[str, Any]], path: str) -> None:
-    rows = [*rows, {"method": "OPTIONS", "path": path, "access": "public"}]
+@given(
+    st.lists(route(), max_size=4),
+    st.sampled_from(["/{rest+}", "/{x}/{y}", "/a/{rest+}", "/{x}"]),
+    st.sampled_from([{}, {"api": "one"}]),
+)
+@example([{"path": "/a", "api": "two"}, {**PREFLIGHTS, "api": "one"}], "/{x}/{y}", {})
+@example([{"path": "/a"}, {**PREFLIGHTS, "api": "one"}], "/{x}/{y}", {})
+@example([{"path": "/a"}, {**PREFLIGHTS, "path": "/a", "api": "one"}], "/{rest+}", {"api": "one"})
+def test_a_row_is_reported_if_it_hides_a_public_one(rows: list[dict[str, Any]], path: str, api: dict[str, Any]) -> None:
+    rows = [*rows, {"method": "OPTIONS", "path": path, "access": "public", **api}]
     keyed = [{"pk": "POLICY", "sk": f"ROUTE#{at}", **row} for at, row in enumerate(rows)]
     reported = {
         finding.row for finding in lint(from_rows([*policy_rows(), *keyed])) if finding.code == Code.PREFLIGHT_HIDDEN

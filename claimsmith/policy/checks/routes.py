@@ -88,10 +88,12 @@ def hidden_preflights(policy: Policy) -> Iterator[Finding]:
     ]
     for name, route in policy.routes.items():
         shape = _shape(route.path)
-        if route.method != "ANY" or route.access == PUBLIC or not own.isdisjoint({(None, shape), (route.api, shape)}):
+        if route.method != "ANY" or route.access == PUBLIC:
             continue
         for hidden, preflight, covering in public:
-            if (preflight.api is None or route.api in (None, preflight.api)) and _covers(covering, shape):
+            both = preflight.api is None or route.api in (None, preflight.api)
+            api = route.api or preflight.api  # where both count; None is any
+            if both and own.isdisjoint({(None, shape), (api, shape)}) and _covers(covering, shape):
                 message = (
                     f"a preflight (OPTIONS) of this path needs a token, though {clipped(hidden)} lets those of "
                     f"{clipped(preflight.path)} pass without: the more specific row decides; name its methods in rows "
