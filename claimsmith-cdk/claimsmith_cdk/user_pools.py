@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from aws_cdk import Annotations, Aws, CfnElement, Stack, Token
@@ -75,8 +76,10 @@ def check_place(scope: Construct, pool: AnyUserPool, why: str) -> None:
                 f"{pool.node.path} is in the {what} {its}, and {here.stack_name} in {own}. {why} Create it in a stack "
                 f"of the pool's account and Region: Stack(app, ..., env=Environment(account=..., region=...))."
             )
-    home = user_pool_id(pool).partition("_")[0]
-    if home != here.region and not Token.is_unresolved(home) and not Token.is_unresolved(here.region):
+    # No id is one that is not known yet, nor the text that stands for it until the CDK has looked a parameter up.
+    pool_id = re.fullmatch("([a-z0-9-]+)_[A-Za-z0-9]+", user_pool_id(pool))
+    home = here.region if pool_id is None else pool_id[1]
+    if home != here.region and not Token.is_unresolved(here.region):
         Annotations.of(scope).add_warning_v2(
             f"claimsmith:region:{pool.node.path}",
             f"{pool.node.path} is imported as a pool of {here.region}, but its id names {home}: right for a replica "

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Duration, Environment, Stack
+from aws_cdk import App, Aws, Duration, Environment, Stack
 from aws_cdk import aws_apigateway as rest
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
@@ -21,6 +21,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_ssm as ssm
 from aws_cdk.assertions import Annotations, Match
 
 from claimsmith.oidc import OidcIssuer
@@ -146,6 +147,21 @@ def test_a_pool_whose_id_names_another_region_may_be_a_replica() -> None:
     ClaimCustomizer(stack, "Claims", user_pool=pool)
     [warning] = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("replica"))
     assert "its id names us-east-1" in str(warning.entry.data)
+
+
+@pytest.mark.parametrize(
+    "known_later",
+    [
+        lambda stack: ssm.StringParameter.value_from_lookup(stack, "/users/pool_id"),
+        lambda stack: ssm.StringParameter.value_for_string_parameter(stack, "/users/pool_id"),
+        lambda _: f"{Aws.REGION}_EXAMPLE",
+    ],
+)
+def test_an_id_that_is_not_known_yet_names_no_region(known_later: Callable[[Stack], str]) -> None:
+    stack = Stack(cdk_app({}), "Own", env=HERE)
+    pool = cognito.UserPool.from_user_pool_id(stack, "Pool", known_later(stack))
+    ClaimCustomizer(stack, "Claims", user_pool=pool)
+    assert Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("replica")) == []
 
 
 def test_the_app_of_the_page_leaves_the_pool_as_it_is(tmp_path: Path) -> None:
