@@ -190,7 +190,7 @@ class ClaimCustomizer(Construct):
             PropsError: the pool cannot have this trigger, as one of another account or Region.
         """
         attachment = attachment_of(user_pool, attach)
-        check_place(self, user_pool, "Its trigger is a function beside it: of its own account and Region.")
+        check_place(self, user_pool, "Its trigger is a function beside it, of its own account and Region:")
         if attachment == "template":
             attach_by_template(user_pool, self.trigger, self._props.trigger_version, called=self.live)
             if self.release is not None:

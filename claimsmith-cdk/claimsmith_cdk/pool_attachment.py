@@ -93,7 +93,7 @@ class PoolAttachment(Construct):
         """
         super().__init__(scope, construct_id)
         check_kind("props", props, AttachmentProps)
-        check_place(self, user_pool, "Its trigger is a function beside it: of its own account and Region.")
+        check_place(self, user_pool, "Its trigger is a function beside it, of its own account and Region:")
         statements = [
             iam.PolicyStatement(
                 sid="ChangePool",

@@ -66,7 +66,7 @@ class PoolSignOuts(Construct):
             hosting: what the function runs on.
 
         Raises:
-            PropsError: no pool is named, or something that is none; or a pool is of another account or Region.
+            PropsError: no pool is named, or something that is none.
         """
         super().__init__(scope, construct_id)
         check_several("user_pools", user_pools)
@@ -74,7 +74,8 @@ class PoolSignOuts(Construct):
             raise PropsError("No event could count: name user_pools.")
         for pool in user_pools:
             check_pool(pool)
-            check_place(self, pool, "EventBridge has the sign-outs of its own account and Region only.")
+            why = "Its sign-outs arrive there. Let a rule forward them to the event bus here, or"
+            check_place(self, pool, why, possible=True)
         self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",

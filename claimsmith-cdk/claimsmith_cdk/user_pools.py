@@ -58,13 +58,14 @@ def check_pool(pool: object) -> None:
         raise PropsError(f"{pool!r} is no user pool; use a cognito.UserPool, CfnUserPool, or an imported one.")
 
 
-def check_place(scope: Construct, pool: AnyUserPool, why: str) -> None:
+def check_place(scope: Construct, pool: AnyUserPool, why: str, *, possible: bool = False) -> None:
     """Refuse a pool of another account or Region than a construct's stack; what is not known yet is accepted.
 
     Args:
         scope: the construct.
         pool: the pool.
-        why: the sentence that says what needs one of the same.
+        why: what needs one of the same, before "create it in a stack of the pool's account and Region".
+        possible: something outside of the app may make it right, so that this is a warning.
 
     Raises:
         PropsError: the pool is elsewhere.
@@ -72,10 +73,14 @@ def check_place(scope: Construct, pool: AnyUserPool, why: str) -> None:
     here, there = Stack.of(scope), Stack.of(pool) if isinstance(pool, cognito.CfnUserPool) else pool.env
     for what, its, own in (("account", there.account, here.account), ("Region", there.region, here.region)):
         if its != own and not Token.is_unresolved(its) and not Token.is_unresolved(own):
-            raise PropsError(
-                f"{pool.node.path} is in the {what} {its}, and {here.stack_name} in {own}. {why} Create it in a stack "
+            message = (
+                f"{pool.node.path} is in the {what} {its}, and {here.stack_name} in {own}. {why} create it in a stack "
                 f"of the pool's account and Region: Stack(app, ..., env=Environment(account=..., region=...))."
             )
+            if not possible:
+                raise PropsError(message)
+            Annotations.of(scope).add_warning_v2(f"claimsmith:place:{pool.node.path}", message)
+            return
     # No id is one that is not known yet, nor the text that stands for it until the CDK has looked a parameter up.
     pool_id = re.fullmatch("([a-z0-9-]+)_[A-Za-z0-9]+", user_pool_id(pool))
     home = here.region if pool_id is None else pool_id[1]

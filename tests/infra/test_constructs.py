@@ -106,7 +106,6 @@ def imported(stack: Stack, account: str, region: str, pool_id: str = POOL_ID) ->
 ON_A_POOL: dict[str, Callable[[Stack, cognito.IUserPool | cognito.CfnUserPool], object]] = {
     "trigger": lambda stack, pool: ClaimCustomizer(stack, "Claims", user_pool=pool),
     "another": lambda stack, pool: ClaimCustomizer(stack, "Claims").add_user_pool(pool),
-    "sign-outs": lambda stack, pool: PoolSignOuts(stack, "Outs", table=_table(stack), user_pools=[pool]),
     "attachment": lambda stack, pool: PoolAttachment(
         stack,
         "Attached",
@@ -126,8 +125,8 @@ def test_a_pool_of_another_account_or_region_is_refused(
     elsewhere = Stack(app, "Elsewhere", env=Environment(account="111111111111", region="us-east-1"))
     there = cognito.CfnUserPool(elsewhere, "Pool")
     for account, region, said in (
-        ("222222222222", "eu-central-1", "in the account 222222222222, and S. in 111111111111.*Create it in a stack"),
-        ("111111111111", "us-east-1", "in the Region us-east-1, and S. in eu-central-1.*Create it in a stack"),
+        ("222222222222", "eu-central-1", "in the account 222222222222, and S. in 111111111111.*create it in a stack"),
+        ("111111111111", "us-east-1", "in the Region us-east-1, and S. in eu-central-1.*create it in a stack"),
     ):
         stack = next(stacks)
         with pytest.raises(PropsError, match=said):
@@ -139,6 +138,24 @@ def test_a_pool_of_another_account_or_region_is_refused(
     # Where the stack goes is known when it is deployed.
     agnostic = Stack(app, "Agnostic")
     made(agnostic, imported(agnostic, "222222222222", "us-east-1"))
+
+
+def test_sign_outs_of_another_account_or_region_may_be_forwarded() -> None:
+    stack = Stack(cdk_app({}), "Own", env=HERE)
+    pools = [
+        imported(stack, account, region)
+        for account, region in (
+            ("222222222222", "eu-central-1"),
+            ("111111111111", "us-east-1"),
+            ("111111111111", "eu-central-1"),
+        )
+    ]
+    PoolSignOuts(stack, "Outs", table=_table(stack), user_pools=pools)
+    found = [str(warning.entry.data) for warning in Annotations.from_stack(stack).find_warning("*", Match.any_value())]
+    assert [said.partition(", and")[0] for said in found if "forward them to the event bus here" in said] == [
+        "Own/222222222222eu-central-1 is in the account 222222222222",
+        "Own/111111111111us-east-1 is in the Region us-east-1",
+    ]
 
 
 def test_a_pool_whose_id_names_another_region_may_be_a_replica() -> None:
