@@ -66,3 +66,12 @@ def test_an_estimate_is_within_two_percent_of_the_signed_token(claims: dict[str,
     distances = [distance for tokens in issued_tokens for distance in off(tokens, changes)]
     assert len(distances) > 10
     assert max(distances) <= 0.02, distances
+
+
+def test_many_long_claims_are_measured_each_array_once() -> None:
+    """And not written first to find out whether they are surely short enough."""
+    tokens = pool(Changes()).sign_in(USER, WEB)
+    groups = ["group"] * 100
+    for names, looked_at in ((3, True), (20, False)):
+        claims = TokenChanges({f"n{at}": groups for at in range(names)})
+        assert size.surely_within(1_000_000, Changes(claims, claims), parse(tokens.event)) is looked_at
