@@ -54,7 +54,7 @@ def _tenant_name(_: Bundle, subject: Subject, __: Roles) -> Found:
 
 
 def _roles(_: Bundle, __: Subject, roles: Roles) -> Found:
-    return (list(roles.names), roles.rows) if roles.names else None
+    return (roles.listed, roles.rows) if roles.listed else None
 
 
 def _tenants(_: Bundle, subject: Subject, __: Roles) -> Found:

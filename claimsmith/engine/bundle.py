@@ -12,7 +12,7 @@ from claimsmith.engine.reasons import Reason, new
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from claimsmith.engine.language import NoTenant, ScopeMode
     from claimsmith.engine.language.conditions import Test
@@ -35,17 +35,31 @@ class Part(NamedTuple):
     """What a row of the policy sets in one token, checked once when the bundle is read and not at every sign-in.
 
     Attributes:
-        row: its key, as reasons name it.
         literals: values that Cognito takes under their names.
         reasons: why a token has these, by name.
         others: expressions, which each decision evaluates, and values that are withheld; each with the reason for the
             claim that the former may become.
     """
 
-    row: str = ""
     literals: Mapping[str, Any] = _NOTHING
     reasons: Mapping[str, Reason] = _NOTHING
     others: tuple[tuple[str, Expression | Withheld, Reason], ...] = ()
+
+
+def merged(parts: Iterable[Part]) -> Iterator[Part]:
+    """The same as these parts one after the other, in fewer: of a claim that several set, the last one still counts."""
+    literals: dict[str, Any] = {}
+    reasons: dict[str, Reason] = {}
+    others: tuple[tuple[str, Expression | Withheld, Reason], ...] = ()
+    for part in parts:
+        if others and part.literals:
+            yield Part(literals, reasons, others)
+            literals, reasons, others = {}, {}, ()
+        literals |= part.literals
+        reasons |= part.reasons
+        others += part.others
+    if literals or others:
+        yield Part(literals, reasons, others)
 
 
 class Claims(NamedTuple):

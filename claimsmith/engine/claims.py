@@ -90,7 +90,8 @@ def resolve(
     hidden = draft.suppress(_suppressions(bundle, rules, token, draft), subject.request)
     if token == TOKENS[0] and not subject.adds_to_access_token:
         draft.drop_all(subject.client_row, NOTHING_ADDED)
-    claims = {name: draft.claims[name] for name in sorted(draft.claims)}
+    drafted = draft.claims
+    claims = {name: drafted[name] for name in sorted(drafted)}
     optional = tuple(name for name in draft.optional if name in claims)
     return TokenClaims(claims, draft.reasons_for, optional, hidden, tuple(draft.reasons))
 
@@ -135,7 +136,7 @@ class _Draft:
     def add(self, parts: Iterable[tuple[Part, bool]]) -> None:
         """Rows of the policy, each with whether it is optional: literals are checked already, the rest is evaluated."""
         claims, reasons_for, context = self.claims, self.reasons_for, self.context
-        for (row, literals, reasons, others), sheddable in parts:
+        for (literals, reasons, others), sheddable in parts:
             if literals:
                 claims.update(literals)
                 reasons_for.update(reasons)
@@ -143,16 +144,17 @@ class _Draft:
                     self.note_optional(literals, sheddable=sheddable)
             for name, value, reason in others:
                 if isinstance(value, Withheld):
-                    self.drop(name, row, value.why)
+                    self.drop(name, reason.source, value.why)
                     continue
-                found = value.evaluate(context)
+                path = value.path
+                found = value.evaluate(context) if path is None else context[path]
                 if type(found) is str and found.isascii():
                     # Most are, and any claim that a policy may set takes such text.
                     claims[name], reasons_for[name] = found, reason
                 elif found is MISSING:
-                    self.drop(name, row, "what it reads is not there")
+                    self.drop(name, reason.source, "what it reads is not there")
                     continue
-                elif not self.set(name, found, row):
+                elif not self.set(name, found, reason.source):
                     continue
                 if sheddable or self.optional:
                     self.note_optional((name,), sheddable=sheddable)

@@ -323,7 +323,7 @@ class _Reader:
                 others.append((name, validated, reasons.pop(name)))
             else:
                 literals[name] = validated
-        return Part(row, literals, reasons, tuple(others))
+        return Part(literals, reasons, tuple(others))
 
     def validated(self, token: Token, name: str, written: Any, read: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
         if name in self.own:

@@ -5,17 +5,19 @@ It depends on the policy alone, and nothing of a user is kept with it.
 
 from __future__ import annotations
 
-from itertools import chain, groupby
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from claimsmith.cognito.claims import TOKENS
-from claimsmith.engine.bundle import NO_CLAIMS, Part, Role
+from claimsmith.engine.bundle import NO_CLAIMS, Role, merged
 from claimsmith.engine.reasons import Reason, new
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+
+    from claimsmith.engine.bundle import Part
 
 
 #: Names, claims and scopes in what is kept of one policy, and in each set that is: three megabytes at most.
@@ -41,7 +43,7 @@ class RoleSet(NamedTuple):
     """What some roles give together.
 
     Attributes:
-        claims: what they set in each token, as ``TOKENS`` orders them; parts that are all literals are one.
+        claims: what they set in each token, as ``TOKENS`` orders them, in as few parts as possible.
         scopes: those that a token may have, each with the reason of the first role that grants it.
         refused: why a token has none of the other scopes that they grant, by scope.
         groups: the groups that they name, each with the row of the first role that does.
@@ -82,7 +84,7 @@ class RoleBook(dict[str, Role]):
         found = self._sets.get(key)
         if found is None:
             found = _together(self, names, ceiling)
-            entries = sum(len(part.literals) for parts in found.claims for part in parts)
+            entries = sum(len(part.literals) + len(part.others) for parts in found.claims for part in parts)
             entries += len(found.scopes) + len(found.refused) + len(found.groups) + len(names) // _NAMES
             if self._has_room(entries):
                 self._sets[key] = found
@@ -130,7 +132,7 @@ def _together(roles: Mapping[str, Role], names: tuple[str, ...], ceiling: Ceilin
             else:
                 refused.setdefault(scope, beyond(ceiling, scope, "the client does not allow it"))
     return RoleSet(
-        tuple(tuple(_merged(each)) for each in parts),
+        tuple(tuple(merged(each)) for each in parts),
         scopes,
         refused,
         {group: role.row for role in reversed(held) for group in role.add_groups},
@@ -148,17 +150,3 @@ def _closure(roles: Mapping[str, Role], named: tuple[str, ...]) -> Closure:
     if not roles.keys() >= set(names):
         names = tuple([name for name in names if name in roles])
     return Closure(names, tuple([role for role in once if role not in roles]))
-
-
-def _merged(parts: Iterable[Part]) -> Iterable[Part]:
-    """These parts, and where some in a row are all literals, one instead of them."""
-    for evaluated, group in groupby(parts, key=lambda part: bool(part.others)):
-        if evaluated:
-            yield from group
-            continue
-        literals: dict[str, object] = {}
-        reasons: dict[str, Reason] = {}
-        for part in group:
-            literals.update(part.literals)
-            reasons.update(part.reasons)
-        yield Part("", literals, reasons)

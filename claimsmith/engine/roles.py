@@ -26,11 +26,13 @@ class Roles(NamedTuple):
 
     Attributes:
         names: sorted.
+        listed: the same, as both tokens' claim has them.
         rows: the rows that assign them, separated by commas.
         given: what they give.
     """
 
     names: tuple[str, ...]
+    listed: list[str]
     rows: str
     reasons: tuple[Reason, ...]
     given: RoleSet
@@ -75,11 +77,11 @@ def assign(bundle: Bundle, subject: Subject, possibly: tuple[Given, ...] = ()) -
                 names = tuple([name for name in names if name in ceiling])
             for name in names:
                 assigned.setdefault(name, row)
-    names = tuple(sorted(assigned))
+    listed = sorted(assigned)
+    names = tuple(listed)
     reasons += _granted(roles, names, assigned, given)
-    return Roles(
-        names, ", ".join(sorted(set(assigned.values()))), tuple(reasons), together(roles, names, subject.ceiling)
-    )
+    rows = ", ".join(sorted(set(assigned.values())))
+    return Roles(names, listed, rows, tuple(reasons), together(roles, names, subject.ceiling))
 
 
 def _granted(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from claimsmith.cognito.claims import TOKENS
-from claimsmith.engine.bundle import NO_CLAIMS
+from claimsmith.engine.bundle import NO_CLAIMS, merged
 from claimsmith.engine.language import conditions
 from claimsmith.engine.reasons import Reason, new
 from claimsmith.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from claimsmith.engine.bundle import Grant, Part, Rule
     from claimsmith.engine.language.conditions import Operator, Test
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     Read = Callable[[Mapping[str, Any], Test | None], Rule]
 
 
-#: Sets that are kept of one policy, and rules, scopes and groups of one that is kept.
+#: Sets that are kept of one policy, and rules, claims, scopes and groups of one that is kept.
 _MAX_SETS: Final = 64
 _MAX_ENTRIES: Final = 256
 
@@ -36,8 +38,7 @@ class RuleSet(NamedTuple):
         grants: what each that adds scopes grants.
         suppressed_scopes: each with the row of the first rule that suppresses it; likewise the following.
         groups: those to add.
-        claims: what each that sets some sets in a token, and whether it is optional; by token, as ``TOKENS`` orders
-            them.
+        claims: what they set in each token, as ``TOKENS`` orders them, and whether it is optional.
         suppressing: those that suppress claims.
     """
 
@@ -63,9 +64,17 @@ def together(rules: tuple[Rule, ...]) -> RuleSet:
         {scope: rule.row for rule in latest for scope in rule.suppress_scopes},
         {group: rule.row for rule in latest for group in rule.add_groups},
         {group: rule.row for rule in latest for group in rule.suppress_groups},
-        tuple([tuple([(rule.claims[at], rule.optional) for rule in setting]) for at in range(len(TOKENS))]),
+        tuple([tuple(_parts(setting, at)) for at in range(len(TOKENS))]),
         tuple([rule for rule in rules if any(rule.suppress_claims)]),
     )
+
+
+def _parts(rules: list[Rule], at: int) -> Iterator[tuple[Part, bool]]:
+    for optional, alike in groupby(rules, key=attrgetter("optional")):
+        parts = (rule.claims[at] for rule in alike)
+        # Of optional rules, the order in which they set claims counts, too.
+        for part in parts if optional else merged(parts):
+            yield part, optional
 
 
 def apply(rules: Sequence[Rule], context: EvaluationContext) -> RuleSet:
@@ -152,7 +161,8 @@ class Rules(Sequence["Rule"]):
         if found is None:
             found = together(tuple([self._made[place] or self._make(place) for place in places]))
             listed = found.rules, found.reasons, found.suppressed_scopes, found.groups, found.suppressed_groups
-            if len(self._sets) < _MAX_SETS and sum(map(len, listed)) <= _MAX_ENTRIES:
+            claims = sum(len(part.literals) + len(part.others) for parts in found.claims for part, _ in parts)
+            if len(self._sets) < _MAX_SETS and claims + sum(map(len, listed)) <= _MAX_ENTRIES:
                 self._sets[key] = found
         return found
 

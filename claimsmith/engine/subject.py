@@ -31,6 +31,7 @@ class Subject(NamedTuple):
         membership: the user's in that tenant; None for a machine, whose client stands in for it.
         offered: the tenants to choose from, where none is chosen.
         tenant_source: the row that the choice of the tenant comes from, or ``request``.
+        ceiling: the scopes that the client allows; None where it sets no limit.
         client_row: the key of that row, as reasons name it; likewise the following.
     """
 
@@ -41,6 +42,7 @@ class Subject(NamedTuple):
     membership: Membership | None
     offered: tuple[Tenant, ...]
     tenant_source: str
+    ceiling: Ceiling | None
     client_row: str
     user_row: str
     tenant_row: str
@@ -50,13 +52,6 @@ class Subject(NamedTuple):
     def adds_to_access_token(self) -> bool:
         """Whether the policy may put anything into the access token."""
         return self.client is None or self.client.add_to_access_token
-
-    @property
-    def ceiling(self) -> Ceiling | None:
-        """The scopes that the client allows; None where it sets no limit."""
-        if self.client is None or self.client.scopes_allowed is None:
-            return None
-        return Ceiling(self.client_row, self.client.scopes_allowed)
 
     def context(self, roles: tuple[str, ...]) -> EvaluationContext:
         """What conditions and values read, given the assigned roles."""
@@ -72,15 +67,19 @@ def gather(bundle: Bundle, facts: Facts, request: Request, choice: Choice) -> Su
     if choice.tenant and not machine:
         user = federation.admitted(bundle, facts.user, request) if bundle.providers else facts.user
         membership = user.memberships.get(tenant_id)
+    client = bundle.clients.get(request.client_id)
+    client_row = f"POLICY CLIENT#{request.client_id}"
+    allowed = client.scopes_allowed if client is not None else None
     return Subject(
         request,
-        bundle.clients.get(request.client_id),
+        client,
         None if machine else facts.user.user,
         choice.tenant,
         membership,
         choice.offered,
         choice.reason.source,
-        client_row=f"POLICY CLIENT#{request.client_id}",
+        None if allowed is None else Ceiling(client_row, allowed),
+        client_row,
         user_row=f"USER#{request.sub} USER",
         tenant_row=f"TENANT#{tenant_id} TENANT",
         membership_row=(membership and membership.admitted_by) or f"USER#{request.sub} TENANT#{tenant_id}",

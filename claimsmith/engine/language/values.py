@@ -128,13 +128,17 @@ class Expression:
 
     Attributes:
         paths: what it reads.
+        path: the path that it is, where it is nothing else.
     """
 
-    __slots__ = ("evaluate", "paths")
+    __slots__ = ("evaluate", "path", "paths")
 
-    def __init__(self, paths: tuple[str, ...], evaluate: Callable[[EvaluationContext], Any]) -> None:
+    def __init__(
+        self, paths: tuple[str, ...], evaluate: Callable[[EvaluationContext], Any], path: str | None = None
+    ) -> None:
         self.paths = paths
         self.evaluate = evaluate
+        self.path = path
 
 
 def is_expression(value: object) -> bool:
@@ -209,7 +213,7 @@ def _from(value: Mapping[str, Any]) -> Expression:
         raise ValueError("not a value")  # noqa: TRY004 - the document is wrong, not the call
     if "as" not in value:
         if default is MISSING:
-            return Expression((path,), lambda context: context[path])
+            return Expression((path,), lambda context: context[path], path)
         convert = None
     else:
         convert = CONVERSIONS.get(value["as"]) if isinstance(value["as"], str) else None
