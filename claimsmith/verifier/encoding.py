@@ -21,8 +21,7 @@ _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 #: By the length of the last group, one to four characters: the padding that Python's decoder needs, and the last
 #: characters that leave no spare bit set. A group of one character is not base64.
-_PADDING: Final = (b"", b"", b"==", b"=")
-_LAST: Final = (_ALPHABET, b"", _ALPHABET[::16], _ALPHABET[::4])
+_GROUPS: Final = ((b"", _ALPHABET), (b"", b""), (b"==", _ALPHABET[::16]), (b"=", _ALPHABET[::4]))
 
 #: Characters of standard base64 that base64url does not have. As numbers: a search for one octet is five times as fast
 #: as for a string of one.
@@ -56,14 +55,15 @@ def decode_unpadded(segment: bytes) -> bytes | None:
     """
     if not segment:
         return b""
-    group = len(segment) & 3
-    if segment[-1] not in _LAST[group]:
+    length = len(segment)
+    padding, last = _GROUPS[length & 3]
+    if segment[-1] not in last:
         return None
     try:
-        octets = a2b_base64(segment + _PADDING[group])
+        octets = a2b_base64(segment + padding)
     except ValueError:
         return None
-    return octets if len(octets) == len(segment) * 3 >> 2 else None
+    return octets if len(octets) == length * 3 >> 2 else None
 
 
 def base64url(segment: bytes) -> bytes | None:

@@ -127,9 +127,9 @@ class KeySet:
             VerificationError: the id is known, but none of its keys can be used, or there are too many.
         """
         found = self._keys.get(kid)
-        if found == ():
-            raise VerificationError(Code.KEY_UNUSABLE, "key")
-        return found
+        if found or found is None:
+            return found
+        raise VerificationError(Code.KEY_UNUSABLE, "key")
 
     def __contains__(self, kid: str) -> bool:
         return kid in self._keys
