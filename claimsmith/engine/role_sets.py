@@ -27,6 +27,9 @@ _MAX_SET: Final = 256
 #: Names of roles that count as one entry: their text is in the policy already.
 _NAMES: Final = 8
 
+#: Entries that a set counts for by itself.
+_SET: Final = 8
+
 
 class Ceiling(NamedTuple):
     """The scopes that a row allows.
@@ -102,9 +105,9 @@ class RoleBook(dict[str, Role]):
 
     def _has_room(self, entries: int) -> bool:
         """Whether what has so many entries is to be kept, which they then count for."""
-        if entries > _MAX_SET or self._entries + entries >= _MAX_ENTRIES:
+        if entries > _MAX_SET or self._entries + entries > _MAX_ENTRIES:
             return False
-        self._entries += entries + 1
+        self._entries += entries + _SET
         return True
 
 

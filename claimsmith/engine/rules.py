@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     Read = Callable[[Mapping[str, Any], Test | None], Rule]
 
 
-#: Sets that are kept of one policy, and rules, claims, scopes and groups of one that is kept.
-_MAX_SETS: Final = 64
-_MAX_ENTRIES: Final = 256
+#: Rules, claims, scopes and groups in what is kept of one policy, and in each set that is; a set itself counts as some.
+_MAX_ENTRIES: Final = 16_384
+_MAX_SET: Final = 1_024
+_SET: Final = 16
 
 
 class RuleSet(NamedTuple):
@@ -103,7 +104,18 @@ class Rules(Sequence["Rule"]):
     is made twice is the same.
     """
 
-    __slots__ = ("_always", "_by_text", "_conditions", "_made", "_operators", "_others", "_read", "_sets", "_written")
+    __slots__ = (
+        "_always",
+        "_by_text",
+        "_conditions",
+        "_entries",
+        "_made",
+        "_operators",
+        "_others",
+        "_read",
+        "_sets",
+        "_written",
+    )
 
     def __init__(self, written: Sequence[Mapping[str, Any]], read: Read, operators: Mapping[str, Operator]) -> None:
         """Find out what the rules ask.
@@ -125,6 +137,7 @@ class Rules(Sequence["Rule"]):
         self._by_text: dict[str, dict[str, list[_Condition]]] = {}
         self._others: list[_Condition] = []
         self._sets: dict[tuple[int, ...], RuleSet] = {}
+        self._entries = 0
         known: dict[str, _Condition] = {}
         for place, rule in enumerate(written):
             when = rule.get("when")
@@ -162,7 +175,9 @@ class Rules(Sequence["Rule"]):
             found = together(tuple([self._made[place] or self._make(place) for place in places]))
             listed = found.rules, found.reasons, found.suppressed_scopes, found.groups, found.suppressed_groups
             claims = sum(len(part.literals) + len(part.others) for parts in found.claims for part, _ in parts)
-            if len(self._sets) < _MAX_SETS and claims + sum(map(len, listed)) <= _MAX_ENTRIES:
+            entries = claims + sum(map(len, listed))
+            if entries <= _MAX_SET and self._entries + entries <= _MAX_ENTRIES:
+                self._entries += entries + _SET
                 self._sets[key] = found
         return found
 

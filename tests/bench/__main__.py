@@ -57,7 +57,7 @@ def measure(only: Sequence[str]) -> None:
         "token_path": lambda: token_path.measure(measured, rounds=25, calls=150),
         "runtime_client": lambda: runtime_client.measure(measured, rounds=15, calls=100),
         "introspection": lambda: introspection.measure(measured, rounds=15, calls=100),
-        "verify": lambda: verify.measure(measured, rounds=50, cold_rounds=25),
+        "verify": lambda: verify.measure(measured, rounds=200, cold_rounds=25),
         "sizes": lambda: runtimes.sizes(measured[0]),
         "decision": decision.measure,
         "plan": plan.measure,

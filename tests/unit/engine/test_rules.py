@@ -11,7 +11,7 @@ from claimsmith.cognito.response import Groups, build
 from claimsmith.cognito.tokens import issued
 from claimsmith.engine import Reason
 from claimsmith.engine.language.paths import EvaluationContext
-from claimsmith.engine.rules import apply
+from claimsmith.engine.rules import RuleSet, apply
 from tests.events import CLIENT, MACHINE, SIGN_IN, SUB, event
 from tests.policies import decided, facts, membership_row, tenant_row, unlinted, user_row
 
@@ -38,13 +38,30 @@ def test_a_rule_applies_where_its_condition_holds_and_without_one_always() -> No
 @pytest.mark.parametrize("attribute", ["suppress_scopes", "add_groups", "suppress_groups"])
 def test_sets_of_rules_that_list_much_are_not_kept(attribute: str) -> None:
     """Callers decide by their metadata which sets occur, and a policy may list tens of thousands of scopes."""
-    assert is_kept({attribute: [f"s/{at}" for at in range(200)]})
-    assert not is_kept({attribute: [f"s/{at}" for at in range(300)]})
+    assert is_kept({attribute: [f"s/{at}" for at in range(1_000)]})
+    assert not is_kept({attribute: [f"s/{at}" for at in range(1_100)]})
 
 
 def test_sets_of_many_rules_are_not_kept() -> None:
-    assert is_kept(*[{}] * 200)
-    assert not is_kept(*[{}] * 300)
+    assert is_kept(*[{}] * 1_000)
+    assert not is_kept(*[{}] * 1_100)
+
+
+def test_as_many_sets_of_rules_are_kept_as_fit() -> None:
+    """However many combinations a caller's metadata makes apply."""
+    often = {"add_groups": [f"g{at}" for at in range(500)]}
+    rules = [{"when": {"field": f"request.metadata.k{at}", "op": "exists", "value": True}} for at in range(6)]
+    policy = unlinted(often, *rules).rules
+
+    def sets() -> list[RuleSet]:
+        chosen = ({f"k{at}": "" for at in range(6) if number >> at & 1} for number in range(64))
+        return [
+            apply(policy, EvaluationContext(parse(event(SIGN_IN, metadata=which)), None, None, None, (), None))
+            for which in chosen
+        ]
+
+    kept = [one is other for one, other in zip(sets(), sets(), strict=True)]
+    assert 25 < sum(kept) < 33, "16,384 entries, of which each set has more than 500"
 
 
 def is_kept(*rules: dict[str, Any]) -> bool:
