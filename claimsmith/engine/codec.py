@@ -217,9 +217,11 @@ def _shaped(rule: Mapping[str, Any]) -> Mapping[str, Any]:
     rule["id"]
     for name, value in rule.items():
         kind = _TYPES.get(name)
-        if kind is None:
-            continue
-        if type(value) is not kind or (isinstance(value, list) and not _TEXT.issuperset([type(one) for one in value])):
+        if kind is list:
+            right = type(value) is list and _TEXT.issuperset(map(type, value))
+        else:
+            right = kind is None or type(value) is kind
+        if not right:
             raise ValueError("not a rule")
     return rule
 
