@@ -26,7 +26,7 @@ class Roles(NamedTuple):
 
     Attributes:
         names: sorted.
-        listed: the same, as both tokens' claim has them.
+        listed: the same as a list, which is the value of the claim in both tokens.
         rows: the rows that assign them, separated by commas.
         given: what they give.
     """

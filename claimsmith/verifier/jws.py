@@ -145,7 +145,7 @@ def split_token(
     text = to_standard_alphabet(octets)
     if text is None:
         raise _refused(Code.TOKEN_MALFORMED)
-    first, _, rest = text.partition(b".")  # a third of the time of ``split``
+    first, _, rest = text.partition(b".")  # twice takes half the time of ``split``
     second, dot, third = rest.partition(b".")
     if not dot or _DOT in third:
         raise _refused(Code.TOKEN_MALFORMED)
